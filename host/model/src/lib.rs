@@ -1,0 +1,23 @@
+//! Plain values that every other crate shares: ids, digests, limits, units, manifests, usage.
+//!
+//! Nothing here does IO, reads a clock or names a foreign type other than serde's in a signature.
+
+pub mod canonical;
+pub mod digest;
+pub mod failure;
+pub mod id;
+pub mod limits;
+pub mod manifest;
+pub mod neutral;
+pub mod schema_ref;
+pub mod strict_json;
+pub mod unit;
+pub mod usage;
+
+pub use digest::Digest;
+pub use failure::{Failure, FailureKind};
+pub use id::{ArtifactName, ComponentId, RunId, StepId, TenantId};
+pub use limits::{LimitKind, LimitSource, Limits};
+pub use manifest::Manifest;
+pub use schema_ref::{SchemaRef, SchemaReq};
+pub use usage::Usage;

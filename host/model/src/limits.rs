@@ -1,0 +1,309 @@
+//! The limits of one attempt: which there are, their values, and who set each.
+
+use crate::unit::{Bytes, Count, Millis};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A limit of an attempt. The order is that of the table in `wit/palisade.wit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitKind {
+    /// Wasm instructions, bulk memory bytes and host work.
+    Fuel,
+    /// Fuel added for each byte that the host hands out.
+    FuelPerInputByte,
+    /// Bytes of all linear memories of one instance, and what the host holds for it.
+    Memory,
+    /// Elements of all tables of one instance.
+    TableElements,
+    /// Core instances that one instantiation creates.
+    Instances,
+    /// Milliseconds of the attempt.
+    Wall,
+    /// Bytes that one call hands to the host.
+    CallBytes,
+    /// Bytes of all emitted items and metadata.
+    OutputBytes,
+    /// Output bytes added for each byte that the host hands out.
+    OutputBytesPerInputByte,
+    /// Bytes of log, progress and skip texts.
+    LogBytes,
+    /// Resources open at once.
+    Handles,
+    /// Files opened for reading.
+    FilesRead,
+    /// Bytes read from files.
+    FileBytesRead,
+    /// Rows handed out by databases.
+    Rows,
+}
+
+/// How an amount of a limit is written and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitUnit {
+    /// A plain number.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Milliseconds; a bare number in a runbook is seconds.
+    Millis,
+}
+
+/// A limit's name in WIT, unit, default and the ceiling that holds unless the operator sets another.
+struct Row {
+    kind: LimitKind,
+    name: &'static str,
+    unit: LimitUnit,
+    default: u64,
+    ceiling: u64,
+}
+
+const fn row(kind: LimitKind, name: &'static str, unit: LimitUnit, default: u64, ceiling: u64) -> Row {
+    Row { kind, name, unit, default, ceiling }
+}
+
+/// All limits. Why these numbers: docs/design/002-limits.md.
+const TABLE: [Row; 14] = [
+    row(LimitKind::Fuel, "fuel", LimitUnit::Count, 2_000_000_000, 1_000_000_000_000),
+    row(LimitKind::FuelPerInputByte, "fuel-per-input-byte", LimitUnit::Count, 2_000, 100_000),
+    row(LimitKind::Memory, "memory", LimitUnit::Bytes, 64 << 20, 1 << 30),
+    row(LimitKind::TableElements, "table-elements", LimitUnit::Count, 10_000, 100_000),
+    row(LimitKind::Instances, "instances", LimitUnit::Count, 64, 64),
+    row(LimitKind::Wall, "wall", LimitUnit::Millis, 300_000, 86_400_000),
+    row(LimitKind::CallBytes, "call-bytes", LimitUnit::Bytes, 16 << 20, 256 << 20),
+    row(LimitKind::OutputBytes, "output-bytes", LimitUnit::Bytes, 64 << 20, 64 << 30),
+    row(LimitKind::OutputBytesPerInputByte, "output-bytes-per-input-byte", LimitUnit::Count, 16, 1_000),
+    row(LimitKind::LogBytes, "log-bytes", LimitUnit::Bytes, 1 << 20, 64 << 20),
+    row(LimitKind::Handles, "handles", LimitUnit::Count, 64, 1_024),
+    row(LimitKind::FilesRead, "files-read", LimitUnit::Count, 100_000, 10_000_000),
+    row(LimitKind::FileBytesRead, "file-bytes-read", LimitUnit::Bytes, 16 << 30, 1 << 40),
+    row(LimitKind::Rows, "rows", LimitUnit::Count, 1_000_000, 1_000_000_000),
+];
+
+impl LimitKind {
+    /// All kinds, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.kind)
+    }
+
+    fn row(self) -> &'static Row {
+        // The table is complete: a test walks it, and an index made from the kind can't leave it.
+        &TABLE[self as usize]
+    }
+
+    /// The name in WIT: `table-elements`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The key in a runbook and in `palisade.toml`: `table_elements`.
+    #[must_use]
+    pub fn key(self) -> String {
+        self.name().replace('-', "_")
+    }
+
+    /// The kind of that name in WIT.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.kind)
+    }
+
+    /// The kind of that key in a runbook.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.kind.key() == key).map(|row| row.kind)
+    }
+
+    /// How amounts of it are written.
+    #[must_use]
+    pub fn unit(self) -> LimitUnit {
+        self.row().unit
+    }
+
+    /// What holds when nobody says anything.
+    #[must_use]
+    pub fn default_value(self) -> u64 {
+        self.row().default
+    }
+
+    /// The highest value a step or a manifest may have unless the operator sets another ceiling.
+    #[must_use]
+    pub fn default_ceiling(self) -> u64 {
+        self.row().ceiling
+    }
+
+    /// An amount of it for people: `64 MiB`.
+    #[must_use]
+    pub fn show(self, value: u64) -> String {
+        match self.unit() {
+            LimitUnit::Count => Count(value).to_string(),
+            LimitUnit::Bytes => Bytes(value).to_string(),
+            LimitUnit::Millis => Millis(value).to_string(),
+        }
+    }
+
+    /// Reads an amount as a person writes it.
+    ///
+    /// # Errors
+    /// When it is no amount in this limit's unit.
+    pub fn parse(self, text: &str) -> Result<u64, crate::unit::ParseAmountError> {
+        match self.unit() {
+            LimitUnit::Count => Count::parse(text).map(|amount| amount.0),
+            LimitUnit::Bytes => Bytes::parse(text).map(|amount| amount.0),
+            LimitUnit::Millis => Millis::parse(text).map(|amount| amount.0),
+        }
+    }
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for LimitKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for LimitKind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| serde::de::Error::custom(format_args!("unknown limit `{name}`")))
+    }
+}
+
+/// Who set a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitSource {
+    /// The host's default: nobody asked for another.
+    Default,
+    /// The component's manifest.
+    Manifest,
+    /// The step in the runbook.
+    Step,
+    /// The operator's ceiling, which is lower than what was asked for.
+    Ceiling,
+    /// What the run as a whole had left.
+    Run,
+}
+
+impl fmt::Display for LimitSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Default => "Palisade's default",
+            Self::Manifest => "the component's manifest",
+            Self::Step => "the step in the runbook",
+            Self::Ceiling => "the operator's ceiling",
+            Self::Run => "what the run had left",
+        })
+    }
+}
+
+/// A limit in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The amount, in the unit of its kind.
+    pub value: u64,
+    /// Who set it.
+    pub set_by: LimitSource,
+    /// The highest value it could be raised to.
+    pub ceiling: u64,
+}
+
+/// The limits in force for an attempt: one of every kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits(BTreeMap<LimitKind, Limit>);
+
+impl Limits {
+    /// Settles each limit: what the step says, else the manifest, else the default; never above the ceiling.
+    #[must_use]
+    pub fn settle(
+        manifest: &BTreeMap<LimitKind, u64>,
+        step: &BTreeMap<LimitKind, u64>,
+        ceilings: &BTreeMap<LimitKind, u64>,
+    ) -> Self {
+        let settle = |kind: LimitKind| {
+            let ceiling = ceilings.get(&kind).copied().unwrap_or_else(|| kind.default_ceiling());
+            let (asked, set_by) = match (step.get(&kind), manifest.get(&kind)) {
+                (Some(&value), _) => (value, LimitSource::Step),
+                (None, Some(&value)) => (value, LimitSource::Manifest),
+                (None, None) => (kind.default_value(), LimitSource::Default),
+            };
+            if asked > ceiling {
+                Limit { value: ceiling, set_by: LimitSource::Ceiling, ceiling }
+            } else {
+                Limit { value: asked, set_by, ceiling }
+            }
+        };
+        Self(LimitKind::all().map(|kind| (kind, settle(kind))).collect())
+    }
+
+    /// The limit of that kind.
+    #[must_use]
+    pub fn get(&self, kind: LimitKind) -> Limit {
+        let fallback = Limit { value: 0, set_by: LimitSource::Default, ceiling: 0 };
+        self.0.get(&kind).copied().unwrap_or(fallback)
+    }
+
+    /// The value of that kind.
+    #[must_use]
+    pub fn value(&self, kind: LimitKind) -> u64 {
+        self.get(kind).value
+    }
+
+    /// All limits in order.
+    pub fn iter(&self) -> impl Iterator<Item = (LimitKind, Limit)> {
+        self.0.iter().map(|(&kind, &limit)| (kind, limit))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::settle(&BTreeMap::new(), &BTreeMap::new(), &BTreeMap::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_kinds_and_within_its_ceilings() {
+        for (index, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.kind as usize, index);
+            assert_eq!(LimitKind::from_name(row.name), Some(row.kind));
+            assert_eq!(LimitKind::from_key(&row.kind.key()), Some(row.kind));
+            assert!(row.default <= row.ceiling, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_limit_of_the_interface_is_known() {
+        let wit = include_str!("../../../wit/palisade.wit");
+        let mut names: Vec<_> = wit
+            .lines()
+            .skip_while(|line| !line.contains("record amount") && !line.contains("A limit by name"))
+            .filter_map(|line| line.trim().strip_prefix("/// | `")?.split_once('`'))
+            .map(|(name, _)| name)
+            .take(TABLE.len())
+            .collect();
+        names.dedup();
+        assert_eq!(names, LimitKind::all().map(LimitKind::name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_step_overrules_the_manifest_and_the_ceiling_overrules_both() {
+        let of = |value| BTreeMap::from([(LimitKind::Memory, value)]);
+        let settle = |manifest, step, ceiling| Limits::settle(&manifest, &step, &ceiling).get(LimitKind::Memory);
+        let none = BTreeMap::new;
+        assert_eq!(settle(none(), none(), none()).set_by, LimitSource::Default);
+        assert_eq!(settle(of(5), none(), none()), Limit { value: 5, set_by: LimitSource::Manifest, ceiling: 1 << 30 });
+        assert_eq!(settle(of(5), of(9), none()).value, 9);
+        assert_eq!(settle(of(5), of(9), of(7)), Limit { value: 7, set_by: LimitSource::Ceiling, ceiling: 7 });
+        assert_eq!(settle(of(5), none(), of(7)).set_by, LimitSource::Manifest);
+    }
+}

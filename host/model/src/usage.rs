@@ -1,0 +1,54 @@
+//! What an attempt, a step or a run used.
+
+use serde::{Deserialize, Serialize};
+
+/// Amounts used by one attempt, all its instances together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Wasm instructions and host work.
+    pub fuel: u64,
+    /// The most memory one instance had, what the host held for it included.
+    pub memory_peak_bytes: u64,
+    /// From the start of the attempt to its end.
+    pub wall_ms: u64,
+    /// Time on a processor, of all instances together.
+    pub cpu_ms: u64,
+    /// Instances started.
+    pub instances: u64,
+    /// Bytes that the host handed out: items, file contents, rows.
+    pub input_bytes: u64,
+    /// Bytes emitted.
+    pub output_bytes: u64,
+    /// Bytes of log text kept.
+    pub log_bytes: u64,
+    /// Bytes of log text dropped over the limit.
+    pub log_bytes_dropped: u64,
+    /// Files opened.
+    pub files_read: u64,
+    /// Bytes read from files.
+    pub file_bytes_read: u64,
+    /// Rows read from databases.
+    pub rows: u64,
+}
+
+impl Usage {
+    /// Adds what another instance of the same attempt, or another attempt, used. Peaks and wall time take the larger.
+    pub fn join(&mut self, other: &Self) {
+        self.memory_peak_bytes = self.memory_peak_bytes.max(other.memory_peak_bytes);
+        self.wall_ms = self.wall_ms.max(other.wall_ms);
+        for (sum, more) in [
+            (&mut self.fuel, other.fuel),
+            (&mut self.cpu_ms, other.cpu_ms),
+            (&mut self.instances, other.instances),
+            (&mut self.input_bytes, other.input_bytes),
+            (&mut self.output_bytes, other.output_bytes),
+            (&mut self.log_bytes, other.log_bytes),
+            (&mut self.log_bytes_dropped, other.log_bytes_dropped),
+            (&mut self.files_read, other.files_read),
+            (&mut self.file_bytes_read, other.file_bytes_read),
+            (&mut self.rows, other.rows),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
