@@ -9,6 +9,7 @@ pub mod id;
 pub mod limits;
 pub mod manifest;
 pub mod neutral;
+pub mod record;
 pub mod schema_ref;
 pub mod strict_json;
 pub mod unit;

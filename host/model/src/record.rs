@@ -1,0 +1,193 @@
+//! What is told about a run when it has ended: the content of `run.json`.
+
+use crate::failure::Failure;
+use crate::usage::Usage;
+use crate::{ArtifactName, ComponentId, Digest, RunId, SchemaRef, StepId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a run or a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It did what was wanted.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// It was not started, since something before it failed.
+    Skipped,
+    /// A person or a parent ended it.
+    Cancelled,
+    /// It waits for a person.
+    Waiting,
+    /// The process ended before it did; it can be resumed.
+    Interrupted,
+}
+
+impl Status {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+            Self::Waiting => "waiting",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Which run.
+    pub run_id: RunId,
+    /// How it ended.
+    pub status: Status,
+    /// The version of Palisade that ran it.
+    pub palisade_version: String,
+    /// The runbook as a person wrote it.
+    pub runbook: RunbookRecord,
+    /// Digest of the runbook's bytes.
+    pub runbook_digest: Digest,
+    /// Digest of the plan's canonical form.
+    pub plan_digest: Digest,
+    /// When it started, RFC 3339 in UTC.
+    pub started_at: String,
+    /// When it ended, RFC 3339 in UTC.
+    pub ended_at: String,
+    /// The steps, in the order of the plan.
+    pub steps: Vec<StepRecord>,
+    /// Runs started by this one.
+    pub children: Vec<RunId>,
+    /// What all steps used together; `wall_ms` is that of the run.
+    pub usage: Usage,
+    /// What calls to models cost, in US dollars.
+    pub cost_usd: f64,
+    /// Warnings about the runbook.
+    pub warnings: Vec<String>,
+    /// Powers granted for this run alone, as `fs-read=PATH`.
+    pub allowed: Vec<String>,
+}
+
+/// What a runbook says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunbookRecord {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Whom to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Its id.
+    pub id: StepId,
+    /// Its title, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whom to ask, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// The component that ran.
+    pub component: ComponentId,
+    /// Its version.
+    pub version: semver::Version,
+    /// Its digest.
+    pub digest: Digest,
+    /// How it ended.
+    pub status: Status,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When its last attempt started, RFC 3339 in UTC; fills the stamps of its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// What all its attempts used together.
+    pub usage: Usage,
+    /// Names of the artifacts it read, in order.
+    pub inputs: Vec<String>,
+    /// What it made; none unless it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputRecord>,
+    /// The runbook wants it to be exported.
+    pub exported: bool,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Why it was skipped: the step that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_because: Option<StepId>,
+    /// How many parts of the input were left out.
+    pub skipped_count: u64,
+    /// What was left out, and why; bounded, so it may be shorter than `skipped_count`.
+    pub skipped: Vec<SkipRecord>,
+    /// Warnings and errors that the component logged; bounded.
+    pub log: Vec<LogRecord>,
+}
+
+/// An artifact that a step made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputRecord {
+    /// Its name in the runbook.
+    pub name: ArtifactName,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its schema.
+    pub schema: SchemaRef,
+    /// How many items it has.
+    pub count: u64,
+    /// How many bytes its items have.
+    pub bytes: u64,
+}
+
+/// A part of the input that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkipRecord {
+    /// What: a file, a table.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+    /// The option that would let it in, where authority was missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<String>,
+}
+
+/// A line that a component logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// `trace`, `debug`, `info`, `warn` or `error`.
+    pub level: LogLevel,
+    /// The text; may hold data of the inputs.
+    pub message: String,
+}
+
+/// How serious a log line is, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Every detail.
+    Trace,
+    /// For the author.
+    Debug,
+    /// For whoever watches.
+    Info,
+    /// Something is not as it should be.
+    Warn,
+    /// Something went wrong.
+    Error,
+}
