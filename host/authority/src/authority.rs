@@ -1,0 +1,184 @@
+//! What an attempt may do: the operator's grants, met with every bound.
+//!
+//! An authority keeps its bounds apart instead of folding them into one set, so that a decision can say which of them
+//! said no. It can't be widened: all that can be done to one is adding a bound.
+
+use crate::capability::Capability;
+use crate::grant::Grant;
+use crate::path::ScopedPath;
+use crate::scope::PathScope;
+use palisade_model::Manifest;
+use palisade_model::manifest::Power;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The meet of all grants and bounds that hold for one attempt.
+///
+/// It comes from [`Authority::none`] or [`Authority::of_operator`] and shrinks by [`Authority::meet`] and
+/// [`Authority::without`]. It can be stored in a plan and read back; what was read back without any bound allows nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authority {
+    /// All must allow a use. The first is the operator's.
+    bounds: Vec<Bound>,
+    /// Folders that nobody reaches, whatever the bounds say.
+    closed: BTreeSet<ScopedPath>,
+}
+
+/// Whose bound it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoundKind {
+    /// Palisade itself: its own folder is closed to everyone.
+    Palisade,
+    /// The operator's grants.
+    Operator,
+    /// The powers that the component's manifest requests.
+    Manifest,
+    /// The runbook's `capabilities`.
+    Runbook,
+    /// The values that the step's config names.
+    Config,
+}
+
+/// One of the things an attempt must stay within. Of itself it gives nothing: only [`Authority::meet`] takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    kind: BoundKind,
+    rules: Vec<Rule>,
+}
+
+/// A capability within a bound, and where it was stated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What it allows.
+    pub capability: Capability,
+    /// Where it was stated, for people: `runbook.yaml:3`, `--allow fs-read=x`.
+    pub stated: String,
+}
+
+/// A path that a step's config names, by the mark in the component's config schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedByConfig {
+    /// JSON pointer of the value in the config.
+    pub pointer: String,
+    /// The power that the mark stands for.
+    pub power: Power,
+    /// What the value names.
+    pub path: ScopedPath,
+}
+
+impl Bound {
+    /// The powers that a manifest requests, without any bound on their scope.
+    #[must_use]
+    pub fn of_manifest(manifest: &Manifest) -> Self {
+        let rules = manifest.requests.iter().map(|request| Rule {
+            capability: Capability::new(request.power, PathScope::any()),
+            stated: format!("the manifest of {}", manifest.versioned_id()),
+        });
+        Self { kind: BoundKind::Manifest, rules: rules.collect() }
+    }
+
+    /// The `capabilities` of a runbook; none given = nothing is allowed. (Where a root runbook has no such key at all,
+    /// leave this bound away.)
+    #[must_use]
+    pub fn of_runbook(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self { kind: BoundKind::Runbook, rules: rules.into_iter().collect() }
+    }
+
+    /// The values of a step's config: exactly these, each for its own power.
+    #[must_use]
+    pub fn of_config<'a>(named: impl IntoIterator<Item = &'a NamedByConfig>) -> Self {
+        let rules = named.into_iter().map(|named| Rule {
+            capability: Capability::new(named.power, PathScope::below([named.path.clone()])),
+            stated: format!("`{}` of the step's config", named.pointer),
+        });
+        Self { kind: BoundKind::Config, rules: rules.collect() }
+    }
+
+    /// Whose bound it is.
+    #[must_use]
+    pub const fn kind(&self) -> BoundKind {
+        self.kind
+    }
+
+    /// What it allows, rule by rule.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rules for a power.
+    pub(crate) fn rules_for(&self, power: Power) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(move |rule| rule.capability.power() == power)
+    }
+
+    /// The first rule that holds this path for that power.
+    pub(crate) fn rule_that_allows(&self, power: Power, path: &ScopedPath) -> Option<&Rule> {
+        self.rules_for(power).find(|rule| rule.capability.scope().contains(path))
+    }
+
+    fn scope(&self, power: Power) -> PathScope {
+        let mut trees = Vec::new();
+        for rule in self.rules_for(power) {
+            match rule.capability.scope().trees() {
+                None => return PathScope::any(),
+                Some(more) => trees.extend(more.iter().cloned()),
+            }
+        }
+        PathScope::below(trees)
+    }
+}
+
+impl Authority {
+    /// Allows nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::of_operator([])
+    }
+
+    /// Allows what the operator grants.
+    #[must_use]
+    pub fn of_operator(grants: impl IntoIterator<Item = Grant>) -> Self {
+        let rules =
+            grants.into_iter().map(|grant| Rule { capability: grant.capability, stated: grant.stated }).collect();
+        Self { bounds: vec![Bound { kind: BoundKind::Operator, rules }], closed: BTreeSet::new() }
+    }
+
+    /// The smaller authority that also stays within `bound`.
+    #[must_use]
+    pub fn meet(mut self, bound: Bound) -> Self {
+        self.bounds.push(bound);
+        self
+    }
+
+    /// The smaller authority that never reaches `folder` or what lies below it, such as a data directory that is not
+    /// called `.palisade`.
+    #[must_use]
+    pub fn without(mut self, folder: ScopedPath) -> Self {
+        self.closed.insert(folder);
+        self
+    }
+
+    /// The paths that a power reaches when all bounds are met, closed folders not taken out: what a closure lists.
+    #[must_use]
+    pub fn reach(&self, power: Power) -> PathScope {
+        let scopes = self.bounds.iter().map(|bound| bound.scope(power));
+        scopes.reduce(|met, scope| met.meet(&scope)).unwrap_or(PathScope::none())
+    }
+
+    /// The folders that are closed to everyone.
+    #[must_use]
+    pub const fn closed(&self) -> &BTreeSet<ScopedPath> {
+        &self.closed
+    }
+
+    /// The bounds, the operator's first.
+    #[must_use]
+    pub fn bounds(&self) -> &[Bound] {
+        &self.bounds
+    }
+}

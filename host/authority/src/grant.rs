@@ -1,0 +1,79 @@
+//! What the operator states that components may use, and where it was stated.
+
+use crate::capability::{Capability, ParseCapabilityError};
+use crate::path::{ScopedPath, WorkingFolder};
+use crate::quote::shell_argument;
+use crate::scope::PathScope;
+use palisade_model::manifest::Power;
+
+/// A capability that the operator gives, and where it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub(crate) capability: Capability,
+    pub(crate) stated: String,
+}
+
+impl Grant {
+    /// What holds for the components that come with Palisade when the operator says nothing: reading files and SQLite
+    /// databases below the working folder.
+    #[must_use]
+    pub fn default_set() -> Vec<Self> {
+        [Power::FsRead, Power::Sql]
+            .map(|power| Self {
+                capability: Capability::new(power, PathScope::below([ScopedPath::root()])),
+                stated: "what Palisade's own components may read unless told otherwise".to_owned(),
+            })
+            .into()
+    }
+
+    /// Reads the argument of `--allow`: `fs-read=PATH` or `sql=PATH`.
+    ///
+    /// # Errors
+    /// When the power is unknown, the path can't be used or lies in Palisade's own folder.
+    pub fn parse(folder: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
+        let capability = Capability::parse(folder, text)?;
+        Ok(Self { capability, stated: allow_line(text) })
+    }
+
+    /// What is given.
+    #[must_use]
+    pub const fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    /// Where it was said, for people.
+    #[must_use]
+    pub fn stated(&self) -> &str {
+        &self.stated
+    }
+}
+
+/// The `--allow` argument with that text, ready to be pasted into a shell.
+pub(crate) fn allow_line(text: &[u8]) -> String {
+    format!("--allow {}", shell_argument(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_says_where_it_was_stated() {
+        let folder = WorkingFolder::new(b"/w").unwrap();
+        let grant = Grant::parse(&folder, b"fs-read=a b").unwrap();
+        assert_eq!(grant.stated(), "--allow 'fs-read=a b'");
+        assert!(Grant::parse(&folder, b"a b").is_err());
+    }
+
+    #[test]
+    fn the_default_set_is_the_working_folder() {
+        let folder = WorkingFolder::new(b"/w").unwrap();
+        let path = |written: &str| ScopedPath::parse(&folder, written.as_bytes()).unwrap();
+        for grant in Grant::default_set() {
+            assert!(grant.capability().scope().contains(&path("a/b")));
+            for other in ["/etc/passwd", "../x", ".palisade/journal.db", "server.pem", ".ssh/config"] {
+                assert!(!grant.capability().scope().contains(&path(other)), "{other}");
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Names that private keys have: files of such names are not read unless a grant names them.
+
+/// Endings of files that hold private keys, in lower case.
+const ENDINGS: [&[u8]; 5] = [b".pem", b".key", b".p12", b".pfx", b".jks"];
+/// Whole names of files and folders that hold private keys, in lower case.
+const NAMES: [&[u8]; 6] = [b"id_rsa", b"id_dsa", b"id_ecdsa", b"id_ed25519", b".ssh", b".gnupg"];
+/// The folder of Palisade's own data: no grant reaches into it.
+const OWN_FOLDER: &[u8] = b".palisade";
+
+/// Says whether a file or folder of that name holds private keys, as far as a name can tell. Case does not matter.
+#[must_use]
+pub fn is_key_file_name(name: &[u8]) -> bool {
+    let lower = name.to_ascii_lowercase();
+    NAMES.contains(&lower.as_slice()) || ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
+
+/// Says whether that name is the one of Palisade's own folder. Case does not matter.
+pub(crate) fn is_own_folder_name(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(OWN_FOLDER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_files_are_known_by_their_names() {
+        for name in ["server.pem", "A.KEY", "store.p12", "x.pfx", "x.jks", "id_rsa", "ID_ED25519", ".ssh", ".gnupg"] {
+            assert!(is_key_file_name(name.as_bytes()), "{name}");
+        }
+        for name in ["server.pem.txt", "keys", "id_rsa.pub", "monkey", "ssh", "x.crt", "pem"] {
+            assert!(!is_key_file_name(name.as_bytes()), "{name}");
+        }
+    }
+}
