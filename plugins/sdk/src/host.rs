@@ -1,0 +1,69 @@
+//! Owns the border of the SDK: what it needs of a host, and which host is compiled in.
+//!
+//! In a component the host is the WIT bindings (`guest`), natively it is memory (`memory`). The choice is made by the
+//! compiler, not by `dyn`: a table of functions would keep every import alive, and a component imports what it calls.
+
+use crate::{
+    HostError, Level,
+    fs::{FileKind, FsError, Links, Stat},
+    reader::Info,
+    sql::{Column, Value},
+};
+
+#[cfg(target_family = "wasm")]
+pub(crate) mod guest;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod memory;
+
+#[cfg(target_family = "wasm")]
+pub(crate) use guest::{Directory, File, Guest as Current, Names, Reader, Rows};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use memory::{Directory, File, Memory as Current, Names, Reader, Rows};
+
+/// What a context asks of its host.
+pub(crate) trait Host {
+    fn log(&self, level: Level, message: &str);
+    fn progress(&self, done: u64, total: Option<u64>, note: &str);
+    fn skip(&self, what: &str, reason: &str);
+    fn limits(&self) -> Vec<(String, u64)>;
+    fn idempotency_key(&self) -> String;
+    fn emit(&self, port: &str, items: &[u8]) -> Result<(), HostError>;
+    /// Says no to a port that the manifest does not declare; only a test can know that.
+    fn check_input(&self, port: &str) -> Result<(), HostError>;
+    fn preopens(&self) -> Vec<(String, Directory)>;
+    fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError>;
+}
+
+/// A cursor over the items of one artifact.
+pub(crate) trait ReadItems {
+    fn info(&self) -> Info;
+    fn next(&self, max_bytes: u32) -> Result<Option<(u64, Vec<u8>)>, HostError>;
+}
+
+/// A folder of the guest's own view of the world.
+pub(crate) trait OpenFiles: Sized {
+    type File;
+    type Names;
+    fn stat(&self) -> Result<Stat, FsError>;
+    fn stat_at(&self, path: &str, links: Links) -> Result<Stat, FsError>;
+    fn open_file(&self, path: &str, links: Links) -> Result<Self::File, FsError>;
+    fn open_directory(&self, path: &str, links: Links) -> Result<Self, FsError>;
+    fn names(&self) -> Result<Self::Names, FsError>;
+}
+
+/// An open file.
+pub(crate) trait ReadBytes {
+    fn stat(&self) -> Result<Stat, FsError>;
+    fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool), FsError>;
+}
+
+/// The names of a folder, in the order in which the host finds them.
+pub(crate) trait ListNames {
+    fn next(&self) -> Result<Option<(String, FileKind)>, FsError>;
+}
+
+/// The rows of one statement.
+pub(crate) trait ReadRows {
+    fn columns(&self) -> Vec<Column>;
+    fn next(&self, max_bytes: u32) -> Result<Option<Vec<u8>>, HostError>;
+}

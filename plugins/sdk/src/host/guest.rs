@@ -1,0 +1,348 @@
+//! Owns the host of a component: the WIT bindings of world `connector`, and the conversions to and from them.
+//!
+//! Compiled for wasm only. Functions that nobody calls vanish from the component, imports included.
+
+use std::{marker::PhantomData, panic};
+
+use self::bindings::{
+    exports::palisade::plugin::{manifest, step},
+    palisade::plugin::{artifacts, attempt, limits, log, sql as wit_sql, types},
+    wasi::filesystem::{preopens, types as wasi},
+};
+use super::{Host, ListNames, OpenFiles, ReadBytes, ReadItems, ReadRows};
+use crate::{
+    Analyser, Context, Description, Failure, FailureKind, HostError, HostErrorKind, Level, analyser,
+    description::{self, Arity},
+    fs::{FileKind, FsError, FsErrorKind, Links, Stat},
+    reader::Info,
+    sql::{Column, Value},
+};
+
+/// What `wit-bindgen` makes of the WIT package.
+pub mod bindings {
+    #![expect(missing_docs, reason = "generated code")]
+
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "connector",
+        generate_all,
+        pub_export_macro: true,
+        default_bindings_module: "palisade_sdk::bindings",
+    });
+
+    pub use super::Export;
+}
+
+/// Carries an analyser to the export macro of the bindings.
+#[derive(Debug)]
+pub struct Export<A>(PhantomData<A>);
+
+impl<A: Analyser> manifest::Guest for Export<A> {
+    fn describe() -> manifest::Description {
+        log_panics();
+        describe(A::describe())
+    }
+}
+
+impl<A: Analyser> step::Guest for Export<A> {
+    fn run(inputs: Vec<step::Input>, config: String) -> Result<Vec<u8>, step::Failure> {
+        log_panics();
+        let readers =
+            inputs.into_iter().map(|input| crate::Reader::new(input.port, Reader { inner: input.items })).collect();
+        analyser::run::<A>(&Context::new(Guest, readers), &config).map_err(failure)
+    }
+
+    fn finish(partials: Vec<Vec<u8>>, config: String) -> Result<Vec<step::OutputMetadata>, step::Failure> {
+        log_panics();
+        let metadata = analyser::finish::<A>(&Context::new(Guest, Vec::new()), &config, &partials).map_err(failure)?;
+        Ok(metadata.into_iter().map(|one| step::OutputMetadata { port: one.port, json: one.json }).collect())
+    }
+}
+
+/// Makes the text and place of a panic a log line: the trap that follows tells the host neither.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
+}
+
+/// The host of a component. Holds nothing: the bindings are functions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guest;
+
+impl Host for Guest {
+    fn log(&self, level: Level, message: &str) {
+        let level = match level {
+            Level::Trace => log::Level::Trace,
+            Level::Debug => log::Level::Debug,
+            Level::Info => log::Level::Info,
+            Level::Warn => log::Level::Warn,
+            Level::Error => log::Level::Error,
+        };
+        log::write(level, message);
+    }
+
+    fn progress(&self, done: u64, total: Option<u64>, note: &str) {
+        log::progress(done, total, note);
+    }
+
+    fn skip(&self, what: &str, reason: &str) {
+        log::skip(what, reason);
+    }
+
+    fn limits(&self) -> Vec<(String, u64)> {
+        limits::granted().into_iter().map(|amount| (amount.name, amount.value)).collect()
+    }
+
+    fn idempotency_key(&self) -> String {
+        attempt::idempotency_key()
+    }
+
+    fn emit(&self, port: &str, items: &[u8]) -> Result<(), HostError> {
+        artifacts::emit(port, items).map_err(host_error)
+    }
+
+    fn check_input(&self, _port: &str) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn preopens(&self) -> Vec<(String, Directory)> {
+        preopens::get_directories().into_iter().map(|(inner, name)| (name, Directory { inner })).collect()
+    }
+
+    fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError> {
+        let parameters: Vec<_> = parameters
+            .iter()
+            .map(|value| match value {
+                Value::Null => wit_sql::Value::Null,
+                Value::Boolean(value) => wit_sql::Value::Boolean(*value),
+                Value::Integer(value) => wit_sql::Value::Integer(*value),
+                Value::Real(value) => wit_sql::Value::Real(*value),
+                Value::Text(value) => wit_sql::Value::Text(value.clone()),
+                Value::Blob(value) => wit_sql::Value::Blob(value.clone()),
+            })
+            .collect();
+        wit_sql::query(connection, statement, &parameters).map(|inner| Rows { inner }).map_err(host_error)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Reader {
+    inner: artifacts::Reader,
+}
+
+impl ReadItems for Reader {
+    fn info(&self) -> Info {
+        let artifacts::Info { schema, item_count, byte_count, metadata } = self.inner.info();
+        let (schema, version) = schema.rsplit_once('/').unwrap_or((&schema, ""));
+        Info { schema: schema.to_owned(), version: version.to_owned(), item_count, byte_count, metadata }
+    }
+
+    fn next(&self, max_bytes: u32) -> Result<Option<(u64, Vec<u8>)>, HostError> {
+        let batch = self.inner.next(max_bytes).map_err(host_error)?;
+        Ok(batch.map(|batch| (batch.first, batch.items)))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Rows {
+    inner: wit_sql::Rows,
+}
+
+impl ReadRows for Rows {
+    fn columns(&self) -> Vec<Column> {
+        let columns = self.inner.columns().into_iter();
+        columns.map(|column| Column { name: column.name, declared_type: column.declared_type }).collect()
+    }
+
+    fn next(&self, max_bytes: u32) -> Result<Option<Vec<u8>>, HostError> {
+        self.inner.next(max_bytes).map_err(host_error)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Directory {
+    inner: wasi::Descriptor,
+}
+
+impl Directory {
+    fn open(&self, path: &str, links: Links, open: wasi::OpenFlags) -> Result<wasi::Descriptor, FsError> {
+        self.inner.open_at(path_flags(links), path, open, wasi::DescriptorFlags::READ).map_err(fs_error)
+    }
+}
+
+impl OpenFiles for Directory {
+    type File = File;
+    type Names = Names;
+
+    fn stat(&self) -> Result<Stat, FsError> {
+        self.inner.stat().map(stat).map_err(fs_error)
+    }
+
+    fn stat_at(&self, path: &str, links: Links) -> Result<Stat, FsError> {
+        self.inner.stat_at(path_flags(links), path).map(stat).map_err(fs_error)
+    }
+
+    fn open_file(&self, path: &str, links: Links) -> Result<File, FsError> {
+        Ok(File { inner: self.open(path, links, wasi::OpenFlags::empty())? })
+    }
+
+    fn open_directory(&self, path: &str, links: Links) -> Result<Self, FsError> {
+        Ok(Self { inner: self.open(path, links, wasi::OpenFlags::DIRECTORY)? })
+    }
+
+    fn names(&self) -> Result<Names, FsError> {
+        Ok(Names { inner: self.inner.read_directory().map_err(fs_error)? })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct File {
+    inner: wasi::Descriptor,
+}
+
+impl ReadBytes for File {
+    fn stat(&self) -> Result<Stat, FsError> {
+        self.inner.stat().map(stat).map_err(fs_error)
+    }
+
+    fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool), FsError> {
+        self.inner.read(length, offset).map_err(fs_error)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Names {
+    inner: wasi::DirectoryEntryStream,
+}
+
+impl ListNames for Names {
+    fn next(&self) -> Result<Option<(String, FileKind)>, FsError> {
+        let entry = self.inner.read_directory_entry().map_err(fs_error)?;
+        Ok(entry.map(|entry| (entry.name, kind(entry.type_))))
+    }
+}
+
+fn path_flags(links: Links) -> wasi::PathFlags {
+    match links {
+        Links::Follow => wasi::PathFlags::SYMLINK_FOLLOW,
+        Links::Keep => wasi::PathFlags::empty(),
+    }
+}
+
+fn stat(stat: wasi::DescriptorStat) -> Stat {
+    Stat { kind: kind(stat.type_), size: stat.size }
+}
+
+fn kind(kind: wasi::DescriptorType) -> FileKind {
+    match kind {
+        wasi::DescriptorType::RegularFile => FileKind::File,
+        wasi::DescriptorType::Directory => FileKind::Directory,
+        wasi::DescriptorType::SymbolicLink => FileKind::Link,
+        _ => FileKind::Special,
+    }
+}
+
+fn fs_error(code: wasi::ErrorCode) -> FsError {
+    use wasi::ErrorCode as Code;
+    let kind = match code {
+        Code::Access | Code::NotPermitted | Code::ReadOnly => FsErrorKind::Denied,
+        Code::NoEntry => FsErrorKind::NotFound,
+        Code::NotDirectory => FsErrorKind::NotADirectory,
+        Code::IsDirectory => FsErrorKind::IsADirectory,
+        Code::FileTooLarge => FsErrorKind::TooLarge,
+        Code::IllegalByteSequence | Code::NameTooLong | Code::Invalid => FsErrorKind::BadName,
+        Code::Loop => FsErrorKind::Loop,
+        Code::Quota => FsErrorKind::LimitExceeded,
+        Code::Unsupported | Code::NoDevice | Code::NoSuchDevice | Code::NoTty | Code::Pipe => FsErrorKind::Unsupported,
+        Code::Io | Code::Interrupted | Code::WouldBlock | Code::Busy => FsErrorKind::Io,
+        _ => FsErrorKind::Other,
+    };
+    FsError::new(kind, code.message())
+}
+
+fn host_error(error: types::Error) -> HostError {
+    let kind = match error.kind {
+        types::ErrorKind::Denied => HostErrorKind::Denied,
+        types::ErrorKind::LimitExceeded => HostErrorKind::LimitExceeded,
+        types::ErrorKind::Invalid => HostErrorKind::Invalid,
+        types::ErrorKind::SchemaMismatch => HostErrorKind::SchemaMismatch,
+        types::ErrorKind::Unavailable => HostErrorKind::Unavailable,
+        types::ErrorKind::Cancelled => HostErrorKind::Cancelled,
+        types::ErrorKind::Other => HostErrorKind::Other,
+    };
+    HostError { kind, message: error.message }
+}
+
+fn failure(failure: Failure) -> step::Failure {
+    let kind = match failure.kind {
+        FailureKind::BadConfig => step::FailureKind::BadConfig,
+        FailureKind::BadInput => step::FailureKind::BadInput,
+        FailureKind::Unavailable => step::FailureKind::Unavailable,
+        FailureKind::Failed => step::FailureKind::Failed,
+    };
+    let at = failure.at.map(|place| step::Place { port: place.port, item: place.item });
+    step::Failure { kind, message: failure.message, at, help: failure.help }
+}
+
+fn describe(description: Description) -> manifest::Description {
+    let kind = description.kind.to_owned();
+    manifest::Description {
+        id: description.id,
+        version: description.version,
+        title: description.title,
+        description: description.about,
+        kind,
+        inputs: description.inputs.into_iter().map(input).collect(),
+        outputs: description.outputs.into_iter().map(output).collect(),
+        config_schema: description.config_schema,
+        schemas: description.schemas.into_iter().map(schema).collect(),
+        requests: description.requests.into_iter().map(request).collect(),
+        limits: description.limits.into_iter().map(|(name, value)| types::Amount { name, value }).collect(),
+        attributes: attributes(description.attributes),
+    }
+}
+
+fn input(port: description::Input) -> manifest::Port {
+    let arity = match port.arity {
+        Arity::One => manifest::Arity::One,
+        Arity::Optional => manifest::Arity::Optional,
+        Arity::Many => manifest::Arity::Many,
+    };
+    manifest::Port {
+        name: port.name,
+        schemas: port.schemas,
+        arity,
+        per_item: port.per_item,
+        ruleset: port.ruleset,
+        description: port.about,
+        attributes: attributes(port.attributes),
+    }
+}
+
+fn output(port: description::Output) -> manifest::Port {
+    manifest::Port {
+        name: port.name,
+        schemas: vec![port.schema],
+        arity: manifest::Arity::One,
+        per_item: false,
+        ruleset: None,
+        description: port.about,
+        attributes: attributes(port.attributes),
+    }
+}
+
+fn schema(schema: description::ArtifactSchema) -> manifest::Schema {
+    manifest::Schema { name: schema.name, version: schema.version, json: schema.json }
+}
+
+fn request(request: description::Request) -> manifest::Request {
+    manifest::Request {
+        power: request.power,
+        scopes: request.scopes,
+        reason: request.reason,
+        optional: request.optional,
+    }
+}
+
+fn attributes(attributes: Vec<(String, String)>) -> Vec<manifest::Attribute> {
+    attributes.into_iter().map(|(name, value)| manifest::Attribute { name, value }).collect()
+}

@@ -1,0 +1,401 @@
+//! Owns the host of native tests: inputs, outputs, files and query results in memory.
+//!
+//! Counts what the real host counts as values (output bytes, files, rows) when the test sets such a limit. Never
+//! validates items against schemas and never meters fuel or memory; `palisade plugin test` does.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
+
+use super::{Host, ListNames, OpenFiles, ReadBytes, ReadItems, ReadRows};
+use crate::{
+    HostError, HostErrorKind, Level,
+    fs::{FileKind, FsError, FsErrorKind, Links, Stat},
+    limits::limit,
+    reader::Info,
+    sql::{Column, Value},
+};
+
+/// Bytes of a batch if the guest leaves it to the host.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Links followed on the way to one file.
+const MAX_LINKS: u32 = 16;
+
+/// Everything a test sets and everything a guest does, shared by the instances of one step.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) limits: Vec<(String, u64)>,
+    pub(crate) input_ports: Vec<String>,
+    pub(crate) output_ports: Vec<String>,
+    pub(crate) preopens: Vec<String>,
+    pub(crate) files: BTreeMap<String, Node>,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) outputs: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub(crate) logs: RefCell<Vec<(Level, String)>>,
+    pub(crate) skips: RefCell<Vec<(String, String)>>,
+    pub(crate) progress: RefCell<Option<(u64, Option<u64>, String)>>,
+    used: RefCell<BTreeMap<&'static str, u64>>,
+}
+
+/// What a path stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    File(Rc<[u8]>),
+    Link(String),
+    Special,
+    Denied,
+}
+
+/// The scripted answer to one statement.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) connection: String,
+    pub(crate) statement: String,
+    pub(crate) parameters: Vec<Value>,
+    pub(crate) answer: Result<(Vec<Column>, Vec<Vec<Value>>), HostError>,
+}
+
+impl World {
+    /// Uses up a limit, if the test set it.
+    fn spend(&self, name: &'static str, amount: u64) -> Result<(), HostError> {
+        let Some((_, limit)) = self.limits.iter().find(|(known, _)| known == name) else { return Ok(()) };
+        let mut used = self.used.borrow_mut();
+        let used = used.entry(name).or_default();
+        *used = used.saturating_add(amount);
+        if *used > *limit {
+            return Err(HostError::new(HostErrorKind::LimitExceeded, format!("limit `{name}` of {limit} is used up")));
+        }
+        Ok(())
+    }
+}
+
+/// The host of one instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    world: Rc<World>,
+}
+
+impl Memory {
+    pub(crate) fn new(world: &Rc<World>) -> Self {
+        Self { world: Rc::clone(world) }
+    }
+}
+
+impl Host for Memory {
+    fn log(&self, level: Level, message: &str) {
+        self.world.logs.borrow_mut().push((level, message.to_owned()));
+    }
+
+    fn progress(&self, done: u64, total: Option<u64>, note: &str) {
+        *self.world.progress.borrow_mut() = Some((done, total, note.to_owned()));
+    }
+
+    fn skip(&self, what: &str, reason: &str) {
+        self.world.skips.borrow_mut().push((what.to_owned(), reason.to_owned()));
+    }
+
+    fn limits(&self) -> Vec<(String, u64)> {
+        self.world.limits.clone()
+    }
+
+    fn idempotency_key(&self) -> String {
+        "test".to_owned()
+    }
+
+    fn emit(&self, port: &str, items: &[u8]) -> Result<(), HostError> {
+        if !self.world.output_ports.iter().any(|known| known == port) {
+            return Err(HostError::new(HostErrorKind::Invalid, format!("no output port `{port}` in the manifest")));
+        }
+        let call_bytes = self.world.limits.iter().find(|(name, _)| name == limit::CALL_BYTES);
+        if call_bytes.is_some_and(|(_, most)| items.len() as u64 > *most) {
+            return Err(HostError::new(HostErrorKind::LimitExceeded, "limit `call-bytes` is used up"));
+        }
+        self.world.spend(limit::OUTPUT_BYTES, items.len() as u64)?;
+        self.world.outputs.borrow_mut().entry(port.to_owned()).or_default().extend_from_slice(items);
+        Ok(())
+    }
+
+    fn check_input(&self, port: &str) -> Result<(), HostError> {
+        if self.world.input_ports.iter().any(|known| known == port) {
+            return Ok(());
+        }
+        Err(HostError::new(HostErrorKind::Invalid, format!("no input port `{port}` in the manifest")))
+    }
+
+    fn preopens(&self) -> Vec<(String, Directory)> {
+        let open = |name: &String| {
+            let path = clean(name).ok()?;
+            Some((name.clone(), Directory { world: Rc::clone(&self.world), root: path.clone(), path }))
+        };
+        self.world.preopens.iter().filter_map(open).collect()
+    }
+
+    fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError> {
+        let table = self.world.tables.iter().find(|table| {
+            table.connection == connection && table.statement == statement && table.parameters == parameters
+        });
+        let table = table.ok_or_else(|| {
+            let text = format!("the test scripts no answer to `{statement}` with {parameters:?} on `{connection}`");
+            HostError::new(HostErrorKind::Invalid, text)
+        })?;
+        let (columns, rows) = table.answer.clone()?;
+        Ok(Rows { world: Rc::clone(&self.world), columns, rows: RefCell::new(rows.into_iter()) })
+    }
+}
+
+/// A reader over JSON Lines in memory.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    info: Info,
+    lines: Rc<str>,
+    range: Cell<(usize, usize)>,
+    next: Cell<u64>,
+}
+
+impl Reader {
+    /// Reads the bytes `range` of `lines`, whose first item has the number `first`.
+    pub(crate) fn new(info: Info, lines: Rc<str>, range: (usize, usize), first: u64) -> Self {
+        Self { info, lines, range: Cell::new(range), next: Cell::new(first) }
+    }
+}
+
+impl ReadItems for Reader {
+    fn info(&self) -> Info {
+        self.info.clone()
+    }
+
+    fn next(&self, max_bytes: u32) -> Result<Option<(u64, Vec<u8>)>, HostError> {
+        let (start, end) = self.range.get();
+        let Some(rest) = self.lines.as_bytes().get(start..end).filter(|rest| !rest.is_empty()) else { return Ok(None) };
+        let most = if max_bytes == 0 { BATCH_BYTES } else { max_bytes as usize };
+        let within = rest.get(..most).unwrap_or(rest);
+        let length = match within.iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => last + 1,
+            None => rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |first| first + 1),
+        };
+        let batch = rest.get(..length).unwrap_or(rest).to_vec();
+        let first = self.next.get();
+        self.next.set(first + batch.iter().filter(|byte| **byte == b'\n').count() as u64);
+        self.range.set((start + length, end));
+        Ok(Some((first, batch)))
+    }
+}
+
+/// The scripted rows of a statement.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    world: Rc<World>,
+    columns: Vec<Column>,
+    rows: RefCell<std::vec::IntoIter<Vec<Value>>>,
+}
+
+impl ReadRows for Rows {
+    fn columns(&self) -> Vec<Column> {
+        self.columns.clone()
+    }
+
+    fn next(&self, _max_bytes: u32) -> Result<Option<Vec<u8>>, HostError> {
+        let Some(row) = self.rows.borrow_mut().next() else { return Ok(None) };
+        self.world.spend(limit::ROWS, 1)?;
+        let cells: Vec<String> = row.iter().map(cell).collect();
+        Ok(Some(format!("[{}]\n", cells.join(",")).into_bytes()))
+    }
+}
+
+/// Writes a cell as the host does.
+fn cell(value: &Value) -> String {
+    use serde_json::json;
+    match value {
+        Value::Null => json!(null).to_string(),
+        Value::Boolean(value) => json!(value).to_string(),
+        Value::Integer(value) => json!(value).to_string(),
+        Value::Real(value) if value.is_finite() => json!(value).to_string(),
+        Value::Real(value) => json!({"$real": if *value > 0.0 { "inf" } else { "-inf" }}).to_string(),
+        Value::Text(value) => json!(value).to_string(),
+        Value::Blob(value) => json!({"$blob": base64(value)}).to_string(),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = DIGITS.get((bits >> (18 - 6 * place) & 63) as usize).copied().unwrap_or(b'=');
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+/// A folder in memory: a path, and the path that it must not leave.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    world: Rc<World>,
+    root: String,
+    path: String,
+}
+
+/// What a resolved path stands for.
+enum Found {
+    Directory(String),
+    Node(Node),
+}
+
+impl Directory {
+    fn find(&self, path: &str, links: Links) -> Result<Found, FsError> {
+        let mut path = join(&self.path, path)?;
+        for _ in 0..MAX_LINKS {
+            if !is_below(&path, &self.root) {
+                return Err(FsError::new(FsErrorKind::Denied, "operation not permitted"));
+            }
+            match self.world.files.get(&path) {
+                Some(Node::Link(target)) if links == Links::Follow => {
+                    if target.starts_with('/') {
+                        return Err(FsError::new(FsErrorKind::Denied, "operation not permitted"));
+                    }
+                    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                    path = join(parent, target)?;
+                }
+                Some(Node::Denied) => return Err(FsError::new(FsErrorKind::Denied, "permission denied")),
+                Some(node) => return Ok(Found::Node(node.clone())),
+                None if self.world.files.keys().any(|known| *known != path && is_below(known, &path)) => {
+                    return Ok(Found::Directory(path));
+                }
+                None => return Err(FsError::new(FsErrorKind::NotFound, "no such file or directory")),
+            }
+        }
+        Err(FsError::new(FsErrorKind::Loop, "too many levels of symbolic links"))
+    }
+}
+
+impl OpenFiles for Directory {
+    type File = File;
+    type Names = Names;
+
+    fn stat(&self) -> Result<Stat, FsError> {
+        Ok(Stat { kind: FileKind::Directory, size: 0 })
+    }
+
+    fn stat_at(&self, path: &str, links: Links) -> Result<Stat, FsError> {
+        Ok(match self.find(path, links)? {
+            Found::Directory(_) => Stat { kind: FileKind::Directory, size: 0 },
+            Found::Node(node) => stat(&node),
+        })
+    }
+
+    fn open_file(&self, path: &str, links: Links) -> Result<File, FsError> {
+        match self.find(path, links)? {
+            Found::Directory(_) => Err(FsError::new(FsErrorKind::IsADirectory, "is a directory")),
+            Found::Node(Node::File(bytes)) => {
+                self.world.spend(limit::FILES_READ, 1).map_err(quota)?;
+                Ok(File { world: Rc::clone(&self.world), bytes })
+            }
+            Found::Node(Node::Link(_)) => Err(FsError::new(FsErrorKind::Loop, "is a symbolic link")),
+            Found::Node(_) => Err(FsError::new(FsErrorKind::Unsupported, "not a regular file")),
+        }
+    }
+
+    fn open_directory(&self, path: &str, links: Links) -> Result<Self, FsError> {
+        match self.find(path, links)? {
+            Found::Directory(path) => Ok(Self { world: Rc::clone(&self.world), root: self.root.clone(), path }),
+            Found::Node(_) => Err(FsError::new(FsErrorKind::NotADirectory, "not a directory")),
+        }
+    }
+
+    fn names(&self) -> Result<Names, FsError> {
+        let mut names = BTreeMap::new();
+        for (path, node) in &self.world.files {
+            let Some(rest) = below(path, &self.path) else { continue };
+            match rest.split_once('/') {
+                Some((name, _)) => names.insert(name.to_owned(), FileKind::Directory),
+                None => names.insert(rest.to_owned(), stat(node).kind),
+            };
+        }
+        // From the end, so that nobody relies on an order that a real folder does not have.
+        Ok(Names { names: RefCell::new(names.into_iter().collect()) })
+    }
+}
+
+fn stat(node: &Node) -> Stat {
+    match node {
+        Node::File(bytes) => Stat { kind: FileKind::File, size: bytes.len() as u64 },
+        Node::Link(target) => Stat { kind: FileKind::Link, size: target.len() as u64 },
+        Node::Special => Stat { kind: FileKind::Special, size: 0 },
+        Node::Denied => Stat { kind: FileKind::File, size: 0 },
+    }
+}
+
+fn quota(_: HostError) -> FsError {
+    FsError::new(FsErrorKind::LimitExceeded, "a limit of the attempt is used up")
+}
+
+/// Makes `./a//b/` to `a/b`. `..` at the start is refused: in memory there is nothing above.
+pub(crate) fn clean(path: &str) -> Result<String, FsError> {
+    join("", path.trim_start_matches('/'))
+}
+
+fn join(folder: &str, path: &str) -> Result<String, FsError> {
+    let denied = FsError::new(FsErrorKind::Denied, "operation not permitted");
+    if path.starts_with('/') {
+        return Err(denied);
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in folder.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop().ok_or(denied)?;
+            }
+            name => parts.push(name),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path == folder || below(path, folder).is_some()
+}
+
+fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    if folder.is_empty() {
+        return Some(path).filter(|path| !path.is_empty());
+    }
+    path.strip_prefix(folder)?.strip_prefix('/')
+}
+
+#[derive(Debug)]
+pub(crate) struct File {
+    world: Rc<World>,
+    bytes: Rc<[u8]>,
+}
+
+impl ReadBytes for File {
+    fn stat(&self) -> Result<Stat, FsError> {
+        Ok(Stat { kind: FileKind::File, size: self.bytes.len() as u64 })
+    }
+
+    fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool), FsError> {
+        let size = self.bytes.len() as u64;
+        let start = offset.min(size);
+        let end = start.saturating_add(length).min(size);
+        self.world.spend(limit::FILE_BYTES_READ, end - start).map_err(quota)?;
+        let piece = self.bytes.iter().skip(start as usize).take((end - start) as usize);
+        Ok((piece.copied().collect(), end == size))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Names {
+    names: RefCell<Vec<(String, FileKind)>>,
+}
+
+impl ListNames for Names {
+    fn next(&self) -> Result<Option<(String, FileKind)>, FsError> {
+        Ok(self.names.borrow_mut().pop())
+    }
+}
