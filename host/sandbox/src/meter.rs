@@ -1,0 +1,266 @@
+//! What one attempt has used, shared by all instances that work for it, and the limits it may not pass.
+//!
+//! Memory, tables and handles belong to one instance and are in `limiter.rs`; of those only the peak is kept here.
+
+use palisade_model::limits::{Limit, LimitSource};
+use palisade_model::{Failure, LimitKind, Limits, Usage};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// What one attempt has used, over all its instances, against the limits in force.
+///
+/// Made when the attempt starts; `run` of each part and `finish` get the same one. Counters only grow, so that a limit
+/// that was reached stays reached.
+#[derive(Debug)]
+pub struct AttemptMeter {
+    limits: Limits,
+    started: Instant,
+    fuel: AtomicU64,
+    input_bytes: AtomicU64,
+    output_bytes: AtomicU64,
+    log_bytes: AtomicU64,
+    log_bytes_dropped: AtomicU64,
+    files_read: AtomicU64,
+    file_bytes_read: AtomicU64,
+    rows: AtomicU64,
+    instances: AtomicU64,
+    memory_peak_bytes: AtomicU64,
+    cpu_us: AtomicU64,
+}
+
+impl AttemptMeter {
+    /// Starts the clock of an attempt that has used nothing.
+    #[must_use]
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            started: Instant::now(),
+            fuel: AtomicU64::new(0),
+            input_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(0),
+            log_bytes_dropped: AtomicU64::new(0),
+            files_read: AtomicU64::new(0),
+            file_bytes_read: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            instances: AtomicU64::new(0),
+            memory_peak_bytes: AtomicU64::new(0),
+            cpu_us: AtomicU64::new(0),
+        })
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// When the wall time of the attempt is over.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        // A day is the default ceiling of `wall`; what no clock can hold is as good as a year.
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+        let wall = Duration::from_millis(self.limits.value(LimitKind::Wall)).min(YEAR);
+        self.started + wall
+    }
+
+    /// What was used so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Usage {
+            fuel: self.fuel.load(Relaxed),
+            memory_peak_bytes: self.memory_peak_bytes.load(Relaxed),
+            wall_ms: millis(self.started.elapsed()),
+            cpu_ms: self.cpu_us.load(Relaxed) / 1_000,
+            instances: self.instances.load(Relaxed),
+            input_bytes: self.input_bytes.load(Relaxed),
+            output_bytes: self.output_bytes.load(Relaxed),
+            log_bytes: self.log_bytes.load(Relaxed),
+            log_bytes_dropped: self.log_bytes_dropped.load(Relaxed),
+            files_read: self.files_read.load(Relaxed),
+            file_bytes_read: self.file_bytes_read.load(Relaxed),
+            rows: self.rows.load(Relaxed),
+        }
+    }
+
+    /// The failure of an attempt whose wall time is over. For the engine, which gives up on a guest whose host call
+    /// does not return.
+    #[must_use]
+    pub fn wall_reached(&self) -> Failure {
+        self.reached(LimitKind::Wall, None)
+    }
+
+    /// The failure that says that `kind` was reached.
+    pub(crate) fn reached(&self, kind: LimitKind, wanted: Option<u64>) -> Failure {
+        let in_force = self.limits.get(kind);
+        let mut failure = Failure::limit(kind, in_force, wanted);
+        let grown = self.allowed(kind).saturating_sub(in_force.value);
+        if grown > 0 {
+            let input = self.input_bytes.load(Relaxed);
+            failure.message = format!(
+                "{}; with the input so far ({}) it had grown to {}",
+                failure.message,
+                LimitKind::FileBytesRead.show(input),
+                kind.show(in_force.value.saturating_add(grown))
+            );
+        }
+        failure
+    }
+
+    /// Notes that the host handed out `bytes` of input: items, file contents, rows. Fuel and output grow with them.
+    pub(crate) fn handed_out(&self, bytes: u64) {
+        self.input_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Takes fuel: at least `least`, at most `wanted`.
+    pub(crate) fn take_fuel(&self, least: u64, wanted: u64) -> Result<u64, Failure> {
+        let allowed = self.allowed(LimitKind::Fuel);
+        let mut taken = 0;
+        self.fuel
+            .fetch_update(Relaxed, Relaxed, |used| {
+                taken = wanted.min(allowed.saturating_sub(used));
+                (taken >= least).then(|| used.saturating_add(taken))
+            })
+            .map(|_| taken)
+            .map_err(|used| self.reached(LimitKind::Fuel, Some(used.saturating_add(least))))
+    }
+
+    /// Gives back fuel that was taken and not used.
+    pub(crate) fn return_fuel(&self, fuel: u64) {
+        let _ = self.fuel.fetch_update(Relaxed, Relaxed, |used| Some(used.saturating_sub(fuel)));
+    }
+
+    /// Counts `more` of a total of the attempt.
+    ///
+    /// # Errors
+    /// When the limit would be passed; nothing is counted then.
+    pub(crate) fn spend(&self, total: Total, more: u64) -> Result<(), Failure> {
+        let (counter, kind) = self.counter(total);
+        let allowed = self.allowed(kind);
+        counter
+            .fetch_update(Relaxed, Relaxed, |used| used.checked_add(more).filter(|&used| used <= allowed))
+            .map(|_| ())
+            .map_err(|used| self.reached(kind, Some(used.saturating_add(more))))
+    }
+
+    /// How much of a total is left.
+    pub(crate) fn left(&self, total: Total) -> u64 {
+        let (counter, kind) = self.counter(total);
+        self.allowed(kind).saturating_sub(counter.load(Relaxed))
+    }
+
+    /// Notes text that was dropped since `log-bytes` is used up.
+    pub(crate) fn log_dropped(&self, bytes: u64) {
+        self.log_bytes_dropped.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes that an instance was started.
+    pub(crate) fn instance_started(&self) {
+        self.instances.fetch_add(1, Relaxed);
+    }
+
+    /// Notes what an instance had at its end.
+    pub(crate) fn instance_ended(&self, memory_peak_bytes: u64, cpu: Duration) {
+        self.memory_peak_bytes.fetch_max(memory_peak_bytes, Relaxed);
+        self.cpu_us.fetch_add(u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn counter(&self, total: Total) -> (&AtomicU64, LimitKind) {
+        match total {
+            Total::OutputBytes => (&self.output_bytes, LimitKind::OutputBytes),
+            Total::LogBytes => (&self.log_bytes, LimitKind::LogBytes),
+            Total::FilesRead => (&self.files_read, LimitKind::FilesRead),
+            Total::FileBytesRead => (&self.file_bytes_read, LimitKind::FileBytesRead),
+            Total::Rows => (&self.rows, LimitKind::Rows),
+        }
+    }
+
+    /// The limit as it stands: fuel and output grow with the input that was handed out.
+    fn allowed(&self, kind: LimitKind) -> u64 {
+        let per_byte = match kind {
+            LimitKind::Fuel => self.limits.value(LimitKind::FuelPerInputByte),
+            LimitKind::OutputBytes => self.limits.value(LimitKind::OutputBytesPerInputByte),
+            _ => 0,
+        };
+        let grown = per_byte.saturating_mul(self.input_bytes.load(Relaxed));
+        self.limits.value(kind).saturating_add(grown)
+    }
+}
+
+/// An amount that is limited over the whole attempt and of which each call takes some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Total {
+    /// Bytes of emitted items and metadata.
+    OutputBytes,
+    /// Bytes of log, progress and skip texts.
+    LogBytes,
+    /// Files opened for reading.
+    FilesRead,
+    /// Bytes read from files.
+    FileBytesRead,
+    /// Rows handed out.
+    Rows,
+}
+
+/// A limit that nobody set, for what the host itself bounds.
+pub(crate) fn fixed(value: u64) -> Limit {
+    Limit { value, set_by: LimitSource::Ceiling, ceiling: value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_model::FailureKind;
+    use std::collections::BTreeMap;
+
+    fn meter(limits: &[(LimitKind, u64)]) -> Arc<AttemptMeter> {
+        let step: BTreeMap<_, _> = limits.iter().copied().collect();
+        AttemptMeter::new(Limits::settle(&BTreeMap::new(), &step, &BTreeMap::new()))
+    }
+
+    fn limit_of(failure: &Failure) -> LimitKind {
+        match failure.kind {
+            FailureKind::Limit { limit, .. } => limit,
+            ref other => panic!("not a limit: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn totals_go_to_their_limit_and_no_further() {
+        for (total, kind) in [
+            (Total::LogBytes, LimitKind::LogBytes),
+            (Total::FilesRead, LimitKind::FilesRead),
+            (Total::FileBytesRead, LimitKind::FileBytesRead),
+            (Total::Rows, LimitKind::Rows),
+            (Total::OutputBytes, LimitKind::OutputBytes),
+        ] {
+            let meter = meter(&[(kind, 10)]);
+            meter.spend(total, 9).unwrap();
+            assert_eq!(limit_of(&meter.spend(total, 2).unwrap_err()), kind);
+            meter.spend(total, 1).unwrap();
+            assert_eq!(meter.left(total), 0);
+            assert!(meter.spend(total, u64::MAX).is_err(), "no overflow");
+        }
+    }
+
+    #[test]
+    fn fuel_and_output_grow_with_the_input() {
+        let meter = meter(&[
+            (LimitKind::Fuel, 100),
+            (LimitKind::FuelPerInputByte, 5),
+            (LimitKind::OutputBytes, 10),
+            (LimitKind::OutputBytesPerInputByte, 2),
+        ]);
+        assert_eq!(meter.take_fuel(1, 1_000), Ok(100));
+        assert!(meter.take_fuel(1, 1_000).is_err());
+        meter.handed_out(4);
+        assert_eq!(meter.take_fuel(1, 1_000), Ok(20));
+        meter.return_fuel(7);
+        assert_eq!(meter.usage().fuel, 113);
+        meter.spend(Total::OutputBytes, 18).unwrap();
+        let failure = meter.spend(Total::OutputBytes, 1).unwrap_err();
+        assert!(failure.message.ends_with("with the input so far (4 B) it had grown to 18 B"), "{}", failure.message);
+    }
+}

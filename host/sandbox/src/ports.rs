@@ -1,0 +1,153 @@
+//! The only door of an attempt to the world, as traits that the engine implements.
+//!
+//! All calls are synchronous and block the thread of the guest that made them; each guest instance has a thread and a
+//! set of ports of its own. What a port gets was bounded by the sandbox (call bytes, output bytes, log bytes); what it
+//! must check itself is said at each function.
+
+use palisade_authority::{Decision, Use};
+use palisade_model::Failure;
+
+/// What one instance of a component reaches beside its inputs.
+pub trait Ports: Send {
+    /// Validates `items` (whole JSON Lines) against the schema of the output `port` and appends them to it.
+    ///
+    /// # Errors
+    /// [`PortError::Invalid`] for an unknown port or bytes that are no JSON Lines, [`PortError::Schema`] for an item
+    /// that does not fit, [`PortError::Host`] if it could not be stored.
+    fn emit(&mut self, port: &str, items: &[u8]) -> Result<(), PortError>;
+
+    /// Takes a line for people. The text is foreign: it must be neutralised before a person sees it.
+    fn log(&mut self, level: Level, message: &str);
+
+    /// Takes the latest word on how far the work is.
+    fn progress(&mut self, done: u64, total: Option<u64>, note: &str);
+
+    /// Takes that a part of the input was left out. Called for every skip; the texts are empty once `log-bytes` is
+    /// used up.
+    fn skip(&mut self, what: &str, reason: &str);
+
+    /// The key that is the same for all retries of the step in its run.
+    fn idempotency_key(&self) -> String;
+
+    /// Records a decision of `authorise`, allowed or denied, for the audit log.
+    fn decided(&mut self, asked: &Use, decision: &Decision);
+
+    /// Runs one read-only statement on a connection that was already authorised. The port refuses everything that does
+    /// not read, and interrupts a statement that outlives its deadline.
+    ///
+    /// # Errors
+    /// [`PortError::Denied`] for statements that do more than read, [`PortError::Invalid`] for wrong ones,
+    /// [`PortError::Unavailable`] if the database fails.
+    fn query(&mut self, connection: &str, statement: &str, parameters: &[SqlValue])
+    -> Result<Box<dyn Rows>, PortError>;
+}
+
+/// How urgent a line for people is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Every small thing.
+    Trace,
+    /// For who looks for a fault.
+    Debug,
+    /// For who wants to know what is done.
+    Info,
+    /// Something is odd.
+    Warn,
+    /// Something is wrong.
+    Error,
+}
+
+/// Why a port said no.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// An argument is malformed or unknown.
+    #[error("{0}")]
+    Invalid(String),
+    /// What the component emitted does not fit the schema; the attempt fails with this, whatever the guest does next.
+    #[error("{}", .0.message)]
+    Schema(Box<Failure>),
+    /// Authority is missing. The text is for people; the guest gets the one text for all denials.
+    #[error("{0}")]
+    Denied(String),
+    /// The other side failed; it may pass.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The run is being cancelled.
+    #[error("the run is being cancelled")]
+    Cancelled,
+    /// The host could not do its part; the attempt fails with this, whatever the guest does next.
+    #[error("{0}")]
+    Host(String),
+}
+
+/// What is known of an artifact, or a part of one, before it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemsInfo {
+    /// `name/major.minor.patch`.
+    pub schema: String,
+    /// Items that will be handed out.
+    pub items: u64,
+    /// Bytes of those items.
+    pub bytes: u64,
+    /// JSON text of the metadata object, at most 1 MiB.
+    pub metadata: String,
+}
+
+/// Whole items in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Number of the first item in its artifact, from 0.
+    pub first: u64,
+    /// JSON Lines.
+    pub items: Vec<u8>,
+}
+
+/// A cursor over the items of one artifact, or of a part of one.
+pub trait Items: Send {
+    /// What is known of it.
+    fn info(&self) -> ItemsInfo;
+
+    /// The next whole items, about `max_bytes` of them, but at least one; none at the end and ever after.
+    ///
+    /// # Errors
+    /// [`PortError::Host`] if they can't be read.
+    fn next(&mut self, max_bytes: usize) -> Result<Option<Batch>, PortError>;
+}
+
+/// One value that SQL knows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlValue {
+    /// Nothing.
+    Null,
+    /// Yes or no.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a point.
+    Real(f64),
+    /// Text in UTF-8.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the result.
+    pub name: String,
+    /// The type it was declared with, empty if it was not.
+    pub declared_type: String,
+}
+
+/// The rows of one statement.
+pub trait Rows: Send {
+    /// What each row holds.
+    fn columns(&self) -> Vec<Column>;
+
+    /// The next rows: at most `max_rows`, stopping once their values have `max_bytes`; empty at the end.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`] if the database fails, [`PortError::Invalid`] for text that is not UTF-8.
+    fn next(&mut self, max_rows: u64, max_bytes: usize) -> Result<Vec<Vec<SqlValue>>, PortError>;
+}

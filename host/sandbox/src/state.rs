@@ -1,0 +1,206 @@
+//! What one instance carries through its host calls: the data of its store.
+//!
+//! Every import works on a [`Host`]. It never outlives its instance and shares nothing with others but the meter of
+//! the attempt.
+
+use crate::bindings::{Error, ErrorKind};
+use crate::cost::{Cost, Work};
+use crate::import::wasi_base;
+use crate::limiter::Limiter;
+use crate::meter::{AttemptMeter, Total};
+use crate::ports::{PortError, Ports};
+use palisade_authority::{Authority, GUEST_DENIAL, ScopedPath, Use, authorise};
+use palisade_model::{Failure, FailureKind, LimitKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// Most bytes of an error's message that a guest gets.
+const MAX_MESSAGE_BYTES: usize = 4_096;
+
+/// What an attempt may use and where that is.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    /// What is allowed; asked at each use.
+    pub authority: Authority,
+    /// The run's working folder, which paths with the anchor `Root` are below.
+    pub root: PathBuf,
+    /// The files and folders that the config names: each becomes a preopen of that name.
+    pub paths: Vec<NamedPath>,
+    /// The databases that the config names.
+    pub connections: Vec<NamedPath>,
+}
+
+/// A path that the config names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPath {
+    /// As the config writes it; the guest's name for it.
+    pub written: String,
+    /// Where it is.
+    pub path: ScopedPath,
+}
+
+/// Why the host ended a guest: an error of our own that crosses wasmtime and comes out typed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+pub(crate) struct Ended(pub(crate) Box<Failure>);
+
+impl Ended {
+    pub(crate) fn limit(meter: &AttemptMeter, kind: LimitKind, wanted: Option<u64>) -> Self {
+        Self(Box::new(meter.reached(kind, wanted)))
+    }
+}
+
+/// What a host function answers: its value, or an error value for the guest; or the end of the guest.
+pub(crate) type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+/// The data of a store.
+pub(crate) struct Host {
+    pub(crate) table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) meter: Arc<AttemptMeter>,
+    pub(crate) ports: Box<dyn Ports>,
+    /// What the instance may use; none while it describes itself.
+    pub(crate) granted: Option<Arc<Granted>>,
+    /// Fuel that host calls cost since the last settlement; taken by the call hook.
+    pub(crate) cost: Cost,
+    wasi: Option<WasiCtx>,
+    seed: u64,
+    failed: Option<Failure>,
+    denied: Option<Failure>,
+    last_error: Option<String>,
+}
+
+impl Host {
+    pub(crate) fn new(
+        meter: Arc<AttemptMeter>,
+        ports: Box<dyn Ports>,
+        granted: Option<Arc<Granted>>,
+        seed: u64,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(usize::try_from(meter.limits().value(LimitKind::Handles)).unwrap_or(usize::MAX));
+        Self {
+            table,
+            limiter: Limiter::new(Arc::clone(&meter)),
+            meter,
+            ports,
+            granted,
+            cost: Cost::default(),
+            wasi: None,
+            seed,
+            failed: None,
+            denied: None,
+            last_error: None,
+        }
+    }
+
+    /// Charges the fuel of one host call. Call it once per call, before the work is done.
+    pub(crate) fn charge(&mut self, work: Work, bytes: usize) {
+        self.cost.add(work, bytes);
+    }
+
+    /// Counts `more` of a total; at the limit gives the error value for the guest and fails the attempt for good.
+    pub(crate) fn spend(&mut self, total: Total, more: u64) -> Result<(), Error> {
+        self.meter.spend(total, more).map_err(|failure| {
+            let message = failure.message.clone();
+            self.fail(failure);
+            error(ErrorKind::LimitExceeded, &message)
+        })
+    }
+
+    /// Fails the attempt whatever the guest returns afterwards. The first failure counts.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.failed.get_or_insert(failure);
+    }
+
+    /// Asks for the authority to use something, records the decision, and gives the error value for the guest if it is
+    /// denied.
+    pub(crate) fn authorise(&mut self, asked: &Use) -> Result<(), Error> {
+        let Some(granted) = self.granted.clone() else { return Err(denial()) };
+        let decision = authorise(&granted.authority, asked);
+        self.ports.decided(asked, &decision);
+        if decision.allowed() {
+            return Ok(());
+        }
+        self.denied.get_or_insert_with(|| {
+            let what = decision.denial().unwrap_or_default();
+            let message = what.clone();
+            Failure::new(FailureKind::Denied { what, allow: decision.allow_line() }, message)
+        });
+        Err(denial())
+    }
+
+    /// Puts a resource into the table; ends the guest if it has too many.
+    pub(crate) fn push<T: Send + 'static>(&mut self, resource: T) -> wasmtime::Result<Resource<T>> {
+        self.table.push(resource).map_err(|_full| Ended::limit(&self.meter, LimitKind::Handles, None).into())
+    }
+
+    /// The error value for what a port answered; keeps what must fail the attempt.
+    pub(crate) fn port_error(&mut self, port_error: PortError) -> Error {
+        let message = port_error.to_string();
+        match port_error {
+            PortError::Invalid(_) => error(ErrorKind::Invalid, &message),
+            PortError::Schema(failure) => {
+                self.fail(*failure);
+                error(ErrorKind::SchemaMismatch, &message)
+            }
+            PortError::Denied(what) => {
+                let failure = Failure::new(FailureKind::Denied { what, allow: None }, message);
+                self.denied.get_or_insert(failure);
+                denial()
+            }
+            PortError::Unavailable(_) => error(ErrorKind::Unavailable, &message),
+            PortError::Cancelled => {
+                self.fail(Failure::new(FailureKind::Cancelled, message.as_str()));
+                error(ErrorKind::Cancelled, &message)
+            }
+            PortError::Host(_) => {
+                self.fail(Failure::new(FailureKind::Host, message));
+                error(ErrorKind::Other, "the host could not do its part")
+            }
+        }
+    }
+
+    /// Keeps the last line of level error: the panic hook of the SDK logs a panic's text just before it traps.
+    pub(crate) fn note_error_line(&mut self, message: &str) {
+        self.last_error = Some(message.to_owned());
+    }
+
+    /// The failure that holds whatever the guest returned.
+    pub(crate) fn take_failed(&mut self) -> Option<Failure> {
+        self.failed.take()
+    }
+
+    /// The first denial, for a guest that could not do without.
+    pub(crate) fn take_denied(&mut self) -> Option<Failure> {
+        self.denied.take()
+    }
+
+    /// The last line of level error.
+    pub(crate) fn take_last_error(&mut self) -> Option<String> {
+        self.last_error.take()
+    }
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        // Every function of the WASI base comes through here and none charges anything itself.
+        self.cost.add(Work::Small, 0);
+        let seed = self.seed;
+        let ctx = self.wasi.get_or_insert_with(|| wasi_base::context(seed));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+/// An error value for a guest, its message cut.
+pub(crate) fn error(kind: ErrorKind, message: &str) -> Error {
+    let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
+    Error { kind, message: message.get(..end).unwrap_or_default().to_owned() }
+}
+
+/// The one answer to everything that is denied: it teaches an attacker nothing.
+pub(crate) fn denial() -> Error {
+    error(ErrorKind::Denied, GUEST_DENIAL)
+}
