@@ -1,1 +1,25 @@
-//! To come.
+//! Run record and documents → people's summary, HTML page, WCF's export form.
+//!
+//! Everything is written to an `impl io::Write` that the caller opened. Nothing here prints, opens a file, reads a
+//! clock, or holds more of a document in memory than a bounded part of it.
+
+mod allow;
+mod document;
+mod error;
+mod glance;
+mod json;
+mod place;
+mod skips;
+mod summary;
+mod tally;
+mod vocabulary;
+mod wcf;
+
+pub use document::{Document, write_document};
+pub use error::ReportError;
+pub use json::run_json;
+pub use summary::{TextStyle, summary};
+pub use wcf::wcf;
+
+#[cfg(test)]
+mod fixture;

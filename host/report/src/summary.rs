@@ -1,0 +1,100 @@
+//! The summary of a run for a terminal: what failed, what was found, what it took, what was left out.
+
+mod findings;
+mod notes;
+mod pen;
+mod steps;
+
+pub use pen::TextStyle;
+
+use crate::tally::{Places, Tally};
+use crate::{Document, ReportError};
+use palisade_model::record::{RunRecord, Status};
+use palisade_model::unit::{Count, Millis};
+use pen::{Ink, fit, wrap};
+use std::io::{self, Write};
+
+/// Writes the summary. Each document is walked once, by its lines; memory does not grow with its size.
+///
+/// No evidence is shown. Foreign text is neutralised; messages of components are shown, and may hold data of the inputs.
+///
+/// # Errors
+/// When the writer refuses or a document can't be read.
+pub fn summary(
+    run: &RunRecord,
+    documents: &[&dyn Document],
+    style: TextStyle,
+    out: &mut impl Write,
+) -> Result<(), ReportError> {
+    let mut places = Places::default();
+    let tallies: Vec<_> = documents
+        .iter()
+        .map(|document| Tally::of(*document, &mut places).map(|tally| (*document, tally)))
+        .collect::<Result<_, _>>()?;
+    head(run, &tallies, &places, style, out)?;
+    steps::failures(run, style, out)?;
+    findings::findings(&tallies, style, out)?;
+    steps::table(run, style, out)?;
+    notes::skipped(run, style, out)?;
+    notes::warnings(run, style, out)?;
+    Ok(())
+}
+
+fn head(
+    run: &RunRecord,
+    tallies: &[(&dyn Document, Tally)],
+    places: &Places,
+    style: TextStyle,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out, "{}", style.ink(Ink::Heading, &fit(&run.runbook.name, style.columns())))?;
+    let done = run.steps.iter().filter(|step| step.status == Status::Succeeded).count();
+    let found =
+        tallies.iter().filter(|(document, _)| is_findings(*document)).map(|(_, tally)| tally.all.findings).sum::<u64>();
+    let (places, more) = places.len();
+    let mut facts = vec![
+        format!("{} in {}", run.status, Millis(run.usage.wall_ms)),
+        format!("{done} of {}", counted(run.steps.len() as u64, "step")),
+    ];
+    if !tallies.is_empty() {
+        let at_least = if more { "more than " } else { "" };
+        facts.push(format!("{} in {at_least}{}", counted(found, "finding"), counted(places as u64, "place")));
+    }
+    let skipped: u64 = run.steps.iter().map(|step| step.skipped_count).sum();
+    if skipped > 0 {
+        facts.push(format!("{} skipped", counted(skipped, "input")));
+    }
+    let (sign, ink) = sign(run.status);
+    for (index, line) in wrap(&facts.join(" · "), style.columns().saturating_sub(2)).iter().enumerate() {
+        writeln!(out, "{} {}", style.ink(ink, if index == 0 { sign } else { " " }), style.ink(ink, line))?;
+    }
+    writeln!(out, "  {}", style.ink(Ink::Quiet, &format!("run {}", run.run_id)))
+}
+
+/// `1 step`, `12 steps`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" })
+}
+
+/// Says whether a document's items are findings, not data that passed through.
+fn is_findings(document: &dyn Document) -> bool {
+    document.items_pointer() == "/findings"
+}
+
+/// What a status looks like.
+fn sign(status: Status) -> (&'static str, Ink) {
+    match status {
+        Status::Succeeded => ("✓", Ink::Good),
+        Status::Failed => ("✗", Ink::Bad),
+        Status::Skipped => ("–", Ink::Quiet),
+        Status::Cancelled | Status::Interrupted => ("■", Ink::Notable),
+        Status::Waiting => ("…", Ink::Notable),
+    }
+}
+
+fn heading(title: &str, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{}", style.ink(Ink::Heading, title))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The steps: why those that failed did, and what all of them took.
+
+use super::pen::{Ink, TextStyle, fit, left, right, width, wrap};
+use super::{heading, sign};
+use crate::allow::option;
+use palisade_model::FailureKind;
+use palisade_model::record::{RunRecord, Status, StepRecord};
+use palisade_model::unit::{Bytes, Count, Millis};
+use std::io::{self, Write};
+
+/// Most lines shown of a guest's stack.
+const MAX_FRAMES: usize = 8;
+/// Most columns of a step's name.
+const MAX_STEP: usize = 40;
+
+/// Writes why steps failed, and which were not started because of it.
+pub(super) fn failures(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    let failed: Vec<_> = run.steps.iter().filter(|step| step.failure.is_some()).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    heading("Failed", style, out)?;
+    for step in failed {
+        failure(run, step, style, out)?;
+    }
+    Ok(())
+}
+
+fn failure(run: &RunRecord, step: &StepRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    let Some(failure) = &step.failure else { return Ok(()) };
+    let columns = style.columns();
+    let (sign, ink) = sign(step.status);
+    let component = format!("{} {}", step.component, step.version);
+    writeln!(
+        out,
+        "  {} {}  {}",
+        style.ink(ink, sign),
+        style.ink(Ink::Heading, &fit(step.id.as_str(), columns.saturating_sub(4))),
+        style.ink(Ink::Quiet, &component)
+    )?;
+    indented(&failure.message, "    ", columns, out)?;
+    if let Some((port, item)) = &failure.at {
+        indented(&format!("at item {} of `{port}`, counted from 0", Count(*item)), "    ", columns, out)?;
+    }
+    match &failure.kind {
+        FailureKind::Trap { frames } => {
+            for frame in frames.iter().take(MAX_FRAMES) {
+                let line = fit(frame, columns.saturating_sub(9));
+                writeln!(out, "      {}", style.ink(Ink::Quiet, &format!("in {line}")))?;
+            }
+            if let Some(more) = frames.len().checked_sub(MAX_FRAMES + 1) {
+                writeln!(out, "      {}", style.ink(Ink::Quiet, &format!("… {} more", more + 1)))?;
+            }
+        }
+        FailureKind::Denied { allow: Some(allow), .. } => {
+            indented(&format!("to allow it for one run: {}", option(allow)), "    ", columns, out)?;
+        }
+        _ => {}
+    }
+    if let Some(help) = &failure.help {
+        indented(&format!("help: {help}"), "    ", columns, out)?;
+    }
+    let because = |other: &&StepRecord| other.skipped_because.as_ref() == Some(&step.id);
+    let waiting: Vec<_> = run.steps.iter().filter(because).map(|other| other.id.as_str()).collect();
+    if !waiting.is_empty() {
+        indented(&format!("not started because of it: {}", waiting.join(", ")), "    ", columns, out)?;
+    }
+    Ok(())
+}
+
+fn indented(text: &str, indent: &str, columns: usize, out: &mut impl Write) -> io::Result<()> {
+    wrap(text, columns.saturating_sub(indent.len())).iter().try_for_each(|line| writeln!(out, "{indent}{line}"))
+}
+
+/// Writes one line for each step: status, items, CPU time, peak memory, wall time.
+pub(super) fn table(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    heading("Steps", style, out)?;
+    let rows: Vec<_> = run.steps.iter().map(cells).collect();
+    let titles = ["items", "CPU", "memory", "wall"];
+    let widths: Vec<usize> = titles
+        .iter()
+        .enumerate()
+        .map(|(column, title)| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).fold(width(title), usize::max)
+        })
+        .collect();
+    let numbers = widths.iter().map(|width| width + 2).sum::<usize>();
+    let room = style.columns().saturating_sub(numbers + 4).clamp(8, MAX_STEP);
+    let names: Vec<_> = run.steps.iter().map(|step| fit(step.id.as_str(), room)).collect();
+    let columns = names.iter().map(|name| width(name)).fold(4, usize::max);
+    let line = |cells: &[String]| -> String {
+        cells.iter().zip(&widths).map(|(cell, width)| format!("  {}", right(cell, *width))).collect()
+    };
+    let title = format!("    {}{}", left("step", columns), line(&titles.map(str::to_owned)));
+    writeln!(out, "{}", style.ink(Ink::Quiet, &title))?;
+    for ((step, name), cells) in run.steps.iter().zip(&names).zip(&rows) {
+        let (sign, ink) = sign(step.status);
+        let note = match step.status {
+            Status::Succeeded if step.attempts > 1 => format!("  {} attempts", step.attempts),
+            Status::Succeeded => String::new(),
+            status => format!("  {status}"),
+        };
+        writeln!(out, "  {} {}{}{}", style.ink(ink, sign), left(name, columns), line(cells), style.ink(ink, &note))?;
+    }
+    Ok(())
+}
+
+fn cells(step: &StepRecord) -> [String; 4] {
+    let ran = step.attempts > 0;
+    let or_dash = |text: String| if ran { text } else { "–".to_owned() };
+    [
+        step.output.as_ref().map_or_else(|| "–".to_owned(), |output| Count(output.count).to_string()),
+        or_dash(Millis(step.usage.cpu_ms).to_string()),
+        or_dash(Bytes(step.usage.memory_peak_bytes).to_string()),
+        or_dash(Millis(step.usage.wall_ms).to_string()),
+    ]
+}
