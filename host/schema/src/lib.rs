@@ -1,1 +1,26 @@
-//! To come.
+//! Artifact schemas: which there are, whether items and configs fit them, and the fields that the host fills.
+//!
+//! Schemas come from foreign components, so each is bounded before it is compiled: size, depth, references (local, not
+//! recursive), patterns (linear time). Nothing here reads a file or the network.
+
+mod artifact;
+mod builtin;
+mod check;
+mod config;
+mod derive;
+mod export;
+mod pointer;
+mod registry;
+mod stamp;
+mod validator;
+mod violation;
+
+pub use artifact::ArtifactSchema;
+pub use check::SchemaError;
+pub use config::{ConfigSchema, Dropped};
+pub use export::{DocumentWriter, ExportError};
+pub use pointer::{escape, split};
+pub use registry::{RegisterError, Registry};
+pub use stamp::{FINDING_ID_NAMESPACE, Stamper};
+pub use validator::{ItemValidator, Validator};
+pub use violation::{ConfigViolation, Violation};
