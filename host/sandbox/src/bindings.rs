@@ -6,7 +6,7 @@ wasmtime::component::bindgen!({
     path: "../../wit",
     inline: r"
         package palisade:host;
-        world host {
+        world guest {
             import palisade:plugin/limits@0.1.0;
             import palisade:plugin/log@0.1.0;
             import palisade:plugin/artifacts@0.1.0;
@@ -16,7 +16,7 @@ wasmtime::component::bindgen!({
             export palisade:plugin/step@0.1.0;
         }
     ",
-    world: "palisade:host/host",
+    world: "palisade:host/guest",
     imports: { default: trappable },
     exports: { default: async },
     with: {

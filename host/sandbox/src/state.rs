@@ -5,7 +5,8 @@
 
 use crate::bindings::{Error, ErrorKind};
 use crate::cost::{Cost, Work};
-use crate::import::wasi_base;
+use crate::drive::Stopped;
+use crate::import::wasi_base::World;
 use crate::limiter::Limiter;
 use crate::meter::{AttemptMeter, Total};
 use crate::ports::{PortError, Ports};
@@ -14,7 +15,7 @@ use palisade_model::{Failure, FailureKind, LimitKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtxView, WasiView};
 
 /// Most bytes of an error's message that a guest gets.
 const MAX_MESSAGE_BYTES: usize = 4_096;
@@ -65,7 +66,9 @@ pub(crate) struct Host {
     pub(crate) granted: Option<Arc<Granted>>,
     /// Fuel that host calls cost since the last settlement; taken by the call hook.
     pub(crate) cost: Cost,
-    wasi: Option<WasiCtx>,
+    /// Wasmtime is reading values out of the guest, for a host call or as what an export returned.
+    pub(crate) lifting: bool,
+    wasi: Option<World>,
     seed: u64,
     failed: Option<Failure>,
     denied: Option<Failure>,
@@ -88,6 +91,7 @@ impl Host {
             ports,
             granted,
             cost: Cost::default(),
+            lifting: false,
             wasi: None,
             seed,
             failed: None,
@@ -98,6 +102,7 @@ impl Host {
 
     /// Charges the fuel of one host call. Call it once per call, before the work is done.
     pub(crate) fn charge(&mut self, work: Work, bytes: usize) {
+        self.lifting = false;
         self.cost.add(work, bytes);
     }
 
@@ -168,6 +173,12 @@ impl Host {
         self.last_error = Some(message.to_owned());
     }
 
+    /// What the instance has of WASI.
+    pub(crate) fn wasi(&mut self) -> &mut World {
+        let seed = self.seed;
+        self.wasi.get_or_insert_with(|| World::new(seed))
+    }
+
     /// The failure that holds whatever the guest returned.
     pub(crate) fn take_failed(&mut self) -> Option<Failure> {
         self.failed.take()
@@ -182,15 +193,23 @@ impl Host {
     pub(crate) fn take_last_error(&mut self) -> Option<String> {
         self.last_error.take()
     }
+
+    /// The failure of a guest that came to no regular end because of `stopped`.
+    pub(crate) fn stopped(&self, stopped: Stopped) -> Failure {
+        match stopped {
+            Stopped::Wall => self.meter.reached(LimitKind::Wall, None),
+            Stopped::Cancelled => Failure::new(FailureKind::Cancelled, "the run is being cancelled"),
+        }
+    }
 }
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        // Every function of the WASI base comes through here and none charges anything itself.
-        self.cost.add(Work::Small, 0);
+        // What is linked as wasmtime-wasi has it comes through here and charges nothing itself.
+        self.charge(Work::Small, 0);
         let seed = self.seed;
-        let ctx = self.wasi.get_or_insert_with(|| wasi_base::context(seed));
-        WasiCtxView { ctx, table: &mut self.table }
+        let world = self.wasi.get_or_insert_with(|| World::new(seed));
+        WasiCtxView { ctx: &mut world.ctx, table: &mut self.table }
     }
 }
 

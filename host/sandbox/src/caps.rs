@@ -1,0 +1,160 @@
+//! Cheap bounds on the structure of a component, looked at before a compiler sees a byte of it.
+//!
+//! Compiling takes time and memory that grow faster than the bytes (measured: 700 KB of nested blocks took 43 s). This
+//! is one linear pass; the compile worker's limits on time and memory (`compile.rs`) hold for what passes it.
+
+use wasmparser::{BinaryReaderError, Encoding, Operator, Parser, Payload};
+
+/// Most bytes of a component. The largest known are Python's, 18 MB.
+pub const MAX_COMPONENT_BYTES: usize = 32 << 20;
+/// Most core modules. Python has 38.
+const MAX_MODULES: u64 = 64;
+/// Most components inside of the component. `wit-component` makes one for each exported interface.
+const MAX_COMPONENTS: u64 = 64;
+/// How deep components and modules may sit in each other.
+const MAX_NESTED: usize = 8;
+/// Most functions of all modules. Python has 13,497; 50,000 tiny ones compile in 1.6 s.
+const MAX_FUNCTIONS: u64 = 50_000;
+/// Most bytes of one function. Python's largest has 427 KB.
+const MAX_BODY_BYTES: usize = 512 << 10;
+/// How deep blocks may nest in one function. A `match` nests once for each arm, so honest code may have hundreds; the
+/// compiler's time grows with the square.
+const MAX_BLOCKS: usize = 4_096;
+/// Most instances, of modules and components.
+const MAX_INSTANCES: u64 = 1_000;
+/// Most of everything else that sections declare: types, imports, exports, globals, segments, aliases.
+const MAX_DECLARATIONS: u64 = 200_000;
+
+/// Why bytes are not even looked at by the compiler.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CapsError {
+    /// It is not WebAssembly in binary form.
+    #[error("this is not a WebAssembly component: it does not begin like one")]
+    NotWasm,
+    /// It is a core module.
+    #[error("this is a WebAssembly core module, not a component")]
+    CoreModule,
+    /// It can't be parsed.
+    #[error("this WebAssembly component is broken at byte {offset}: {message}")]
+    Broken {
+        /// Where.
+        offset: u64,
+        /// What the parser says.
+        message: String,
+    },
+    /// There is too much of something.
+    #[error("this component has {found} {what}, at most {most} are allowed")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How much there is, at least.
+        found: u64,
+        /// How much there may be.
+        most: u64,
+    },
+}
+
+/// Looks through the structure of a component.
+///
+/// # Errors
+/// When the bytes are no component, or there is too much of something.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), CapsError> {
+    at_most("bytes", bytes.len() as u64, MAX_COMPONENT_BYTES as u64)?;
+    if !bytes.starts_with(b"\0asm") {
+        return Err(CapsError::NotWasm);
+    }
+    let mut counts = Counts::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        counts.add(&payload?)?;
+    }
+    Ok(())
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Counts {
+    begun: bool,
+    nested: usize,
+    modules: u64,
+    components: u64,
+    functions: u64,
+    instances: u64,
+    declarations: u64,
+}
+
+impl Counts {
+    fn add(&mut self, payload: &Payload<'_>) -> Result<(), CapsError> {
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } if !self.begun => return Err(CapsError::CoreModule),
+            Payload::Version { .. } => self.begun = true,
+            Payload::ModuleSection { .. } => {
+                self.modules += 1;
+                self.nested += 1;
+            }
+            Payload::ComponentSection { .. } => {
+                self.components += 1;
+                self.nested += 1;
+            }
+            Payload::End(_) => self.nested = self.nested.saturating_sub(1),
+            Payload::FunctionSection(section) => self.functions += u64::from(section.count()),
+            Payload::CodeSectionEntry(body) => return check_body(body),
+            Payload::InstanceSection(section) => self.instances += u64::from(section.count()),
+            Payload::ComponentInstanceSection(section) => self.instances += u64::from(section.count()),
+            other => self.declarations += declarations(other),
+        }
+        at_most("core modules", self.modules, MAX_MODULES)?;
+        at_most("nested components", self.components, MAX_COMPONENTS)?;
+        at_most("levels of nesting", self.nested as u64, MAX_NESTED as u64)?;
+        at_most("functions", self.functions, MAX_FUNCTIONS)?;
+        at_most("instances", self.instances, MAX_INSTANCES)?;
+        at_most("declarations", self.declarations, MAX_DECLARATIONS)
+    }
+}
+
+fn declarations(payload: &Payload<'_>) -> u64 {
+    u64::from(match payload {
+        Payload::TypeSection(section) => section.count(),
+        Payload::ImportSection(section) => section.count(),
+        Payload::TableSection(section) => section.count(),
+        Payload::MemorySection(section) => section.count(),
+        Payload::TagSection(section) => section.count(),
+        Payload::GlobalSection(section) => section.count(),
+        Payload::ExportSection(section) => section.count(),
+        Payload::ElementSection(section) => section.count(),
+        Payload::DataSection(section) => section.count(),
+        Payload::CoreTypeSection(section) => section.count(),
+        Payload::ComponentAliasSection(section) => section.count(),
+        Payload::ComponentTypeSection(section) => section.count(),
+        Payload::ComponentCanonicalSection(section) => section.count(),
+        Payload::ComponentImportSection(section) => section.count(),
+        Payload::ComponentExportSection(section) => section.count(),
+        _ => 0,
+    })
+}
+
+fn check_body(body: &wasmparser::FunctionBody<'_>) -> Result<(), CapsError> {
+    at_most("bytes in one function", body.range().len() as u64, MAX_BODY_BYTES as u64)?;
+    let mut depth = 0_usize;
+    let mut operators = body.get_operators_reader()?;
+    while !operators.eof() {
+        match operators.read()? {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                depth += 1;
+                at_most("blocks nested in one function", depth as u64, MAX_BLOCKS as u64)?;
+            }
+            Operator::End => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn at_most(what: &'static str, found: u64, most: u64) -> Result<(), CapsError> {
+    if found > most { Err(CapsError::TooMany { what, found, most }) } else { Ok(()) }
+}
+
+impl From<BinaryReaderError> for CapsError {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::Broken { offset: error.offset() as u64, message: error.message().to_owned() }
+    }
+}

@@ -1,0 +1,175 @@
+//! Names and lines for the stack of a guest, from the symbol file that `plugin build` puts beside a component.
+//!
+//! The symbol file is the core module before it was stripped. A component without one still shows function numbers.
+//! A broken or foreign symbol file makes a poor trace, never a failure.
+
+use addr2line::Context;
+use gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
+
+/// Most lines of a trace.
+const MAX_LINES: usize = 32;
+/// Most characters of a function's name: generic ones can fill a page.
+const MAX_NAME_CHARS: usize = 200;
+/// Functions through which every panic passes; they say nothing about it.
+const PANIC_MACHINERY: [&str; 6] =
+    ["rust_panic", "__rust", "_rust", "std::panicking::", "core::panicking::", "std::sys::backtrace::"];
+
+/// Where the symbol file of a component is read, if it is needed.
+#[derive(Clone)]
+pub struct Symbols(Arc<dyn Fn() -> Option<Vec<u8>> + Send + Sync>);
+
+impl Symbols {
+    /// Symbols that `read` gives on need: the bytes of the core module before it was stripped.
+    pub fn new(read: impl Fn() -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Writes frames as `function (file:line)`, innermost first.
+    pub(crate) fn resolve(symbols: Option<&Self>, frames: impl Iterator<Item = Frame>) -> Vec<String> {
+        let file = symbols.and_then(|symbols| (symbols.0)());
+        let table = file.as_deref().and_then(Table::read);
+        let mut lines: Vec<_> = frames.take(MAX_LINES).flat_map(|frame| frame.lines(table.as_ref())).collect();
+        let machinery = lines.iter().take_while(|line| is_panic_machinery(line)).count();
+        if machinery < lines.len() {
+            lines.drain(..machinery);
+        }
+        lines.truncate(MAX_LINES);
+        lines
+    }
+}
+
+impl fmt::Debug for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Symbols")
+    }
+}
+
+/// A call on the guest's stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// The function's number in its module, imports included.
+    pub(crate) function: u32,
+    /// Bytes from the start of the function's body.
+    pub(crate) offset: Option<u32>,
+    /// Its name, if the component was not stripped.
+    pub(crate) name: Option<String>,
+}
+
+impl Frame {
+    /// The frame and what was inlined into it.
+    fn lines(&self, table: Option<&Table<'_>>) -> Vec<String> {
+        let resolved = table.map(|table| table.lines(self)).unwrap_or_default();
+        if !resolved.is_empty() {
+            return resolved;
+        }
+        let name = table.and_then(|table| table.name(self.function)).or(self.name.as_deref());
+        match (name, self.offset) {
+            (Some(name), _) => vec![demangled(name)],
+            (None, Some(offset)) => vec![format!("function {} (+{offset})", self.function)],
+            (None, None) => vec![format!("function {}", self.function)],
+        }
+    }
+}
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+
+/// What a symbol file knows.
+struct Table<'a> {
+    imported: u32,
+    bodies: Vec<Range<usize>>,
+    code: usize,
+    names: Vec<(u32, &'a str)>,
+    lines: Option<Context<Slice<'a>>>,
+}
+
+impl<'a> Table<'a> {
+    fn read(module: &'a [u8]) -> Option<Self> {
+        let mut table = Self { imported: 0, bodies: Vec::new(), code: 0, names: Vec::new(), lines: None };
+        let mut sections = Vec::new();
+        for payload in Parser::new(0).parse_all(module) {
+            match payload.ok()? {
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        let is_function = matches!(import.ok()?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
+                        table.imported = table.imported.checked_add(u32::from(is_function))?;
+                    }
+                }
+                Payload::CodeSectionStart { range, .. } => table.code = range.start,
+                Payload::CodeSectionEntry(body) => table.bodies.push(body.range()),
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Name(names) = section.as_known() {
+                        table.read_names(names);
+                    } else if section.name().starts_with(".debug_") {
+                        sections.push((section.name(), section.data()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let section = |id: SectionId| {
+            let found = sections.iter().find(|(name, _)| *name == id.name()).map_or(&[][..], |(_, data)| data);
+            Ok::<_, gimli::Error>(EndianSlice::new(found, LittleEndian))
+        };
+        table.lines = Dwarf::load(section).ok().and_then(|dwarf| Context::from_dwarf(dwarf).ok());
+        Some(table)
+    }
+
+    fn read_names(&mut self, names: wasmparser::NameSectionReader<'a>) {
+        for subsection in names.into_iter().flatten() {
+            if let Name::Function(functions) = subsection {
+                self.names.extend(functions.into_iter().flatten().map(|naming| (naming.index, naming.name)));
+            }
+        }
+    }
+
+    fn name(&self, function: u32) -> Option<&'a str> {
+        self.names.iter().find(|&&(index, _)| index == function).map(|&(_, name)| name)
+    }
+
+    /// What the debug information says: the innermost inlined function first.
+    fn lines(&self, frame: &Frame) -> Vec<String> {
+        let (Some(lines), Some(address)) = (&self.lines, self.address(frame)) else { return Vec::new() };
+        let Ok(mut frames) = lines.find_frames(address).skip_all_loads() else { return Vec::new() };
+        let mut found = Vec::new();
+        while let Ok(Some(inlined)) = frames.next() {
+            let Some(function) = inlined.function.as_ref().and_then(|function| function.demangle().ok()) else {
+                continue;
+            };
+            let place = inlined.location.as_ref().and_then(|location| Some((location.file?, location.line?)));
+            let function = shortened(&function);
+            found.push(match place {
+                Some((file, line)) => format!("{function} ({file}:{line})"),
+                None => function,
+            });
+        }
+        found
+    }
+
+    /// DWARF counts bytes from the start of the code section. Bodies are found by number, so that it does not matter
+    /// what was stripped around them.
+    fn address(&self, frame: &Frame) -> Option<u64> {
+        let body = self.bodies.get(frame.function.checked_sub(self.imported)? as usize)?;
+        let address = body.start.checked_sub(self.code)?.checked_add(frame.offset? as usize)?;
+        u64::try_from(address).ok()
+    }
+}
+
+fn is_panic_machinery(line: &str) -> bool {
+    PANIC_MACHINERY.iter().any(|prefix| line.starts_with(prefix))
+}
+
+fn demangled(name: &str) -> String {
+    shortened(&addr2line::demangle_auto(Cow::Borrowed(name), None))
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(MAX_NAME_CHARS) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
