@@ -2,6 +2,7 @@
 //!
 //! Takes minutes (it compiles `std`), so it runs when `PALISADE_SLOW_TESTS` is set, as `cargo xtask test` does, and says
 //! so when it does not.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use std::{
     collections::BTreeSet,

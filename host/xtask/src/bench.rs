@@ -1,0 +1,19 @@
+//! Owns running the benchmarks, which print one table.
+
+use crate::{
+    demo, plugins,
+    project::Project,
+    setup::{self, Install},
+    shell::{cargo, run as run_command, timed},
+};
+
+/// Builds everything and runs the benchmarks of `tests`.
+pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
+    let toolchain = setup::run(project, install)?;
+    plugins::first_party(project, &toolchain)?;
+    plugins::of_tests(project, &toolchain)?;
+    demo::build_palisade(project)?;
+    timed("benchmarks", || {
+        run_command(cargo(project).args(["bench", "--profile", "release", "--package", "palisade-tests"]))
+    })
+}

@@ -1,0 +1,136 @@
+//! Owns building guests into `target/`: the first-party components, and the guests of tests.
+//!
+//! A file whose bytes would not change is not touched, so that cargo does not rebuild what carries it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use palisade_kit::{BuildError, BuildRequest, BuiltGuest, CargoOutput, Toolchain, build_guests, list_guests};
+
+use crate::{project::Project, shell::timed};
+
+/// Builds the first-party components (`plugins/analysers/*`) into `target/plugins`.
+///
+/// This is where the manifests of first-party components can be taken from the finished components, should the binary
+/// carry them as constants.
+pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
+    build(project, toolchain, "plugins", "plugins/analysers")
+}
+
+/// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, and the hello plugin
+/// into `target/hello`.
+pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
+    build(project, toolchain, "hostile", "plugins/hostile")?;
+    build(project, toolchain, "hello", "plugins/hello")
+}
+
+/// Builds all guests at or below a folder with one cargo command.
+fn build(project: &Project, toolchain: &Toolchain, sort: &str, folder: &str) -> anyhow::Result<()> {
+    timed(&format!("building guests of {folder}"), || {
+        let manifest = project.guest_manifest();
+        let folder = project.root.join(folder);
+        let guests = list_guests(&project.environment, &manifest)?;
+        let packages: Vec<_> =
+            guests.iter().filter(|guest| guest.folder.starts_with(&folder)).map(|guest| guest.name.as_str()).collect();
+        if packages.is_empty() && folder.is_dir() {
+            bail!("{} holds no guest that plugins/Cargo.toml lists", folder.display());
+        }
+        if packages.is_empty() {
+            return Ok(());
+        }
+        let request = BuildRequest {
+            manifest: &manifest,
+            packages: &packages,
+            target_dir: &project.guest_target(),
+            locked: project.root.join("plugins/Cargo.lock").exists(),
+            output: CargoOutput::Show,
+        };
+        eprintln!("+ cargo build --release ({})", packages.join(", "));
+        let built = build_guests(&project.environment, toolchain, &request).map_err(with_help)?;
+        write_all(&project.components(sort), &built)
+    })
+}
+
+fn with_help(error: BuildError) -> anyhow::Error {
+    match error.help() {
+        Some(help) => {
+            let text = format!("help: {help}");
+            anyhow::Error::new(error).context(text)
+        }
+        None => error.into(),
+    }
+}
+
+/// Writes components and symbol files, and removes those of guests that are gone.
+fn write_all(folder: &Path, built: &[BuiltGuest]) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+    let mut wanted = BTreeSet::new();
+    for guest in built {
+        let component = folder.join(format!("{}.wasm", guest.name));
+        let symbols = folder.join(format!("{}.symbols.wasm", guest.name));
+        let changed = write_if_changed(&component, &guest.component)?;
+        write_if_changed(&symbols, &guest.symbols)?;
+        let size = guest.component.len().div_ceil(1 << 10);
+        eprintln!("  {} ({size} KiB{})", component.display(), if changed { "" } else { ", unchanged" });
+        wanted.extend([component, symbols]);
+    }
+    for stale in wasm_files(folder)?.difference(&wanted) {
+        fs::remove_file(stale).with_context(|| format!("can't remove {}", stale.display()))?;
+    }
+    Ok(())
+}
+
+fn wasm_files(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("can't list {}", folder.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<BTreeSet<_>>>()?;
+    Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == "wasm")).collect())
+}
+
+/// Replaces a file in one step if its bytes would change. Says whether they did.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
+    if fs::read(path).is_ok_and(|known| known == bytes) {
+        return Ok(false);
+    }
+    let folder = path.parent().context("a file lies in a folder")?;
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder).with_context(|| format!("can't write to {}", folder.display()))?;
+    file.write_all(bytes).with_context(|| format!("can't write {}", path.display()))?;
+    file.persist(path).with_context(|| format!("can't replace {}", path.display()))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(name: &str) -> BuiltGuest {
+        BuiltGuest { name: name.to_owned(), component: b"component".to_vec(), symbols: b"symbols".to_vec() }
+    }
+
+    #[test]
+    fn what_does_not_change_is_not_touched_and_what_is_gone_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write_all(folder, &[guest("a"), guest("b")]).unwrap();
+        let before = fs::metadata(folder.join("a.wasm")).unwrap().modified().unwrap();
+        write_all(folder, &[guest("a")]).unwrap();
+        assert_eq!(fs::metadata(folder.join("a.wasm")).unwrap().modified().unwrap(), before);
+        let names: Vec<_> = wasm_files(folder).unwrap().into_iter().collect();
+        assert_eq!(names, [folder.join("a.symbols.wasm"), folder.join("a.wasm")]);
+    }
+
+    #[test]
+    fn a_changed_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.wasm");
+        assert!(write_if_changed(&path, b"1").unwrap());
+        assert!(!write_if_changed(&path, b"1").unwrap());
+        assert!(write_if_changed(&path, b"2").unwrap());
+        assert_eq!(fs::read(path).unwrap(), b"2");
+    }
+}

@@ -1,0 +1,100 @@
+//! Owns the one thing a newcomer may lack: a compiler for guests. Installs only what the person agreed to.
+
+use std::{
+    fs,
+    io::{self, BufRead, IsTerminal, Write},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+use palisade_kit::{DEBIAN_PACKAGES, Report, TARGET, Toolchain, add_rustup_target, inspect};
+
+use crate::{
+    project::Project,
+    shell::{run as run_command, timed},
+};
+
+/// Whether a missing compiler may be installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Install {
+    /// Without asking.
+    Yes,
+    /// After asking on a terminal. Without a terminal, Debian's packages are installed if this runs as root: there is
+    /// nobody to ask, and it is the machine of a build.
+    Ask,
+    /// Never.
+    No,
+}
+
+/// Finds the compiler for guests, after installing it if need be. Fails with what to install.
+pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<Toolchain> {
+    let report = inspect(&project.environment);
+    if let Some(toolchain) = report.toolchain {
+        eprintln!("guest compiler: {toolchain}");
+        return Ok(toolchain);
+    }
+    eprintln!("{report}");
+    timed("installing a guest compiler", || get(project, install, &report))?;
+    let report = inspect(&project.environment);
+    match report.toolchain {
+        Some(toolchain) => {
+            eprintln!("guest compiler: {toolchain}");
+            Ok(toolchain)
+        }
+        None => bail!("the installation did not bring a guest compiler\n{report}"),
+    }
+}
+
+/// Installs it the way that this machine offers.
+fn get(project: &Project, install: Install, report: &Report) -> anyhow::Result<()> {
+    let debian = Path::new("/etc/debian_version").exists();
+    if debian && is_root() {
+        let agreed = match install {
+            Install::Yes => true,
+            Install::Ask if io::stdin().is_terminal() => ask("install Debian's packages now?")?,
+            Install::Ask => true,
+            Install::No => false,
+        };
+        return if agreed { install_debian(report) } else { Err(what_to_do(report)) };
+    }
+    if report.has_rustup {
+        let agreed = match install {
+            Install::Yes => true,
+            Install::Ask if io::stdin().is_terminal() => ask(&format!("let rustup download the target {TARGET}?"))?,
+            Install::Ask | Install::No => false,
+        };
+        if agreed {
+            return Ok(add_rustup_target(&project.environment)?);
+        }
+    }
+    Err(what_to_do(report))
+}
+
+fn what_to_do(report: &Report) -> anyhow::Error {
+    anyhow::anyhow!("no guest compiler; install one:\n{}", report.help())
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+fn install_debian(report: &Report) -> anyhow::Result<()> {
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    run_command(apt().arg("update"))?;
+    let linker = if report.has_linker { None } else { Some("lld") };
+    run_command(apt().args(["install", "-y", "--no-install-recommends"]).args(DEBIAN_PACKAGES).args(linker))
+}
+
+fn ask(question: &str) -> anyhow::Result<bool> {
+    eprint!("{question} [Y/n] ");
+    io::stderr().flush().context("can't write to the terminal")?;
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer).context("can't read from the terminal")?;
+    Ok(read > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
+}

@@ -1,0 +1,51 @@
+//! Owns running other programs: shows each command line, how long it took, and stops at the first failure.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+
+use crate::project::Project;
+
+/// Runs a piece of work under a heading and says how long it took.
+pub(crate) fn timed<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    eprintln!("== {what}");
+    let start = Instant::now();
+    let result = work();
+    eprintln!("== {what}: {}{}", if result.is_ok() { "" } else { "failed after " }, seconds(start.elapsed()));
+    result
+}
+
+/// Makes a cargo command for the host workspace, as this process was started.
+pub(crate) fn cargo(project: &Project) -> Command {
+    let mut command = Command::new(&project.environment.cargo);
+    command.current_dir(&project.root);
+    command
+}
+
+/// Runs a program to its end. Fails if it does.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let line = show(command);
+    eprintln!("+ {line}");
+    let status = command.status().with_context(|| format!("can't run `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    Ok(())
+}
+
+fn show(command: &Command) -> String {
+    let program = command.get_program().to_string_lossy();
+    let program = program.rsplit('/').next().unwrap_or(&program).to_owned();
+    let words = command.get_args().map(|word| {
+        let word = word.to_string_lossy();
+        if word.contains(' ') { format!("'{word}'") } else { word.into_owned() }
+    });
+    std::iter::once(program).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
