@@ -263,6 +263,12 @@ impl RunId {
         Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
     }
 
+    /// Wraps bytes that already are an id.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Uuid::from_bytes(bytes))
+    }
+
     /// The 16 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {

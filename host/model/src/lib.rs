@@ -14,6 +14,7 @@ pub mod schema_ref;
 pub mod strict_json;
 pub mod unit;
 pub mod usage;
+pub mod wcf_names;
 
 pub use digest::Digest;
 pub use failure::{Failure, FailureKind};

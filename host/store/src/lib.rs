@@ -1,1 +1,37 @@
-//! To come.
+//! Journal, artifacts and components on SQLite and files, in one data directory.
+//!
+//! [`Store::append`] is the one write of a run: its events, artifacts and summary become durable together, before it
+//! returns. Events are bytes with a kind; the store never looks inside. All that is done to files goes through one
+//! [`Backend`], and so does every commit, so that tests can break each of them. The bytes on disk are described in
+//! docs/storage.md.
+
+mod artifacts;
+mod backend;
+mod components;
+mod content;
+mod fault;
+mod items;
+mod journal;
+mod lock;
+mod lock_file;
+mod runs;
+mod session;
+mod spool;
+mod sqlite;
+mod store;
+
+#[cfg(test)]
+mod crash_tests;
+
+pub use artifacts::{Artifact, NewArtifact};
+pub use backend::{Backend, Disk};
+pub use components::{AddError, Added, Registered};
+pub use content::{Content, Pending};
+pub use fault::Fault;
+pub use items::{Batch, ItemsReader, Part};
+pub use journal::{Append, AppendError, Head, JournalEvent, NewEvent, VerifyError};
+pub use lock::{OwnError, RunLock};
+pub use lock_file::{LockFile, LockFileError, LockedComponent};
+pub use runs::{FindRunError, RunRow, RunSummary};
+pub use spool::{Spool, SpoolError};
+pub use store::{OpenError, Store};

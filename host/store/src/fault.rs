@@ -1,0 +1,85 @@
+//! What can go wrong below every operation: the disk and the database.
+
+use rusqlite::ErrorCode;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure of the disk or the database, told apart by what a person can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The disk, or the quota, is full.
+    #[error("the disk of `{}` is full", place.display())]
+    Full {
+        /// What was being written.
+        place: PathBuf,
+    },
+    /// The data directory can't be written.
+    #[error("`{}` can't be written", place.display())]
+    ReadOnly {
+        /// What was being written.
+        place: PathBuf,
+    },
+    /// Another process held the database for longer than the store waits.
+    #[error("`{}` is held by another process", place.display())]
+    Busy {
+        /// The database.
+        place: PathBuf,
+    },
+    /// What was read is not what was written.
+    #[error("`{}` is damaged: {what}", place.display())]
+    Damaged {
+        /// The file.
+        place: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The file system said something else.
+    #[error("`{}` can't be used", place.display())]
+    Io {
+        /// The file.
+        place: PathBuf,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+    /// The database said something else.
+    #[error("the database `{}` can't be used", place.display())]
+    Database {
+        /// The database.
+        place: PathBuf,
+        /// What it said.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+impl Fault {
+    /// Tells apart what the file system said of `place`.
+    pub(crate) fn io(place: &Path, source: io::Error) -> Self {
+        let place = place.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { place },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { place },
+            io::ErrorKind::UnexpectedEof => Self::Damaged { place, what: "it is shorter than it was".to_owned() },
+            _ => Self::Io { place, source },
+        }
+    }
+
+    /// Tells apart what SQLite said of the database at `place`.
+    pub(crate) fn database(place: &Path, source: rusqlite::Error) -> Self {
+        let place = place.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full { place },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly { place },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { place },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { place, what: "SQLite finds it corrupt".to_owned() },
+            Some(ErrorCode::NotADatabase) => Self::Damaged { place, what: "it is no SQLite database".to_owned() },
+            _ => Self::Database { place, source },
+        }
+    }
+
+    /// Says what is wrong with `place`.
+    pub(crate) fn damaged(place: &Path, what: impl Into<String>) -> Self {
+        Self::Damaged { place: place.to_owned(), what: what.into() }
+    }
+}

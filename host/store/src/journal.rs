@@ -1,0 +1,296 @@
+//! The events of a run: numbered, chained by hashes, written together with what belongs to them, never changed.
+//!
+//! An event is bytes with a kind. Its hash is SHA-256(hash before ‖ number ‖ kind ‖ bytes), the number in 8 bytes
+//! big-endian; before the first stands the digest of the run's id, so that a chain can't be moved to another run.
+
+use crate::artifacts::{self, NewArtifact};
+use crate::content::{self, Pending};
+use crate::fault::Fault;
+use crate::runs::{self, RunRow, RunSummary};
+use crate::store::Store;
+use palisade_model::digest::Hasher;
+use palisade_model::{Digest, RunId};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+
+/// Most bytes of an event: what a reader must be ready to hold.
+const MAX_EVENT_BYTES: usize = 64 << 20;
+/// Most characters of a kind.
+const MAX_KIND_CHARS: usize = 64;
+
+/// The last event of a run: its number, from 1, and its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The number; 0 before the first event.
+    pub seq: u64,
+    /// The hash.
+    pub hash: Digest,
+}
+
+/// An event to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEvent<'a> {
+    /// What kind of event: 1 to 64 ASCII letters, digits and `_`.
+    pub kind: &'a str,
+    /// A JSON object, stored as it is and never written anew.
+    pub bytes: &'a [u8],
+}
+
+/// An event as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEvent {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// Its kind.
+    pub kind: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+/// What becomes durable together.
+#[derive(Debug, Default)]
+pub struct Append<'a> {
+    /// The events, in order.
+    pub events: &'a [NewEvent<'a>],
+    /// Artifacts that the events name.
+    pub artifacts: Vec<NewArtifact>,
+    /// Bytes that the events name: components, runbook, plan.
+    pub contents: Vec<Pending>,
+    /// What lists of runs show from now on. The first append of a run needs it.
+    pub summary: Option<RunSummary>,
+}
+
+/// Why nothing was appended. Only [`AppendError::Fault`] can leave in doubt whether it was: read the run again.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The run has another last event than the writer believes.
+    #[error("run {run} is at event {found}, not {expected}")]
+    Conflict {
+        /// The run.
+        run: RunId,
+        /// The number that the writer gave.
+        expected: u64,
+        /// The number that it has.
+        found: u64,
+    },
+    /// The first append of a run came without a summary.
+    #[error("run {run} has no summary yet")]
+    NoSummary {
+        /// The run.
+        run: RunId,
+    },
+    /// An event has not the form that events have.
+    #[error("event `{kind}` has a wrong form: {what}")]
+    Form {
+        /// Its kind, cut to 64 characters.
+        kind: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The disk or the database failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why a journal can't be believed.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is no such run.
+    #[error("there is no run {run}")]
+    Unknown {
+        /// The run.
+        run: RunId,
+    },
+    /// An event is missing, or one too many is there.
+    #[error("run {run}: event {expected} is missing")]
+    Gap {
+        /// The run.
+        run: RunId,
+        /// The number that should have come.
+        expected: u64,
+    },
+    /// An event was changed, or one before it.
+    #[error("run {run}: event {seq} is not what was written")]
+    Changed {
+        /// The run.
+        run: RunId,
+        /// Its number.
+        seq: u64,
+    },
+    /// The events are a chain, but not up to the head of the run.
+    #[error("run {run}: the events end at {found}, the run at {expected}")]
+    Head {
+        /// The run.
+        run: RunId,
+        /// The head's number.
+        expected: u64,
+        /// The last event's number.
+        found: u64,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Head {
+    /// What stands before the first event.
+    #[must_use]
+    pub fn start(run: RunId) -> Self {
+        Self { seq: 0, hash: Digest::of(run.as_bytes()) }
+    }
+
+    /// What the head is when this event comes next.
+    #[must_use]
+    pub fn next(self, kind: &str, bytes: &[u8]) -> Self {
+        let seq = self.seq + 1;
+        let mut hasher = Hasher::new();
+        hasher.update(self.hash.as_bytes());
+        hasher.update(&seq.to_be_bytes());
+        hasher.update(kind.as_bytes());
+        hasher.update(bytes);
+        Self { seq, hash: hasher.finish() }
+    }
+}
+
+impl Store {
+    /// Appends events behind event `after` (0 = a new run), together with what belongs to them: all of it or nothing,
+    /// durable when this returns.
+    ///
+    /// # Errors
+    /// When the run is elsewhere than `after` says, an event has a wrong form, or the disk fails.
+    pub fn append(&self, run: RunId, after: u64, append: Append<'_>) -> Result<Head, AppendError> {
+        append.events.iter().try_for_each(check_form)?;
+        let mut connection = self.connection();
+        let tenant = self.tenant().key();
+        let fault = |error| AppendError::Fault(self.fault(error));
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+        let known = runs::find(&transaction, &tenant, run).map_err(fault)?;
+        let is_new = known.is_none();
+        let (head, summary) = match known {
+            Some(row) => (row.head, append.summary.unwrap_or(row.summary)),
+            None => (Head::start(run), append.summary.ok_or(AppendError::NoSummary { run })?),
+        };
+        if head.seq != after {
+            return Err(AppendError::Conflict { run, expected: after, found: head.seq });
+        }
+        let reached = append.events.iter().fold(head, |head, event| head.next(event.kind, event.bytes));
+        let row = RunRow { run, head: reached, summary };
+        let write_run = if is_new { runs::insert } else { runs::update };
+        write_run(&transaction, &tenant, &row).map_err(fault)?;
+        insert_events(&transaction, &tenant, run, head, append.events).map_err(fault)?;
+        let (mut new, mut known) = (Vec::new(), Vec::new());
+        for pending in append.contents {
+            let is_new = content::insert(&transaction, self.tenant(), &pending).map_err(fault)?;
+            if is_new { new.push(pending) } else { known.push(pending) }
+        }
+        for artifact in append.artifacts {
+            let is_new = artifacts::insert(&transaction, self.tenant(), &artifact).map_err(fault)?;
+            if is_new { new.push(artifact.items) } else { known.push(artifact.items) }
+        }
+        self.commit(transaction, new)?;
+        drop(known);
+        Ok(reached)
+    }
+
+    /// Commits, and with it makes the files of `new` part of the store.
+    pub(crate) fn commit(&self, transaction: rusqlite::Transaction<'_>, new: Vec<Pending>) -> Result<(), Fault> {
+        let committed = self.backend().commit(transaction);
+        if committed.is_err() {
+            // It may have happened all the same: the files stay until the database can be asked.
+            self.session().set_in_doubt();
+        }
+        new.into_iter().for_each(Pending::keep);
+        committed.map_err(|error| self.fault(error))
+    }
+
+    /// The events of a run behind event `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn events(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<JournalEvent>, Fault> {
+        let read = || {
+            let sql = "SELECT seq, kind, bytes, hash FROM event WHERE tenant = ?1 AND run = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            self.connection()
+                .prepare_cached(sql)?
+                .query_map(params![self.tenant().key(), run.as_bytes(), after.cast_signed(), limit], read_event)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| self.fault(error))
+    }
+
+    /// Checks every event of a run against the chain of hashes, and the chain against the run's head. Says that the
+    /// journal is consistent in itself, no more: who can write the database can write another consistent one.
+    ///
+    /// # Errors
+    /// At the first event that is missing or changed.
+    pub fn verify(&self, run: RunId) -> Result<Head, VerifyError> {
+        const PAGE: usize = 256;
+        let expected = self.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
+        let mut head = Head::start(run);
+        loop {
+            let page = self.events(run, head.seq, PAGE)?;
+            for event in &page {
+                let next = head.next(&event.kind, &event.bytes);
+                if event.seq != next.seq {
+                    return Err(VerifyError::Gap { run, expected: next.seq });
+                }
+                if event.hash != next.hash {
+                    return Err(VerifyError::Changed { run, seq: event.seq });
+                }
+                head = next;
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        if head == expected {
+            Ok(head)
+        } else {
+            Err(VerifyError::Head { run, expected: expected.seq, found: head.seq })
+        }
+    }
+}
+
+fn check_form(event: &NewEvent<'_>) -> Result<(), AppendError> {
+    let kind = event.kind;
+    let wrong = |what| Err(AppendError::Form { kind: kind.chars().take(MAX_KIND_CHARS).collect(), what });
+    // Kind and bytes stand side by side in the hash: a kind holds no `{`, and bytes begin with one.
+    if kind.is_empty() || kind.len() > MAX_KIND_CHARS || !kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return wrong("its kind is not made of 1 to 64 ASCII letters, digits and `_`");
+    }
+    if !event.bytes.starts_with(b"{") {
+        return wrong("it is no JSON object");
+    }
+    if event.bytes.len() > MAX_EVENT_BYTES {
+        return wrong("it is larger than 64 MiB");
+    }
+    Ok(())
+}
+
+fn insert_events(
+    connection: &Connection,
+    tenant: &str,
+    run: RunId,
+    mut head: Head,
+    events: &[NewEvent<'_>],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO event (tenant, run, seq, kind, bytes, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let mut statement = connection.prepare_cached(sql)?;
+    for event in events {
+        head = head.next(event.kind, event.bytes);
+        let (seq, hash) = (head.seq.cast_signed(), head.hash);
+        statement.execute(params![tenant, run.as_bytes(), seq, event.kind, event.bytes, hash.as_bytes()])?;
+    }
+    Ok(())
+}
+
+fn read_event(row: &Row<'_>) -> rusqlite::Result<JournalEvent> {
+    Ok(JournalEvent {
+        seq: row.get::<_, i64>(0)?.cast_unsigned(),
+        kind: row.get(1)?,
+        bytes: row.get(2)?,
+        hash: Digest::from_bytes(row.get(3)?),
+    })
+}

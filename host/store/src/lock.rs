@@ -1,0 +1,164 @@
+//! Kernel locks on files: who owns a run, and which processes live. The death of the owner releases them.
+//!
+//! Network file systems are not supported: their locks may not be what they seem.
+
+use crate::backend::FILE_MODE;
+use crate::fault::Fault;
+use palisade_model::RunId;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The right to work on a run. Dropping it, or the death of the process, gives it back.
+#[derive(Debug)]
+pub struct RunLock {
+    _lock: FileLock,
+}
+
+/// Why a run can't be owned.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnError {
+    /// Another process, or another part of this one, owns it.
+    #[error("run {run} is being worked on by {}", owner.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")))]
+    Owned {
+        /// The run.
+        run: RunId,
+        /// The id of the owning process, where it could be read.
+        owner: Option<u32>,
+    },
+    /// The lock file can't be used.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl RunLock {
+    pub(crate) fn acquire(folder: &Path, run: RunId) -> Result<Self, OwnError> {
+        let path = folder.join(run.to_string());
+        match FileLock::try_acquire(&path).map_err(|error| Fault::io(&path, error))? {
+            Some(lock) => Ok(Self { _lock: lock }),
+            None => Err(OwnError::Owned { run, owner: read_owner(&path) }),
+        }
+    }
+}
+
+/// A lock on a file that exists for nothing else.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    file: File,
+    path: PathBuf,
+    leave: bool,
+}
+
+impl FileLock {
+    /// Takes the lock on `path`, making the file where it is missing; none if it is held.
+    pub(crate) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+        loop {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(FILE_MODE)
+                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+                .open(path)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            // Whoever had the lock before removed the file while this one was being opened: a lock on a file without a
+            // name keeps nobody out.
+            if still_named(&file, path)? {
+                file.set_len(0)?;
+                file.rewind()?;
+                file.write_all(std::process::id().to_string().as_bytes())?;
+                return Ok(Some(Self { file, path: path.to_owned(), leave: false }));
+            }
+        }
+    }
+
+    /// Gives the lock back but leaves its file where it is, as the death of the process does.
+    pub(crate) fn leave(mut self) {
+        self.leave = true;
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        if self.leave {
+            return;
+        }
+        // Removed while still locked, so that the file can't be another owner's. If it can't be removed, the next owner
+        // takes it over.
+        let named = still_named(&self.file, &self.path);
+        if matches!(named, Ok(true)) {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn still_named(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_owner(path: &Path) -> Option<u32> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(16).read_to_string(&mut text).ok()?;
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_owner_at_a_time_and_the_next_one_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunId::new(1, [1; 10]);
+        let first = RunLock::acquire(folder.path(), run).unwrap();
+        let refused = RunLock::acquire(folder.path(), run).unwrap_err();
+        assert_eq!(refused.to_string(), format!("run {run} is being worked on by process {}", std::process::id()));
+        RunLock::acquire(folder.path(), RunId::new(2, [1; 10])).unwrap();
+        drop(first);
+        RunLock::acquire(folder.path(), run).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_lock_file_left_by_a_dead_process_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunId::new(1, [1; 10]);
+        std::fs::write(folder.path().join(run.to_string()), "999999999").unwrap();
+        RunLock::acquire(folder.path(), run).unwrap();
+    }
+
+    #[test]
+    fn many_owners_take_turns_and_never_overlap() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut turns = 0;
+                    while turns < 200 {
+                        if let Some(lock) = FileLock::try_acquire(&path).unwrap() {
+                            assert_eq!(inside.fetch_add(1, order), 0);
+                            inside.fetch_sub(1, order);
+                            drop(lock);
+                            turns += 1;
+                        }
+                    }
+                });
+            }
+        });
+    }
+}

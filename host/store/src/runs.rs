@@ -1,0 +1,148 @@
+//! What is known of each run without reading its journal.
+
+use crate::fault::Fault;
+use crate::journal::Head;
+use crate::store::Store;
+use palisade_model::{Digest, RunId};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+/// What a list of runs shows. The writer of a run keeps it up to date; it is never read to decide anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The runbook's name.
+    pub title: String,
+    /// How it stands.
+    pub status: String,
+    /// When it started, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its id.
+    pub run: RunId,
+    /// Its last event.
+    pub head: Head,
+    /// What is shown of it.
+    pub summary: RunSummary,
+}
+
+/// Why a text names no run.
+#[derive(Debug, thiserror::Error)]
+pub enum FindRunError {
+    /// No run's id begins so.
+    #[error("there is no run `{text}`")]
+    None {
+        /// What was given.
+        text: String,
+    },
+    /// Several ids begin so.
+    #[error("`{text}` is the beginning of {count} runs")]
+    Several {
+        /// What was given.
+        text: String,
+        /// Of how many.
+        count: usize,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+const COLUMNS: &str = "run, head_seq, head_hash, title, status, started_ms, ended_ms";
+
+impl Store {
+    /// All runs, the latest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn runs(&self) -> Result<Vec<RunRow>, Fault> {
+        let read = || {
+            self.connection()
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE tenant = ?1 ORDER BY run DESC"))?
+                .query_map(params![self.tenant().key()], read_row)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| self.fault(error))
+    }
+
+    /// The run of that id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn run(&self, run: RunId) -> Result<Option<RunRow>, Fault> {
+        find(&self.connection(), &self.tenant().key(), run).map_err(|error| self.fault(error))
+    }
+
+    /// The run that a person means: an id, its beginning if no other begins so, or `last`.
+    ///
+    /// # Errors
+    /// When no run, or several, are meant, or the database fails.
+    pub fn find_run(&self, text: &str) -> Result<RunId, FindRunError> {
+        let runs = self.runs()?;
+        let wanted = text.to_ascii_lowercase();
+        let meant: Vec<RunId> = match wanted.as_str() {
+            "last" => runs.iter().map(|row| row.run).take(1).collect(),
+            "" => Vec::new(),
+            _ => runs.iter().map(|row| row.run).filter(|run| run.to_string().starts_with(&wanted)).collect(),
+        };
+        let text = || text.chars().take(80).collect();
+        match meant.as_slice() {
+            [] => Err(FindRunError::None { text: text() }),
+            [run] => Ok(*run),
+            several => Err(FindRunError::Several { text: text(), count: several.len() }),
+        }
+    }
+}
+
+/// The row of a run.
+pub(crate) fn find(connection: &Connection, tenant: &str, run: RunId) -> rusqlite::Result<Option<RunRow>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE tenant = ?1 AND run = ?2"))?
+        .query_row(params![tenant, run.as_bytes()], read_row)
+        .optional()
+}
+
+/// Writes a run's first row.
+pub(crate) fn insert(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
+    let sql = format!("INSERT INTO run (tenant, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    write(connection, &sql, tenant, row)
+}
+
+/// Writes a run's row anew.
+pub(crate) fn update(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
+    let sql = "UPDATE run SET head_seq = ?3, head_hash = ?4, title = ?5, status = ?6, started_ms = ?7, ended_ms = ?8 \
+               WHERE tenant = ?1 AND run = ?2";
+    write(connection, sql, tenant, row)
+}
+
+fn write(connection: &Connection, sql: &str, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
+    let RunRow { run, head, summary } = row;
+    connection.prepare_cached(sql)?.execute(params![
+        tenant,
+        run.as_bytes(),
+        head.seq.cast_signed(),
+        head.hash.as_bytes(),
+        summary.title,
+        summary.status,
+        summary.started_ms.cast_signed(),
+        summary.ended_ms.map(u64::cast_signed),
+    ])?;
+    Ok(())
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        run: RunId::from_bytes(row.get(0)?),
+        head: Head { seq: row.get::<_, i64>(1)?.cast_unsigned(), hash: Digest::from_bytes(row.get(2)?) },
+        summary: RunSummary {
+            title: row.get(3)?,
+            status: row.get(4)?,
+            started_ms: row.get::<_, i64>(5)?.cast_unsigned(),
+            ended_ms: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
+        },
+    })
+}

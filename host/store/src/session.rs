@@ -1,0 +1,198 @@
+//! The files that this process writes, so that those it leaves behind by its death are found and removed.
+//!
+//! A session is one opened store that wrote a file: `sessions/ID` is locked while it lives, `artifacts/ID/N` are its
+//! files. A file is where it will stay from its first byte; a row of the table `segment` makes it part of the store.
+//! Files of a dead session without such a row are removed when the store is next opened.
+
+use crate::backend::Backend;
+use crate::fault::Fault;
+use crate::lock::FileLock;
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Length of a session's id in hex digits.
+const ID_LENGTH: usize = 32;
+
+/// Makes files for spools.
+#[derive(Debug)]
+pub(crate) struct Session {
+    backend: Arc<dyn Backend>,
+    folders: Folders,
+    live: Mutex<Option<Live>>,
+    next: AtomicU64,
+    in_doubt: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Live {
+    id: String,
+    lock: FileLock,
+}
+
+/// Where sessions and their files are.
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
+    pub(crate) sessions: PathBuf,
+    pub(crate) artifacts: PathBuf,
+}
+
+/// A file of a spool. It is removed when dropped, unless it was kept.
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
+    /// `SESSION/N`, as the table `segment` has it.
+    pub(crate) name: String,
+    backend: Arc<dyn Backend>,
+    keep: bool,
+}
+
+impl Session {
+    pub(crate) fn new(backend: Arc<dyn Backend>, folders: Folders) -> Self {
+        Self { backend, folders, live: Mutex::new(None), next: AtomicU64::new(0), in_doubt: AtomicBool::new(false) }
+    }
+
+    /// Makes an empty file.
+    pub(crate) fn create(&self) -> Result<SegmentFile, Fault> {
+        let id = self.id()?;
+        let name = format!("{id}/{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let path = self.folders.artifacts.join(&name);
+        let file = self.backend.create(&path).map_err(|error| Fault::io(&path, error))?;
+        Ok(SegmentFile { file, path, name, backend: Arc::clone(&self.backend), keep: false })
+    }
+
+    /// Makes the names of this session's files durable.
+    pub(crate) fn sync_names(&self) -> Result<(), Fault> {
+        let folder = self.folders.artifacts.join(self.id()?);
+        self.backend.sync_folder(&folder).map_err(|error| Fault::io(&folder, error))
+    }
+
+    /// Says that a commit may or may not have happened: what this session leaves is looked at when the store is next
+    /// opened, even if the process ends in good order.
+    pub(crate) fn set_in_doubt(&self) {
+        self.in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    fn id(&self) -> Result<String, Fault> {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = live.as_ref() {
+            return Ok(live.id.clone());
+        }
+        let id = random_id().map_err(|error| Fault::io(&self.folders.sessions, error.into()))?;
+        let path = self.folders.sessions.join(&id);
+        let lock = FileLock::try_acquire(&path).map_err(|error| Fault::io(&path, error))?;
+        let lock = lock.ok_or_else(|| Fault::Busy { place: path })?;
+        let folder = self.folders.artifacts.join(&id);
+        self.backend.create_folder(&folder).map_err(|error| Fault::io(&folder, error))?;
+        let above = &self.folders.artifacts;
+        self.backend.sync_folder(above).map_err(|error| Fault::io(above, error))?;
+        *live = Some(Live { id: id.clone(), lock });
+        Ok(id)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Live { id, lock }) = live else { return };
+        // It only goes if it is empty.
+        drop(std::fs::remove_dir(self.folders.artifacts.join(&id)));
+        if self.in_doubt.load(Ordering::Relaxed) || self.backend.remove(&self.folders.sessions.join(&id)).is_err() {
+            lock.leave();
+        }
+    }
+}
+
+impl SegmentFile {
+    /// Leaves the file where it is: a row names it, or may.
+    pub(crate) fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for SegmentFile {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What stays is removed when the store is next opened after this process.
+            drop(self.backend.remove(&self.path));
+        }
+    }
+}
+
+/// Removes the files of dead sessions that `is_named` does not know. Returns how many.
+pub(crate) fn sweep(
+    backend: &dyn Backend,
+    folders: &Folders,
+    mut is_named: impl FnMut(&str) -> Result<bool, Fault>,
+) -> Result<usize, Fault> {
+    let mut removed = 0;
+    for id in names(&folders.sessions)?.iter().filter(|name| is_session_id(name)) {
+        let path = folders.sessions.join(id);
+        let Some(lock) = FileLock::try_acquire(&path).map_err(|error| Fault::io(&path, error))? else { continue };
+        let folder = folders.artifacts.join(id);
+        for file in names(&folder)? {
+            let name = format!("{id}/{file}");
+            if !is_named(&name)? {
+                let path = folder.join(file);
+                backend.remove(&path).map_err(|error| Fault::io(&path, error))?;
+                removed += 1;
+            }
+        }
+        drop(std::fs::remove_dir(&folder));
+        drop(lock);
+    }
+    Ok(removed)
+}
+
+/// The path of a segment that the database names, if the name has the form that sessions give.
+pub(crate) fn segment_path(folders: &Folders, name: &str) -> Option<PathBuf> {
+    let (id, number) = name.split_once('/')?;
+    let good =
+        is_session_id(id) && (1..=20).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    good.then(|| folders.artifacts.join(name))
+}
+
+fn is_session_id(name: &str) -> bool {
+    name.len() == ID_LENGTH && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn random_id() -> Result<String, rustix::io::Errno> {
+    let mut bytes = [0_u8; ID_LENGTH / 2];
+    // So few bytes come whole or not at all.
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// The names of a folder's entries in order; none if there is no such folder. A name that is no UTF-8 is not ours.
+fn names(folder: &Path) -> Result<Vec<String>, Fault> {
+    let fault = |error| Fault::io(folder, error);
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fault(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(fault)?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_a_session_gives_lead_to_files() {
+        let folders = Folders { sessions: "/s".into(), artifacts: "/a".into() };
+        let id = "0123456789abcdef0123456789abcdef";
+        assert!(segment_path(&folders, &format!("{id}/17")).is_some());
+        for wrong in ["", "x/1", "../../etc/passwd", &format!("{id}/"), &format!("{id}/../1"), &format!("{id}/1/2")] {
+            assert!(segment_path(&folders, wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The database: its file, its settings, its tables and how they change between versions.
+
+use crate::backend::{Backend, FILE_MODE};
+use crate::fault::Fault;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// Marks the database as Palisade's: `Plsd`.
+const APPLICATION_ID: i32 = 0x506c_7364;
+/// How long a writer waits for another process. A commit takes milliseconds, so this is a process that was stopped.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// What leads from each version of the tables to the next. An entry never changes once released: add one.
+const MIGRATIONS: [&str; 1] = [include_str!("tables.sql")];
+
+/// Why a database can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatabaseError {
+    #[error("version {found} of the tables is newer than {}", MIGRATIONS.len())]
+    Newer { found: i64 },
+    #[error("the database is not Palisade's")]
+    Foreign,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Opens the database at `path`, makes it where it is missing, and brings its tables up to date.
+pub(crate) fn open(backend: &dyn Backend, path: &Path) -> Result<Connection, DatabaseError> {
+    let fault = |error| Fault::database(path, error);
+    // SQLite gives the files beside it the mode of the database, so that mode must be right from the start.
+    let created = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path);
+    created.map_err(|error| Fault::io(path, error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    configure(&connection).map_err(fault)?;
+    migrate(backend, path, &mut connection)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // The file may have come with a folder from elsewhere: nothing that its schema says may run code.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(rusqlite::Error::InvalidParameterName(format!("journal mode is {mode}, not WAL")));
+    }
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn migrate(backend: &dyn Backend, path: &Path, connection: &mut Connection) -> Result<(), DatabaseError> {
+    let fault = |error| Fault::database(path, error);
+    let known = MIGRATIONS.len() as i64;
+    let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fault)?;
+    let found = version(connection).map_err(fault)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
+    if id != APPLICATION_ID && (id, found, tables) != (0, 0, 0) {
+        return Err(DatabaseError::Foreign);
+    }
+    if found > known || found < 0 {
+        return Err(DatabaseError::Newer { found });
+    }
+    if found == known {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    // Another process may have done it while this one waited.
+    let found = usize::try_from(version(&transaction).map_err(fault)?).unwrap_or_default();
+    for migration in MIGRATIONS.iter().skip(found) {
+        transaction.execute_batch(migration).map_err(fault)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fault)?;
+    transaction.pragma_update(None, "user_version", known).map_err(fault)?;
+    backend.commit(transaction).map_err(fault)?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! The data directory, opened: what all operations share.
+
+use crate::backend::{Backend, Disk, FOLDER_MODE};
+use crate::content::{self, Content, Pending};
+use crate::fault::Fault;
+use crate::lock::{OwnError, RunLock};
+use crate::session::{Folders, Session, sweep};
+use crate::spool::{Spool, SpoolError, join};
+use crate::sqlite::{self, DatabaseError};
+use palisade_model::{Digest, RunId, TenantId};
+use rusqlite::Connection;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One tenant's view of a data directory. Several processes, and several stores of one process, may share a directory.
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    backend: Arc<dyn Backend>,
+    session: Arc<Session>,
+    folders: Folders,
+    locks: PathBuf,
+    database: PathBuf,
+    connection: Mutex<Connection>,
+    tenant: TenantId,
+}
+
+/// Why a data directory can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It belongs to someone else, who could have put anything into it.
+    #[error("the data directory `{}` belongs to another user", folder.display())]
+    ForeignOwner {
+        /// The directory.
+        folder: PathBuf,
+    },
+    /// A newer Palisade wrote it.
+    #[error("the data directory `{}` was written by a newer Palisade: its tables have version {found}", folder.display())]
+    Newer {
+        /// The directory.
+        folder: PathBuf,
+        /// The version of its tables.
+        found: i64,
+    },
+    /// Its database was made by another program.
+    #[error("`{}` holds a database that is not Palisade's", folder.display())]
+    Foreign {
+        /// The directory.
+        folder: PathBuf,
+    },
+    /// The disk or the database failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Store {
+    /// Opens the data directory `folder` for a tenant, and makes it where it is missing: mode 0700, files 0600. What
+    /// processes that died left half-written is removed.
+    ///
+    /// # Errors
+    /// When the directory is another user's, its database is newer or not Palisade's, or the disk fails.
+    pub fn open(folder: &Path, tenant: TenantId) -> Result<Self, OpenError> {
+        Self::open_on(Arc::new(Disk), folder, tenant)
+    }
+
+    /// As [`Store::open`], on a disk of the caller's choice: for tests that break it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on(backend: Arc<dyn Backend>, folder: &Path, tenant: TenantId) -> Result<Self, OpenError> {
+        let folder = own_folder(backend.as_ref(), folder)?;
+        let folders = Folders { sessions: folder.join("sessions"), artifacts: folder.join("artifacts") };
+        let locks = folder.join("locks");
+        for inner in [&folders.sessions, &folders.artifacts, &locks] {
+            backend.create_folder(inner).map_err(|error| Fault::io(inner, error))?;
+        }
+        ignore_for_git(&folder)?;
+        let database = folder.join("palisade.db");
+        let connection = sqlite::open(backend.as_ref(), &database).map_err(|error| match error {
+            DatabaseError::Newer { found } => OpenError::Newer { folder: folder.clone(), found },
+            DatabaseError::Foreign => OpenError::Foreign { folder: folder.clone() },
+            DatabaseError::Fault(fault) => OpenError::Fault(fault),
+        })?;
+        let removed = sweep(backend.as_ref(), &folders, |name| {
+            content::is_segment(&connection, name).map_err(|error| Fault::database(&database, error))
+        })?;
+        if removed > 0 {
+            tracing::info!(removed, "removed files that a process left when it died");
+        }
+        let session = Arc::new(Session::new(Arc::clone(&backend), folders.clone()));
+        let connection = Mutex::new(connection);
+        Ok(Self { shared: Arc::new(Shared { backend, session, folders, locks, database, connection, tenant }) })
+    }
+
+    /// Takes the right to work on a run, which one process has at a time.
+    ///
+    /// # Errors
+    /// When someone has it, or the lock file can't be used.
+    pub fn own(&self, run: RunId) -> Result<RunLock, OwnError> {
+        RunLock::acquire(&self.shared.locks, run)
+    }
+
+    /// Starts a spool for the lines of part `part` of an output. Part 0 is hashed as it is written, the others when they
+    /// are joined, since their bytes come later in the digest.
+    #[must_use]
+    pub fn spool(&self, part: usize) -> Spool {
+        Spool::new(Arc::clone(&self.shared.backend), Arc::clone(&self.shared.session), part == 0)
+    }
+
+    /// Puts the lines of all parts behind each other, in order, and makes them durable.
+    ///
+    /// # Errors
+    /// When the disk fails, or failed while a part was written.
+    pub fn join(&self, parts: Vec<Spool>) -> Result<Pending, SpoolError> {
+        join(&self.shared.backend, &self.shared.session, parts)
+    }
+
+    /// Makes bytes of any form durable: a component, a runbook, a schema.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn prepare(&self, bytes: &[u8]) -> Result<Pending, SpoolError> {
+        self.join(vec![self.spool(0).take_whole(bytes)?])
+    }
+
+    /// Finds bytes by their digest.
+    ///
+    /// # Errors
+    /// When the database fails or is damaged.
+    pub fn content(&self, digest: Digest) -> Result<Option<Content>, Fault> {
+        let Shared { database, folders, backend, tenant, .. } = &*self.shared;
+        content::find(&self.connection(), database, folders, backend, tenant, digest)
+    }
+
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic in between can't leave a transaction open: it is rolled back when it is dropped.
+        self.shared.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.shared.tenant
+    }
+
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        self.shared.backend.as_ref()
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.shared.session
+    }
+
+    pub(crate) fn database(&self) -> &Path {
+        &self.shared.database
+    }
+
+    /// What SQLite said, as a fault of this store's database.
+    pub(crate) fn fault(&self, error: rusqlite::Error) -> Fault {
+        Fault::database(&self.shared.database, error)
+    }
+}
+
+/// Makes the folder, or checks that it is this user's and closes it to others. Returns its path without links.
+fn own_folder(backend: &dyn Backend, folder: &Path) -> Result<PathBuf, OpenError> {
+    let fault = |error| Fault::io(folder, error);
+    backend.create_folder(folder).map_err(fault)?;
+    let folder = folder.canonicalize().map_err(fault)?;
+    let metadata = std::fs::metadata(&folder).map_err(fault)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(OpenError::ForeignOwner { folder });
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(FOLDER_MODE)).map_err(fault)?;
+    }
+    Ok(folder)
+}
+
+/// Keeps the folder, which may hold personal data, out of the version control of the project that it lies in.
+fn ignore_for_git(folder: &Path) -> Result<(), Fault> {
+    let path = folder.join(".gitignore");
+    match Disk.create(&path).and_then(|file| Disk.append(&file, b"*\n")) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(Fault::io(&path, error)),
+        _ => Ok(()),
+    }
+}
