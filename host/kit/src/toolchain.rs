@@ -119,8 +119,16 @@ impl fmt::Display for Report {
 }
 
 fn debian_install_line(with_linker: bool) -> String {
-    let linker = if with_linker { " lld" } else { "" };
+    let linker = if with_linker { format!(" {}", debian_linker_package()) } else { String::new() };
     format!("apt-get update && apt-get install -y {}{linker}", DEBIAN_PACKAGES.join(" "))
+}
+
+/// Returns the Debian package that brings a linker which fits Debian's compiler. That compiler ships a link to it, which
+/// leads nowhere as long as the package is missing; before the compiler is there, the newest linker is the best guess.
+pub fn debian_linker_package() -> String {
+    let target = fs::read_link("/usr/bin/rust-lld").ok();
+    let name = target.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    name.unwrap_or("lld").to_owned()
 }
 
 /// Finds the first complete way to build guests: the target in the sysroot of the chosen compiler, else Debian's

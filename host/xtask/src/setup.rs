@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use palisade_kit::{DEBIAN_PACKAGES, Report, TARGET, Toolchain, add_rustup_target, inspect};
+use palisade_kit::{DEBIAN_PACKAGES, Report, TARGET, Toolchain, add_rustup_target, debian_linker_package, inspect};
 
 use crate::{
     project::Project,
@@ -57,7 +57,7 @@ fn get(project: &Project, install: Install, report: &Report) -> anyhow::Result<(
             Install::Ask => true,
             Install::No => false,
         };
-        return if agreed { install_debian(report) } else { Err(what_to_do(report)) };
+        return if agreed { install_debian(project) } else { Err(what_to_do(report)) };
     }
     if report.has_rustup {
         let agreed = match install {
@@ -80,15 +80,17 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-fn install_debian(report: &Report) -> anyhow::Result<()> {
-    let apt = || {
+fn install_debian(project: &Project) -> anyhow::Result<()> {
+    let apt = |words: &[&str], packages: &[&str]| {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
+        run_command(command.args(words).args(packages))
     };
-    run_command(apt().arg("update"))?;
-    let linker = if report.has_linker { None } else { Some("lld") };
-    run_command(apt().args(["install", "-y", "--no-install-recommends"]).args(DEBIAN_PACKAGES).args(linker))
+    apt(&["update"], &[])?;
+    let install = ["install", "-y", "--no-install-recommends"];
+    apt(&install, &DEBIAN_PACKAGES)?;
+    // Which linker fits is known only when the compiler is there; a rustup toolchain may have brought one.
+    if inspect(&project.environment).has_linker { Ok(()) } else { apt(&install, &[&debian_linker_package()]) }
 }
 
 fn ask(question: &str) -> anyhow::Result<bool> {
