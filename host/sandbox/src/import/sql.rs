@@ -1,8 +1,26 @@
-//! Written by the owner of this interface.
+//! `palisade:plugin/sql`: reading the databases that the config names. Needs the power `sql`.
+//!
+//! This file decides and bounds; the statement itself runs behind the port, which refuses all that does not read.
 
-use crate::ports::Rows;
-use crate::state::Host;
-use wasmtime::component::Linker;
+use super::filesystem::{FindError, real_file};
+use crate::bindings::ErrorKind;
+use crate::bindings::palisade::plugin::sql::{self, Value};
+use crate::cost::Work;
+use crate::meter::Total;
+use crate::ports::{Rows, SqlValue};
+use crate::state::{Answer, Host, denial, error};
+use palisade_authority::Use;
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+/// Bytes of rows in one call if the guest leaves it to the host.
+const DEFAULT_ROWS_BYTES: usize = 256 << 10;
+
+/// Most bytes of rows that a guest may ask for in one call. Without it the host would hold any amount outside of the
+/// guest's memory limit.
+const MAX_ROWS_BYTES: usize = 4 << 20;
+
+/// Bytes that an open statement holds in the host, roughly: what is counted as the guest's memory.
+const HELD: u64 = 64 << 10;
 
 /// The rows of one statement that a guest holds open.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
@@ -10,6 +28,182 @@ pub struct OpenRows {
     pub(crate) rows: Box<dyn Rows>,
 }
 
-pub(crate) fn add_to_linker(_linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    Ok(())
+pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    sql::add_to_linker::<_, HasSelf<_>>(linker, |host| host)
+}
+
+impl sql::Host for Host {
+    fn query(&mut self, connection: String, statement: String, parameters: Vec<Value>) -> Answer<Resource<OpenRows>> {
+        let bytes = parameters.iter().map(value_bytes).fold(statement.len(), usize::saturating_add);
+        self.charge(Work::Query, bytes);
+        let Some(granted) = self.granted.clone() else { return Ok(Err(denial())) };
+        let Some(named) = granted.connections.iter().find(|named| named.written == connection) else {
+            return Ok(Err(denial()));
+        };
+        let file = real_file(&granted.root, &named.path);
+        // Of a file that is not there, the path as written is asked about, so that only who may read it learns it.
+        let asked = file.as_ref().map_or(&named.path, |(_, path)| path).clone();
+        if let Err(denied) = self.authorise(&Use::Sql { database: asked }) {
+            return Ok(Err(denied));
+        }
+        let database = match file {
+            Ok((database, _)) => database,
+            Err(FindError::LedOut) => return Ok(Err(denial())),
+            Err(FindError::Kernel(errno)) => {
+                let message = format!("the database `{connection}` can't be opened: {errno}");
+                return Ok(Err(error(ErrorKind::Unavailable, &message)));
+            }
+        };
+        let parameters: Vec<_> = parameters.into_iter().map(known).collect();
+        let rows = match self.ports.query(database, &statement, &parameters) {
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(self.port_error(error))),
+        };
+        self.limiter.hold(HELD)?;
+        Ok(Ok(self.push(OpenRows { rows })?))
+    }
+}
+
+impl sql::HostRows for Host {
+    fn columns(&mut self, rows: Resource<OpenRows>) -> wasmtime::Result<Vec<sql::Column>> {
+        let columns = self.table.get(&rows)?.rows.columns();
+        let bytes = columns.iter().map(|column| column.name.len() + column.declared_type.len()).sum();
+        self.charge(Work::Rows, bytes);
+        let columns = columns.into_iter();
+        Ok(columns.map(|column| sql::Column { name: column.name, declared_type: column.declared_type }).collect())
+    }
+
+    fn next(&mut self, rows: Resource<OpenRows>, max_bytes: u32) -> Answer<Option<Vec<u8>>> {
+        let wanted = match max_bytes as usize {
+            0 => DEFAULT_ROWS_BYTES,
+            bytes => bytes.min(MAX_ROWS_BYTES),
+        };
+        // With none left, one is asked for all the same: only then is it known whether the limit was too low.
+        let most = self.meter.left(Total::Rows).max(1);
+        let next = match self.table.get_mut(&rows)?.rows.next(most, wanted) {
+            Ok(next) => next,
+            Err(error) => {
+                self.charge(Work::Rows, 0);
+                return Ok(Err(self.port_error(error)));
+            }
+        };
+        if next.is_empty() {
+            self.charge(Work::Rows, 0);
+            return Ok(Ok(None));
+        }
+        if let Err(error) = self.spend(Total::Rows, next.len() as u64) {
+            return Ok(Err(error));
+        }
+        let lines = lines(&next);
+        self.charge(Work::Rows, lines.len());
+        self.meter.handed_out(lines.len() as u64);
+        Ok(Ok(Some(lines)))
+    }
+
+    fn drop(&mut self, rows: Resource<OpenRows>) -> wasmtime::Result<()> {
+        self.charge(Work::Small, 0);
+        self.table.delete(rows)?;
+        self.limiter.release(HELD);
+        Ok(())
+    }
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(bytes) => bytes.len(),
+        Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Real(_) => 8,
+    }
+}
+
+fn known(value: Value) -> SqlValue {
+    match value {
+        Value::Null => SqlValue::Null,
+        Value::Boolean(value) => SqlValue::Boolean(value),
+        Value::Integer(value) => SqlValue::Integer(value),
+        Value::Real(value) => SqlValue::Real(value),
+        Value::Text(value) => SqlValue::Text(value),
+        Value::Blob(value) => SqlValue::Blob(value),
+    }
+}
+
+/// One JSON array for each row, each ended by a line feed.
+fn lines(rows: &[Vec<SqlValue>]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for row in rows {
+        lines.push(b'[');
+        for (index, value) in row.iter().enumerate() {
+            if index > 0 {
+                lines.push(b',');
+            }
+            cell(&mut lines, value);
+        }
+        lines.extend(b"]\n");
+    }
+    lines
+}
+
+fn cell(lines: &mut Vec<u8>, value: &SqlValue) {
+    match value {
+        SqlValue::Null => lines.extend(b"null"),
+        SqlValue::Boolean(value) => lines.extend(value.to_string().as_bytes()),
+        SqlValue::Integer(value) => lines.extend(value.to_string().as_bytes()),
+        SqlValue::Real(value) if value.is_nan() => lines.extend(b"null"),
+        SqlValue::Real(value) if value.is_infinite() => {
+            lines.extend(if *value > 0.0 { &b"{\"$real\":\"inf\"}"[..] } else { b"{\"$real\":\"-inf\"}" });
+        }
+        // Written with a point or an exponent, always.
+        SqlValue::Real(value) => lines.extend(serde_json::Value::from(*value).to_string().as_bytes()),
+        SqlValue::Text(text) => lines.extend(serde_json::Value::from(text.as_str()).to_string().as_bytes()),
+        SqlValue::Blob(bytes) => {
+            lines.extend(b"{\"$blob\":\"");
+            base64(lines, bytes);
+            lines.extend(b"\"}");
+        }
+    }
+}
+
+/// Base64 of RFC 4648 with padding.
+fn base64(lines: &mut Vec<u8>, bytes: &[u8]) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = (word >> (18 - 6 * place)) & 63;
+            let written = if place <= chunk.len() { ALPHABET.get(digit as usize) } else { None };
+            lines.push(written.copied().unwrap_or(b'='));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(row: &[SqlValue], expected: &str) {
+        assert_eq!(String::from_utf8(lines(&[row.to_vec()])).unwrap(), format!("{expected}\n"));
+    }
+
+    #[test]
+    fn cells_keep_their_type() {
+        check(&[], "[]");
+        check(
+            &[SqlValue::Null, SqlValue::Boolean(true), SqlValue::Integer(i64::MIN)],
+            "[null,true,-9223372036854775808]",
+        );
+        check(&[SqlValue::Real(1.0), SqlValue::Real(0.1), SqlValue::Real(1e300)], "[1.0,0.1,1e+300]");
+        check(
+            &[SqlValue::Real(f64::INFINITY), SqlValue::Real(f64::NEG_INFINITY)],
+            r#"[{"$real":"inf"},{"$real":"-inf"}]"#,
+        );
+        check(&[SqlValue::Text("a\"\n\u{1}ü".to_owned())], r#"["a\"\n\u0001ü"]"#);
+    }
+
+    #[test]
+    fn blobs_are_base64() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            check(&[SqlValue::Blob(bytes.into())], &format!(r#"[{{"$blob":"{text}"}}]"#));
+        }
+        check(&[SqlValue::Blob(vec![0xff, 0xfb, 0xf0])], r#"[{"$blob":"//vw"}]"#);
+    }
 }

@@ -11,6 +11,7 @@ wasmtime::component::bindgen!({
     ",
     world: "palisade:host-files/files",
     imports: { default: trappable },
+    require_store_data_send: true,
     trappable_error_type: { "wasi:filesystem/types.error-code" => crate::import::filesystem::FsError },
     with: {
         "wasi:io/error": wasmtime_wasi_io::bindings::wasi::io::error,

@@ -5,8 +5,7 @@
 //! read. This file decides nothing: whether the real path may be used is for `authorise`.
 
 use super::guest_path::GuestPath;
-use palisade_authority::path::{Anchor, WorkingFolder};
-use palisade_authority::{PathError, ScopedPath};
+use palisade_authority::{Anchor, PathError, ScopedPath, WorkingFolder};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags};
 use rustix::fs::{fstat, fstatfs, openat, openat2, readlinkat, stat};
@@ -45,13 +44,11 @@ pub(super) struct Found {
     pub(super) identity: Identity,
     /// Where it really lies, all links resolved.
     pub(super) path: ScopedPath,
-    /// A link on the way led out of the folder that the path started from.
-    pub(super) led_out: bool,
 }
 
 /// Why nothing was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FindError {
+pub(crate) enum FindError {
     /// A link leads out of the folder, to something that is not there or can't be reached. Which of them is not for the
     /// guest to know.
     #[error("a link leads out of the folder, to nothing that can be opened")]
@@ -100,11 +97,28 @@ impl Containment {
     /// # Errors
     /// As [`Self::find`].
     pub(super) fn find_named(&self, path: &ScopedPath) -> Result<Found, FindError> {
+        self.find_anchored(path.anchor(), &path.to_bytes())
+    }
+
+    /// Finds the folder in which a path of the config has its last name.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub(super) fn find_parent(&self, path: &ScopedPath) -> Result<Found, FindError> {
         let bytes = path.to_bytes();
-        match path.anchor() {
-            Anchor::Root => self.find_below(self.root.as_fd(), &bytes, Follow::Links),
+        let parent = match bytes.iter().rposition(|&byte| byte == b'/') {
+            Some(0) => &b"/"[..],
+            Some(end) => bytes.get(..end).unwrap_or_default(),
+            None => b".",
+        };
+        self.find_anchored(path.anchor(), parent)
+    }
+
+    fn find_anchored(&self, anchor: Anchor, path: &[u8]) -> Result<Found, FindError> {
+        match anchor {
+            Anchor::Root => self.find_below(self.root.as_fd(), path, Follow::Links),
             Anchor::System => {
-                let fd = resolve(CWD, &bytes, OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::NO_MAGICLINKS)?;
+                let fd = resolve(CWD, path, OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::NO_MAGICLINKS)?;
                 Ok(self.look(fd)?)
             }
         }
@@ -123,6 +137,16 @@ impl Containment {
                 .map_err(|_| FindError::LedOut),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What a path names by its letters, from the folder `base`. For records only: nothing is opened by it.
+    pub(super) fn spelled(&self, base: &Found, path: &str) -> Option<ScopedPath> {
+        let root = self.name_of(self.root.as_fd()).ok()?;
+        let folder = WorkingFolder::new(&root).ok()?;
+        let base = base.path.to_bytes();
+        let start = if base.starts_with(b"/") { Vec::new() } else { [root.as_slice(), b"/"].concat() };
+        let whole = [start.as_slice(), &base, b"/", path.as_bytes()].concat();
+        ScopedPath::parse(&folder, if path.starts_with('/') { path.as_bytes() } else { &whole }).ok()
     }
 
     /// Opens a regular file for reading: the very object that was found, whatever its name leads to by now.

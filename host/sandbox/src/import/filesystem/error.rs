@@ -9,7 +9,8 @@ use wasmtime::component::ResourceTableError;
 
 /// Why a call failed.
 #[derive(Debug)]
-pub(crate) enum FsError {
+#[expect(unreachable_pub, reason = "the bindings re-export it")]
+pub enum FsError {
     /// The guest is told a code.
     Code(ErrorCode),
     /// The guest is ended.

@@ -11,16 +11,18 @@ use wasmtime_wasi_io::bytes::Bytes;
 
 /// Most bytes of a file that the host copies in one call, whatever length the guest asks for. Without it the host would
 /// hold any amount outside of the guest's memory limit.
-pub(super) const MAX_READ: usize = 1 << 20;
+pub(crate) const MAX_READ: usize = 1 << 20;
 
 /// Reads at most `length` bytes at `offset`; none at the end of the file.
 ///
 /// # Errors
 /// When the kernel can't read.
 pub(super) fn read_at(file: &OwnedFd, offset: u64, length: usize) -> Result<Vec<u8>, Errno> {
-    let mut bytes = Vec::with_capacity(length.min(MAX_READ));
-    if bytes.capacity() > 0 {
+    let length = length.min(MAX_READ);
+    let mut bytes = Vec::with_capacity(length);
+    if length > 0 {
         pread(file, spare_capacity(&mut bytes), offset)?;
+        bytes.truncate(length);
     }
     Ok(bytes)
 }
@@ -38,7 +40,8 @@ impl InputStream for FileStream {
         if size == 0 {
             return Ok(Bytes::new());
         }
-        let bytes = read_at(&self.file, self.offset, size).map_err(|errno| StreamError::LastOperationFailed(errno.into()))?;
+        let bytes =
+            read_at(&self.file, self.offset, size).map_err(|errno| StreamError::LastOperationFailed(errno.into()))?;
         if bytes.is_empty() {
             return Err(StreamError::Closed);
         }
