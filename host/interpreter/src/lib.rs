@@ -1,1 +1,18 @@
-//! To come.
+//! From the steps of a plan and the events so far to the commands that come next, without IO, clock or randomness.
+//!
+//! All state of a run is a fold of [`State::apply`] over its events; [`decide`] says what is to be done in a state. A
+//! driver performs commands and appends events; a replay feeds recorded events and performs nothing. Both run this code.
+
+mod command;
+mod decide;
+mod event;
+mod graph;
+mod state;
+
+pub use command::Command;
+pub use decide::{Advance, advance, decide};
+pub use event::{
+    AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, EventError, Output, RunStarted, SkipCause,
+};
+pub use graph::{Graph, GraphError, Node};
+pub use state::{RunState, State, StepState};

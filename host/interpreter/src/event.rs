@@ -1,0 +1,337 @@
+//! What happened in a run, in the past tense: the only things that the journal holds.
+//!
+//! On disk an event is a JSON object with `kind` and `v`. Its bytes are hashed as they are, so an event is written once
+//! and never again; a change of its form is a new `v`.
+
+use palisade_model::record::{LogRecord, SkipRecord, Status};
+use palisade_model::{Digest, Failure, Limits, RunId, SchemaRef, StepId, Usage};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the form in which events are written.
+const VERSION: u32 = 1;
+
+/// Something that happened. Times are milliseconds since 1970, read by the driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Event {
+    /// The run began; everything that it needs later is in the store.
+    RunStarted(Box<RunStarted>),
+    /// All that the step waits for is there; it starts as soon as there is room.
+    StepScheduled {
+        /// Which step.
+        step: StepId,
+        /// The number of its attempt, from 1.
+        attempt: u32,
+    },
+    /// An attempt began.
+    AttemptStarted(Box<AttemptStarted>),
+    /// An attempt did what was wanted; its artifacts are in the store.
+    AttemptSucceeded(Box<AttemptSucceeded>),
+    /// An attempt failed and left nothing behind.
+    AttemptFailed(Box<AttemptFailed>),
+    /// A step will not run.
+    StepSkipped {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        because: SkipCause,
+    },
+    /// Someone wants the run to end before its time.
+    CancelRequested {
+        /// Why.
+        reason: CancelReason,
+        /// When.
+        at_ms: u64,
+    },
+    /// The run ended. Nothing comes after it.
+    RunEnded {
+        /// How.
+        status: Status,
+        /// When.
+        at_ms: u64,
+    },
+}
+
+/// The beginning of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Which run.
+    pub run: RunId,
+    /// When.
+    pub at_ms: u64,
+    /// The runbook's name.
+    pub title: String,
+    /// The version of Palisade.
+    pub palisade_version: String,
+    /// The stored bytes of the plan.
+    pub plan: Digest,
+    /// The stored bytes of the runbook.
+    pub runbook: Digest,
+    /// The stored bytes of all else, by what they are: `component acme:pii@1.0.0`, `ruleset …`, `schema …`.
+    pub contents: BTreeMap<String, Digest>,
+    /// What was granted for this run alone, as it was given: `fs-read=PATH`.
+    pub allowed: Vec<String>,
+}
+
+/// The beginning of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptStarted {
+    /// Which step.
+    pub step: StepId,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// When; fills the stamps of the attempt's output.
+    pub at_ms: u64,
+    /// The component's bytes.
+    pub component: Digest,
+    /// The limits in force.
+    pub limits: Limits,
+}
+
+/// The good end of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptSucceeded {
+    /// Which step.
+    pub step: StepId,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// When.
+    pub at_ms: u64,
+    /// What it made.
+    pub outputs: Vec<Output>,
+    /// What it used.
+    pub usage: Usage,
+    /// How many parts of its inputs it left out.
+    pub skipped_count: u64,
+    /// What it left out, and why; bounded.
+    pub skipped: Vec<SkipRecord>,
+    /// Warnings and errors that it logged; bounded.
+    pub log: Vec<LogRecord>,
+}
+
+/// An artifact that an attempt made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The output port.
+    pub port: String,
+    /// The artifact.
+    pub artifact: Digest,
+    /// Its schema.
+    pub schema: SchemaRef,
+    /// How many items it has.
+    pub items: u64,
+    /// How many bytes its items have.
+    pub bytes: u64,
+}
+
+/// The bad end of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptFailed {
+    /// Which step.
+    pub step: StepId,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// When.
+    pub at_ms: u64,
+    /// Why.
+    pub failure: Failure,
+    /// Another attempt with the same limits could end otherwise.
+    pub retryable: bool,
+    /// What it used.
+    pub usage: Usage,
+    /// How many parts of its inputs it left out.
+    pub skipped_count: u64,
+    /// What it left out, and why; bounded.
+    pub skipped: Vec<SkipRecord>,
+    /// Warnings and errors that it logged; bounded.
+    pub log: Vec<LogRecord>,
+}
+
+/// Why a step will not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum SkipCause {
+    /// A step before it failed or was cancelled, at first hand or further up.
+    Failed {
+        /// The one where it began.
+        step: StepId,
+    },
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// Why a run is to end before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// A person, or the parent run, cancelled it.
+    Requested,
+    /// The process was told to end.
+    Interrupted,
+    /// The run's own time was over.
+    Timeout,
+}
+
+/// Why bytes are no event.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// A newer Palisade wrote it.
+    #[error("event `{kind}` has version {version}, this Palisade knows {VERSION}")]
+    Newer {
+        /// Its kind.
+        kind: String,
+        /// Its version.
+        version: u32,
+    },
+    /// It is no event, or of a kind that this Palisade does not know.
+    #[error("an event can't be read")]
+    Form(#[from] serde_json::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<E> {
+    v: u32,
+    #[serde(flatten)]
+    event: E,
+}
+
+#[derive(Deserialize)]
+struct Probe {
+    kind: String,
+    v: u32,
+}
+
+impl Event {
+    /// What kind of event it is, as the journal has it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::RunStarted(_) => "RunStarted",
+            Self::StepScheduled { .. } => "StepScheduled",
+            Self::AttemptStarted(_) => "AttemptStarted",
+            Self::AttemptSucceeded(_) => "AttemptSucceeded",
+            Self::AttemptFailed(_) => "AttemptFailed",
+            Self::StepSkipped { .. } => "StepSkipped",
+            Self::CancelRequested { .. } => "CancelRequested",
+            Self::RunEnded { .. } => "RunEnded",
+        }
+    }
+
+    /// The bytes for the journal.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Strings, whole numbers, lists and maps with string keys: there is always a JSON form.
+        serde_json::to_vec(&Stored { v: VERSION, event: self }).unwrap_or_default()
+    }
+
+    /// Reads the bytes of the journal.
+    ///
+    /// # Errors
+    /// When they are no event, of an unknown kind, or of a newer version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EventError> {
+        let Probe { kind, v } = serde_json::from_slice(bytes)?;
+        if v != VERSION {
+            return Err(EventError::Newer { kind, version: v });
+        }
+        let stored: Stored<Self> = serde_json::from_slice(bytes)?;
+        Ok(stored.event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_model::FailureKind;
+
+    fn step(name: &str) -> StepId {
+        name.parse().unwrap()
+    }
+
+    fn one_of_each() -> Vec<Event> {
+        let digest = Digest::of(b"x");
+        let skip = SkipRecord { what: "a".to_owned(), reason: "b".to_owned(), allow: None };
+        vec![
+            Event::RunStarted(Box::new(RunStarted {
+                run: RunId::new(1, [2; 10]),
+                at_ms: 1,
+                title: "t".to_owned(),
+                palisade_version: "0.1.0".to_owned(),
+                plan: digest,
+                runbook: digest,
+                contents: BTreeMap::from([("component a:b@1.0.0".to_owned(), digest)]),
+                allowed: vec!["fs-read=x".to_owned()],
+            })),
+            Event::StepScheduled { step: step("a"), attempt: 1 },
+            Event::AttemptStarted(Box::new(AttemptStarted {
+                step: step("a"),
+                attempt: 1,
+                at_ms: 2,
+                component: digest,
+                limits: Limits::default(),
+            })),
+            Event::AttemptSucceeded(Box::new(AttemptSucceeded {
+                step: step("a"),
+                attempt: 1,
+                at_ms: 3,
+                outputs: vec![Output {
+                    port: "findings".to_owned(),
+                    artifact: digest,
+                    schema: "x/1.0.0".parse().unwrap(),
+                    items: 4,
+                    bytes: 99,
+                }],
+                usage: Usage { fuel: u64::MAX, ..Usage::default() },
+                skipped_count: 1,
+                skipped: vec![skip],
+                log: Vec::new(),
+            })),
+            Event::AttemptFailed(Box::new(AttemptFailed {
+                step: step("b"),
+                attempt: 1,
+                at_ms: 4,
+                failure: Failure::new(FailureKind::Trap { frames: vec!["f".to_owned()] }, "boom"),
+                retryable: false,
+                usage: Usage::default(),
+                skipped_count: 0,
+                skipped: Vec::new(),
+                log: Vec::new(),
+            })),
+            Event::StepSkipped { step: step("c"), because: SkipCause::Failed { step: step("b") } },
+            Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 5 },
+            Event::RunEnded { status: Status::Failed, at_ms: 6 },
+        ]
+    }
+
+    #[test]
+    fn every_event_survives_the_journal() {
+        for event in one_of_each() {
+            let bytes = event.to_bytes();
+            let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!((&value["kind"], &value["v"]), (&event.kind().into(), &1.into()));
+            assert_eq!(Event::from_bytes(&bytes).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn the_form_on_disk_is_fixed() {
+        let text = |event: &Event| String::from_utf8(event.to_bytes()).unwrap();
+        let events = one_of_each();
+        assert_eq!(text(&events[1]), r#"{"v":1,"kind":"StepScheduled","step":"a","attempt":1}"#);
+        assert_eq!(
+            text(&events[5]),
+            r#"{"v":1,"kind":"StepSkipped","step":"c","because":{"cause":"failed","step":"b"}}"#
+        );
+        assert_eq!(text(&events[6]), r#"{"v":1,"kind":"CancelRequested","reason":"interrupted","at_ms":5}"#);
+        assert_eq!(text(&events[7]), r#"{"v":1,"kind":"RunEnded","status":"failed","at_ms":6}"#);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let newer = Event::from_bytes(br#"{"kind":"RunEnded","v":2,"how":"well"}"#).unwrap_err();
+        assert_eq!(newer.to_string(), "event `RunEnded` has version 2, this Palisade knows 1");
+        for wrong in ["", "{}", r#"{"kind":"Other","v":1}"#, r#"{"kind":"RunEnded","v":1}"#] {
+            assert!(matches!(Event::from_bytes(wrong.as_bytes()), Err(EventError::Form(_))), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the interpreter needs of a plan: its steps, what each waits for, and which may fail.
+
+use palisade_model::StepId;
+use std::collections::BTreeSet;
+
+/// A step as the interpreter sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Which step.
+    pub step: StepId,
+    /// The steps whose outputs it needs. All stand before it.
+    pub after: Vec<StepId>,
+    /// It may fail without failing the run.
+    pub optional: bool,
+}
+
+/// The steps of a run in an order in which they could run one by one, so that there is no cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    nodes: Vec<Node>,
+}
+
+/// Why steps are no graph that can run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    /// Two steps have one id.
+    #[error("two steps are called `{step}`")]
+    Twice {
+        /// The id.
+        step: StepId,
+    },
+    /// A step needs one that does not stand before it: it is missing, stands later, or there is a cycle.
+    #[error("step `{step}` needs `{needs}`, which does not stand before it")]
+    NotBefore {
+        /// The step.
+        step: StepId,
+        /// What it needs.
+        needs: StepId,
+    },
+}
+
+impl Graph {
+    /// Takes steps in an order in which they could run.
+    ///
+    /// # Errors
+    /// When an id stands twice, or a step needs one that does not stand before it.
+    pub fn new(nodes: Vec<Node>) -> Result<Self, GraphError> {
+        let mut before = BTreeSet::new();
+        for node in &nodes {
+            if let Some(needs) = node.after.iter().find(|needs| !before.contains(needs)) {
+                return Err(GraphError::NotBefore { step: node.step.clone(), needs: needs.clone() });
+            }
+            if !before.insert(&node.step) {
+                return Err(GraphError::Twice { step: node.step.clone() });
+            }
+        }
+        Ok(Self { nodes })
+    }
+
+    /// The steps, in their order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(step: &str, after: &[&str]) -> Node {
+        let after = after.iter().map(|step| step.parse().unwrap()).collect();
+        Node { step: step.parse().unwrap(), after, optional: false }
+    }
+
+    #[test]
+    fn what_can_not_run_is_refused() {
+        assert!(Graph::new(vec![]).is_ok());
+        assert!(Graph::new(vec![node("a", &[]), node("b", &["a", "a"])]).is_ok());
+        let wrong = Graph::new(vec![node("a", &["b"]), node("b", &["a"])]).unwrap_err();
+        assert_eq!(wrong.to_string(), "step `a` needs `b`, which does not stand before it");
+        assert!(Graph::new(vec![node("a", &["a"])]).is_err());
+        let wrong = Graph::new(vec![node("a", &[]), node("a", &[])]).unwrap_err();
+        assert_eq!(wrong.to_string(), "two steps are called `a`");
+    }
+}
