@@ -4,6 +4,7 @@
 //! MAC (HMAC-SHA256) over component, engine and code under a key kept outside of the folder. What is verified is what
 //! is loaded: the bytes are read once. An entry that fails is thrown away, compiled anew, and reported.
 
+use crate::compile::Code;
 use crate::engine_id::EngineId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use palisade_model::Digest;
@@ -22,7 +23,8 @@ use std::path::Path;
 /// First bytes of an entry: what it is, in which form.
 const MAGIC: &[u8; 16] = b"palisade-code-1\n";
 const MAC_BYTES: usize = 32;
-const HEADER_BYTES: usize = MAGIC.len() + MAC_BYTES;
+/// Magic, MAC and the number of core instances; native code follows.
+const HEADER_BYTES: usize = MAGIC.len() + MAC_BYTES + size_of::<u32>();
 /// A block of SHA-256: the longest key that HMAC takes as it is.
 const KEY_BYTES: usize = 64;
 /// Most bytes of an entry that are read. Python's code has 40 MB.
@@ -61,7 +63,7 @@ pub struct CodeCache {
 #[derive(Debug)]
 pub(crate) enum Found {
     /// Code whose MAC is right.
-    Code(Vec<u8>),
+    Code(Code),
     /// Nothing.
     Nothing,
     /// An entry that can't be trusted.
@@ -109,29 +111,33 @@ impl CodeCache {
         let Some((magic, rest)) = entry.split_at_checked(MAGIC.len()) else {
             return Found::Bad("it is too short".into());
         };
-        let Some((tag, code)) = rest.split_at_checked(MAC_BYTES).filter(|_| magic == MAGIC) else {
+        let Some((tag, rest)) = rest.split_at_checked(MAC_BYTES).filter(|_| magic == MAGIC) else {
             return Found::Bad("it is not in the form of this version".into());
         };
-        if self.mac(component, engine, code).verify_slice(tag).is_err() {
+        if self.mac(component, engine, rest).verify_slice(tag).is_err() {
             return Found::Bad("its MAC is wrong".into());
         }
+        let Some((count, _)) = rest.split_first_chunk() else { return Found::Bad("it is too short".into()) };
+        let core_instances = u32::from_le_bytes(*count);
         entry.drain(..HEADER_BYTES);
-        Found::Code(entry)
+        Found::Code(Code { core_instances, native: entry })
     }
 
     /// Stores the code of a component for an engine, in place of what is there.
     ///
     /// # Errors
     /// When it can't be written; nothing changed then.
-    pub(crate) fn store(&self, component: &Digest, engine: &EngineId, code: &[u8]) -> Result<(), CacheError> {
+    pub(crate) fn store(&self, component: &Digest, engine: &EngineId, code: &Code) -> Result<(), CacheError> {
         let failed = |source: io::Error| CacheError::Io { what: "entry", source };
-        let tag = self.mac(component, engine, code).finalize().into_bytes();
+        let count = code.core_instances.to_le_bytes();
+        let tag = self.mac(component, engine, &count).chain_update(&code.native).finalize().into_bytes();
         let name = entry_name(component, engine);
         let unfinished = format!("{name}.{}", unique().map_err(|error| failed(error.into()))?);
         let written = create(&self.folder, &unfinished).and_then(|mut file| {
             file.write_all(MAGIC)?;
             file.write_all(&tag)?;
-            file.write_all(code)
+            file.write_all(&count)?;
+            file.write_all(&code.native)
         });
         // Not synced: an entry that a crash cut short has a wrong MAC and is compiled anew.
         let renamed = written.and_then(|()| Ok(renameat(&self.folder, &unfinished, &self.folder, &name)?));
@@ -141,13 +147,13 @@ impl CodeCache {
         renamed.map_err(failed)
     }
 
-    fn mac(&self, component: &Digest, engine: &EngineId, code: &[u8]) -> Hmac<Sha256> {
+    fn mac(&self, component: &Digest, engine: &EngineId, rest: &[u8]) -> Hmac<Sha256> {
         // Every part but the last has a fixed length, so no two entries have the same bytes.
         Hmac::<Sha256>::new(&self.key.into())
             .chain_update(MAGIC)
             .chain_update(component.as_bytes())
             .chain_update(engine.as_bytes())
-            .chain_update(code)
+            .chain_update(rest)
     }
 }
 

@@ -3,6 +3,10 @@
 //! Compiling takes time and memory that grow faster than the bytes (measured: 700 KB of nested blocks took 43 s). This
 //! is one linear pass; the compile worker's limits on time and memory (`compile.rs`) hold for what passes it.
 
+mod core_instances;
+
+use crate::config::MAX_CORE_INSTANCES;
+use core_instances::Counter;
 use wasmparser::{BinaryReaderError, Encoding, Operator, Parser, Payload};
 
 /// Most bytes of a component. The largest known are Python's, 18 MB.
@@ -42,6 +46,9 @@ pub enum CapsError {
         /// What the parser says.
         message: String,
     },
+    /// It instantiates a component that it does not contain.
+    #[error("this component instantiates a component that it gets from outside, so it can't be bounded")]
+    Opaque,
     /// There is too much of something.
     #[error("this component has {found} {what}, at most {most} are allowed")]
     TooMany {
@@ -54,20 +61,23 @@ pub enum CapsError {
     },
 }
 
-/// Looks through the structure of a component.
+/// Looks through the structure of a component; gives the number of core instances that instantiating it makes.
 ///
 /// # Errors
 /// When the bytes are no component, or there is too much of something.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), CapsError> {
+pub(crate) fn check(bytes: &[u8]) -> Result<u32, CapsError> {
     at_most("bytes", bytes.len() as u64, MAX_COMPONENT_BYTES as u64)?;
     if !bytes.starts_with(b"\0asm") {
         return Err(CapsError::NotWasm);
     }
-    let mut counts = Counts::default();
+    let (mut counts, mut core_instances, mut makes) = (Counts::default(), Counter::default(), 0);
     for payload in Parser::new(0).parse_all(bytes) {
-        counts.add(&payload?)?;
+        let payload = payload?;
+        counts.add(&payload)?;
+        makes = core_instances.add(&payload)?.unwrap_or(makes);
     }
-    Ok(())
+    at_most("core instances", makes, u64::from(MAX_CORE_INSTANCES))?;
+    Ok(u32::try_from(makes).unwrap_or(u32::MAX))
 }
 
 /// What was found so far.

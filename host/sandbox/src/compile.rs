@@ -87,18 +87,28 @@ pub enum Compiling<'a> {
     InPlace,
 }
 
-/// Compiles a component after looking through its structure; gives the bytes of its code.
+/// A compiled component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Code {
+    /// Core instances that one instantiation makes.
+    pub(crate) core_instances: u32,
+    /// Native code in wasmtime's form.
+    pub(crate) native: Vec<u8>,
+}
+
+/// Compiles a component after looking through its structure.
 ///
 /// # Errors
 /// When it is no component, or takes more than compiling may take.
-pub(crate) fn compile(engine: &Engine, bytes: &[u8], how: Compiling<'_>) -> Result<Vec<u8>, CompileError> {
-    caps::check(bytes)?;
-    match how {
+pub(crate) fn compile(engine: &Engine, bytes: &[u8], how: Compiling<'_>) -> Result<Code, CompileError> {
+    let core_instances = caps::check(bytes)?;
+    let native = match how {
         Compiling::Child { executable } => compile_in_child(executable, bytes),
         Compiling::InPlace => {
             engine.precompile_component(bytes).map_err(|error| CompileError::Refused(format!("{error:#}")))
         }
-    }
+    }?;
+    Ok(Code { core_instances, native })
 }
 
 /// Runs the worker. Input, code and words pass through files in memory, so that nobody waits for a pipe.

@@ -25,7 +25,9 @@ pub(crate) fn start(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resu
 pub(crate) fn end(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     let cost = store.data_mut().cost.take();
-    settle(store.as_context_mut(), cost)?;
+    if cost > 0 || left(&store)? < 0 {
+        settle(store.as_context_mut(), cost)?;
+    }
     let left = left(&store)?;
     store.set_fuel(CUSHION)?;
     store.data().meter.return_fuel(u64::try_from(left).unwrap_or(0));
@@ -41,9 +43,7 @@ pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> 
             if left(&store)? <= 0 { settle(store, 0) } else { Ok(()) }
         }
         CallHook::ReturningFromHost => {
-            let host = store.data_mut();
-            host.lifting = false;
-            let cost = host.cost.take();
+            let cost = store.data_mut().cost.take();
             // Nothing is set after calls that cost nothing: in wasmtime's own, the guest keeps its count in a register.
             if cost > 0 { settle(store, cost) } else { Ok(()) }
         }

@@ -67,6 +67,11 @@ impl ResourceLimiter for Limiter {
         self.table_elements = grown;
         Ok(true)
     }
+
+    /// Behind the check before the start, in case that the two count differently.
+    fn instances(&self) -> usize {
+        usize::try_from(self.meter.limits().value(LimitKind::Instances)).unwrap_or(usize::MAX)
+    }
 }
 
 /// The sum once one of its parts grows from `current` to `desired`. Growth that the allocator refuses afterwards stays

@@ -2,7 +2,6 @@
 //!
 //! Memory, tables and handles belong to one instance and are in `limiter.rs`; of those only the peak is kept here.
 
-use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Failure, LimitKind, Limits, Usage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -202,11 +201,6 @@ pub(crate) enum Total {
     FileBytesRead,
     /// Rows handed out.
     Rows,
-}
-
-/// A limit that nobody set, for what the host itself bounds.
-pub(crate) fn fixed(value: u64) -> Limit {
-    Limit { value, set_by: LimitSource::Ceiling, ceiling: value }
 }
 
 #[cfg(test)]

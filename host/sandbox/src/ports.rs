@@ -6,6 +6,7 @@
 
 use palisade_authority::{Decision, Use};
 use palisade_model::Failure;
+use rustix::fd::OwnedFd;
 
 /// What one instance of a component reaches beside its inputs.
 pub trait Ports: Send {
@@ -32,14 +33,19 @@ pub trait Ports: Send {
     /// Records a decision of `authorise`, allowed or denied, for the audit log.
     fn decided(&mut self, asked: &Use, decision: &Decision);
 
-    /// Runs one read-only statement on a connection that was already authorised. The port refuses everything that does
-    /// not read, and interrupts a statement that outlives its deadline.
+    /// Runs one read-only statement on a SQLite database that was already authorised: `database` is that very file,
+    /// found (`O_PATH`) but not opened. The port refuses everything that does not read, and ends a statement whose rows
+    /// are dropped.
     ///
     /// # Errors
     /// [`PortError::Denied`] for statements that do more than read, [`PortError::Invalid`] for wrong ones,
     /// [`PortError::Unavailable`] if the database fails.
-    fn query(&mut self, connection: &str, statement: &str, parameters: &[SqlValue])
-    -> Result<Box<dyn Rows>, PortError>;
+    fn query(
+        &mut self,
+        database: OwnedFd,
+        statement: &str,
+        parameters: &[SqlValue],
+    ) -> Result<Box<dyn Rows>, PortError>;
 }
 
 /// How urgent a line for people is.

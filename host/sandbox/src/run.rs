@@ -30,11 +30,12 @@ const MAX_OWN_HANDLES: usize = 10_000;
 pub struct Prepared {
     pre: InstancePre<Host>,
     exports: GuestIndices,
+    core_instances: u32,
     symbols: Option<Symbols>,
 }
 
 /// What one instance works with.
-pub struct Work {
+pub struct Job {
     /// The meter of the attempt, the same for all its parts.
     pub meter: Arc<AttemptMeter>,
     /// JSON text of the config, defaults filled in.
@@ -67,13 +68,9 @@ pub struct OutputMetadata {
 }
 
 impl Prepared {
-    pub(crate) fn new(pre: InstancePre<Host>) -> wasmtime::Result<Self> {
+    pub(crate) fn new(pre: InstancePre<Host>, core_instances: u32) -> wasmtime::Result<Self> {
         let exports = GuestIndices::new(&pre)?;
-        Ok(Self { pre, exports, symbols: None })
-    }
-
-    pub(crate) fn instance_pre(&self) -> &InstancePre<Host> {
-        &self.pre
+        Ok(Self { pre, exports, core_instances, symbols: None })
     }
 
     /// Adds symbols for stack traces.
@@ -87,11 +84,11 @@ impl Prepared {
     ///
     /// # Errors
     /// What ended the guest or what it failed for. Nothing it emitted counts then.
-    pub fn run(&self, work: Work, inputs: Vec<Input>) -> Result<Vec<u8>, Failure> {
+    pub fn run(&self, job: Job, inputs: Vec<Input>) -> Result<Vec<u8>, Failure> {
         let span = tracing::debug_span!("run", inputs = inputs.len());
         let _entered = span.enter();
-        let config = work.config.clone();
-        self.call(work, async |guest, store| {
+        let config = job.config.clone();
+        self.call(job, async |guest, store| {
             let mut readers = Vec::with_capacity(inputs.len());
             for Input { port, items } in inputs {
                 let items = store.data_mut().push(Reader { items })?;
@@ -106,13 +103,12 @@ impl Prepared {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn finish(&self, work: Work, partials: &[Vec<u8>]) -> Result<Vec<OutputMetadata>, Failure> {
+    pub fn finish(&self, job: Job, partials: &[Vec<u8>]) -> Result<Vec<OutputMetadata>, Failure> {
         let span = tracing::debug_span!("finish", partials = partials.len());
         let _entered = span.enter();
-        let (config, meter) = (work.config.clone(), Arc::clone(&work.meter));
-        let outputs = self.call(work, async |guest, store| {
-            guest.palisade_plugin_step().call_finish(store, partials, &config).await
-        })?;
+        let (config, meter) = (job.config.clone(), Arc::clone(&job.meter));
+        let outputs = self
+            .call(job, async |guest, store| guest.palisade_plugin_step().call_finish(store, partials, &config).await)?;
         for output in &outputs {
             bounded("the metadata of one output", output.json.len())?;
             meter.spend(Total::OutputBytes, output.json.len() as u64)?;
@@ -121,17 +117,21 @@ impl Prepared {
     }
 
     /// Calls `describe` in a fresh instance.
-    pub(crate) fn describe(&self, work: Work) -> Result<manifest::Description, Failure> {
-        self.call(work, async |guest, store| Ok(Ok(guest.palisade_plugin_manifest().call_describe(store).await?)))
+    pub(crate) fn describe(&self, job: Job) -> Result<manifest::Description, Failure> {
+        self.call(job, async |guest, store| Ok(Ok(guest.palisade_plugin_manifest().call_describe(store).await?)))
     }
 
     /// Makes an instance, calls it, and settles what it used, however it ended.
     fn call<T>(
         &self,
-        work: Work,
-        job: impl AsyncFnOnce(&Guest, &mut Store<Host>) -> wasmtime::Result<Result<T, step::Failure>>,
+        job: Job,
+        function: impl AsyncFnOnce(&Guest, &mut Store<Host>) -> wasmtime::Result<Result<T, step::Failure>>,
     ) -> Result<T, Failure> {
-        let Work { meter, config: _, ports, granted, seed, cancelled } = work;
+        let Job { meter, config: _, ports, granted, seed, cancelled } = job;
+        let instances = u64::from(self.core_instances);
+        if instances > meter.limits().value(LimitKind::Instances) {
+            return Err(meter.reached(LimitKind::Instances, Some(instances)));
+        }
         let began = thread_time();
         let mut store = Store::new(self.pre.engine(), Host::new(Arc::clone(&meter), ports, granted, seed));
         prepare(&mut store);
@@ -141,7 +141,7 @@ impl Prepared {
                 fuel::start(&mut store)?;
                 let instance = self.pre.instantiate_async(&mut store).await?;
                 let guest = self.exports.load(&mut store, &instance)?;
-                let answer = job(&guest, &mut store).await?;
+                let answer = function(&guest, &mut store).await?;
                 fuel::end(&mut store)?;
                 Ok(answer)
             },

@@ -1,0 +1,9 @@
+//! The sandbox from outside, as the engine uses it, over components made from a few lines of text.
+
+mod cache;
+mod caps;
+mod describe;
+mod failures;
+mod guest;
+mod limits;
+mod world;
