@@ -42,6 +42,11 @@ impl Made {
         self
     }
 
+    pub(crate) fn map(mut self, change: impl FnMut(Value) -> Value) -> Self {
+        self.items = self.items.into_iter().map(change).collect();
+        self
+    }
+
     /// Its walk fails after the last item.
     pub(crate) fn broken(mut self) -> Self {
         self.broken = true;

@@ -6,7 +6,9 @@
 mod allow;
 mod document;
 mod error;
+mod finding;
 mod glance;
+mod html;
 mod json;
 mod place;
 mod skips;
@@ -17,6 +19,7 @@ mod wcf;
 
 pub use document::{Document, write_document};
 pub use error::ReportError;
+pub use html::{Evidence, html};
 pub use json::run_json;
 pub use summary::{TextStyle, summary};
 pub use wcf::wcf;

@@ -7,25 +7,31 @@ pub(crate) struct Vocabulary {
     pub(crate) category: &'static str,
     /// Key that tells the rules within a category apart.
     pub(crate) rule: Option<&'static str>,
+    /// Its findings repeat words of findings that were their input.
+    pub(crate) repeats: bool,
 }
 
-const fn by(schema: &'static str, category: &'static str, rule: Option<&'static str>) -> Vocabulary {
-    Vocabulary { schema, category, rule }
+const fn first(schema: &'static str, category: &'static str, rule: Option<&'static str>) -> Vocabulary {
+    Vocabulary { schema, category, rule, repeats: false }
+}
+
+const fn over(schema: &'static str, category: &'static str, rule: Option<&'static str>) -> Vocabulary {
+    Vocabulary { schema, category, rule, repeats: true }
 }
 
 const TABLE: [Vocabulary; 12] = [
-    by("crypto_quality_indicator", "algorithm", Some("quality_rating")),
-    by("data_collection_indicator", "collection_type", Some("data_source")),
-    by("data_subject_indicator", "subject_category", None),
-    by("gdpr_data_collection", "gdpr_purpose_category", Some("collection_type")),
-    by("gdpr_data_subject", "data_subject_category", None),
-    by("gdpr_personal_data", "privacy_category", Some("indicator_type")),
-    by("gdpr_processing_purpose", "purpose_category", Some("processing_purpose")),
-    by("gdpr_service_integration", "gdpr_purpose_category", Some("service_category")),
-    by("personal_data_indicator", "category", None),
-    by("processing_purpose_indicator", "purpose", None),
-    by("security_evidence", "security_domain", Some("description")),
-    by("service_integration_indicator", "service_category", Some("purpose_category")),
+    first("crypto_quality_indicator", "algorithm", Some("quality_rating")),
+    first("data_collection_indicator", "collection_type", Some("data_source")),
+    first("data_subject_indicator", "subject_category", None),
+    over("gdpr_data_collection", "gdpr_purpose_category", Some("collection_type")),
+    over("gdpr_data_subject", "data_subject_category", None),
+    over("gdpr_personal_data", "privacy_category", Some("indicator_type")),
+    over("gdpr_processing_purpose", "purpose_category", Some("processing_purpose")),
+    over("gdpr_service_integration", "gdpr_purpose_category", Some("service_category")),
+    first("personal_data_indicator", "category", None),
+    first("processing_purpose_indicator", "purpose", None),
+    over("security_evidence", "security_domain", Some("description")),
+    first("service_integration_indicator", "service_category", Some("purpose_category")),
 ];
 
 impl Vocabulary {

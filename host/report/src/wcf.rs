@@ -180,3 +180,6 @@ fn artifact_id(step: &StepRecord) -> &str {
 fn seconds(milliseconds: u64) -> f64 {
     milliseconds as f64 / 1_000.0
 }
+
+#[cfg(test)]
+mod tests;
