@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// Most bytes of a content that are kept in the database, so that a small step costs one sync.
 pub(crate) const MAX_INLINE_BYTES: usize = 64 << 10;
 
-/// Bytes in the store, or about to be. Cheap to clone; readers of it share nothing.
+/// Bytes in the store, or about to be. Cheap to clone; readers of it share nothing. As long as one lives, its bytes can
+/// be read, even if they never become part of the store.
 #[derive(Debug, Clone)]
 pub struct Content {
     shared: Arc<Shared>,
@@ -26,6 +27,8 @@ struct Shared {
     lines: u64,
     marks: Vec<Mark>,
     place: Place,
+    /// The files of a content that was pending: removed with the last clone, unless a row names them.
+    files: Vec<SegmentFile>,
     backend: Arc<dyn Backend>,
 }
 
@@ -57,7 +60,6 @@ pub(crate) struct Segment {
 #[must_use]
 pub struct Pending {
     content: Content,
-    files: Vec<SegmentFile>,
 }
 
 /// What was counted while bytes were written.
@@ -69,9 +71,9 @@ pub(crate) struct Counted {
 }
 
 impl Content {
-    fn new(backend: Arc<dyn Backend>, counted: Counted, place: Place) -> Self {
+    fn new(backend: Arc<dyn Backend>, counted: Counted, place: Place, files: Vec<SegmentFile>) -> Self {
         let Counted { digest, length, lines, marks } = counted;
-        Self { shared: Arc::new(Shared { digest, length, lines, marks, place, backend }) }
+        Self { shared: Arc::new(Shared { digest, length, lines, marks, place, files, backend }) }
     }
 
     /// SHA-256 of the bytes.
@@ -160,14 +162,14 @@ impl Content {
 
 impl Pending {
     pub(crate) fn in_memory(backend: Arc<dyn Backend>, counted: Counted, bytes: Vec<u8>) -> Self {
-        Self { content: Content::new(backend, counted, Place::Memory(bytes)), files: Vec::new() }
+        Self { content: Content::new(backend, counted, Place::Memory(bytes), Vec::new()) }
     }
 
     pub(crate) fn in_files(backend: Arc<dyn Backend>, counted: Counted, files: Vec<(SegmentFile, u64)>) -> Self {
         let segments =
             files.iter().map(|(file, length)| Segment { path: file.path.clone(), length: *length }).collect();
         let files = files.into_iter().map(|(file, _)| file).collect();
-        Self { content: Content::new(backend, counted, Place::Files(segments)), files }
+        Self { content: Content::new(backend, counted, Place::Files(segments), files) }
     }
 
     /// The bytes; they can be read before they are part of the store, as long as this lives.
@@ -178,7 +180,7 @@ impl Pending {
 
     /// Leaves the files on the disk: a row names them, or may.
     pub(crate) fn keep(self) {
-        self.files.into_iter().for_each(SegmentFile::keep);
+        self.content.shared.files.iter().for_each(SegmentFile::keep);
     }
 }
 
@@ -205,7 +207,7 @@ pub(crate) fn insert(connection: &Connection, tenant: &TenantId, pending: &Pendi
             content.memory(),
         ])?;
     let sql = "INSERT INTO segment (tenant, digest, position, file, length) VALUES (?1, ?2, ?3, ?4, ?5)";
-    for (position, (file, segment)) in (0_i64..).zip(pending.files.iter().zip(content.segments())) {
+    for (position, (file, segment)) in (0_i64..).zip(content.shared.files.iter().zip(content.segments())) {
         let row = params![tenant, digest.as_bytes(), position, file.name, segment.length.cast_signed()];
         connection.prepare_cached(sql)?.execute(row)?;
     }
@@ -254,7 +256,7 @@ pub(crate) fn find(
     if held != length {
         return Err(damaged("its bytes are not all there"));
     }
-    Ok(Some(Content::new(Arc::clone(backend), Counted { digest, length, lines, marks }, place)))
+    Ok(Some(Content::new(Arc::clone(backend), Counted { digest, length, lines, marks }, place, Vec::new())))
 }
 
 fn find_segments(connection: &Connection, tenant: &str, digest: Digest) -> rusqlite::Result<Vec<(String, i64)>> {

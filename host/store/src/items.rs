@@ -84,7 +84,10 @@ impl ItemsReader {
         let mut wanted = max_bytes.max(1);
         loop {
             let all = self.fill(self.at.byte, wanted, buffer)?;
-            if let Some(feed) = memchr::memrchr(b'\n', buffer) {
+            // An item that is larger than what was asked for comes alone.
+            let grown = wanted > max_bytes.max(1);
+            let feed = if grown { memchr::memchr(b'\n', buffer) } else { memchr::memrchr(b'\n', buffer) };
+            if let Some(feed) = feed {
                 buffer.truncate(feed + 1);
                 let items = memchr::memchr_iter(b'\n', buffer).count() as u64;
                 let first = self.at.line;

@@ -22,6 +22,8 @@ mod store;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod store_tests;
 
 pub use artifacts::{Artifact, NewArtifact};
 pub use backend::{Backend, Disk};

@@ -146,3 +146,59 @@ impl fmt::Display for LockFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Disk;
+
+    fn component(id: &str, version: &str) -> LockedComponent {
+        LockedComponent {
+            id: id.parse().unwrap(),
+            version: version.parse().unwrap(),
+            digest: Digest::of(id.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut file = LockFile::default();
+        assert_eq!(LockFile::parse(&file.to_string()).unwrap(), file);
+        file.insert(component("b:x", "1.0.0-rc.1+b"));
+        file.insert(component("a:y", "10.0.0"));
+        file.insert(component("a:y", "9.0.0"));
+        let text = file.to_string();
+        assert_eq!(LockFile::parse(&text).unwrap(), file);
+        let ids: Vec<_> = file.iter().map(|(id, version, _)| format!("{id}@{version}")).collect();
+        assert_eq!(ids, ["a:y@9.0.0", "a:y@10.0.0", "b:x@1.0.0-rc.1+b"]);
+        assert!(file.remove(&"a:y".parse().unwrap(), &Version::new(9, 0, 0)));
+        assert_eq!(file.digest(&"a:y".parse().unwrap(), &Version::new(9, 0, 0)), None);
+        assert_eq!(file.digest(&"b:x".parse().unwrap(), &"1.0.0-rc.1+b".parse().unwrap()), Some(Digest::of(b"b:x")));
+    }
+
+    #[test]
+    fn what_is_no_lock_file_is_refused() {
+        let entry = "[[component]]\nid = \"a:b\"\nversion = \"1.0.0\"\n";
+        let digest = Digest::of(b"x");
+        assert!(matches!(LockFile::parse("version = 2"), Err(LockFileError::Version { found: 2 })));
+        for wrong in ["", "version = 1\nmore = 1", "version = 1\n<<<<<<< ours", &format!("version = 1\n{entry}")] {
+            assert!(matches!(LockFile::parse(wrong), Err(LockFileError::Form(_))), "{wrong}");
+        }
+        let twice = format!("version = 1\n{entry}digest = \"{digest}\"\n{entry}digest = \"{digest}\"\n");
+        assert!(matches!(LockFile::parse(&twice), Err(LockFileError::Twice { .. })));
+        assert!(matches!(LockFile::parse(&" ".repeat(MAX_BYTES + 1)), Err(LockFileError::TooLarge)));
+    }
+
+    #[test]
+    fn the_file_is_replaced_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("palisade.lock");
+        LockFile::default().write(&Disk, &path).unwrap();
+        let mut file = LockFile::default();
+        file.insert(component("a:y", "1.0.0"));
+        file.write(&Disk, &path).unwrap();
+        assert_eq!(LockFile::parse(&std::fs::read_to_string(&path).unwrap()).unwrap(), file);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(file.write(&Disk, &folder.path().join("none/palisade.lock")).is_err());
+    }
+}

@@ -47,7 +47,7 @@ pub(crate) struct SegmentFile {
     /// `SESSION/N`, as the table `segment` has it.
     pub(crate) name: String,
     backend: Arc<dyn Backend>,
-    keep: bool,
+    keep: AtomicBool,
 }
 
 impl Session {
@@ -61,7 +61,7 @@ impl Session {
         let name = format!("{id}/{}", self.next.fetch_add(1, Ordering::Relaxed));
         let path = self.folders.artifacts.join(&name);
         let file = self.backend.create(&path).map_err(|error| Fault::io(&path, error))?;
-        Ok(SegmentFile { file, path, name, backend: Arc::clone(&self.backend), keep: false })
+        Ok(SegmentFile { file, path, name, backend: Arc::clone(&self.backend), keep: AtomicBool::new(false) })
     }
 
     /// Makes the names of this session's files durable.
@@ -108,14 +108,14 @@ impl Drop for Session {
 
 impl SegmentFile {
     /// Leaves the file where it is: a row names it, or may.
-    pub(crate) fn keep(mut self) {
-        self.keep = true;
+    pub(crate) fn keep(&self) {
+        self.keep.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for SegmentFile {
     fn drop(&mut self) {
-        if !self.keep {
+        if !self.keep.load(Ordering::Relaxed) {
             // What stays is removed when the store is next opened after this process.
             drop(self.backend.remove(&self.path));
         }
