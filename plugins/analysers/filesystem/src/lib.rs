@@ -1,0 +1,309 @@
+//! Reads text files: one item for each file below a folder, or for one file.
+
+use std::borrow::Cow;
+
+use palisade_sdk::fs::{Directory, FsError, FsErrorKind, Links, preopens};
+use palisade_sdk::{Analyser, ConfigSchema, Context, Description, Failure, Metadata, Property, Request, Result, limit};
+use serde::{Deserialize, Serialize};
+
+mod decode;
+mod path;
+mod pattern;
+mod walk;
+
+use decode::{Codec, Errors};
+use pattern::Patterns;
+use walk::Walk;
+
+/// The port that texts are emitted to.
+const DOCUMENTS: &str = "documents";
+/// The name of this connector in what it emits.
+const CONNECTOR_TYPE: &str = "filesystem_connector";
+/// Files between two words on how far the work is.
+const PROGRESS_EVERY: u64 = 64;
+/// Formats that need a reader of their own, by the ends of names.
+const DOCUMENT_SUFFIXES: [&str; 2] = [".docx", ".xlsx"];
+
+/// The component.
+pub struct Filesystem;
+
+/// The properties of the step. `chunk_size` has no effect on the result and is not looked at.
+#[derive(Deserialize)]
+pub struct Config {
+    path: String,
+    encoding: String,
+    errors: Errors,
+    include_patterns: Option<Vec<String>>,
+    exclude_patterns: Option<Vec<String>>,
+    max_files: u64,
+}
+
+/// An item.
+#[derive(Serialize)]
+struct Document<'a> {
+    content: &'a str,
+    metadata: DocumentMetadata<'a>,
+}
+
+#[derive(Serialize)]
+struct DocumentMetadata<'a> {
+    source: &'a str,
+    connector_type: &'static str,
+    context: Empty,
+    file_path: &'a str,
+}
+
+/// An object without properties.
+#[derive(Serialize)]
+struct Empty {}
+
+/// What was read.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Totals {
+    is_directory: bool,
+    files: u64,
+    bytes: u64,
+}
+
+/// The metadata of the texts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Texts<'a> {
+    schema_version: &'static str,
+    name: String,
+    description: String,
+    content_encoding: &'a str,
+    source: &'a str,
+    metadata: TextsMetadata<'a>,
+}
+
+#[derive(Serialize)]
+struct TextsMetadata<'a> {
+    file_count: u64,
+    total_size_bytes: u64,
+    exclude_patterns: &'a Option<Vec<String>>,
+    source_type: &'static str,
+}
+
+impl Analyser for Filesystem {
+    type Config = Config;
+    type Partial = Totals;
+
+    fn describe() -> Description {
+        let patterns = || Property::list_of(Property::string()).nullable().default(None::<String>);
+        let config = ConfigSchema::new()
+            .required("path", Property::string().with("pattern", r"\S").path_read().about("A file or folder"))
+            .property(
+                "chunk_size",
+                Property::integer().above(0).default(8192).about("Accepted for old runbooks; changes nothing"),
+            )
+            .property(
+                "encoding",
+                Property::string().default("utf-8").about("Encoding of the files, as Python names it"),
+            )
+            .property(
+                "errors",
+                Property::one_of(["strict", "replace", "ignore"])
+                    .with("type", "string")
+                    .default("strict")
+                    .about("What becomes of bytes that are no text: the file is left out, U+FFFD, nothing"),
+            )
+            .property("include_patterns", patterns().about("Lines as in gitignore: the files that are read; null: all"))
+            .property("exclude_patterns", patterns().about("Lines as in gitignore: files that are left out after all"))
+            .property("max_files", Property::integer().above(0).default(1000).about("Most files of a folder"));
+        Description::connector("palisade:filesystem", env!("CARGO_PKG_VERSION"), "Reads text files")
+            .about("Reads a text file, or all text files below a folder, in order of their paths.")
+            .output(DOCUMENTS, "standard_input/1.0.0")
+            .config(config)
+            .request(Request::fs_read("to read the files that the runbook names"))
+            // Listing a million names takes 2 thousand million.
+            .limit(limit::FUEL, 10_000_000_000)
+            // Decoding, ends of lines and writing take about 30 for each byte.
+            .limit(limit::FUEL_PER_INPUT_BYTE, 500)
+            // The largest file, decoded, and as an item; the names of the largest folder.
+            .limit(limit::MEMORY, 256 << 20)
+            .limit(limit::WALL, 3_600_000)
+            .limit(limit::OUTPUT_BYTES, 64 << 20)
+            // A control character is one byte in a file and six in JSON.
+            .limit(limit::OUTPUT_BYTES_PER_INPUT_BYTE, 8)
+            .limit(limit::FILES_READ, 1_000_000)
+    }
+
+    fn run(ctx: &Context, config: Config) -> Result<Totals> {
+        let source = path::normalise(config.path.trim());
+        let (name, root) = preopens(ctx).into_iter().next().ok_or_else(|| {
+            Failure::unavailable(format!("`{source}` is not there, or may not be read"))
+                .help("paths are relative to the folder in which palisade runs")
+        })?;
+        let mut files = Files::new(ctx, &root, &config);
+        // The folder that is opened for a single file is the one around it, and has its name.
+        if path::normalise(name.trim()) != source {
+            files.read(path::last(&source), &source)?;
+            if files.totals.files == 0 {
+                return Err(Failure::bad_input(format!("No readable files found in {source}")));
+            }
+            return Ok(files.totals);
+        }
+        files.totals.is_directory = true;
+        files.read_all(&source)?;
+        Ok(files.totals)
+    }
+
+    fn finish(_: &Context, config: Config, parts: Vec<Totals>) -> Result<Vec<Metadata>> {
+        let totals = parts.into_iter().next().unwrap_or_default();
+        let source = path::normalise(config.path.trim());
+        let (suffix, description, source_type) = if totals.is_directory {
+            ("_directory", format!("Content from directory {source} ({} files)", totals.files), "directory")
+        } else {
+            ("", format!("Content from file {source}"), "file")
+        };
+        let texts = Texts {
+            schema_version: "1.0.0",
+            name: format!("standard_input_from_{}{suffix}", path::last(&source)),
+            description,
+            content_encoding: &config.encoding,
+            source: &source,
+            metadata: TextsMetadata {
+                file_count: totals.files,
+                total_size_bytes: totals.bytes,
+                exclude_patterns: &config.exclude_patterns,
+                source_type,
+            },
+        };
+        Ok(vec![Metadata::new(DOCUMENTS, &texts)?])
+    }
+}
+
+palisade_sdk::export!(Filesystem);
+
+/// Reads files and emits them.
+struct Files<'f> {
+    ctx: &'f Context,
+    root: &'f Directory,
+    config: &'f Config,
+    codec: Option<Codec>,
+    /// Most bytes of an item.
+    most_bytes: u64,
+    totals: Totals,
+}
+
+impl<'f> Files<'f> {
+    fn new(ctx: &'f Context, root: &'f Directory, config: &'f Config) -> Self {
+        let most_bytes = ctx.limits().call_bytes().unwrap_or(u64::MAX);
+        let codec = Codec::of_name(&config.encoding);
+        Self { ctx, root, config, codec, most_bytes, totals: Totals::default() }
+    }
+
+    /// Reads the files below a folder. Fails if there are none, or none that can be read.
+    fn read_all(&mut self, folder: &str) -> Result<()> {
+        let patterns =
+            |lines: &Option<Vec<String>>| lines.as_deref().map(Patterns::new).transpose().map_err(bad_pattern);
+        let include = patterns(&self.config.include_patterns)?;
+        let exclude = patterns(&self.config.exclude_patterns)?;
+        let wanted = |path: &str| {
+            include.as_ref().is_none_or(|lines| lines.select(path))
+                && !exclude.as_ref().is_some_and(|lines| lines.select(path))
+        };
+        let most = usize::try_from(self.config.max_files).unwrap_or(usize::MAX);
+        let mut walk = Walk::new(self.ctx, self.root, folder, &wanted, most)?;
+        let mut found = 0;
+        while let Some(relative) = walk.next()? {
+            if found == self.config.max_files {
+                self.ctx.skip(folder, format!("there are more than {found} files: `max_files` leaves out the rest"));
+                break;
+            }
+            found += 1;
+            self.read(&relative, &path::join(folder, &relative))?;
+            if found % PROGRESS_EVERY == 0 {
+                self.ctx.progress(found, None, "files");
+            }
+        }
+        self.ctx.progress(found, found, "files");
+        match (found, self.totals.files) {
+            (0, _) => Err(Failure::bad_input(format!("No files found in directory {folder}"))),
+            (_, 0) => Err(Failure::bad_input(format!("No readable files found in {folder}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads one file and emits it, or says why not.
+    fn read(&mut self, relative: &str, file_path: &str) -> Result<()> {
+        match self.content(relative)? {
+            Ok((content, size)) => {
+                let metadata = DocumentMetadata {
+                    source: file_path,
+                    connector_type: CONNECTOR_TYPE,
+                    context: Empty {},
+                    file_path,
+                };
+                let line = serde_json::to_string(&Document { content: &content, metadata })?;
+                drop(content);
+                if line.len() as u64 >= self.most_bytes {
+                    self.ctx.skip(file_path, self.too_large(line.len() as u64));
+                    return Ok(());
+                }
+                self.ctx.emit_line(DOCUMENTS, &line)?;
+                self.totals.files += 1;
+                self.totals.bytes += size;
+            }
+            Err(reason) => self.ctx.skip(file_path, reason),
+        }
+        Ok(())
+    }
+
+    /// The text of a file and its size in bytes, or why it can't be had.
+    fn content(&self, relative: &str) -> Result<Result<(String, u64), Cow<'static, str>>> {
+        let lower = relative.to_ascii_lowercase();
+        if DOCUMENT_SUFFIXES.iter().any(|suffix| lower.ends_with(suffix)) {
+            return Ok(Err("no document reader in this build".into()));
+        }
+        let Some(codec) = &self.codec else {
+            return Ok(Err(format!("unknown encoding `{}`", self.config.encoding).into()));
+        };
+        // An item has at least one byte for each character.
+        let most = self.most_bytes.saturating_mul(codec.unit());
+        let opened = self.root.open_file(relative, Links::Follow).and_then(|file| Ok((file.stat()?.size, file)));
+        let bytes = match opened {
+            Ok((size, _)) if size > most => return Ok(Err(self.too_large(size).into())),
+            Ok((_, file)) => file.read_all(most),
+            Err(error) => Err(error),
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) => return reason(error).map(|reason| Err(reason.into())),
+        };
+        let size = bytes.len() as u64;
+        Ok(match codec.decode(bytes, self.config.errors) {
+            Ok(text) => Ok((unix_line_ends(text), size)),
+            Err(bad) => Err(format!("it is not {} at byte {}", self.config.encoding, bad.offset).into()),
+        })
+    }
+
+    fn too_large(&self, bytes: u64) -> String {
+        format!("{bytes} bytes are too large for one item: the limit `call-bytes` is {}", self.most_bytes)
+    }
+}
+
+/// Turns CR LF and CR into LF.
+fn unix_line_ends(text: String) -> String {
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+/// Why a file is left out; a failure if the limit of the whole step is used up.
+fn reason(error: FsError) -> Result<&'static str> {
+    Ok(match error.kind {
+        FsErrorKind::LimitExceeded => return Err(error.into()),
+        FsErrorKind::Denied => "it may not be read",
+        FsErrorKind::NotFound => "it is gone",
+        FsErrorKind::TooLarge => "it has grown too large for one item while it was read (limit `call-bytes`)",
+        FsErrorKind::Loop => "too many links",
+        _ => error.reason,
+    })
+}
+
+fn bad_pattern(error: pattern::BadPattern) -> Failure {
+    Failure::bad_config(format!("pattern `{}` can't be used: {}", error.line, error.reason))
+}
+
+#[cfg(test)]
+mod tests;
