@@ -5,10 +5,10 @@
 //! property below a reference or a combinator is validated, but neither filled nor coerced.
 
 use crate::check::{self, SchemaError};
+use crate::lax;
 use crate::pointer::{join, split};
 use crate::validator::Validator;
-use crate::violation::{ConfigViolation, Violation};
-use jsonschema::error::ValidationErrorKind;
+use crate::violation::ConfigViolation;
 use serde_json::{Map, Value};
 
 /// Most violations that are told of one config.
@@ -44,6 +44,12 @@ impl ConfigSchema {
         Ok(Self { json: json.clone(), validator: Validator::compile(json)? })
     }
 
+    /// The schema.
+    #[must_use]
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
     /// Takes keys that the schema does not know out of the objects that it marks `"x-palisade-wcf-lax": true`.
     pub fn drop_unknown(&self, config: &mut Value) -> Vec<Dropped> {
         let mut dropped = Vec::new();
@@ -54,7 +60,7 @@ impl ConfigSchema {
     /// Reads numbers and booleans the way WCF does: `"7"`, `7.0` and, as 1, `true` where an integer is wanted; `"0.5"`
     /// where a number is; `"yes"`, `"off"`, 1 where a boolean is. What has no exact reading stays as it is.
     pub fn coerce(&self, config: &mut Value) {
-        coerce(&self.json, config, 0);
+        coerce(&self.json, config);
     }
 
     /// Gives each absent property its whole `default`, then goes into the properties.
@@ -65,23 +71,11 @@ impl ConfigSchema {
     /// Every rule that the config breaks, at most 50.
     #[must_use]
     pub fn validate(&self, config: &Value) -> Vec<ConfigViolation> {
-        let violation = |error: jsonschema::ValidationError<'_>| {
-            let pointer = error.instance_path().as_str().to_owned();
-            let unknown_keys = match error.kind() {
-                ValidationErrorKind::AdditionalProperties { unexpected }
-                | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected.clone(),
-                _ => Vec::new(),
-            };
-            let allowed = match error.kind() {
-                ValidationErrorKind::Enum { options } => options.as_array().cloned().unwrap_or_default(),
-                ValidationErrorKind::Constant { expected_value } => vec![expected_value.as_ref().clone()],
-                _ => Vec::new(),
-            };
-            let allowed = allowed.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-            let known_keys = if unknown_keys.is_empty() { Vec::new() } else { known_keys(self.at(&pointer)) };
-            ConfigViolation { violation: Violation::of(&error), pointer, unknown_keys, known_keys, allowed }
-        };
-        self.validator.errors(config, MAX_VIOLATIONS).map(violation).collect()
+        let mut found = self.validator.violations(config, MAX_VIOLATIONS);
+        for violation in found.iter_mut().filter(|violation| !violation.unknown_keys.is_empty()) {
+            violation.known_keys = known_keys(self.at(&violation.pointer));
+        }
+        found
     }
 
     /// The subschema for the value at a pointer into the config, where plain properties lead to one.
@@ -131,7 +125,12 @@ fn fill_defaults(schema: &Value, value: &mut Value, depth: usize) {
     }
 }
 
-fn coerce(schema: &Value, value: &mut Value, depth: usize) {
+/// Reads the numbers and booleans of a document the way WCF does; see [`ConfigSchema::coerce`].
+pub fn coerce(schema: &Value, document: &mut Value) {
+    coerce_at(schema, document, 0);
+}
+
+fn coerce_at(schema: &Value, value: &mut Value, depth: usize) {
     if depth > MAX_DEPTH {
         return;
     }
@@ -139,13 +138,13 @@ fn coerce(schema: &Value, value: &mut Value, depth: usize) {
         Value::Object(map) => {
             for (name, property) in properties(schema) {
                 if let Some(inner) = map.get_mut(name) {
-                    coerce(property, inner, depth + 1);
+                    coerce_at(property, inner, depth + 1);
                 }
             }
         }
         Value::Array(list) => {
             if let Some(items) = schema.get("items") {
-                list.iter_mut().for_each(|element| coerce(items, element, depth + 1));
+                list.iter_mut().for_each(|element| coerce_at(items, element, depth + 1));
             }
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) => {
@@ -173,63 +172,11 @@ fn read_as(wanted: Option<&Value>, value: &Value) -> Option<Value> {
         return None;
     }
     wanted.into_iter().find_map(|wanted| match wanted {
-        "integer" => integer(value).map(Value::from),
-        "number" => number(value).map(Value::from),
-        "boolean" => boolean(value).map(Value::from),
+        "integer" => lax::integer(value).map(Value::from),
+        "number" => lax::number(value).map(Value::from),
+        "boolean" => lax::boolean(value).map(Value::from),
         _ => None,
     })
-}
-
-fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::Bool(truth) => Some(i64::from(*truth)),
-        Value::Number(number) => {
-            // Every integer up to 2^53 is exact as a float.
-            let float =
-                number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0)?;
-            format!("{float:.0}").parse().ok()
-        }
-        Value::String(text) => {
-            let text = text.trim();
-            let text = text
-                .split_once('.')
-                .filter(|(_, zeros)| zeros.bytes().all(|b| b == b'0') && !zeros.is_empty())
-                .map_or(text, |(whole, _)| whole);
-            without_underscores(text)?.parse().ok()
-        }
-        _ => None,
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
-        Value::String(text) => without_underscores(text.trim())?.parse().ok().filter(|float: &f64| float.is_finite()),
-        _ => None,
-    }
-}
-
-fn boolean(value: &Value) -> Option<bool> {
-    let text = match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(0.0) => return Some(false),
-            Some(1.0) => return Some(true),
-            _ => return None,
-        },
-        Value::String(text) => text.to_ascii_lowercase(),
-        _ => return None,
-    };
-    match text.as_str() {
-        "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
-        "0" | "off" | "f" | "false" | "n" | "no" => Some(false),
-        _ => None,
-    }
-}
-
-/// Takes single underscores between digits away; none if one stands elsewhere.
-fn without_underscores(text: &str) -> Option<String> {
-    let wrong = text.starts_with('_') || text.ends_with('_') || text.contains("__");
-    (!wrong).then(|| text.replace('_', ""))
 }
 
 #[cfg(test)]

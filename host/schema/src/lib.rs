@@ -9,6 +9,7 @@ mod check;
 mod config;
 mod derive;
 mod export;
+pub mod lax;
 mod pointer;
 mod registry;
 mod stamp;
@@ -17,7 +18,7 @@ mod violation;
 
 pub use artifact::ArtifactSchema;
 pub use check::SchemaError;
-pub use config::{ConfigSchema, Dropped};
+pub use config::{ConfigSchema, Dropped, coerce};
 pub use export::{DocumentWriter, ExportError};
 pub use pointer::{escape, split};
 pub use registry::{RegisterError, Registry};

@@ -1,7 +1,7 @@
 //! Compiled validators: of whole values, and of items that stream as lines.
 
 use crate::check::SchemaError;
-use crate::violation::Violation;
+use crate::violation::{ConfigViolation, Violation};
 use jsonschema::PatternOptions;
 use palisade_model::{neutral, strict_json};
 use serde_json::Value;
@@ -44,13 +44,10 @@ impl Validator {
         ))
     }
 
-    /// The errors as the library tells them, at most `most`.
-    pub(crate) fn errors<'v>(
-        &'v self,
-        value: &'v Value,
-        most: usize,
-    ) -> impl Iterator<Item = jsonschema::ValidationError<'v>> {
-        self.0.iter_errors(value).take(most)
+    /// The rules that a value breaks which a person wrote: at most `most`, with its keys named.
+    #[must_use]
+    pub fn violations(&self, value: &Value, most: usize) -> Vec<ConfigViolation> {
+        self.0.iter_errors(value).take(most).map(|error| ConfigViolation::of(&error)).collect()
     }
 }
 

@@ -31,7 +31,7 @@ pub struct ConfigViolation {
     pub pointer: String,
     /// Keys that the schema does not know.
     pub unknown_keys: Vec<String>,
-    /// Keys that it does know in that place.
+    /// Keys that it does know in that place, where they were looked up.
     pub known_keys: Vec<String>,
     /// Texts that would be allowed, where the schema lists them.
     pub allowed: Vec<String>,
@@ -49,6 +49,28 @@ impl Violation {
             path: neutral::line(error.instance_path().as_str(), MAX_CHARS),
             rule: error.kind().keyword().to_owned(),
             message: neutral::line(&wanted(error.kind()), MAX_CHARS),
+        }
+    }
+}
+
+impl ConfigViolation {
+    pub(crate) fn of(error: &ValidationError<'_>) -> Self {
+        let unknown_keys = match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected.clone(),
+            _ => Vec::new(),
+        };
+        let allowed = match error.kind() {
+            ValidationErrorKind::Enum { options } => options.as_array().cloned().unwrap_or_default(),
+            ValidationErrorKind::Constant { expected_value } => vec![expected_value.as_ref().clone()],
+            _ => Vec::new(),
+        };
+        Self {
+            violation: Violation::of(error),
+            pointer: error.instance_path().as_str().to_owned(),
+            unknown_keys,
+            known_keys: Vec::new(),
+            allowed: allowed.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         }
     }
 }

@@ -1,0 +1,75 @@
+//! The config of one step: from what the runbook writes to what the component gets, and what is wrong with it.
+
+use crate::codes::Code;
+use crate::diagnostic::Diagnostic;
+use crate::nearest::suggestion;
+use crate::runbook::Call;
+use crate::yaml::{Data, Node};
+use palisade_model::{manifest, neutral};
+use palisade_schema::{ConfigSchema, ConfigViolation};
+use serde_json::{Value, json};
+
+/// Reads the config of a call in the artifacts form: unknown keys are dropped where WCF ignores them, numbers are
+/// coerced, marked paths are trimmed, defaults are filled in; then all is validated.
+pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, source: &str) -> (Value, Vec<Diagnostic>) {
+    let mut config = call.config.as_ref().map_or_else(|| json!({}), Node::to_json);
+    let written = call.config.clone().unwrap_or(Node { data: Data::Map(Vec::new()), span: call.component.span });
+    let component = format!("`{}`", call.component.value.name);
+    let mut diagnostics = Vec::new();
+    for dropped in schema.drop_unknown(&mut config) {
+        let place = written.nearest(&dropped.pointer);
+        let span = place.entry(&dropped.key).map_or(place.span, |entry| entry.key_span);
+        let message =
+            format!("{component} has no property `{}`; it is ignored, as in WCF", neutral::line(&dropped.key, 60));
+        let help = suggestion(&dropped.key, dropped.known_keys.iter().map(String::as_str));
+        diagnostics.push(Diagnostic::new(Code::IgnoredKey, source, span, message).with_help_if(help));
+    }
+    schema.coerce(&mut config);
+    trim_marked(schema.json(), &mut config);
+    schema.fill_defaults(&mut config);
+    for found in schema.validate(&config) {
+        diagnostics.extend(violation(Code::BadConfig, source, &written, &found, &component));
+    }
+    (config, diagnostics)
+}
+
+/// WCF trims the paths it is given. The trimmed text is what the component sees and what the plan authorises.
+fn trim_marked(schema: &Value, config: &mut Value) {
+    for mark in ["x-palisade-path", "x-palisade-connection"] {
+        for marked in manifest::marked(schema, mark) {
+            if let Some(Value::String(text)) = config.pointer_mut(&marked.pointer) {
+                *text = text.trim().to_owned();
+            }
+        }
+    }
+}
+
+/// Puts a violation at its place in the YAML. Unknown keys become one diagnostic each.
+pub(crate) fn violation(
+    code: Code,
+    source: &str,
+    root: &Node,
+    found: &ConfigViolation,
+    whose: &str,
+) -> Vec<Diagnostic> {
+    let place = root.nearest(&found.pointer);
+    if !found.unknown_keys.is_empty() {
+        let unknown = |key: &String| {
+            let span = place.entry(key).map_or(place.span, |entry| entry.key_span);
+            let message = format!("{whose} has no property `{}`", neutral::line(key, 60));
+            let help = suggestion(key, found.known_keys.iter().map(String::as_str));
+            Diagnostic::new(code, source, span, message).with_help_if(help)
+        };
+        return found.unknown_keys.iter().map(unknown).collect();
+    }
+    let path = neutral::line(found.pointer.trim_start_matches('/'), 120).replace('/', ".");
+    let subject = if path.is_empty() { whose.to_owned() } else { format!("`{path}` of {whose}") };
+    let help = match &place.data {
+        Data::Text(text) => suggestion(text, found.allowed.iter().map(String::as_str)),
+        Data::Bool(_) | Data::Int(_) | Data::Float(_) if found.violation.message.contains("a text") => {
+            Some("put it in quotes".to_owned())
+        }
+        _ => None,
+    };
+    vec![Diagnostic::new(code, source, place.span, format!("{subject} {}", found.violation.message)).with_help_if(help)]
+}

@@ -1,0 +1,221 @@
+//! What is wrong with a runbook or a ruleset, as data. The words come from here, how they are shown is the business of
+//! whoever shows them; [`Diagnostic::render`] is the plain form.
+
+use crate::codes::Code;
+use crate::source::{Source, Span};
+use palisade_model::neutral;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Most characters of one text of a diagnostic.
+const MAX_TEXT_CHARS: usize = 600;
+/// Most characters of a source line that is shown.
+const MAX_LINE_CHARS: usize = 160;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Nothing starts.
+    Error,
+    /// It runs, but probably not as meant.
+    Warning,
+    /// Something to know.
+    Note,
+}
+
+/// Another place that has to do with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there.
+    pub text: String,
+}
+
+/// Something that is wrong, or worth knowing, at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Which kind of thing; stable over releases.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Name of the source that the spans point into.
+    pub source: String,
+    /// Where.
+    pub span: Span,
+    /// What, in one line; neutralised.
+    pub message: String,
+    /// Other places of the same source.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Makes a diagnostic with the severity of its code. Foreign text in `message` is neutralised.
+    #[must_use]
+    pub fn new(code: Code, source: &str, span: Span, message: impl AsRef<str>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            source: neutral::line(source, MAX_TEXT_CHARS),
+            span,
+            message: neutral::line(message.as_ref(), MAX_TEXT_CHARS),
+            labels: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// Adds another place.
+    #[must_use]
+    pub fn with_label(mut self, span: Span, text: impl AsRef<str>) -> Self {
+        self.labels.push(Label { span, text: neutral::line(text.as_ref(), MAX_TEXT_CHARS) });
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn with_help(mut self, help: impl AsRef<str>) -> Self {
+        self.help = Some(neutral::line(help.as_ref(), MAX_TEXT_CHARS));
+        self
+    }
+
+    /// Says what to do, where there is something to say.
+    #[must_use]
+    pub(crate) fn with_help_if(self, help: Option<impl AsRef<str>>) -> Self {
+        match help {
+            Some(help) => self.with_help(help),
+            None => self,
+        }
+    }
+
+    /// Makes an error a warning: WCF accepts it.
+    #[must_use]
+    pub(crate) fn into_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// Whether it keeps a run from starting.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// Shows it as plain text, with the lines it points to.
+    #[must_use]
+    pub fn render(&self, source: &Source) -> String {
+        let word = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        let mut text = format!("{word}[{}]: {}\n", self.code, self.message);
+        let width = self.labels.iter().map(|label| label.span.line).chain([self.span.line]).max().unwrap_or(1);
+        let width = width.to_string().len();
+        let _ = writeln!(text, "{:width$}--> {}:{}:{}", "", self.source, self.span.line, self.span.column);
+        show(&mut text, source, width, self.span, '^', "");
+        for label in &self.labels {
+            show(&mut text, source, width, label.span, '-', &label.text);
+        }
+        if let Some(help) = &self.help {
+            let _ = writeln!(text, "{:width$} = help: {help}", "");
+        }
+        text
+    }
+}
+
+/// Shows one line of the source with a mark under the place.
+fn show(text: &mut String, source: &Source, width: usize, span: Span, mark: char, label: &str) {
+    let line = source.line(span.line);
+    let before: String = line.chars().take(span.column.saturating_sub(1)).collect();
+    let length = source.slice(span).lines().next().unwrap_or_default().chars().count().max(1);
+    if before.chars().count() > MAX_LINE_CHARS {
+        return;
+    }
+    let (before, shown) = (neutral::line(&before, MAX_LINE_CHARS), neutral::line(line, MAX_LINE_CHARS));
+    let length = length.min(MAX_LINE_CHARS);
+    let _ = writeln!(text, "{:width$} |", "");
+    let _ = writeln!(text, "{:>width$} | {shown}", span.line);
+    let marks = format!("{}{} {label}", " ".repeat(before.chars().count()), mark.to_string().repeat(length));
+    let _ = writeln!(text, "{:width$} | {}", "", marks.trim_end());
+}
+
+/// Diagnostics as they are found. Their number is bounded, for a file of nothing but mistakes; the first error is kept
+/// whatever came before it, so that a bound can't turn an error into none.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnostics {
+    list: Vec<Diagnostic>,
+    has_error: bool,
+}
+
+impl Diagnostics {
+    /// Most diagnostics of one reading.
+    const MOST: usize = 200;
+
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        let first_error = diagnostic.is_error() && !self.has_error;
+        self.has_error |= diagnostic.is_error();
+        if self.list.len() < Self::MOST || first_error {
+            self.list.push(diagnostic);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, more: impl IntoIterator<Item = Diagnostic>) {
+        more.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    pub(crate) fn has_error(&self) -> bool {
+        self.has_error
+    }
+
+    /// Whether there is one of that kind.
+    pub(crate) fn has(&self, code: Code) -> bool {
+        self.list.iter().any(|diagnostic| diagnostic.code == code)
+    }
+
+    /// Whether no more will be kept, so that finding more is of no use.
+    pub(crate) fn is_full(&self) -> bool {
+        self.has_error && self.list.len() >= Self::MOST
+    }
+
+    /// All of them, in the order in which a reader meets their places.
+    pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|found| (found.span.start, found.severity, found.code));
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_keeps_the_first_error() {
+        let of = |code| Diagnostic::new(code, "x", Span::default(), "x");
+        let mut all = Diagnostics::default();
+        all.extend(std::iter::repeat_n(of(Code::NoEffect), Diagnostics::MOST + 5));
+        assert!(!all.has_error() && !all.is_full());
+        all.extend([of(Code::Syntax), of(Code::Tag)]);
+        assert!(all.has_error() && all.is_full() && all.has(Code::Syntax) && !all.has(Code::Tag));
+        assert_eq!(all.into_sorted().len(), Diagnostics::MOST + 1);
+    }
+
+    #[test]
+    fn a_diagnostic_shows_its_places_and_hides_tricks() {
+        let source = Source::new("a.yaml", "name: x\ntype: \u{202e}evil\n");
+        let diagnostic = Diagnostic::new(Code::UnknownComponent, source.name(), source.span(14, 21), "no\n\x1b[2J")
+            .with_label(source.span(0, 4), "here")
+            .with_help("say so");
+        assert_eq!(
+            diagnostic.render(&source),
+            "error[PAL0301]: no\\u{a}\\u{1b}[2J\n --> a.yaml:2:7\n  |\n2 | type: \\u{202e}evil\n  |       ^^^^^\n  \
+             |\n1 | name: x\n  | ---- here\n  = help: say so\n"
+        );
+        let json = serde_json::to_value(&diagnostic).unwrap();
+        assert_eq!((&json["code"], &json["span"]["line"]), (&"PAL0301".into(), &2.into()));
+    }
+}

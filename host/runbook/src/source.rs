@@ -1,0 +1,108 @@
+//! Texts with a name, and places in them.
+
+use serde::{Deserialize, Serialize};
+
+/// A text that diagnostics point into.
+#[derive(Debug, Clone)]
+pub struct Source {
+    name: String,
+    text: String,
+    /// Byte offset of each line's first byte.
+    lines: Vec<usize>,
+}
+
+/// A place in a [`Source`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset behind the last byte.
+    pub end: usize,
+    /// Line of the first character, from 1.
+    pub line: usize,
+    /// Column of the first character, from 1, in characters.
+    pub column: usize,
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub span: Span,
+}
+
+impl Source {
+    /// Takes a text and the name that people know it by, usually its path. A byte order mark is left away.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.into(), text, lines }
+    }
+
+    /// What people know it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The place between two byte offsets, moved to the nearest character borders.
+    #[must_use]
+    pub fn span(&self, start: usize, end: usize) -> Span {
+        let start = self.text.floor_char_boundary(start);
+        let end = self.text.floor_char_boundary(end).max(start);
+        let line = self.lines.partition_point(|&first| first <= start).max(1);
+        let first = self.lines.get(line - 1).copied().unwrap_or_default();
+        let column = self.text.get(first..start).map_or(0, |before| before.chars().count()) + 1;
+        Span { start, end, line, column }
+    }
+
+    /// The text of a place.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> &str {
+        self.text.get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// A line without its end, counted from 1.
+    #[must_use]
+    pub fn line(&self, number: usize) -> &str {
+        let start = number.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        self.text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r'])
+    }
+}
+
+impl<T> Spanned<T> {
+    /// Puts a value and its place together.
+    #[must_use]
+    pub const fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_characters_from_one() {
+        let source = Source::new("x", "\u{feff}äb\r\ncd");
+        let span = source.span(2, 3);
+        assert_eq!((source.slice(span), span.line, span.column), ("b", 1, 2));
+        let span = source.span(6, 99);
+        assert_eq!((source.slice(span), span.line, span.column), ("d", 2, 2));
+        assert_eq!(source.span(1, 1).start, 0, "not inside of a character");
+        assert_eq!((source.line(1), source.line(2), source.line(3), source.line(0)), ("äb", "cd", "", ""));
+    }
+}
