@@ -1,0 +1,394 @@
+//! One attempt of one step: its instances on threads of their own, its outputs joined and checked.
+//!
+//! It knows nothing of runs and journals, so that `palisade plugin run` and a run of a runbook take the same way.
+
+use crate::cancel::Cancel;
+use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_fit};
+use crate::permits::Permits;
+use crate::split::{self, Piece};
+use palisade_model::manifest::{InputSource, Manifest};
+use palisade_model::record::{LogRecord, SkipRecord};
+use palisade_model::{Failure, FailureKind, LimitKind, Limits, Usage, strict_json};
+use palisade_sandbox::{AttemptMeter, Granted, Input, Job, OutputMetadata, Prepared};
+use palisade_schema::ArtifactSchema;
+use palisade_store::{Content, Pending, Spool, Store};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How often a running attempt is looked at: for progress, and for a guest that does not come back.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a guest may take to come back after its time is over or it was told to stop. Then it sits in a host call
+/// that does not return; it is left behind and ends with the process, or when the call returns.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// An artifact that an input port reads.
+#[derive(Debug, Clone)]
+pub struct AttemptInput {
+    /// The port.
+    pub port: String,
+    /// Its schema, `name/version`.
+    pub schema: String,
+    /// Its items.
+    pub items: Content,
+    /// Its metadata object.
+    pub metadata: Value,
+}
+
+/// What an attempt works with.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What the component says of itself.
+    pub manifest: Arc<Manifest>,
+    /// Its code.
+    pub prepared: Prepared,
+    /// The config with its defaults.
+    pub config: Value,
+    /// The limits in force.
+    pub limits: Limits,
+    /// What it may use.
+    pub granted: Arc<Granted>,
+    /// What its clocks and randomness are made from.
+    pub seed: u64,
+    /// The same for all attempts of the step.
+    pub idempotency_key: String,
+    /// What it reads, in order.
+    pub inputs: Vec<AttemptInput>,
+    /// The schema of each output, in the order of the manifest.
+    pub outputs: Vec<Arc<ArtifactSchema>>,
+}
+
+/// An artifact that an attempt made.
+#[derive(Debug)]
+pub struct Made {
+    /// The output port.
+    pub port: String,
+    /// Its schema.
+    pub schema: Arc<ArtifactSchema>,
+    /// Its items, on the disk but not yet in the store.
+    pub items: Pending,
+    /// Its metadata object.
+    pub metadata: Value,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its artifacts, or why there are none.
+    pub result: Result<Vec<Made>, Failure>,
+    /// What it used.
+    pub usage: Usage,
+    /// How many parts of its input it left out.
+    pub skipped_count: u64,
+    /// What it left out; bounded.
+    pub skipped: Vec<SkipRecord>,
+    /// Warnings and errors that it logged; bounded.
+    pub log: Vec<LogRecord>,
+}
+
+/// Where an attempt runs.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) permits: &'a Permits,
+    pub(crate) threads: usize,
+    pub(crate) cancel: &'a Cancel,
+    /// Told in how many parts it starts, and then now and again what was used.
+    pub(crate) progress: &'a dyn Fn(Progress),
+}
+
+/// How far an attempt is.
+pub(crate) enum Progress {
+    Started { parts: usize },
+    Going { usage: Usage, said: Option<(u64, Option<u64>)> },
+}
+
+/// What one instance works on.
+struct Instance {
+    inputs: Vec<Piece>,
+    left: SharedLeft,
+}
+
+/// Runs an attempt to its end.
+pub(crate) fn run(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
+    let instances = match instances(attempt, around) {
+        Ok(instances) => instances,
+        Err(failure) => return Ended::before_start(failure),
+    };
+    let permit = around.permits.take(instances.len());
+    (around.progress)(Progress::Started { parts: instances.len() });
+    let running = Running { attempt, around, meter: AttemptMeter::new(attempt.limits.clone()) };
+    let partials = running.run_parts(&instances);
+    drop(permit);
+    let finished = partials.and_then(|partials| running.finish(partials, instances.len()));
+    running.settle(&instances, finished)
+}
+
+impl Ended {
+    pub(crate) fn before_start(failure: Failure) -> Self {
+        let usage = Usage::default();
+        Self { result: Err(failure), usage, skipped_count: 0, skipped: Vec::new(), log: Vec::new() }
+    }
+}
+
+/// Spreads the inputs over instances: several if all inputs that the runbook wires go to one per-item port.
+fn instances(attempt: &Attempt, around: &Surroundings<'_>) -> Result<Vec<Instance>, Failure> {
+    let per_item = |port: &str| attempt.manifest.inputs.iter().any(|known| known.name == port && known.per_item);
+    let wired = |port: &str| {
+        let source = attempt.manifest.inputs.iter().find(|known| known.name == port).map(|known| &known.source);
+        matches!(source, Some(InputSource::Runbook { .. }))
+    };
+    let numbered = || attempt.inputs.iter().enumerate().filter(|(_, input)| wired(&input.port));
+    let one_port = numbered().all(|(_, input)| {
+        per_item(&input.port) && Some(&input.port) == numbered().next().map(|(_, first)| &first.port)
+    });
+    let bytes = numbered().map(|(_, input)| input.items.length()).sum();
+    let parts = if one_port { split::worthwhile(bytes, around.threads) } else { 1 };
+    let whole = |(index, input): (usize, &AttemptInput)| Piece { input: index, part: input.items.items().range() };
+    let mut split = if parts > 1 {
+        let mut readers: Vec<_> = numbered().map(|(index, input)| (index, input.items.items())).collect();
+        split::split(&mut readers, parts).map_err(|error| host_failure("the input can't be read", &error))?
+    } else {
+        vec![numbered().map(whole).collect()]
+    };
+    let everywhere = attempt.inputs.iter().enumerate().filter(|(_, input)| !wired(&input.port)).map(whole);
+    let everywhere: Vec<_> = everywhere.collect();
+    for pieces in &mut split {
+        pieces.extend(&everywhere);
+    }
+    let instance = |(number, inputs)| {
+        let left = SharedLeft::new(spools(attempt, around.store, number)?);
+        Ok(Instance { inputs, left })
+    };
+    split.into_iter().enumerate().map(instance).collect()
+}
+
+fn spools(attempt: &Attempt, store: &Store, part: usize) -> Result<Vec<OutputSpool>, Failure> {
+    let ports = attempt.manifest.outputs.iter().zip(&attempt.outputs);
+    ports
+        .map(|(port, schema)| {
+            // Compiled before the guest starts, so that a broken schema is no surprise in the middle.
+            schema.item().map_err(|error| host_failure("the output schema can't be used", &error))?;
+            Ok(OutputSpool { port: port.name.clone(), schema: Arc::clone(schema), spool: store.spool(part) })
+        })
+        .collect()
+}
+
+struct Running<'a> {
+    attempt: &'a Attempt,
+    around: &'a Surroundings<'a>,
+    meter: Arc<AttemptMeter>,
+}
+
+impl Running<'_> {
+    /// Runs each part on a thread of its own and gives what each returned, in their order.
+    fn run_parts(&self, instances: &[Instance]) -> Result<Vec<Vec<u8>>, Failure> {
+        let (done, results) = channel();
+        for (number, instance) in instances.iter().enumerate() {
+            let (job, inputs) = (self.job(&instance.left), self.inputs(&instance.inputs)?);
+            let (prepared, done) = (self.attempt.prepared.clone(), done.clone());
+            self.spawn(move || {
+                // Nobody listens any more if the attempt was given up.
+                let _ = done.send((number, prepared.run(job, inputs)));
+            })?;
+        }
+        drop(done);
+        let mut partials: Vec<Option<Result<Vec<u8>, Failure>>> = instances.iter().map(|_| None).collect();
+        for _ in instances {
+            let (number, result) = self.wait(&results, instances)?;
+            if let Some(place) = partials.get_mut(number) {
+                *place = Some(result);
+            }
+        }
+        // The failure of the first part that failed is told, whichever failed first.
+        let mut items_before = 0;
+        let mut all = Vec::with_capacity(instances.len());
+        for (instance, partial) in instances.iter().zip(partials) {
+            match partial {
+                Some(Ok(partial)) => all.push(partial),
+                Some(Err(failure)) => return Err(self.told(failure, &instance.left, items_before)),
+                None => return Err(Failure::new(FailureKind::Host, "a part of the step vanished")),
+            }
+            items_before += instance.left.lock().outputs.iter().map(|output| output.spool.lines()).sum::<u64>();
+        }
+        Ok(all)
+    }
+
+    /// Calls `finish`; gives the metadata and what it emitted itself.
+    fn finish(&self, partials: Vec<Vec<u8>>, part: usize) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
+        let left = SharedLeft::new(spools(self.attempt, self.around.store, part)?);
+        let instance = Instance { inputs: Vec::new(), left: left.clone() };
+        let (done, results) = channel();
+        let (job, prepared) = (self.job(&left), self.attempt.prepared.clone());
+        self.spawn(move || {
+            let _ = done.send((0, prepared.finish(job, &partials)));
+        })?;
+        let (_, result) = self.wait(&results, std::slice::from_ref(&instance))?;
+        result.map(|metadata| (metadata, left.clone())).map_err(|failure| self.told(failure, &left, 0))
+    }
+
+    /// Joins what all instances left, in order, and checks the metadata.
+    fn settle(&self, instances: &[Instance], finished: Result<(Vec<OutputMetadata>, SharedLeft), Failure>) -> Ended {
+        let mut all: Vec<Left> = instances.iter().map(|instance| instance.left.take()).collect();
+        let (metadata, failure) = match finished {
+            Ok((metadata, left)) => {
+                all.push(left.take());
+                (metadata, None)
+            }
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        let mut ended = Ended::before_start(Failure::new(FailureKind::Host, "nothing was made"));
+        let mut denied = None;
+        let mut spools: Vec<Vec<Spool>> = self.attempt.manifest.outputs.iter().map(|_| Vec::new()).collect();
+        for left in all {
+            ended.skipped_count = ended.skipped_count.saturating_add(left.skipped_count);
+            ended.skipped.extend(left.skipped);
+            ended.log.extend(left.log);
+            denied = left.denied.or(denied);
+            for (output, spools) in left.outputs.into_iter().zip(&mut spools) {
+                spools.push(output.spool);
+            }
+        }
+        ended.result = match failure {
+            Some(failure) => Err(denied_if_so(failure, denied)),
+            None => self.made(spools, metadata),
+        };
+        ended.usage = self.meter.usage();
+        ended
+    }
+
+    fn made(&self, spools: Vec<Vec<Spool>>, metadata: Vec<OutputMetadata>) -> Result<Vec<Made>, Failure> {
+        let component = self.attempt.manifest.versioned_id();
+        for given in &metadata {
+            if self.attempt.manifest.output(&given.port).is_none() {
+                let port = palisade_model::neutral::line(&given.port, 64);
+                let message = format!("{component} gave metadata for an output port `{port}` that it does not have");
+                return Err(Failure::new(FailureKind::Failed, message));
+            }
+        }
+        let outputs = self.attempt.manifest.outputs.iter().zip(&self.attempt.outputs).zip(spools);
+        outputs
+            .map(|((port, schema), spools)| {
+                let given =
+                    metadata.iter().rfind(|given| given.port == port.name).map_or("{}", |given| given.json.as_str());
+                let misfit = |path: &str, rule: &str, message: &str| {
+                    let (schema, port) = (schema.name().to_string(), port.name.clone());
+                    let text = does_not_fit(&component, &port, None, &schema, path, rule, message);
+                    let kind = FailureKind::Schema { schema, port, item: None, path: path.into(), rule: rule.into() };
+                    Failure::new(kind, text)
+                };
+                let value = strict_json::from_str(given).map_err(|_| misfit("", "json", "is not JSON"))?;
+                schema
+                    .metadata()
+                    .map_err(|error| host_failure("the output schema can't be used", &error))?
+                    .check(&value)
+                    .map_err(|broken| misfit(&broken.path, &broken.rule, &broken.message))?;
+                let items =
+                    self.around.store.join(spools).map_err(|error| host_failure("the output can't be kept", &error))?;
+                Ok(Made { port: port.name.clone(), schema: Arc::clone(schema), items, metadata: value })
+            })
+            .collect()
+    }
+
+    /// Waits for one of the guests. One that does not come back in time is given up.
+    fn wait<T>(&self, results: &Receiver<(usize, T)>, instances: &[Instance]) -> Result<(usize, T), Failure> {
+        let give_up = self.meter.deadline() + GRACE;
+        let mut cancelled_since = None;
+        loop {
+            match results.recv_timeout(LOOK_EVERY) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::new(FailureKind::Host, "a thread of the step ended without an answer"));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let said = instances.iter().filter_map(|instance| instance.left.lock().said).reduce(|sum, said| {
+                (sum.0.saturating_add(said.0), sum.1.zip(said.1).map(|(a, b)| a.saturating_add(b)))
+            });
+            (self.around.progress)(Progress::Going { usage: self.meter.usage(), said });
+            let now = Instant::now();
+            if now > give_up {
+                return Err(self.meter.wall_reached());
+            }
+            if self.around.cancel.is_cancelled() && now > *cancelled_since.get_or_insert(now) + GRACE {
+                return Err(Failure::new(FailureKind::Cancelled, "the run was cancelled"));
+            }
+        }
+    }
+
+    fn job(&self, left: &SharedLeft) -> Job {
+        let call_bytes = self.attempt.limits.value(LimitKind::CallBytes);
+        let ports = PartPorts {
+            component: self.attempt.manifest.versioned_id(),
+            left: left.clone(),
+            idempotency_key: self.attempt.idempotency_key.clone(),
+            max_row_bytes: usize::try_from(call_bytes).unwrap_or(usize::MAX),
+        };
+        Job {
+            meter: Arc::clone(&self.meter),
+            config: self.attempt.config.to_string(),
+            ports: Box::new(ports),
+            granted: Some(Arc::clone(&self.attempt.granted)),
+            seed: self.attempt.seed,
+            cancelled: self.around.cancel.flag(),
+        }
+    }
+
+    fn inputs(&self, pieces: &[Piece]) -> Result<Vec<Input>, Failure> {
+        pieces
+            .iter()
+            .map(|piece| {
+                let input = self.attempt.inputs.get(piece.input);
+                let input = input.ok_or_else(|| Failure::new(FailureKind::Host, "an input vanished"))?;
+                let reader = input.items.items().part(piece.part);
+                let items = PartItems::new(reader, input.schema.clone(), input.metadata.to_string());
+                Ok(Input { port: input.port.clone(), items: Box::new(items) })
+            })
+            .collect()
+    }
+
+    fn spawn(&self, task: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+        let name = format!("guest {}", self.attempt.manifest.id.name());
+        let span = tracing::Span::current();
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(move || span.in_scope(task))
+            .map(drop)
+            .map_err(|error| host_failure("no thread for the component", &error))
+    }
+
+    /// The failure as it is told: an item that does not fit is counted over all parts.
+    fn told(&self, failure: Failure, left: &SharedLeft, items_before: u64) -> Failure {
+        let mut failure = left.lock().violation.take().unwrap_or(failure);
+        if let FailureKind::Schema { item: Some(item), schema, port, path, rule } = &mut failure.kind
+            && items_before > 0
+        {
+            *item += items_before;
+            let message =
+                failure.message.rsplit_once(": it ").map_or("does not fit", |(_, message)| message).to_owned();
+            let component = self.attempt.manifest.versioned_id();
+            failure.message = does_not_fit(&component, port, Some(*item), schema, path, rule, &message);
+        }
+        failure
+    }
+}
+
+/// A component that failed after it was refused something failed for want of authority.
+fn denied_if_so(failure: Failure, refused: Option<SkipRecord>) -> Failure {
+    let by_itself = matches!(
+        failure.kind,
+        FailureKind::BadInput | FailureKind::Unavailable | FailureKind::Failed | FailureKind::BadConfig
+    );
+    match refused {
+        Some(SkipRecord { what, reason, allow }) if by_itself => {
+            let help = allow.as_ref().map(|allow| format!("`{allow}` would allow it"));
+            let message = format!("{} ({what}: {reason})", failure.message);
+            Failure { help: help.or(failure.help), ..Failure::new(FailureKind::Denied { what, allow }, message) }
+        }
+        _ => failure,
+    }
+}
+
+fn host_failure(what: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::new(FailureKind::Host, format!("{what}: {}", crate::chain(error)))
+}

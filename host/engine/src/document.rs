@@ -1,0 +1,117 @@
+//! An artifact as a person reads it: its document with stamps filled in, streamed.
+
+use crate::record::Export;
+use palisade_schema::{ArtifactSchema, DocumentWriter, ExportError, Registry, Stamper};
+use palisade_store::{Artifact, Fault, Store};
+use serde_json::Value;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Bytes of items that are read at once.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// An exported artifact, opened.
+#[derive(Debug, Clone)]
+pub struct Document {
+    export: Export,
+    schema: Arc<ArtifactSchema>,
+    artifact: Artifact,
+}
+
+/// Why a document can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// The store can't be read.
+    #[error("the store can't be read")]
+    Store(#[from] Fault),
+    /// It is not in the store.
+    #[error("artifact `{name}` is not in the store")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// It can't be written, or an item is damaged.
+    #[error("the document can't be written")]
+    Export(#[from] ExportError),
+    /// An item is damaged.
+    #[error("item {item} of artifact `{name}` is damaged")]
+    Item {
+        /// The artifact.
+        name: String,
+        /// The item's number from 0.
+        item: u64,
+    },
+    /// Whoever takes the items failed.
+    #[error(transparent)]
+    Taker(#[from] std::io::Error),
+}
+
+impl Document {
+    /// Opens an exported artifact.
+    ///
+    /// # Errors
+    /// When it, or its schema, is not there.
+    pub fn open(store: &Store, schemas: &Registry, export: &Export) -> Result<Self, DocumentError> {
+        let missing = || DocumentError::Missing { name: export.name.to_string() };
+        let schema = schemas.get(&export.schema).cloned().ok_or_else(missing)?;
+        let artifact = store.artifact(export.artifact)?.ok_or_else(missing)?;
+        Ok(Self { export: export.clone(), schema, artifact })
+    }
+
+    /// Which export it is.
+    #[must_use]
+    pub fn export(&self) -> &Export {
+        &self.export
+    }
+
+    /// What it holds beside its items, stamps filled in.
+    #[must_use]
+    pub fn metadata(&self) -> Value {
+        let mut metadata = self.artifact.metadata.clone();
+        Stamper::new(&self.schema, self.export.started_ms).metadata(&mut metadata);
+        metadata
+    }
+
+    /// Where in the document its items are, as a JSON pointer.
+    #[must_use]
+    pub fn items_pointer(&self) -> &str {
+        self.schema.items_pointer()
+    }
+
+    /// Writes the whole document as JSON.
+    ///
+    /// # Errors
+    /// When the items can't be read or `out` takes no more.
+    pub fn write(&self, out: impl Write) -> Result<(), DocumentError> {
+        let mut writer =
+            DocumentWriter::begin(&self.schema, self.artifact.metadata.clone(), self.export.started_ms, out)?;
+        self.for_each_line(|_, line| Ok(writer.item(line)?))?;
+        writer.finish()?.flush()?;
+        Ok(())
+    }
+
+    /// Hands out each item, stamps filled in.
+    ///
+    /// # Errors
+    /// When the items can't be read or `take` fails.
+    pub fn for_each(&self, take: &mut dyn FnMut(Value) -> std::io::Result<()>) -> Result<(), DocumentError> {
+        let mut stamper = Stamper::new(&self.schema, self.export.started_ms);
+        self.for_each_line(|number, line| {
+            let damaged = |_| DocumentError::Item { name: self.export.name.to_string(), item: number };
+            Ok(take(stamper.item(line).map_err(damaged)?)?)
+        })
+    }
+
+    fn for_each_line(&self, mut take: impl FnMut(u64, &str) -> Result<(), DocumentError>) -> Result<(), DocumentError> {
+        let mut reader = self.artifact.items.items();
+        let mut buffer = Vec::new();
+        while let Some(batch) = reader.next(BATCH_BYTES, &mut buffer)? {
+            let damaged = |_| DocumentError::Item { name: self.export.name.to_string(), item: batch.first };
+            let text = std::str::from_utf8(&buffer).map_err(damaged)?;
+            for (number, line) in (batch.first..).zip(text.split_terminator('\n')) {
+                take(number, line)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! What all runs of a process share: the sandbox, compiled code, and the right to compute.
+
+use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
+use crate::cancel::Cancel;
+use crate::catalogue::{Catalogue, Entry};
+use crate::observe::{Observed, Observer};
+use crate::permits::Permits;
+use palisade_model::{Digest, Failure, FailureKind};
+use palisade_sandbox::{CodeCache, Compiling, Prepared, Sandbox};
+use palisade_store::Store;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct EngineParts {
+    /// The sandbox.
+    pub sandbox: Sandbox,
+    /// Where compiled code is kept; none = it is compiled each time.
+    pub cache: Option<CodeCache>,
+    /// Journal and artifacts.
+    pub store: Store,
+    /// The components.
+    pub catalogue: Catalogue,
+    /// Instances that may compute at once.
+    pub threads: NonZeroUsize,
+    /// The executable that can be started as a compile worker.
+    pub executable: PathBuf,
+}
+
+/// Performs attempts and runs. One serves a whole process.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) parts: EngineParts,
+    pub(crate) permits: Permits,
+    loaded: Mutex<BTreeMap<Digest, Loading>>,
+    warnings: Mutex<Vec<String>>,
+}
+
+type Loading = Arc<OnceLock<Result<Prepared, Failure>>>;
+
+impl Engine {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: EngineParts) -> Self {
+        let permits = Permits::new(parts.threads);
+        let warnings = parts.sandbox.warning().map(ToString::to_string).into_iter().collect();
+        Self { parts, permits, loaded: Mutex::default(), warnings: Mutex::new(warnings) }
+    }
+
+    /// The components.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.parts.catalogue
+    }
+
+    /// Journal and artifacts.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// What a person should know about how the engine works, each told once.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes a component ready to run: once in a process, however many steps use it.
+    ///
+    /// # Errors
+    /// When it can't be compiled or loaded.
+    pub fn load(&self, component: &Entry, observer: &dyn Observer) -> Result<Prepared, Failure> {
+        let loading = {
+            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(loaded.entry(component.digest).or_default())
+        };
+        loading.get_or_init(|| self.load_now(component, observer)).clone()
+    }
+
+    fn load_now(&self, component: &Entry, observer: &dyn Observer) -> Result<Prepared, Failure> {
+        let id = component.manifest.versioned_id();
+        let how = if component.first_party {
+            Compiling::InPlace
+        } else {
+            Compiling::Child { executable: &self.parts.executable }
+        };
+        let bytes = || {
+            observer.observe(&Observed::Compiling { component: &id });
+            component.bytes()
+        };
+        let loaded = self.parts.sandbox.load(&component.digest, bytes, how, self.parts.cache.as_ref());
+        let loaded = loaded.map_err(|error| {
+            Failure::new(FailureKind::Host, format!("{id} can't be loaded: {}", crate::chain(&error)))
+        })?;
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.extend(loaded.warnings.iter().map(ToString::to_string));
+        Ok(loaded.prepared.with_symbols(self.parts.catalogue.symbols(&component.digest)))
+    }
+
+    /// Runs one attempt to its end, apart from any run.
+    #[must_use]
+    pub fn attempt(&self, attempt: &Attempt, cancel: &Cancel) -> Ended {
+        self.attempt_with(attempt, cancel, &|_| {})
+    }
+
+    pub(crate) fn attempt_with(&self, attempt: &Attempt, cancel: &Cancel, progress: &dyn Fn(Progress)) -> Ended {
+        let around = Surroundings {
+            store: &self.parts.store,
+            permits: &self.permits,
+            threads: self.parts.threads.get(),
+            cancel,
+            progress,
+        };
+        attempt::run(attempt, &around)
+    }
+}

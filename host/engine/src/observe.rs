@@ -1,0 +1,72 @@
+//! What a run tells while it goes on, for whoever shows it. Nothing depends on anybody listening.
+
+use palisade_model::{Failure, StepId, Usage};
+
+/// Something that happened in a run.
+#[derive(Debug, Clone)]
+pub enum Observed<'a> {
+    /// A component had to be compiled, since no usable compiled code was kept.
+    Compiling {
+        /// Its versioned id.
+        component: &'a str,
+    },
+    /// A step was started.
+    StepStarted {
+        /// Which.
+        step: &'a StepId,
+        /// Its component's versioned id.
+        component: &'a str,
+        /// Bytes of its inputs.
+        input_bytes: u64,
+        /// In how many parts it runs.
+        parts: usize,
+    },
+    /// A step goes on.
+    StepProgress {
+        /// Which.
+        step: &'a StepId,
+        /// What it used so far.
+        usage: Usage,
+        /// How far it says it is.
+        said: Option<(u64, Option<u64>)>,
+    },
+    /// A step did what was wanted.
+    StepSucceeded {
+        /// Which.
+        step: &'a StepId,
+        /// Items it emitted.
+        items: u64,
+        /// Parts of the input that it left out.
+        skipped: u64,
+        /// What it used.
+        usage: Usage,
+    },
+    /// A step failed.
+    StepFailed {
+        /// Which.
+        step: &'a StepId,
+        /// Why.
+        failure: &'a Failure,
+    },
+    /// A step was not started, since one before it failed.
+    StepSkipped {
+        /// Which.
+        step: &'a StepId,
+        /// The one that failed.
+        because: &'a StepId,
+    },
+}
+
+/// Listens to a run; called from several threads.
+pub trait Observer: Sync {
+    /// Takes what happened. Must not block for long.
+    fn observe(&self, event: &Observed<'_>);
+}
+
+/// Listens to nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn observe(&self, _event: &Observed<'_>) {}
+}

@@ -1,0 +1,257 @@
+//! What one guest instance reaches: its inputs, its outputs, its log. The engine's side of the sandbox's ports.
+//!
+//! Each instance has ports of its own; what it leaves is joined in the order of the parts, so that nothing depends on
+//! which instance was quicker.
+
+use crate::sql;
+use palisade_authority::{Decision, GUEST_DENIAL, ScopedPath, Use};
+use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
+use palisade_model::{Failure, FailureKind, neutral};
+use palisade_sandbox::ports::{Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
+use palisade_schema::ArtifactSchema;
+use palisade_store::{ItemsReader, Spool};
+use rustix::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Most skips of one attempt whose texts are kept; all are counted.
+const MAX_SKIPS: usize = 10_000;
+/// Most log lines of one attempt that are kept; `log-bytes` bounds their size.
+const MAX_LOG_LINES: usize = 1_000;
+/// Most characters of a text that a person will see on one line.
+const MAX_LINE_CHARS: usize = 2_000;
+
+/// An output while it is being emitted.
+#[derive(Debug)]
+pub(crate) struct OutputSpool {
+    /// The port.
+    pub(crate) port: String,
+    /// What its items must fit.
+    pub(crate) schema: Arc<ArtifactSchema>,
+    /// Its items so far.
+    pub(crate) spool: Spool,
+}
+
+/// What an instance left behind beside what `run` returned.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Its outputs, in the order of the manifest.
+    pub(crate) outputs: Vec<OutputSpool>,
+    /// Warnings and errors that it logged.
+    pub(crate) log: Vec<LogRecord>,
+    /// How many parts of its input it left out.
+    pub(crate) skipped_count: u64,
+    /// What it left out.
+    pub(crate) skipped: Vec<SkipRecord>,
+    /// The first item that does not fit, with the item's number among those of this instance.
+    pub(crate) violation: Option<Failure>,
+    /// The last thing that it was refused.
+    pub(crate) denied: Option<SkipRecord>,
+    /// How far it said it is.
+    pub(crate) said: Option<(u64, Option<u64>)>,
+}
+
+/// Shared by the ports, which the guest's thread owns, and the attempt, which looks at what was left.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedLeft(Arc<Mutex<Left>>);
+
+impl SharedLeft {
+    pub(crate) fn new(outputs: Vec<OutputSpool>) -> Self {
+        Self(Arc::new(Mutex::new(Left { outputs, ..Left::default() })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Left> {
+        // A panic of the other side leaves whole values: each change is one assignment or push.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes everything out.
+    pub(crate) fn take(&self) -> Left {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+/// The ports of one instance.
+#[derive(Debug)]
+pub(crate) struct PartPorts {
+    /// The component's versioned id.
+    pub(crate) component: String,
+    /// Where everything is left.
+    pub(crate) left: SharedLeft,
+    /// The step's key, the same for all its attempts.
+    pub(crate) idempotency_key: String,
+    /// Most bytes of one row.
+    pub(crate) max_row_bytes: usize,
+}
+
+impl PartPorts {
+    fn violation(
+        &self,
+        schema: &ArtifactSchema,
+        port: &str,
+        item: u64,
+        path: &str,
+        rule: &str,
+        message: &str,
+    ) -> PortError {
+        let failure = Failure::new(
+            FailureKind::Schema {
+                schema: schema.name().to_string(),
+                port: port.to_owned(),
+                item: Some(item),
+                path: path.to_owned(),
+                rule: rule.to_owned(),
+            },
+            does_not_fit(&self.component, port, Some(item), &schema.name().to_string(), path, rule, message),
+        );
+        self.left.lock().violation = Some(failure.clone());
+        PortError::Schema(Box::new(failure))
+    }
+}
+
+/// Says that something that was emitted does not fit.
+pub(crate) fn does_not_fit(
+    component: &str,
+    port: &str,
+    item: Option<u64>,
+    schema: &str,
+    path: &str,
+    rule: &str,
+    message: &str,
+) -> String {
+    let what = item.map_or_else(|| "metadata".to_owned(), |item| format!("item {item}"));
+    let at = if path.is_empty() { "at its root".to_owned() } else { format!("at `{path}`") };
+    format!("{component} emitted {what} on port `{port}` that does not fit {schema}: {at}, rule `{rule}`: it {message}")
+}
+
+impl Ports for PartPorts {
+    fn emit(&mut self, port: &str, items: &[u8]) -> Result<(), PortError> {
+        let mut left = self.left.lock();
+        let Some(index) = left.outputs.iter().position(|output| output.port == port) else {
+            let known: Vec<_> = left.outputs.iter().map(|output| format!("`{}`", output.port)).collect();
+            let port = neutral::line(port, 64);
+            return Err(PortError::Invalid(format!("there is no output port `{port}`; there is {}", known.join(", "))));
+        };
+        let schema = left.outputs.get(index).map(|output| Arc::clone(&output.schema));
+        let emitted = left.outputs.get(index).map_or(0, |output| output.spool.lines());
+        drop(left);
+        let Some(schema) = schema else { return Err(PortError::Host("an output vanished".to_owned())) };
+        let text = std::str::from_utf8(items).map_err(|error| {
+            PortError::Invalid(format!("the items are not UTF-8: byte {} is wrong", error.valid_up_to()))
+        })?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(PortError::Invalid("the last item has no line end".to_owned()));
+        }
+        let validator = schema.item().map_err(|error| PortError::Host(error.to_string()))?;
+        for (number, line) in (emitted..).zip(text.split_terminator('\n')) {
+            if let Err(broken) = validator.check_line(line) {
+                return Err(self.violation(&schema, port, number, &broken.path, &broken.rule, &broken.message));
+            }
+        }
+        let mut left = self.left.lock();
+        let Some(output) = left.outputs.get_mut(index) else {
+            return Err(PortError::Host("an output vanished".to_owned()));
+        };
+        output.spool.append(items).map(drop).map_err(|error| PortError::Host(crate::chain(&error)))
+    }
+
+    fn log(&mut self, level: Level, message: &str) {
+        let level = log_level(level);
+        tracing::debug!(target: "palisade_engine::guest", component = self.component, ?level, "{}", neutral::line(message, MAX_LINE_CHARS));
+        let mut left = self.left.lock();
+        if level >= LogLevel::Warn && left.log.len() < MAX_LOG_LINES {
+            left.log.push(LogRecord { level, message: message.to_owned() });
+        }
+    }
+
+    fn progress(&mut self, done: u64, total: Option<u64>, _note: &str) {
+        self.left.lock().said = Some((done, total));
+    }
+
+    fn skip(&mut self, what: &str, reason: &str) {
+        let mut left = self.left.lock();
+        left.skipped_count = left.skipped_count.saturating_add(1);
+        // The host records denials itself, with the line that would allow them; the guest's echo adds nothing.
+        let known = left.skipped.iter().rev().take(8).any(|skip| skip.what == what && skip.allow.is_some());
+        if known {
+            left.skipped_count -= 1;
+        } else if left.skipped.len() < MAX_SKIPS {
+            left.skipped.push(SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None });
+        }
+    }
+
+    fn idempotency_key(&self) -> String {
+        self.idempotency_key.clone()
+    }
+
+    fn decided(&mut self, asked: &Use, decision: &Decision<'_>) {
+        if decision.allowed() {
+            return;
+        }
+        let refused = SkipRecord {
+            what: path_of(asked).to_path_buf().display().to_string(),
+            reason: decision.denial().unwrap_or_else(|| GUEST_DENIAL.to_owned()),
+            allow: decision.allow_line(),
+        };
+        let mut left = self.left.lock();
+        left.skipped_count = left.skipped_count.saturating_add(1);
+        if left.skipped.len() < MAX_SKIPS {
+            left.skipped.push(refused.clone());
+        }
+        left.denied = Some(refused);
+    }
+
+    fn query(
+        &mut self,
+        database: OwnedFd,
+        statement: &str,
+        parameters: &[SqlValue],
+    ) -> Result<Box<dyn Rows>, PortError> {
+        let database = sql::Database::open(&database).map_err(|error| PortError::Unavailable(crate::chain(&error)))?;
+        let parameters = parameters.iter().map(sql::value).collect();
+        let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes)?;
+        Ok(Box::new(rows))
+    }
+}
+
+fn path_of(asked: &Use) -> &ScopedPath {
+    match asked {
+        Use::FsRead { path } => path,
+        Use::Sql { database } => database,
+    }
+}
+
+fn log_level(level: Level) -> LogLevel {
+    match level {
+        Level::Trace => LogLevel::Trace,
+        Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    }
+}
+
+/// The items of one part of an input.
+#[derive(Debug)]
+pub(crate) struct PartItems {
+    reader: ItemsReader,
+    info: ItemsInfo,
+}
+
+impl PartItems {
+    pub(crate) fn new(reader: ItemsReader, schema: String, metadata: String) -> Self {
+        let range = reader.range();
+        Self { info: ItemsInfo { schema, items: range.items(), bytes: range.length(), metadata }, reader }
+    }
+}
+
+impl Items for PartItems {
+    fn info(&self) -> ItemsInfo {
+        self.info.clone()
+    }
+
+    fn next(&mut self, max_bytes: usize) -> Result<Option<Batch>, PortError> {
+        let mut items = Vec::new();
+        let batch = self.reader.next(max_bytes, &mut items).map_err(|error| PortError::Host(crate::chain(&error)))?;
+        Ok(batch.map(|batch| Batch { first: batch.first, items }))
+    }
+}

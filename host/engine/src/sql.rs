@@ -1,0 +1,281 @@
+//! Reading SQLite databases for guests: one read-only statement at a time, its rows as they come.
+//!
+//! The caller has authorised the file; this module makes sure that it is that file which is read, that nothing but
+//! reading happens, and that no more than one batch of rows is in memory. It never decides who may read what.
+
+mod open;
+
+pub(crate) use open::Database;
+
+use palisade_sandbox::ports::{Column, PortError, SqlValue};
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::types::{Value, ValueRef};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// Batches that may wait for the guest: one being read, one ready.
+const WAITING_BATCHES: usize = 1;
+/// How often SQLite asks whether to go on, in steps of its virtual machine: every fraction of a millisecond.
+const STEPS_BETWEEN_CHECKS: i32 = 10_000;
+/// How long a lock of another program is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// Why a statement gave no rows, or no more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum QueryError {
+    /// It does more than read, or reads in a way that is not allowed.
+    #[error("the statement does more than read")]
+    NotAllowed,
+    /// SQLite does not understand it, or a value can't be handed on.
+    #[error("{0}")]
+    Invalid(String),
+    /// The database can't be read now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A row is larger than a batch may be.
+    #[error("a row has more than {max} bytes")]
+    RowTooLarge {
+        /// Most bytes of a row.
+        max: usize,
+    },
+}
+
+/// Rows on their way to a guest. Dropping it ends the statement.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    columns: Vec<Column>,
+    batches: Receiver<Result<Batch, QueryError>>,
+    abandoned: Arc<AtomicBool>,
+    rest: VecDeque<Row>,
+    ended: bool,
+}
+
+/// A row and the bytes of its values.
+#[derive(Debug)]
+struct Row {
+    values: Vec<SqlValue>,
+    bytes: usize,
+}
+
+type Batch = Vec<Row>;
+
+impl palisade_sandbox::ports::Rows for Rows {
+    fn columns(&self) -> Vec<Column> {
+        self.columns.clone()
+    }
+
+    fn next(&mut self, max_rows: u64, max_bytes: usize) -> Result<Vec<Vec<SqlValue>>, PortError> {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while (taken.len() as u64) < max_rows && (taken.is_empty() || bytes < max_bytes) {
+            if let Some(row) = self.rest.pop_front() {
+                bytes += row.bytes;
+                taken.push(row.values);
+            } else if self.ended {
+                break;
+            } else {
+                match self.batches.recv() {
+                    Ok(Ok(batch)) => self.rest.extend(batch),
+                    Ok(Err(error)) => {
+                        self.ended = true;
+                        return Err(error.into());
+                    }
+                    Err(_) => self.ended = true,
+                }
+            }
+        }
+        Ok(taken)
+    }
+}
+
+impl From<QueryError> for PortError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::NotAllowed => Self::Denied(error.to_string()),
+            QueryError::Invalid(_) | QueryError::RowTooLarge { .. } => Self::Invalid(error.to_string()),
+            QueryError::Unavailable(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Starts a statement on a database and gives its rows as they come.
+///
+/// `max_row_bytes` bounds the values of one row.
+///
+/// # Errors
+/// When the statement is not understood, does more than read, or the database can't be read.
+pub(crate) fn query(
+    mut database: Database,
+    statement: String,
+    parameters: Vec<Value>,
+    max_row_bytes: usize,
+) -> Result<Rows, QueryError> {
+    let (to_guest, batches) = sync_channel(WAITING_BATCHES);
+    let (to_caller, columns) = sync_channel(1);
+    let abandoned = Arc::new(AtomicBool::new(false));
+    let worker = Worker { abandoned: Arc::clone(&abandoned), to_guest, max_row_bytes };
+    // A thread for each open result: rusqlite's rows borrow their statement, and this keeps one batch in memory.
+    // The limit `handles` bounds how many there can be.
+    std::thread::Builder::new()
+        .name("palisade-sql".to_owned())
+        .spawn(move || worker.run(&mut database, &statement, parameters, &to_caller))
+        .map_err(|error| QueryError::Unavailable(format!("no thread for the statement: {error}")))?;
+    let columns = columns.recv().map_err(|_| QueryError::Unavailable("the statement ended early".to_owned()))??;
+    Ok(Rows { columns, batches, abandoned, rest: VecDeque::new(), ended: false })
+}
+
+/// A bound parameter as SQLite takes it.
+pub(crate) fn value(value: &SqlValue) -> Value {
+    match value {
+        SqlValue::Null => Value::Null,
+        SqlValue::Boolean(yes) => Value::Integer(i64::from(*yes)),
+        SqlValue::Integer(integer) => Value::Integer(*integer),
+        SqlValue::Real(real) => Value::Real(*real),
+        SqlValue::Text(text) => Value::Text(text.clone()),
+        SqlValue::Blob(bytes) => Value::Blob(bytes.clone()),
+    }
+}
+
+struct Worker {
+    abandoned: Arc<AtomicBool>,
+    to_guest: SyncSender<Result<Batch, QueryError>>,
+    max_row_bytes: usize,
+}
+
+impl Worker {
+    fn run(
+        &self,
+        database: &mut Database,
+        statement: &str,
+        parameters: Vec<Value>,
+        to_caller: &SyncSender<Result<Vec<Column>, QueryError>>,
+    ) {
+        let connection = database.connection();
+        let mut prepared = match self.guard(connection).and_then(|()| connection.prepare(statement)) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let _ = to_caller.send(Err(explain(&error)));
+                return;
+            }
+        };
+        let columns = prepared.columns().map(|found| column(&found)).collect::<Vec<_>>();
+        let width = columns.len();
+        if !prepared.readonly() || width == 0 {
+            let _ = to_caller.send(Err(QueryError::NotAllowed));
+            return;
+        }
+        let rows = match prepared.query(rusqlite::params_from_iter(parameters)) {
+            Ok(rows) => rows,
+            Err(error) => {
+                let _ = to_caller.send(Err(explain(&error)));
+                return;
+            }
+        };
+        if to_caller.send(Ok(columns)).is_ok()
+            && let Err(error) = self.send_all(rows, width)
+        {
+            // The guest may be gone; then nobody wants to know.
+            let _ = self.to_guest.send(Err(error));
+        }
+    }
+
+    /// Lets the connection do nothing but read, and stop when nobody wants the rows.
+    fn guard(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        let abandoned = Arc::clone(&self.abandoned);
+        connection.busy_timeout(LOCK_WAIT)?;
+        connection.authorizer(Some(only_reading))?;
+        connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || abandoned.load(Ordering::Relaxed)))
+    }
+
+    fn send_all(&self, mut rows: rusqlite::Rows<'_>, width: usize) -> Result<(), QueryError> {
+        /// Bytes after which a batch goes to the guest.
+        const BATCH_BYTES: usize = 256 << 10;
+        let mut batch = Batch::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.next().map_err(|error| explain(&error))? {
+            let row = self.row(row, width)?;
+            bytes += row.bytes;
+            batch.push(row);
+            if bytes >= BATCH_BYTES {
+                bytes = 0;
+                if self.to_guest.send(Ok(std::mem::take(&mut batch))).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        let _ = self.to_guest.send(Ok(batch));
+        Ok(())
+    }
+
+    fn row(&self, row: &rusqlite::Row<'_>, width: usize) -> Result<Row, QueryError> {
+        let mut read = Row { values: Vec::with_capacity(width), bytes: 0 };
+        for index in 0..width {
+            let value = row.get_ref(index).map_err(|error| explain(&error))?;
+            // Before the copy, so that a huge cell is never copied.
+            read.bytes += match value {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => size_of::<i64>(),
+            };
+            if read.bytes > self.max_row_bytes {
+                return Err(QueryError::RowTooLarge { max: self.max_row_bytes });
+            }
+            read.values.push(match value {
+                ValueRef::Null => SqlValue::Null,
+                ValueRef::Integer(integer) => SqlValue::Integer(integer),
+                ValueRef::Real(real) => SqlValue::Real(real),
+                ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+                    .map(|text| SqlValue::Text(text.to_owned()))
+                    .map_err(|_| QueryError::Invalid("a text is not UTF-8".to_owned()))?,
+                ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
+            });
+        }
+        Ok(read)
+    }
+}
+
+fn column(column: &rusqlite::Column<'_>) -> Column {
+    Column { name: column.name().to_owned(), declared_type: column.decl_type().unwrap_or_default().to_owned() }
+}
+
+/// Lets a statement read tables and ask `table_info`; everything else is refused when it is prepared.
+fn only_reading(context: AuthContext<'_>) -> Authorization {
+    match context.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => {
+            Authorization::Allow
+        }
+        AuthAction::Pragma { pragma_name, .. } if pragma_name.eq_ignore_ascii_case("table_info") => {
+            Authorization::Allow
+        }
+        _ => Authorization::Deny,
+    }
+}
+
+fn explain(error: &rusqlite::Error) -> QueryError {
+    use rusqlite::ErrorCode;
+    let code = error.sqlite_error_code();
+    let text = palisade_model::neutral::line(&error.to_string(), 500);
+    match code {
+        Some(ErrorCode::AuthorizationForStatementDenied) => QueryError::NotAllowed,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            QueryError::Unavailable("the database is locked by another program".to_owned())
+        }
+        Some(ErrorCode::NotADatabase) => QueryError::Unavailable("the file is not a SQLite database".to_owned()),
+        Some(ErrorCode::DatabaseCorrupt) => QueryError::Unavailable("the database is corrupt".to_owned()),
+        Some(ErrorCode::Unknown) | None => QueryError::Invalid(text),
+        Some(_) => QueryError::Unavailable(text),
+    }
+}
+
+#[cfg(test)]
+mod tests;
