@@ -163,15 +163,8 @@ fn select(connection: &Connection, tenant: &str) -> rusqlite::Result<Vec<(Digest
 fn insert(connection: &Connection, tenant: &str, manifest: &Manifest, digest: Digest) -> rusqlite::Result<()> {
     let text =
         serde_json::to_string(manifest).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let sql =
-        "INSERT INTO component (tenant, id, version, digest, manifest, confusion_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    connection.prepare_cached(sql)?.execute(params![
-        tenant,
-        manifest.id.to_string(),
-        manifest.version.to_string(),
-        digest.as_bytes(),
-        text,
-        manifest.id.confusion_key(),
-    ])?;
+    let sql = "INSERT INTO component (tenant, id, version, digest, manifest) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let (id, version) = (manifest.id.to_string(), manifest.version.to_string());
+    connection.prepare_cached(sql)?.execute(params![tenant, id, version, digest.as_bytes(), text])?;
     Ok(())
 }

@@ -26,6 +26,8 @@ enum Failing {
 #[derive(Debug)]
 struct BrokenDisk {
     failing: Failing,
+    /// Only that one operation fails; the process lives on and closes the store in good order.
+    recovers: bool,
     state: Mutex<DiskState>,
 }
 
@@ -33,7 +35,6 @@ struct BrokenDisk {
 struct DiskState {
     /// Operations until one fails, and all after it.
     left: u64,
-    done: u64,
     /// Length of each file that was written here and is not synced.
     synced: BTreeMap<PathBuf, u64>,
     written: BTreeSet<PathBuf>,
@@ -42,14 +43,16 @@ struct DiskState {
 }
 
 impl BrokenDisk {
-    fn after(operations: u64, failing: Failing) -> Arc<Self> {
+    fn after(operations: u64, failing: Failing, recovers: bool) -> Arc<Self> {
         let state = Mutex::new(DiskState { left: operations, ..DiskState::default() });
-        Arc::new(Self { failing, state })
+        Arc::new(Self { failing, recovers, state })
     }
 
     fn operation<T>(&self, perform: impl FnOnce(&mut DiskState) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.state.lock().unwrap();
-        state.done += 1;
+        if state.left == 0 && self.recovers {
+            return perform(&mut state);
+        }
         if state.left == 0 {
             return Err(io::Error::other("the disk is gone"));
         }
@@ -222,13 +225,13 @@ fn check(folder: &Path, acknowledged: &[Digest]) {
 }
 
 /// Runs the work on a disk that fails at each operation in turn, and looks at what is left after each.
-fn break_everywhere(failing: Failing, lose: bool) {
+fn break_everywhere(failing: Failing, recovers: bool, lose: bool) {
     let mut operations = 1;
     loop {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         drop(Store::open(&data, TenantId::default()).unwrap());
-        let disk = BrokenDisk::after(operations, failing);
+        let disk = BrokenDisk::after(operations, failing, recovers);
         let acknowledged = match Store::open_on(Arc::clone(&disk) as Arc<dyn Backend>, &data, TenantId::default()) {
             Ok(store) => work(&store),
             Err(_) => Vec::new(),
@@ -248,17 +251,23 @@ fn break_everywhere(failing: Failing, lose: bool) {
 
 #[test]
 fn a_process_that_dies_anywhere_loses_nothing_acknowledged() {
-    break_everywhere(Failing::Before, false);
+    break_everywhere(Failing::Before, false, false);
 }
 
 #[test]
 fn a_machine_that_dies_anywhere_loses_nothing_acknowledged() {
-    break_everywhere(Failing::Before, true);
+    break_everywhere(Failing::Before, false, true);
 }
 
 #[test]
 fn an_answer_that_is_lost_anywhere_leaves_all_or_nothing() {
-    break_everywhere(Failing::After, true);
+    break_everywhere(Failing::After, false, true);
+}
+
+#[test]
+fn a_disk_that_fails_once_anywhere_leaves_nothing_half_there() {
+    break_everywhere(Failing::Before, true, false);
+    break_everywhere(Failing::After, true, false);
 }
 
 #[test]
@@ -268,7 +277,7 @@ fn going_on_after_a_lost_answer_needs_no_error_of_the_database() {
     let first = || Append { events: &event, summary: Some(summary("s")), ..Append::default() };
     drop(Store::open(folder.path(), TenantId::default()).unwrap());
     // Opening takes four folders, then the commit.
-    let disk = BrokenDisk::after(5, Failing::After);
+    let disk = BrokenDisk::after(5, Failing::After, false);
     let store = Store::open_on(disk, folder.path(), TenantId::default()).unwrap();
     assert!(matches!(store.append(run(), 0, first()), Err(AppendError::Fault(_))));
     drop(store);

@@ -13,10 +13,10 @@ pub enum Fault {
         /// What was being written.
         place: PathBuf,
     },
-    /// The data directory can't be written.
-    #[error("`{}` can't be written", place.display())]
+    /// It may not be used so: it is another user's, or its file system is read-only.
+    #[error("no permission to use `{}`, or its file system is read-only", place.display())]
     ReadOnly {
-        /// What was being written.
+        /// What was to be used.
         place: PathBuf,
     },
     /// Another process held the database for longer than the store waits.
@@ -81,5 +81,30 @@ impl Fault {
     /// Says what is wrong with `place`.
     pub(crate) fn damaged(place: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { place: place.to_owned(), what: what.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_told_apart() {
+        let place = Path::new("x");
+        let io = |kind: io::ErrorKind| Fault::io(place, kind.into());
+        assert!(matches!(io(io::ErrorKind::StorageFull), Fault::Full { .. }));
+        assert!(matches!(io(io::ErrorKind::QuotaExceeded), Fault::Full { .. }));
+        assert!(matches!(io(io::ErrorKind::ReadOnlyFilesystem), Fault::ReadOnly { .. }));
+        assert!(matches!(io(io::ErrorKind::PermissionDenied), Fault::ReadOnly { .. }));
+        assert!(matches!(io(io::ErrorKind::UnexpectedEof), Fault::Damaged { .. }));
+        assert!(matches!(io(io::ErrorKind::NotFound), Fault::Io { .. }));
+        let database =
+            |code| Fault::database(place, rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+        assert!(matches!(database(rusqlite::ffi::SQLITE_FULL), Fault::Full { .. }));
+        assert!(matches!(database(rusqlite::ffi::SQLITE_READONLY), Fault::ReadOnly { .. }));
+        assert!(matches!(database(rusqlite::ffi::SQLITE_BUSY), Fault::Busy { .. }));
+        assert!(matches!(database(rusqlite::ffi::SQLITE_CORRUPT), Fault::Damaged { .. }));
+        assert!(matches!(database(rusqlite::ffi::SQLITE_NOTADB), Fault::Damaged { .. }));
+        assert!(matches!(database(rusqlite::ffi::SQLITE_IOERR), Fault::Database { .. }));
     }
 }

@@ -1,7 +1,7 @@
 //! Journal, artifacts and components on SQLite and files, in one data directory.
 //!
 //! [`Store::append`] is the one write of a run: its events, artifacts and summary become durable together, before it
-//! returns. Events are bytes with a kind; the store never looks inside. All that is done to files goes through one
+//! returns. Events are bytes with a kind; the store never looks inside. Every write of what is kept goes through one
 //! [`Backend`], and so does every commit, so that tests can break each of them. The bytes on disk are described in
 //! docs/storage.md.
 

@@ -23,7 +23,8 @@ pub(crate) struct Session {
     folders: Folders,
     live: Mutex<Option<Live>>,
     next: AtomicU64,
-    in_doubt: AtomicBool,
+    /// There may be a file of this session that nobody holds and no row names.
+    in_doubt: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -47,12 +48,13 @@ pub(crate) struct SegmentFile {
     /// `SESSION/N`, as the table `segment` has it.
     pub(crate) name: String,
     backend: Arc<dyn Backend>,
+    in_doubt: Arc<AtomicBool>,
     keep: AtomicBool,
 }
 
 impl Session {
     pub(crate) fn new(backend: Arc<dyn Backend>, folders: Folders) -> Self {
-        Self { backend, folders, live: Mutex::new(None), next: AtomicU64::new(0), in_doubt: AtomicBool::new(false) }
+        Self { backend, folders, live: Mutex::new(None), next: AtomicU64::new(0), in_doubt: Arc::default() }
     }
 
     /// Makes an empty file.
@@ -60,8 +62,12 @@ impl Session {
         let id = self.id()?;
         let name = format!("{id}/{}", self.next.fetch_add(1, Ordering::Relaxed));
         let path = self.folders.artifacts.join(&name);
-        let file = self.backend.create(&path).map_err(|error| Fault::io(&path, error))?;
-        Ok(SegmentFile { file, path, name, backend: Arc::clone(&self.backend), keep: AtomicBool::new(false) })
+        let file = self.backend.create(&path).map_err(|error| {
+            self.set_in_doubt();
+            Fault::io(&path, error)
+        })?;
+        let (backend, in_doubt) = (Arc::clone(&self.backend), Arc::clone(&self.in_doubt));
+        Ok(SegmentFile { file, path, name, backend, in_doubt, keep: AtomicBool::new(false) })
     }
 
     /// Makes the names of this session's files durable.
@@ -70,7 +76,7 @@ impl Session {
         self.backend.sync_folder(&folder).map_err(|error| Fault::io(&folder, error))
     }
 
-    /// Says that a commit may or may not have happened: what this session leaves is looked at when the store is next
+    /// Says that a file may or may not be there, or be named: what this session leaves is looked at when the store is next
     /// opened, even if the process ends in good order.
     pub(crate) fn set_in_doubt(&self) {
         self.in_doubt.store(true, Ordering::Relaxed);
@@ -115,9 +121,8 @@ impl SegmentFile {
 
 impl Drop for SegmentFile {
     fn drop(&mut self) {
-        if !self.keep.load(Ordering::Relaxed) {
-            // What stays is removed when the store is next opened after this process.
-            drop(self.backend.remove(&self.path));
+        if !self.keep.load(Ordering::Relaxed) && self.backend.remove(&self.path).is_err() {
+            self.in_doubt.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::*;
 use palisade_model::{Digest, Manifest, RunId, TenantId};
 use proptest::prelude::*;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -485,8 +486,78 @@ fn the_registry_refuses_what_could_be_mistaken() {
     store.add_component(&manifest("acme:palisade", "1.0.0"), b"three").unwrap();
 }
 
+/// Something done to a store.
+#[derive(Debug, Clone)]
+enum Operation {
+    /// Appends events to a run, with an artifact of that many lines.
+    Append { run: u8, events: u8, lines: u16 },
+    /// Adds a version of a component.
+    Add(u8),
+    /// Removes it.
+    Remove(u8),
+    /// Closes the store and opens it again.
+    Reopen,
+}
+
+fn some_operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        (1..4_u8, 0..3_u8, 0..5_000_u16).prop_map(|(run, events, lines)| Operation::Append { run, events, lines }),
+        (0..4_u8).prop_map(Operation::Add),
+        (0..4_u8).prop_map(Operation::Remove),
+        Just(Operation::Reopen),
+    ]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn it_holds_what_a_plain_map_holds(operations in proptest::collection::vec(some_operation(), 1..16)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let mut journals: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
+        let mut artifacts: BTreeMap<Digest, Vec<u8>> = BTreeMap::new();
+        let mut components: BTreeSet<u8> = BTreeSet::new();
+        for operation in operations {
+            match operation {
+                Operation::Append { run: number, events, lines } => {
+                    let journal = journals.entry(number).or_default();
+                    let bytes: Vec<Vec<u8>> = (0..events).map(|n| format!("{{\"n\":{n}}}").into_bytes()).collect();
+                    let written: Vec<_> = bytes.iter().map(|bytes| event(bytes)).collect();
+                    let items = b"{\"some\":\"item\"}\n".repeat(usize::from(lines));
+                    let pending = store.join(vec![spool(&store, 0, &[&items])]).unwrap();
+                    let artifact = NewArtifact { schema: "thing/1.0.0".parse().unwrap(), metadata: json!({}), items: pending };
+                    artifacts.insert(artifact.digest(), items);
+                    let append = Append { events: &written, artifacts: vec![artifact], summary: summary(), ..Append::default() };
+                    store.append(run(number), journal.len() as u64, append).unwrap();
+                    journal.extend(bytes);
+                }
+                Operation::Add(patch) => {
+                    let added = store.add_component(&manifest("acme:x", &format!("1.0.{patch}")), &[patch]).unwrap();
+                    prop_assert_eq!(added == Added::New, components.insert(patch));
+                }
+                Operation::Remove(patch) => {
+                    let version = semver::Version::new(1, 0, u64::from(patch));
+                    let removed = store.remove_component(&"acme:x".parse().unwrap(), &version).unwrap();
+                    prop_assert_eq!(removed, components.remove(&patch));
+                }
+                Operation::Reopen => {
+                    drop(store);
+                    store = open(folder.path());
+                }
+            }
+        }
+        for (number, journal) in &journals {
+            let events: Vec<_> = store.events(run(*number), 0, 1_000).unwrap().into_iter().map(|event| event.bytes).collect();
+            prop_assert_eq!(&events, journal);
+            prop_assert_eq!(store.verify(run(*number)).unwrap().seq, journal.len() as u64);
+        }
+        for (digest, bytes) in &artifacts {
+            prop_assert_eq!(&store.artifact(*digest).unwrap().unwrap().items.read_all().unwrap(), bytes);
+        }
+        let known: Vec<_> = store.components().unwrap().iter().map(|known| known.manifest.version.patch as u8).collect();
+        prop_assert_eq!(known, components.into_iter().collect::<Vec<_>>());
+    }
 
     #[test]
     fn any_split_of_any_items_gives_them_back(

@@ -56,13 +56,11 @@ CREATE TABLE artifact (
 ) STRICT;
 
 CREATE TABLE component (
-    tenant        TEXT NOT NULL,
-    id            TEXT NOT NULL,
-    version       TEXT NOT NULL,
-    digest        BLOB NOT NULL CHECK (length(digest) = 32),
-    manifest      TEXT NOT NULL,
-    confusion_key TEXT NOT NULL,
+    tenant   TEXT NOT NULL,
+    id       TEXT NOT NULL,
+    version  TEXT NOT NULL,
+    digest   BLOB NOT NULL CHECK (length(digest) = 32),
+    manifest TEXT NOT NULL,
     PRIMARY KEY (tenant, id, version),
     FOREIGN KEY (tenant, digest) REFERENCES content (tenant, digest)
 ) STRICT;
-CREATE INDEX component_confusion_key ON component (tenant, confusion_key);
