@@ -20,7 +20,8 @@ pub struct Advance {
 /// take them up are applied.
 ///
 /// Every step whose inputs are there is started; a step that needs one which failed is skipped; when no step is left,
-/// the run ends. A run that is to be cancelled starts nothing more and ends when what runs has ended.
+/// the run ends. A run that is to be cancelled skips what does not run yet, scheduled steps included, and ends when what
+/// runs has ended: the driver forgets the attempts that it has not started.
 #[must_use]
 pub fn decide(graph: &Graph, state: &State) -> Vec<Command> {
     if state.run() != RunState::Running {
@@ -53,10 +54,14 @@ pub fn advance(graph: &Graph, state: &mut State, now_ms: u64) -> Advance {
 }
 
 fn decide_step(node: &Node, state: &State) -> Option<Command> {
-    if state.step(&node.step).is_some() {
-        return None;
-    }
     let step = node.step.clone();
+    match state.step(&step) {
+        None => {}
+        Some(StepState::Scheduled { .. }) if state.cancelled().is_some() => {
+            return Some(Command::SkipStep { step, because: SkipCause::Cancelled });
+        }
+        Some(_) => return None,
+    }
     if let Some(because) = node.after.iter().find_map(|needed| failed(needed, state)) {
         return Some(Command::SkipStep { step, because });
     }
@@ -216,21 +221,23 @@ mod tests {
 
     #[test]
     fn a_cancelled_run_starts_nothing_and_waits_for_what_runs() {
-        let graph = graph("a b c<a d<b");
+        let graph = graph("a b e c<a d<b");
         for (reason, status) in [
             (CancelReason::Requested, Status::Cancelled),
             (CancelReason::Interrupted, Status::Interrupted),
             (CancelReason::Timeout, Status::Failed),
         ] {
             let mut state = State::after([&started()]);
-            assert_eq!(advance(&graph, &mut state, 0).start.len(), 2);
+            assert_eq!(advance(&graph, &mut state, 0).start.len(), 3);
             let (a, b) = (graph.nodes()[0].step.clone(), graph.nodes()[1].step.clone());
             state.apply(&begun(&a, 1));
             state.apply(&begun(&b, 1));
             state.apply(&Event::CancelRequested { reason, at_ms: 1 });
             let advanced = advance(&graph, &mut state, 1);
             let kinds: Vec<_> = advanced.events.iter().map(Event::kind).collect();
-            assert_eq!(kinds, ["StepSkipped", "StepSkipped"]);
+            assert_eq!(kinds, ["StepSkipped", "StepSkipped", "StepSkipped"]);
+            // `e` was scheduled, but had not begun: it is not to begin now.
+            state.apply(&begun(&graph.nodes()[2].step, 1));
             state.apply(&ended(&a, 1, Some(FailureKind::Cancelled)));
             assert_eq!(advance(&graph, &mut state, 2), Advance::default());
             state.apply(&ended(&b, 1, None));
@@ -244,6 +251,7 @@ mod tests {
         let graph = graph("a");
         let mut state = State::after([&started()]);
         let _scheduled = advance(&graph, &mut state, 0);
+        state.apply(&begun(&graph.nodes()[0].step, 1));
         state.apply(&Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1 });
         state.apply(&ended(&graph.nodes()[0].step, 1, None));
         let expected = [Event::RunEnded { status: Status::Succeeded, at_ms: 2 }];
@@ -301,7 +309,10 @@ mod tests {
             }
             let (which, how) = choices.next().unwrap();
             let event = match how % 8 {
-                7 => Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0 },
+                7 => {
+                    waiting.clear();
+                    Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0 }
+                }
                 0..4 if !waiting.is_empty() => {
                     let (step, attempt) = waiting.remove(usize::from(which) % waiting.len());
                     running.push((step, attempt));

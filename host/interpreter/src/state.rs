@@ -96,7 +96,7 @@ impl State {
                 }
             }
             Event::StepSkipped { step, because } => {
-                if !self.steps.contains_key(step) {
+                if matches!(self.steps.get(step), None | Some(StepState::Scheduled { .. })) {
                     self.set(step, StepState::Skipped { because: because.clone() });
                 }
             }
