@@ -2,7 +2,6 @@
 
 use crate::content;
 use crate::fault::Fault;
-use crate::spool::SpoolError;
 use crate::store::Store;
 use palisade_model::id::ComponentId;
 use palisade_model::wcf_names::WCF_NAMES;
@@ -69,12 +68,7 @@ impl Store {
     /// When its namespace is reserved, its id looks like another's, other bytes are known under its id and version, or
     /// the disk fails.
     pub fn add_component(&self, manifest: &Manifest, bytes: &[u8]) -> Result<Added, AddError> {
-        let pending = self.prepare(bytes).map_err(|error| match error {
-            SpoolError::Fault(fault) => AddError::Fault(fault),
-            SpoolError::NotLines | SpoolError::Failed => {
-                AddError::Fault(Fault::damaged(self.database(), "a spool failed"))
-            }
-        })?;
+        let pending = self.prepare(bytes)?;
         let digest = pending.content().digest();
         let fault = |error| AddError::Fault(self.fault(error));
         let mut connection = self.connection();

@@ -71,6 +71,11 @@ impl Spool {
         self.lines
     }
 
+    /// An append failed: it is not known what was written.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Appends whole lines; none is fine. Returns how many they were.
     ///
     /// # Errors
@@ -157,14 +162,7 @@ impl Spool {
 
 /// Puts the lines of all parts behind each other, in their order, and makes them durable. Nothing is copied but what is
 /// still in memory: each part's file becomes a segment.
-pub(crate) fn join(
-    backend: &Arc<dyn Backend>,
-    session: &Arc<Session>,
-    parts: Vec<Spool>,
-) -> Result<Pending, SpoolError> {
-    if parts.iter().any(|part| part.failed) {
-        return Err(SpoolError::Failed);
-    }
+pub(crate) fn join(backend: &Arc<dyn Backend>, session: &Arc<Session>, parts: Vec<Spool>) -> Result<Pending, Fault> {
     let mut whole = Joined {
         backend,
         session,
@@ -178,7 +176,7 @@ pub(crate) fn join(
     for part in parts {
         whole.add(part)?;
     }
-    Ok(whole.finish()?)
+    whole.finish()
 }
 
 struct Joined<'a> {

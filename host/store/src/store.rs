@@ -118,15 +118,19 @@ impl Store {
     /// # Errors
     /// When the disk fails, or failed while a part was written.
     pub fn join(&self, parts: Vec<Spool>) -> Result<Pending, SpoolError> {
-        join(&self.shared.backend, &self.shared.session, parts)
+        if parts.iter().any(Spool::has_failed) {
+            return Err(SpoolError::Failed);
+        }
+        Ok(join(&self.shared.backend, &self.shared.session, parts)?)
     }
 
     /// Makes bytes of any form durable: a component, a runbook, a schema.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn prepare(&self, bytes: &[u8]) -> Result<Pending, SpoolError> {
-        self.join(vec![self.spool(0).take_whole(bytes)?])
+    pub fn prepare(&self, bytes: &[u8]) -> Result<Pending, Fault> {
+        let whole = self.spool(0).take_whole(bytes)?;
+        join(&self.shared.backend, &self.shared.session, vec![whole])
     }
 
     /// Finds bytes by their digest.
