@@ -36,6 +36,11 @@ pub trait Document {
     }
 }
 
+/// Says whether a document's items are findings, not data that passed through.
+pub(crate) fn has_findings(document: &dyn Document) -> bool {
+    document.items_pointer() == "/findings"
+}
+
 /// Walks the items and keeps apart whose fault it was when that fails: the writer's or the document's.
 pub(crate) fn walk(document: &dyn Document, visit: &mut dyn FnMut(Value) -> io::Result<()>) -> Result<(), ReportError> {
     let mut refused = None;

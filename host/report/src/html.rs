@@ -36,7 +36,7 @@ pub fn html(
         .iter()
         .map(|document| Tally::of(*document, &mut places).map(|tally| (*document, tally)))
         .collect::<Result<_, _>>()?;
-    let collected = collect::collect(run, documents, &places, evidence)?;
+    let collected = collect::collect(run, &tallies, &places, evidence)?;
     page::open(run, evidence, out)?;
     overview::cards(run, &tallies, &places, out)?;
     record::failures(run, evidence, out)?;

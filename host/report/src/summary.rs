@@ -7,6 +7,7 @@ mod steps;
 
 pub use pen::TextStyle;
 
+use crate::document::has_findings;
 use crate::tally::{Places, Tally};
 use crate::{Document, ReportError};
 use palisade_model::record::{RunRecord, Status};
@@ -49,8 +50,11 @@ fn head(
 ) -> io::Result<()> {
     writeln!(out, "{}", style.ink(Ink::Heading, &fit(&run.runbook.name, style.columns())))?;
     let done = run.steps.iter().filter(|step| step.status == Status::Succeeded).count();
-    let found =
-        tallies.iter().filter(|(document, _)| is_findings(*document)).map(|(_, tally)| tally.all.findings).sum::<u64>();
+    let found = tallies
+        .iter()
+        .filter(|(document, _)| has_findings(*document))
+        .map(|(_, tally)| tally.all.findings)
+        .sum::<u64>();
     let (places, more) = places.len();
     let mut facts = vec![
         format!("{} in {}", run.status, Millis(run.usage.wall_ms)),
@@ -74,11 +78,6 @@ fn head(
 /// `1 step`, `12 steps`.
 fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" })
-}
-
-/// Says whether a document's items are findings, not data that passed through.
-fn is_findings(document: &dyn Document) -> bool {
-    document.items_pointer() == "/findings"
 }
 
 /// What a status looks like.

@@ -1,6 +1,6 @@
 //! Counts over the items of one document, in bounded memory.
 
-use crate::document::walk_lines;
+use crate::document::{has_findings, walk_lines};
 use crate::glance::Glance;
 use crate::place::Place;
 use crate::vocabulary::{Mark, Marks, Vocabulary};
@@ -35,6 +35,11 @@ impl Count {
         self.marked.get(mark as usize).copied().unwrap_or_default()
     }
 
+    /// How many marks of those are special that a person looks at first.
+    pub(crate) fn special(&self) -> u64 {
+        self.of(Mark::Special) + self.of(Mark::Sensitive)
+    }
+
     /// The marks that any of them bears, with how many do.
     pub(crate) fn marks(&self) -> impl Iterator<Item = (Mark, u64)> {
         Mark::ALL.into_iter().map(|mark| (mark, self.of(mark))).filter(|&(_, count)| count > 0)
@@ -51,14 +56,16 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Walks the document once.
+    /// Walks the document once. Only findings are counted by place.
     pub(crate) fn of(document: &dyn Document, places: &mut Places) -> Result<Self, ReportError> {
         let vocabulary = Vocabulary::of(document.schema().name());
         let mut tally = Self::default();
         walk_lines(document, &mut |line| {
             let glance = Glance::at(line, vocabulary);
             tally.all.add(glance.marks);
-            places.add(glance.source.as_deref(), glance.marks);
+            if has_findings(document) {
+                places.add(glance.source.as_deref(), glance.marks);
+            }
             let Some(category) = glance.category else { return };
             if let Some(count) = tally.categories.get_mut(&category) {
                 count.add(glance.marks);
@@ -75,10 +82,9 @@ impl Tally {
     /// out. Categories with special data are never behind others that are left out.
     pub(crate) fn ranked(&self, most: usize) -> (Vec<(&str, Count)>, Option<Rest>) {
         let mut ranked: Vec<_> = self.categories.iter().map(|(name, &count)| (name.as_str(), count)).collect();
-        let special = |count: &Count| count.of(Mark::Special) + count.of(Mark::Sensitive) > 0;
         let frequent = |(_, count): &(&str, Count)| std::cmp::Reverse(count.findings);
         if ranked.len() > most {
-            ranked.sort_by_key(|row| (!special(&row.1), frequent(row)));
+            ranked.sort_by_key(|row| (row.1.special() == 0, frequent(row)));
         }
         let left_out = ranked.split_off(most.min(ranked.len()));
         ranked.sort_by_key(frequent);

@@ -2,25 +2,26 @@
 
 use super::evidence::{self, Evidence};
 use super::trust::names_rules_only;
-use crate::document::walk;
+use crate::document::{has_findings, walk};
 use crate::finding::Finding;
 use crate::place::Place;
-use crate::tally::{PlaceCount, PlaceKey, Places};
+use crate::tally::{PlaceCount, PlaceKey, Places, Tally};
 use crate::vocabulary::{Marks, Vocabulary};
 use crate::{Document, ReportError};
 use palisade_model::record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Most places on a page.
-pub(super) const MAX_PLACES: usize = 300;
+pub(super) const MAX_PLACES: usize = 200;
 /// Most pieces of evidence for one place and rule.
 pub(super) const MAX_PIECES: usize = 50;
 /// Most pieces for one place and rule that are looked at to see if they are like one that is shown.
 const MAX_LOOKED_AT: u64 = 1_000;
-/// Most rules shown for one place; all published rulesets together have fewer in any file.
-const MAX_RULES: usize = 200;
-/// Bytes of all pieces and rules on a page, shared evenly among its places.
-const MAX_BYTES: usize = 8 << 20;
+/// Most rules shown for one place, artifact and kind; all published rulesets together have fewer in any file.
+const MAX_RULES: usize = 100;
+/// Bytes of all pieces and rules on a page. They are shared evenly among its places, in each among the artifacts, and
+/// in each between special findings and others, so that nothing that is many keeps out what is grave.
+const MAX_BYTES: usize = 12 << 20;
 /// What the markup around a piece, and that around a rule, counts for.
 const PIECE_BYTES: usize = 40;
 const RULE_BYTES: usize = 600;
@@ -41,7 +42,16 @@ pub(super) struct PlaceFindings {
     pub(super) rules: BTreeMap<RuleKey, RuleFindings>,
     /// Findings of rules that are not shown.
     pub(super) left_out: u64,
-    room: usize,
+    /// What is left for each artifact's special findings, and for its others.
+    rooms: HashMap<(usize, bool), Room>,
+    room: Room,
+}
+
+/// What one kind of findings of one artifact may still take of a place.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    bytes: usize,
+    rules: usize,
 }
 
 /// One rule of one artifact.
@@ -92,15 +102,18 @@ pub(super) enum Spot {
 /// Walks the documents and keeps what is shown.
 pub(super) fn collect(
     run: &RunRecord,
-    documents: &[&dyn Document],
+    tallies: &[(&dyn Document, Tally)],
     places: &Places,
     evidence: Evidence,
 ) -> Result<Collected, ReportError> {
     let foremost = places.foremost(MAX_PLACES);
-    let room = MAX_BYTES / foremost.len().max(1);
+    let kinds = |tally: &Tally| 1 + usize::from(tally.all.special() > 0);
+    let with_findings = || tallies.iter().enumerate().filter(|(_, (document, _))| has_findings(*document));
+    let shares = foremost.len() * with_findings().map(|(_, (_, tally))| kinds(tally)).sum::<usize>();
+    let room = Room { bytes: MAX_BYTES / shares.max(1), rules: MAX_RULES };
     let mut kept: HashMap<PlaceKey, PlaceFindings> = HashMap::new();
     let counts: HashMap<_, _> = foremost.iter().copied().collect();
-    for (artifact, document) in documents.iter().enumerate() {
+    for (artifact, (document, _)) in with_findings() {
         let vocabulary = Vocabulary::of(document.schema().name());
         let show =
             Show { evidence, words: evidence == Evidence::Full || names_rules_only(run, document.name().as_str()) };
@@ -134,9 +147,9 @@ struct Show {
 }
 
 impl PlaceFindings {
-    fn new(source: &str, count: PlaceCount, room: usize) -> Self {
+    fn new(source: &str, count: PlaceCount, room: Room) -> Self {
         let source = source.chars().take(1_000).collect();
-        Self { source, count, rules: BTreeMap::new(), left_out: 0, room }
+        Self { source, count, rules: BTreeMap::new(), left_out: 0, rooms: HashMap::new(), room }
     }
 
     fn add(&mut self, artifact: usize, finding: &Finding<'_>, show: Show) {
@@ -145,15 +158,16 @@ impl PlaceFindings {
             category: finding.category.clone().unwrap_or_default(),
             rule: finding.rule.clone().filter(|_| show.words),
         };
-        if !self.rules.contains_key(&key) && (self.rules.len() >= MAX_RULES || self.room < RULE_BYTES) {
-            self.left_out += 1;
-            return;
+        let room = self.rooms.entry((artifact, finding.marks.special())).or_insert(self.room);
+        if !self.rules.contains_key(&key) {
+            if room.rules == 0 || !pay(&mut room.bytes, RULE_BYTES) {
+                self.left_out += 1;
+                return;
+            }
+            room.rules -= 1;
         }
-        let room = &mut self.room;
-        let rule = self.rules.entry(key).or_insert_with(|| {
-            *room -= RULE_BYTES;
-            RuleFindings::default()
-        });
+        let room = &mut room.bytes;
+        let rule = self.rules.entry(key).or_default();
         rule.findings += 1;
         rule.marks.join(finding.marks);
         if show.words {
@@ -234,8 +248,8 @@ mod tests {
     fn collected(items: Vec<serde_json::Value>, evidence: Evidence) -> Collected {
         let document = Made::new("gdpr", "gdpr_personal_data/1.0.0", items);
         let mut places = Places::default();
-        Tally::of(&document, &mut places).unwrap();
-        collect(&run(), &[&document], &places, evidence).unwrap()
+        let tally = Tally::of(&document, &mut places).unwrap();
+        collect(&run(), &[(&document, tally)], &places, evidence).unwrap()
     }
 
     fn pieces(count: usize, evidence: Evidence) -> (usize, u64) {
@@ -278,16 +292,29 @@ mod tests {
     fn all_pieces_together_are_bounded() {
         let long = "x".repeat(990);
         let text = |n: usize| format!("{n:06} {long}");
-        let items = (0..12_000).map(|n| {
-            let category = format!("c{}", n / 50 % 240);
-            finding(&category, false, "a.txt", "email", &text(n))
-        });
-        let collected = collected(items.collect(), Evidence::Full);
-        let place = &collected.places[0];
-        let bytes: usize = place.rules.values().flat_map(|rule| &rule.pieces).map(|piece| piece.html.len()).sum();
-        assert!(bytes <= MAX_BYTES && bytes > MAX_BYTES * 9 / 10, "{bytes}");
-        assert_eq!(place.rules.len(), MAX_RULES.min(place.rules.len()));
-        let shown: u64 = place.rules.values().map(|rule| rule.findings).sum();
-        assert_eq!(shown + place.left_out, 12_000);
+        let item = |n: usize| finding(&format!("c{}", n % 300), false, &format!("{}.txt", n % 4), "email", &text(n));
+        let collected = collected((0..15_000).map(item).collect(), Evidence::Full);
+        let pieces = collected.places.iter().flat_map(|place| place.rules.values()).flat_map(|rule| &rule.pieces);
+        let bytes: usize = pieces.map(|piece| piece.html.len()).sum();
+        assert!(bytes <= MAX_BYTES && bytes > MAX_BYTES * 8 / 10, "{bytes}");
+        for place in &collected.places {
+            let shown: u64 = place.rules.values().map(|rule| rule.findings).sum();
+            assert_eq!((place.rules.len(), shown + place.left_out), (75, 3_750));
+        }
+    }
+
+    #[test]
+    fn rules_are_bounded_and_special_ones_are_not_kept_out() {
+        let rules = |count: usize| -> Vec<_> {
+            (0..count).map(|n| finding(&format!("c{n}"), false, "a.txt", "email", "email")).collect()
+        };
+        let place = |items| collected(items, Evidence::Full).places.remove(0);
+        let all = place(rules(MAX_RULES));
+        assert_eq!((all.rules.len(), all.left_out), (MAX_RULES, 0));
+        let mut items = rules(MAX_RULES + 1);
+        items.push(finding("health", true, "a.txt", "blood", "blood"));
+        let bounded = place(items);
+        assert_eq!((bounded.rules.len(), bounded.left_out), (MAX_RULES + 1, 1));
+        assert!(bounded.rules.keys().any(|key| key.category == "health"));
     }
 }

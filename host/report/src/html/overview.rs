@@ -3,6 +3,7 @@
 use super::escape::{fragment, name};
 use super::page::counted;
 use crate::Document;
+use crate::document::has_findings;
 use crate::tally::{Count, Places, Tally};
 use crate::vocabulary::Mark;
 use palisade_model::record::{RunRecord, Status};
@@ -16,11 +17,8 @@ type Tallies<'a> = [(&'a dyn Document, Tally)];
 
 pub(super) fn cards(run: &RunRecord, tallies: &Tallies<'_>, places: &Places, out: &mut impl Write) -> io::Result<()> {
     let sum = |mark| tallies.iter().map(|(_, tally)| tally.all.of(mark)).sum::<u64>();
-    let findings = tallies
-        .iter()
-        .filter(|(document, _)| document.items_pointer() == "/findings")
-        .map(|(_, tally)| tally.all.findings)
-        .sum();
+    let findings =
+        tallies.iter().filter(|(document, _)| has_findings(*document)).map(|(_, tally)| tally.all.findings).sum();
     let (place_count, more) = places.len();
     let done = run.steps.iter().filter(|step| step.status == Status::Succeeded).count();
     let skipped: u64 = run.steps.iter().map(|step| step.skipped_count).sum();
@@ -71,7 +69,7 @@ pub(super) fn categories(tallies: &Tallies<'_>, out: &mut impl Write) -> io::Res
 
 fn artifact(document: &dyn Document, tally: &Tally, out: &mut impl Write) -> io::Result<()> {
     let artifact = document.name().as_str();
-    let noun = if document.items_pointer() == "/findings" { "finding" } else { "item" };
+    let noun = if has_findings(document) { "finding" } else { "item" };
     write!(
         out,
         "<table class=\"categories\">\n<caption>{} <span>{}, <code>{}</code></span></caption>\n",

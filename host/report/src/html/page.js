@@ -65,7 +65,10 @@
       place.node.hidden = active && !any;
       if (active && any) place.node.open = true;
     }
-    shown.textContent = active ? `${count} of ${total} rules shown` : `${total} rules in ${places.length} places`;
+    const number = (value) => value.toLocaleString("en");
+    shown.textContent = active
+      ? `${number(count)} of ${number(total)} rules shown`
+      : `${number(total)} rules in ${number(places.length)} places`;
   };
 
   const load = () => {

@@ -5,6 +5,7 @@ use super::escape::name;
 use super::evidence::Evidence;
 use super::page::counted;
 use crate::Document;
+use crate::document::has_findings;
 use crate::place;
 use crate::tally::{Places, Tally};
 use palisade_model::unit::Count;
@@ -184,7 +185,8 @@ fn number(spot: &Spot) -> String {
 
 /// Says what of the findings is not on the page.
 fn left_out(tallies: &Tallies<'_>, collected: &Collected, places: &Places, out: &mut impl Write) -> io::Result<()> {
-    let all: u64 = tallies.iter().map(|(_, tally)| tally.all.findings).sum();
+    let all: u64 =
+        tallies.iter().filter(|(document, _)| has_findings(*document)).map(|(_, tally)| tally.all.findings).sum();
     let shown: u64 = collected.places.iter().map(|place| u64::from(place.count.findings)).sum();
     let elsewhere = all.saturating_sub(shown).saturating_sub(places.nowhere());
     if elsewhere > 0 {

@@ -1,8 +1,9 @@
 //! What was found: one block for each output artifact, its categories by number.
 
 use super::pen::{Ink, TextStyle, bar, fit, left, right, width};
-use super::{counted, heading, is_findings};
+use super::{counted, heading};
 use crate::Document;
+use crate::document::has_findings;
 use crate::tally::{Count, Tally};
 use palisade_model::unit;
 use std::io::{self, Write};
@@ -24,7 +25,7 @@ pub(super) fn findings(tallies: &[(&dyn Document, Tally)], style: TextStyle, out
         if index > 0 {
             writeln!(out)?;
         }
-        let noun = if is_findings(*document) { "finding" } else { "item" };
+        let noun = if has_findings(*document) { "finding" } else { "item" };
         let count = counted(tally.all.findings, noun);
         let name = fit(document.name().as_str(), style.columns().saturating_sub(count.len() + 4));
         let schema = document.schema().to_string();
