@@ -37,6 +37,8 @@ enum Task {
     Setup,
     /// Build the first-party components into target/plugins
     Plugins,
+    /// Build the guests that tests run into target/hostile and target/hello
+    Guests,
     /// Set up, build everything and run a runbook over sample data
     Demo,
     /// Set up, build everything and run every test
@@ -70,6 +72,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     match args.task {
         Task::Setup => setup::run(&project, install).map(drop),
         Task::Plugins => plugins::first_party(&project, &setup::run(&project, install)?),
+        Task::Guests => plugins::of_tests(&project, &setup::run(&project, install)?),
         Task::Demo => demo::run(&project, install),
         Task::Test => test::run(&project, install),
         Task::Lint => lint::check(&project),
