@@ -141,16 +141,17 @@ impl Prepared {
                 fuel::start(&mut store)?;
                 let instance = self.pre.instantiate_async(&mut store).await?;
                 let guest = self.exports.load(&mut store, &instance)?;
-                let answer = function(&guest, &mut store).await?;
-                fuel::end(&mut store)?;
-                Ok(answer)
+                function(&guest, &mut store).await
             },
             meter.deadline(),
             &cancelled,
         );
+        // After a trap, the count may be short of what was used since the last crossing: one slice at most.
+        let settled = fuel::end(&mut store);
         let host = store.data_mut();
+        let ended = ended.map(|answer| answer.and_then(|answer| settled.map(|()| answer)));
         let result = match ended {
-            Err(stopped) => Err(host.stopped(stopped)),
+            Err(stopped) => Err(host.take_failed().unwrap_or_else(|| host.stopped(stopped))),
             Ok(Err(error)) => Err(failure::of_error(&error, host, self.symbols.as_ref())),
             Ok(Ok(Err(failure))) => Err(failure::of_guest(failure, host)),
             Ok(Ok(Ok(answer))) => host.take_failed().map_or(Ok(answer), Err),

@@ -102,6 +102,7 @@ impl Host {
 
     /// Charges the fuel of one host call. Call it once per call, before the work is done.
     pub(crate) fn charge(&mut self, work: Work, bytes: usize) {
+        tracing::trace!(?work, bytes, "host call");
         self.lifting = false;
         self.cost.add(work, bytes);
     }

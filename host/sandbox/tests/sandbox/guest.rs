@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use wasm_encoder::{
     Alias, ComponentAliasSection, ComponentExportKind, ComponentExportSection, ComponentImportSection,
-    ComponentInstanceSection, ComponentSectionId, ComponentTypeRef, ComponentTypeSection, InstanceType, TypeBounds,
+    ComponentInstanceSection, ComponentSectionId, ComponentTypeRef, ComponentTypeSection, ComponentValType,
+    InstanceType, PrimitiveValType, TypeBounds,
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -271,21 +272,27 @@ impl Image {
 impl Guest {
     /// A component that holds two instances of this one and exports what the first does.
     pub(crate) fn build_twice(&self) -> Vec<u8> {
+        const TYPES: &str = "palisade:plugin/types@0.1.0";
         const ARTIFACTS: &str = "palisade:plugin/artifacts@0.1.0";
-        let mut reader = InstanceType::new();
+        let (mut amounts, mut reader) = (InstanceType::new(), InstanceType::new());
+        let fields = [("name", PrimitiveValType::String), ("value", PrimitiveValType::U64)];
+        amounts.ty().defined_type().record(fields.map(|(name, ty)| (name, ComponentValType::Primitive(ty))));
+        amounts.export("amount", ComponentTypeRef::Type(TypeBounds::Eq(0)));
         reader.export("reader", ComponentTypeRef::Type(TypeBounds::SubResource));
-        let mut types = ComponentTypeSection::new();
-        types.instance(&reader);
-        let mut imports = ComponentImportSection::new();
-        imports.import(ARTIFACTS, ComponentTypeRef::Instance(0));
+        let (mut types, mut imports) = (ComponentTypeSection::new(), ComponentImportSection::new());
         let mut instances = ComponentInstanceSection::new();
+        for (index, (name, ty)) in [(TYPES, &amounts), (ARTIFACTS, &reader)].into_iter().enumerate() {
+            types.instance(ty);
+            imports.import(name, ComponentTypeRef::Instance(u32::try_from(index).unwrap()));
+        }
         for _ in 0..2 {
-            instances.instantiate(0, [(ARTIFACTS, ComponentExportKind::Instance, 0)]);
+            let given = [(TYPES, ComponentExportKind::Instance, 0), (ARTIFACTS, ComponentExportKind::Instance, 1)];
+            instances.instantiate(0, given);
         }
         let (mut aliases, mut exports) = (ComponentAliasSection::new(), ComponentExportSection::new());
         for (index, name) in ["palisade:plugin/manifest@0.1.0", "palisade:plugin/step@0.1.0"].into_iter().enumerate() {
-            aliases.alias(Alias::InstanceExport { instance: 1, kind: ComponentExportKind::Instance, name });
-            exports.export(name, ComponentExportKind::Instance, 3 + u32::try_from(index).unwrap(), None);
+            aliases.alias(Alias::InstanceExport { instance: 2, kind: ComponentExportKind::Instance, name });
+            exports.export(name, ComponentExportKind::Instance, 4 + u32::try_from(index).unwrap(), None);
         }
         let inner = self.build();
         let mut component = wasm_encoder::Component::new();
