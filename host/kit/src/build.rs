@@ -188,7 +188,7 @@ fn rustflags(environment: &Environment, sysroot: &Path, project: &Path, target_d
     }
     folders.extend([
         (sysroot.to_owned(), "/rust"),
-        (sources, "/rust/library"),
+        (sources, "/rust"),
         (project.to_owned(), "/plugin"),
         (target_dir.to_owned(), "/target"),
     ]);
@@ -289,7 +289,7 @@ mod tests {
                 "--remap-path-prefix=/h/.rustup=/rustup",
                 "--remap-path-prefix=/h/.cargo=/cargo",
                 "--remap-path-prefix=/sys=/rust",
-                "--remap-path-prefix=/sys/lib/rustlib/src/rust=/rust/library",
+                "--remap-path-prefix=/sys/lib/rustlib/src/rust=/rust",
                 "--remap-path-prefix=/h/p=/plugin",
                 "--remap-path-prefix=/h/p/target=/target",
             ]

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -97,8 +98,11 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
         return Ok(false);
     }
     let folder = path.parent().context("a file lies in a folder")?;
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder).with_context(|| format!("can't write to {}", folder.display()))?;
+    // A temporary file is private by default; these are files like any other output of a build.
+    let mut file = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(|| format!("can't write to {}", folder.display()))?;
     file.write_all(bytes).with_context(|| format!("can't write {}", path.display()))?;
     file.persist(path).with_context(|| format!("can't replace {}", path.display()))?;
     Ok(true)

@@ -13,7 +13,7 @@ pub trait Analyser {
     type Config: DeserializeOwned;
 
     /// What `run` hands to `finish`, at most 1 MiB as JSON. `()` for nothing.
-    type Partial: Serialize + DeserializeOwned + Default;
+    type Partial: Serialize + DeserializeOwned;
 
     /// Says what the component is. Called when it is added, never at run time; must be the same on every call.
     fn describe() -> Description;
