@@ -36,12 +36,12 @@ pub(super) fn failures(run: &RunRecord, evidence: Evidence, out: &mut impl Write
             status(step.status),
             step.component,
             step.version,
-            if may_show(step, failure, evidence) { message(&failure.message) } else { HIDDEN_MESSAGE.to_owned() },
+            words(step, failure, evidence),
         )?;
         if let Some((port, item)) = &failure.at {
             writeln!(out, "<p>At item {} of <code>{}</code>, counted from 0.</p>", Count(*item), name(port))?;
         }
-        detail(&failure.kind, out)?;
+        detail(&failure.kind, evidence == Evidence::Full || is_first_party(step), out)?;
         if let Some(help) = &failure.help {
             writeln!(out, "<p class=\"help\"><strong>Help:</strong> {}</p>", message(help))?;
         }
@@ -55,23 +55,25 @@ pub(super) fn failures(run: &RunRecord, evidence: Evidence, out: &mut impl Write
     out.write_all(b"</section>\n")
 }
 
-/// Says whether the message can't hold data of the inputs: the host wrote it, or a component of Palisade's own did on
-/// purpose. What a trap says is never on purpose.
-fn may_show(step: &StepRecord, failure: &Failure, evidence: Evidence) -> bool {
-    match failure.kind {
-        FailureKind::Limit { .. }
-        | FailureKind::Denied { .. }
-        | FailureKind::Schema { .. }
-        | FailureKind::Cancelled
-        | FailureKind::Host => true,
-        FailureKind::Trap { .. } => evidence == Evidence::Full,
+/// What is said of a failure where the message may hold data of the inputs, and this page must not: the host's own
+/// messages can't, those of Palisade's components don't on purpose, and what a trap says is never on purpose.
+fn words(step: &StepRecord, failure: &Failure, evidence: Evidence) -> String {
+    let hidden = match failure.kind {
+        FailureKind::Limit { .. } | FailureKind::Denied { .. } | FailureKind::Cancelled | FailureKind::Host => None,
+        FailureKind::Schema { .. } => Some("What it emitted does not fit its schema."),
+        FailureKind::Trap { .. } => Some(HIDDEN_MESSAGE),
         FailureKind::BadConfig | FailureKind::BadInput | FailureKind::Unavailable | FailureKind::Failed => {
-            evidence == Evidence::Full || is_first_party(step)
+            (!is_first_party(step)).then_some(HIDDEN_MESSAGE)
         }
+    };
+    match hidden {
+        Some(instead) if evidence == Evidence::Masked => instead.to_owned(),
+        _ => message(&failure.message),
     }
 }
 
-fn detail(kind: &FailureKind, out: &mut impl Write) -> io::Result<()> {
+/// Writes what is known besides the words. The path into an item may have keys that an unknown component took from data.
+fn detail(kind: &FailureKind, with_path: bool, out: &mut impl Write) -> io::Result<()> {
     match kind {
         FailureKind::Limit { limit, in_force, reached } => {
             let wanted = reached.map_or_else(|| "not known".to_owned(), |reached| limit.show(reached));
@@ -93,6 +95,7 @@ fn detail(kind: &FailureKind, out: &mut impl Write) -> io::Result<()> {
             out.write_all(b"</dl>\n")
         }
         FailureKind::Schema { schema, port, item, path, rule } => {
+            let path = if with_path { name(path) } else { "…".to_owned() };
             let item = item.map_or_else(|| "the metadata".to_owned(), |item| format!("item {}", Count(item)));
             writeln!(
                 out,
@@ -100,7 +103,7 @@ fn detail(kind: &FailureKind, out: &mut impl Write) -> io::Result<()> {
                 <code>{}</code></dd><dt>Rule</dt><dd><code>{}</code></dd></dl>",
                 name(schema),
                 name(port),
-                name(path),
+                path,
                 name(rule)
             )
         }

@@ -46,6 +46,16 @@ fn elements(page: &str) -> Vec<String> {
     all
 }
 
+fn schema(path: &str) -> FailureKind {
+    FailureKind::Schema {
+        schema: "a.b/1.0.0".into(),
+        port: "out".into(),
+        item: None,
+        path: path.into(),
+        rule: "type".into(),
+    }
+}
+
 fn hostile() -> (RunRecord, Vec<Made>) {
     const EVIL: &str =
         "</script></style><script>alert(1)</script><img src=x onerror=alert(1)>\"' \u{202e}\u{1b}[2J\u{0}\n--><!--";
@@ -70,14 +80,7 @@ fn hostile() -> (RunRecord, Vec<Made>) {
     }
     run.steps[0].failure = Some(said(FailureKind::Trap { frames: vec![EVIL.into()] }, EVIL).with_help(EVIL));
     run.steps[1].failure = Some(said(FailureKind::Denied { what: EVIL.into(), allow: Some(EVIL.into()) }, EVIL));
-    let schema = || FailureKind::Schema {
-        schema: EVIL.into(),
-        port: EVIL.into(),
-        item: None,
-        path: EVIL.into(),
-        rule: EVIL.into(),
-    };
-    run.steps[2].failure = Some(palisade_model::Failure { at: Some((EVIL.into(), 1)), ..said(schema(), EVIL) });
+    run.steps[2].failure = Some(palisade_model::Failure { at: Some((EVIL.into(), 1)), ..said(schema(EVIL), EVIL) });
     let mut item = finding(EVIL, true, EVIL, EVIL, EVIL);
     item["indicator_type"] = json!(EVIL);
     item["article_references"] = json!([EVIL]);
@@ -178,12 +181,14 @@ fn a_masked_page_has_no_message_that_a_component_may_have_filled_with_data() {
         ("palisade:x", FailureKind::BadInput, true),
         ("palisade:x", FailureKind::Trap { frames: vec![] }, false),
         ("acme:x", FailureKind::Host, true),
+        ("acme:x", schema("/secret in a path"), false),
     ] {
         run.steps[1].component = component.parse().unwrap();
         run.steps[1].failure = Some(said(kind, "secret in a message"));
         let masked = page(&run, &[], Evidence::Masked);
         assert_eq!(masked.contains("secret in a message"), shown, "{component}");
         assert!(!masked.contains("secret in a log") && !masked.contains("secret in a reason"), "{component}");
+        assert!(!masked.contains("secret in a path"), "{component}");
         let full = page(&run, &[], Evidence::Full);
         for secret in ["message", "log", "reason"] {
             assert!(full.contains(&format!("secret in a {secret}")), "{secret}");
