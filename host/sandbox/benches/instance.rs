@@ -1,5 +1,7 @@
 //! What a fresh instance costs: instantiate, call, drop. Aim: 15 µs (DESIGN §12).
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that can not run may panic")]
+
 #[path = "../tests/sandbox/guest.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
 mod guest;

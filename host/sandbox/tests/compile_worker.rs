@@ -1,6 +1,8 @@
 //! Compiling in a child of this very executable, as the binary of Palisade does it. It has a harness of its own, since
 //! the child begins with the same `main`.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "sandbox/guest.rs"]
 #[expect(dead_code, reason = "the other tests use all of it")]
 mod guest;

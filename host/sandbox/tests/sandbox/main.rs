@@ -1,5 +1,7 @@
 //! The sandbox from outside, as the engine uses it, over components made from a few lines of text.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod cache;
 mod caps;
 mod describe;

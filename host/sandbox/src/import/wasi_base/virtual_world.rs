@@ -98,7 +98,7 @@ impl monotonic_clock::Host for Host {
         self.charge(Work::Small, 0);
         let clock = self.wasi().clock.clone();
         let deadline = self.push(Deadline { clock, when })?;
-        Ok(subscribe(&mut self.table, deadline)?)
+        subscribe(&mut self.table, deadline)
     }
 
     fn subscribe_duration(&mut self, duration: Duration) -> wasmtime::Result<Resource<DynPollable>> {
