@@ -17,7 +17,8 @@ use std::io::{self, Write};
 
 /// Writes the summary. Each document is walked once, by its lines; memory does not grow with its size.
 ///
-/// No evidence is shown. Foreign text is neutralised; messages of components are shown, and may hold data of the inputs.
+/// No evidence is shown. Foreign text is neutralised; messages of components are shown, and may hold data of the
+/// inputs.
 ///
 /// # Errors
 /// When the writer refuses or a document can't be read.

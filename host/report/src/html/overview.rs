@@ -80,7 +80,10 @@ fn artifact(document: &dyn Document, tally: &Tally, out: &mut impl Write) -> io:
     let (ranked, rest) = tally.ranked(MAX_CATEGORIES);
     let no_categories = ranked.is_empty();
     if !no_categories {
-        out.write_all(b"<thead><tr><th scope=\"col\">Category</th><th scope=\"col\" class=\"n\">Findings</th><th scope=\"col\"><span class=\"away\">Share</span></th></tr></thead>\n")?;
+        out.write_all(
+            b"<thead><tr><th scope=\"col\">Category</th><th scope=\"col\" class=\"n\">Findings</th>\
+            <th scope=\"col\"><span class=\"away\">Share</span></th></tr></thead>\n",
+        )?;
     }
     out.write_all(b"<tbody>\n")?;
     let largest = ranked.iter().map(|(_, count)| count.findings).max().unwrap_or(1);

@@ -21,7 +21,8 @@ pub(super) fn open(run: &RunRecord, evidence: Evidence, out: &mut impl Write) ->
     write!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-        <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src {style}; script-src {script}; \
+        <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src {style}; \
+        script-src {script}; \
         base-uri 'none'; form-action 'none'\">\n\
         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
         <meta name=\"color-scheme\" content=\"light dark\">\n\
@@ -52,7 +53,8 @@ pub(super) fn open(run: &RunRecord, evidence: Evidence, out: &mut impl Write) ->
             the text around them. <code>--evidence full</code> writes a page that shows it.</p>\n"
         }
         Evidence::Full => {
-            b"<p class=\"note warn\"><strong>This page holds personal data.</strong> It shows evidence as it was found; \
+            b"<p class=\"note warn\"><strong>This page holds personal data.</strong> It shows evidence as it was \
+        found; \
             keep it as you keep the data itself.</p>\n" as &[u8]
         }
     })?;

@@ -49,7 +49,8 @@ fn filter(tallies: &Tallies<'_>, collected: &Collected, evidence: Evidence, out:
     write!(
         out,
         "<form id=\"filter\" role=\"search\" aria-label=\"Filter the findings\" hidden>\n\
-        <label>Text <input type=\"search\" name=\"text\" placeholder=\"{hint}\" autocomplete=\"off\" spellcheck=\"false\"></label>\n\
+        <label>Text <input type=\"search\" name=\"text\" placeholder=\"{hint}\" \
+        autocomplete=\"off\" spellcheck=\"false\"></label>\n\
         <label>Artifact <select name=\"artifact\"><option value=\"\">all</option>"
     )?;
     let keys = || collected.places.iter().flat_map(|place| place.rules.keys());
@@ -65,7 +66,8 @@ fn filter(tallies: &Tallies<'_>, collected: &Collected, evidence: Evidence, out:
         write!(out, "<option value=\"{category}\">{category}</option>")?;
     }
     out.write_all(
-        b"</select></label>\n<label class=\"check\"><input type=\"checkbox\" name=\"special\" value=\"1\"> special or sensitive only</label>\n\
+        b"</select></label>\n<label class=\"check\"><input type=\"checkbox\" name=\"special\" value=\"1\"> \
+        special or sensitive only</label>\n\
         <button type=\"reset\">Clear</button>\n<output id=\"shown\" aria-live=\"polite\"></output>\n</form>\n",
     )
 }
@@ -81,7 +83,8 @@ fn write_place(tallies: &Tallies<'_>, place: &PlaceFindings, open: bool, out: &m
     };
     write!(
         out,
-        "<details class=\"place\"{}>\n<summary><h3 title=\"{}\">{}</h3> {special}<span class=\"count\">{}</span></summary>\n",
+        "<details class=\"place\"{}>\n<summary><h3 title=\"{}\">{}</h3> {special}\
+        <span class=\"count\">{}</span></summary>\n",
         if open { " open" } else { "" },
         name(&place.source),
         name(&place::title(&place.source)),

@@ -72,14 +72,15 @@ fn words(step: &StepRecord, failure: &Failure, evidence: Evidence) -> String {
     }
 }
 
-/// Writes what is known besides the words. The path into an item may have keys that an unknown component took from data.
+/// Writes what is known besides the words. The path into an item may have keys that a component took from data.
 fn detail(kind: &FailureKind, with_path: bool, out: &mut impl Write) -> io::Result<()> {
     match kind {
         FailureKind::Limit { limit, in_force, reached } => {
             let wanted = reached.map_or_else(|| "not known".to_owned(), |reached| limit.show(reached));
             writeln!(
                 out,
-                "<dl class=\"pairs\"><dt>Limit reached</dt><dd><code>{}</code></dd><dt>In force</dt><dd>{}, set by {}</dd>\
+                "<dl class=\"pairs\"><dt>Limit reached</dt><dd><code>{}</code></dd><dt>In force</dt>\
+        <dd>{}, set by {}</dd>\
                 <dt>Wanted</dt><dd>{wanted}</dd><dt>Ceiling</dt><dd>{}</dd></dl>",
                 limit.key(),
                 limit.show(in_force.value),
@@ -99,7 +100,8 @@ fn detail(kind: &FailureKind, with_path: bool, out: &mut impl Write) -> io::Resu
             let item = item.map_or_else(|| "the metadata".to_owned(), |item| format!("item {}", Count(item)));
             writeln!(
                 out,
-                "<dl class=\"pairs\"><dt>Schema</dt><dd><code>{}</code></dd><dt>Where</dt><dd>{item} of <code>{}</code>, \
+                "<dl class=\"pairs\"><dt>Schema</dt><dd><code>{}</code></dd><dt>Where</dt><dd>{item} of \
+        <code>{}</code>, \
                 <code>{}</code></dd><dt>Rule</dt><dd><code>{}</code></dd></dl>",
                 name(schema),
                 name(port),
@@ -122,7 +124,8 @@ fn detail(kind: &FailureKind, with_path: bool, out: &mut impl Write) -> io::Resu
 fn open_table(id: &str, caption: &str, columns: &[(&str, bool)], out: &mut impl Write) -> io::Result<()> {
     write!(
         out,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"{id}\">\n<table>\n<caption class=\"away\">{caption}</caption>\n<thead><tr>"
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"{id}\">\n\
+        <table>\n<caption class=\"away\">{caption}</caption>\n<thead><tr>"
     )?;
     for (title, number) in columns {
         write!(out, "<th scope=\"col\"{}>{title}</th>", if *number { " class=\"n\"" } else { "" })?;
@@ -276,7 +279,8 @@ pub(super) fn digests(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "<section aria-labelledby=\"digests\">\n<h2 id=\"digests\">What ran, exactly</h2>\n<dl class=\"pairs\">\
-        <dt>Run</dt><dd><code>{}</code></dd><dt>Palisade</dt><dd>{}</dd><dt>Started</dt><dd>{}</dd><dt>Ended</dt><dd>{}</dd>\
+        <dt>Run</dt><dd><code>{}</code></dd><dt>Palisade</dt><dd>{}</dd><dt>Started</dt><dd>{}</dd>\
+        <dt>Ended</dt><dd>{}</dd>\
         <dt>Runbook</dt><dd><code>{}</code></dd><dt>Plan</dt><dd><code>{}</code></dd>",
         run.run_id,
         name(&run.palisade_version),
