@@ -159,7 +159,7 @@ impl Form<'_> {
             Some(node) => self.shape.mapping(node, "`artifacts`").unwrap_or_default(),
             None => &[],
         };
-        if entries.is_empty() && !self.shape.diagnostics.has(Code::WrongType) {
+        if entries.is_empty() && !self.shape.diagnostics.has_error() {
             let span = root.entry("artifacts").map_or_else(|| self.shape.first_line(root.span), |entry| entry.key_span);
             self.shape.say(Code::NoArtifacts, span, "the runbook has no artifacts: there is nothing to do");
         }

@@ -3,17 +3,27 @@
 /// Most names that one is compared with: every comparison costs the product of the lengths.
 const MAX_CANDIDATES: usize = 500;
 
-/// The nearest of `known` to `wrong`, if one is near: at most a third of the characters differ, case and `-`/`_` aside.
+/// Fewest characters of a name that is taken for the beginning of another.
+const MIN_PREFIX: usize = 6;
+
+/// The nearest of `known` to `wrong`, if one is near: at most a third of the characters differ, or one is the
+/// beginning of the other; case and `-`/`_` aside.
 #[must_use]
 pub(crate) fn nearest<'k>(wrong: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |text: &str| -> Vec<char> { text.to_lowercase().replace('-', "_").chars().take(128).collect() };
     let wrong = plain(wrong);
+    let one_begins_the_other = |name: &[char]| {
+        wrong.len().min(name.len()) >= MIN_PREFIX && (name.starts_with(&wrong) || wrong.starts_with(name))
+    };
     let most = (wrong.len() / 3).max(1);
     known
         .into_iter()
         .take(MAX_CANDIDATES)
-        .map(|name| (distance(&wrong, &plain(name)), name))
-        .filter(|&(distance, _)| distance <= most)
+        .filter_map(|name| {
+            let plain = plain(name);
+            let distance = distance(&wrong, &plain);
+            (distance <= most || one_begins_the_other(&plain)).then_some((distance, name))
+        })
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, name)| name)
 }
@@ -69,6 +79,7 @@ mod tests {
         assert_eq!(nearest("persnal_data", known), Some("personal_data"));
         assert_eq!(nearest("personal-data", known), Some("personal_data"));
         assert_eq!(nearest("SQLiet", known), Some("sqlite"));
+        assert_eq!(nearest("personal", known), Some("personal_data"));
         assert_eq!(nearest("mongodb", known), None);
         assert_eq!(nearest("", known), None);
         assert_eq!(suggestion("zzz", ["a", "b"]).as_deref(), Some("known are `a`, `b`"));

@@ -291,7 +291,7 @@ impl Members<'_> {
             let message = format!("`{shown}` is missing from the ruleset's list `{}`", list.trim_start_matches('/'));
             let help = suggestion(text, members.iter().map(String::as_str)).map_or_else(
                 || "add it to the list, or name one that is there".to_owned(),
-                |near| format!("{near} Else add it to the list"),
+                |near| format!("{near} else add it to the list"),
             );
             let listed = document.nearest(list).span;
             let listed = self.source.span(listed.start, listed.start + 1);

@@ -1,5 +1,7 @@
 //! Texts with a name, and places in them.
 
+use crate::codes::Code;
+use crate::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 /// A text that diagnostics point into.
@@ -43,6 +45,20 @@ impl Source {
         }
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name: name.into(), text, lines }
+    }
+
+    /// Takes the bytes of a file.
+    ///
+    /// # Errors
+    /// A diagnostic where they are not UTF-8.
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+        let name = name.into();
+        String::from_utf8(bytes).map(|text| Self::new(name.clone(), text)).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default()).into_owned();
+            let span = Self::new(name.clone(), before).span(good, good);
+            Diagnostic::new(Code::NotUtf8, &name, span, "the file is not UTF-8 from here on")
+        })
     }
 
     /// What people know it by.

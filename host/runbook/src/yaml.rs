@@ -364,7 +364,8 @@ impl Reader<'_> {
     }
 
     fn refuse_tag(&mut self, tag: &Tag, span: Span) {
-        let message = format!("the tag `{}` is not supported", neutral::line(&tag.to_string(), 80));
+        let handle = if tag.is_yaml_core_schema() { "!!" } else { &tag.handle };
+        let message = format!("the tag `{}` is not supported", neutral::line(&format!("{handle}{}", tag.suffix), 80));
         self.push(
             Diagnostic::new(Code::Tag, self.source.name(), span, message).with_help(
                 "only the core tags `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!seq` and `!!map` are",

@@ -101,7 +101,7 @@ pub enum SchemaError {
         bytes: usize,
     },
     /// It nests too deep.
-    #[error("the schema nests deeper than {MAX_DEPTH} levels at `{at}`")]
+    #[error("the schema nests deeper than {MAX_DEPTH} levels at `#{at}`")]
     TooDeep {
         /// JSON pointer into the schema.
         at: String,
@@ -113,13 +113,13 @@ pub enum SchemaError {
     #[error("the schema has more than {MAX_PATTERNS} patterns")]
     TooManyPatterns,
     /// A pattern is too long.
-    #[error("the pattern at `{at}` has more than {MAX_PATTERN_BYTES} bytes")]
+    #[error("the pattern at `#{at}` has more than {MAX_PATTERN_BYTES} bytes")]
     PatternTooLong {
         /// JSON pointer into the schema.
         at: String,
     },
     /// A keyword is not understood, or is refused.
-    #[error("`{keyword}` at `{at}` is no keyword that Palisade knows")]
+    #[error("`{keyword}` at `#{at}` is no keyword that Palisade knows")]
     UnknownKeyword {
         /// The keyword, neutralised.
         keyword: String,
@@ -127,7 +127,7 @@ pub enum SchemaError {
         at: String,
     },
     /// A keyword's value has the wrong form.
-    #[error("`{keyword}` at `{at}` must be {wanted}")]
+    #[error("`{keyword}` at `#{at}` must be {wanted}")]
     KeywordForm {
         /// The keyword.
         keyword: String,
@@ -137,7 +137,7 @@ pub enum SchemaError {
         wanted: &'static str,
     },
     /// A reference leaves the document or names no subschema.
-    #[error("the reference `{reference}` at `{at}` names no subschema of this document")]
+    #[error("the reference `{reference}` at `#{at}` names no subschema of this document")]
     Reference {
         /// The reference, neutralised.
         reference: String,
@@ -145,7 +145,7 @@ pub enum SchemaError {
         at: String,
     },
     /// References lead back to where they began.
-    #[error("the reference at `{at}` leads back to itself")]
+    #[error("the reference at `#{at}` leads back to itself")]
     Recursive {
         /// JSON pointer to the subschema that has it.
         at: String,
@@ -158,7 +158,7 @@ pub enum SchemaError {
     },
     /// A rule bears on the item array as a whole, or on an object around it in a way that can't be checked while items
     /// stream.
-    #[error("`{keyword}` at `{at}` can't be checked while items stream")]
+    #[error("`{keyword}` at `#{at}` can't be checked while items stream")]
     NotStreamable {
         /// The keyword.
         keyword: String,
@@ -166,7 +166,7 @@ pub enum SchemaError {
         at: String,
     },
     /// A stamp stands where it can't be filled, or says something unknown.
-    #[error("the stamp at `{at}` {why}")]
+    #[error("the stamp at `#{at}` {why}")]
     Stamp {
         /// JSON pointer to the subschema that has it.
         at: String,

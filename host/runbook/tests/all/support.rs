@@ -1,0 +1,270 @@
+//! Components and schemas for the tests: the shapes of the real ones, written by hand.
+
+use palisade_authority::{Authority, Grant, WorkingFolder};
+use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
+use palisade_model::{Digest, Manifest};
+use palisade_runbook::{
+    Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, parse, plan, read_ruleset,
+    wanted_rulesets,
+};
+use palisade_schema::Registry;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The ruleset that exists in tests, as `local/demo/1.0.0`.
+pub(crate) const RULESET: &str =
+    "name: demo\nversion: 1.0.0\ncategories: [email]\nrules:\n- {name: Email, category: email, patterns: [email]}\n";
+
+/// A ruleset's type that the built-in schemas know.
+pub(crate) const KIND: &str = "personal_data_indicator";
+
+fn port(name: &str, accepts: &[&str], arity: Arity) -> InputPort {
+    InputPort {
+        name: name.into(),
+        source: InputSource::Runbook { accepts: accepts.iter().map(|text| text.parse().unwrap()).collect() },
+        arity,
+        per_item: arity == Arity::Many,
+        description: String::new(),
+    }
+}
+
+fn ruleset_port(pointer: &str) -> InputPort {
+    let source = InputSource::Ruleset { pointer: pointer.into() };
+    InputPort { name: "ruleset".into(), source, arity: Arity::One, per_item: false, description: String::new() }
+}
+
+fn component(id: &str, inputs: Vec<InputPort>, output: &str, config_schema: Value) -> KnownComponent {
+    let power = |power| Request { power, reason: "reads".into(), optional: false };
+    let requests = match id {
+        "palisade:filesystem" => vec![power(Power::FsRead)],
+        "palisade:sqlite" => vec![power(Power::Sql)],
+        _ => vec![],
+    };
+    let manifest = Manifest {
+        id: id.parse().unwrap(),
+        version: semver::Version::new(0, 1, 0),
+        title: id.into(),
+        description: String::new(),
+        kind: ComponentKind::Analyser,
+        inputs,
+        outputs: vec![OutputPort { name: "out".into(), schema: output.parse().unwrap(), description: String::new() }],
+        config_schema,
+        schemas: vec![],
+        requests,
+        limits: BTreeMap::new(),
+    };
+    let granted = Authority::of_operator(Grant::default_set());
+    KnownComponent { manifest, digest: Digest::of(id.as_bytes()), first_party: true, granted }
+}
+
+fn closed(properties: Value, required: Value) -> Value {
+    json!({"type": "object", "additionalProperties": false, "properties": properties, "required": required})
+}
+
+/// The components of the tests.
+pub(crate) fn components() -> Components {
+    let patterns = json!({"type": ["array", "null"], "items": {"type": "string"}, "default": null});
+    let filesystem = closed(
+        json!({
+            "path": {"type": "string", "minLength": 1, "x-palisade-path": "read"},
+            "chunk_size": {"type": "integer", "default": 8192, "exclusiveMinimum": 0},
+            "encoding": {"type": "string", "default": "utf-8"},
+            "errors": {"enum": ["strict", "replace", "ignore"], "default": "strict"},
+            "include_patterns": patterns,
+            "exclude_patterns": patterns,
+            "max_files": {"type": "integer", "default": 1000, "exclusiveMinimum": 0},
+        }),
+        json!(["path"]),
+    );
+    let mut sqlite = closed(
+        json!({
+            "database_path": {"type": "string", "x-palisade-connection": "sqlite"},
+            "max_rows_per_table": {"type": "integer", "default": 10, "exclusiveMinimum": 0},
+        }),
+        json!(["database_path"]),
+    );
+    sqlite["x-palisade-wcf-lax"] = json!(true);
+    let matching = |ruleset: &str, kind: &str| {
+        json!({
+            "type": "object", "additionalProperties": false, "x-palisade-wcf-lax": true,
+            "default": {"ruleset": ruleset}, "required": ["ruleset"],
+            "properties": {
+                "ruleset": {"type": "string", "x-palisade-ruleset": kind},
+                "evidence_context_size": {"enum": ["small", "medium", "large", "full"], "default": "medium"},
+                "maximum_evidence_count": {"type": "integer", "minimum": 1, "maximum": 20, "default": 3},
+            },
+        })
+    };
+    let llm = json!({
+        "type": "object", "additionalProperties": false, "x-palisade-wcf-lax": true, "default": {},
+        "properties": {
+            "enable_llm_validation": {"type": "boolean", "default": false},
+            "llm_validation_mode": {"enum": ["standard", "conservative", "aggressive"], "default": "standard"},
+        },
+    });
+    let window = json!({"enum": ["small", "medium", "large", "full"], "default": "small"});
+    let analyser = |ruleset: &str, kind: &str| {
+        closed(
+            json!({"pattern_matching": matching(ruleset, kind), "llm_validation": llm, "source_code_context_window": window}),
+            json!([]),
+        )
+    };
+    let classifier = |kind: &str| {
+        let default = format!("local/{kind}/1.0.0");
+        closed(json!({"ruleset": {"type": "string", "default": default, "x-palisade-ruleset": kind}}), json!([]))
+    };
+    let text = || port("documents", &["standard_input/1", "source_code/1"], Arity::Many);
+    let code = || port("documents", &["source_code/1"], Arity::Many);
+    let indicators = |schema: &str| vec![port("indicators", &[schema], Arity::Many), ruleset_port("/ruleset")];
+    let analysing = |port: InputPort| vec![port, ruleset_port("/pattern_matching/ruleset")];
+    let empty = || closed(json!({}), json!([]));
+    let all = [
+        component("palisade:filesystem", vec![], "standard_input/1.0.0", filesystem),
+        component("palisade:sqlite", vec![], "standard_input/1.0.0", sqlite),
+        component(
+            "palisade:source_code_analyser",
+            vec![port("documents", &["standard_input/1"], Arity::Many)],
+            "source_code/1.0.0",
+            closed(json!({"max_file_size": {"type": "integer", "default": 10_485_760}}), json!([])),
+        ),
+        component(
+            "palisade:personal_data",
+            analysing(text()),
+            "personal_data_indicator/1.0.0",
+            analyser("local/personal_data_indicator/1.0.0", KIND),
+        ),
+        component(
+            "palisade:processing_purpose",
+            analysing(text()),
+            "processing_purpose_indicator/1.0.0",
+            analyser("local/processing_purposes/1.0.0", "processing_purpose"),
+        ),
+        component(
+            "palisade:data_subject",
+            analysing(text()),
+            "data_subject_indicator/1.0.0",
+            analyser("local/data_subject_indicator/1.0.0", "data_subject_indicator"),
+        ),
+        component(
+            "palisade:service_integration",
+            analysing(code()),
+            "service_integration_indicator/1.0.0",
+            analyser("local/service_integrations/1.0.0", "service_integration"),
+        ),
+        component(
+            "palisade:data_collection",
+            analysing(code()),
+            "data_collection_indicator/1.0.0",
+            analyser("local/data_collection/1.0.0", "data_collection"),
+        ),
+        component(
+            "palisade:gdpr_personal_data_classifier",
+            indicators("personal_data_indicator/1"),
+            "gdpr_personal_data/1.0.0",
+            classifier("gdpr_personal_data_classification"),
+        ),
+        component(
+            "palisade:gdpr_data_subject_classifier",
+            indicators("data_subject_indicator/1"),
+            "gdpr_data_subject/1.0.0",
+            classifier("gdpr_data_subject_classification"),
+        ),
+        component(
+            "palisade:gdpr_processing_purpose_classifier",
+            indicators("processing_purpose_indicator/1"),
+            "gdpr_processing_purpose/1.0.0",
+            classifier("gdpr_processing_purpose_classification"),
+        ),
+        component(
+            "palisade:gdpr_service_integration_classifier",
+            indicators("service_integration_indicator/1"),
+            "gdpr_service_integration/1.0.0",
+            classifier("gdpr_service_integration_classification"),
+        ),
+        component(
+            "palisade:gdpr_data_collection_classifier",
+            indicators("data_collection_indicator/1"),
+            "gdpr_data_collection/1.0.0",
+            classifier("gdpr_data_collection_classification"),
+        ),
+        component(
+            "acme:pair",
+            vec![
+                port("left", &["standard_input/1"], Arity::One),
+                port("right", &["source_code/1"], Arity::One),
+                port("more", &["personal_data_indicator/1"], Arity::Optional),
+            ],
+            "standard_input/1.0.0",
+            empty(),
+        ),
+        component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
+    ];
+    let mut components = Components::default();
+    for component in all {
+        let id = component.manifest.id.clone();
+        if id.namespace() == "palisade" {
+            components.alias(id.name(), id.clone());
+        }
+        components.add(component);
+    }
+    components
+}
+
+/// What is found under each wanted ruleset's name: the test's own, else what `find` gives.
+pub(crate) fn lookup(
+    runbook: &palisade_runbook::Runbook,
+    components: &Components,
+    find: &dyn Fn(&palisade_runbook::WantedRuleset) -> Option<RulesetLookup>,
+) -> BTreeMap<(palisade_runbook::RulesetName, String), RulesetLookup> {
+    let mut found = BTreeMap::new();
+    for wanted in wanted_rulesets(runbook, components) {
+        let lookup = find(&wanted).unwrap_or_else(|| RulesetLookup::Missing {
+            names: vec!["demo".into(), "unusable".into()],
+            versions: if wanted.name.name == "demo" { vec!["1.0.0".into()] } else { vec![] },
+        });
+        found.insert((wanted.name, wanted.kind), lookup);
+    }
+    found
+}
+
+fn demo(wanted: &palisade_runbook::WantedRuleset) -> Option<RulesetLookup> {
+    let schemas = Registry::builtin().unwrap();
+    match (wanted.name.name.as_str(), wanted.name.version.as_str()) {
+        ("unusable", _) => Some(RulesetLookup::Unusable),
+        ("demo", "1.0.0") if wanted.kind == KIND => {
+            let (ruleset, diagnostics) = read_ruleset(&Source::new("demo.yaml", RULESET), None, &wanted.kind, &schemas);
+            assert_eq!(diagnostics, []);
+            Some(RulesetLookup::Found(Arc::new(ruleset.unwrap())))
+        }
+        _ => None,
+    }
+}
+
+/// Parses and plans a runbook with the components of the tests.
+pub(crate) fn check(source: &Source) -> (Option<Plan>, Vec<Diagnostic>) {
+    check_with(source, &demo)
+}
+
+/// As [`check`], with rulesets from elsewhere.
+pub(crate) fn check_with(
+    source: &Source,
+    find: &dyn Fn(&palisade_runbook::WantedRuleset) -> Option<RulesetLookup>,
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let (runbook, mut diagnostics) = parse(source, &BTreeMap::new());
+    let Some(runbook) = runbook else { return (None, diagnostics) };
+    let components = components();
+    let rulesets = lookup(&runbook, &components, find);
+    let context = PlanContext {
+        components: &components,
+        schemas: &Registry::builtin().unwrap(),
+        rulesets: &rulesets,
+        ceilings: &BTreeMap::new(),
+        folder: &WorkingFolder::new(b"/work/folder").unwrap(),
+    };
+    let broken = diagnostics.iter().any(Diagnostic::is_error);
+    let (planned, more) = plan(&runbook, &context);
+    diagnostics.extend(more);
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
+    (planned.filter(|_| !broken), diagnostics)
+}
