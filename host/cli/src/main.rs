@@ -1,2 +1,80 @@
-//! To come.
-fn main() {}
+//! The `palisade` command: reads what was typed, does it, ends with a code that says how it went.
+//!
+//! This crate is the only one that prints, reads the environment or ends the process.
+
+mod args;
+mod commands;
+mod component_check;
+mod documents;
+mod embedded;
+mod exit_code;
+mod failure;
+mod interrupt;
+mod output;
+mod render;
+mod rulesets;
+mod settings;
+mod workspace;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use exit_code::ExitCode;
+use failure::CliError;
+use settings::Settings;
+
+fn main() -> std::process::ExitCode {
+    // Before anything else: a compile worker runs under a small address space and needs nothing of the rest.
+    if std::env::args_os().nth(1).is_some_and(|first| first == commands::COMPILE_WORKER) {
+        return commands::compile_worker();
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return render::usage(&error).into(),
+    };
+    start_tracing(cli.global.verbose);
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&cli)));
+    let code = match outcome {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            render::error(&cli.global, &error);
+            error.code
+        }
+        // The panic's own text is on standard error already.
+        Err(_) => {
+            render::bug(&cli.global);
+            ExitCode::Bug
+        }
+    };
+    code.into()
+}
+
+fn run(cli: &Cli) -> Result<ExitCode, CliError> {
+    let settings = Settings::resolve(&cli.global)?;
+    let context = commands::Context { settings, format: cli.global.format };
+    match &cli.command {
+        Command::Init(args) => commands::init::exec(&context, args),
+        Command::Run(args) => commands::run::exec(&context, args),
+        Command::Component(command) => commands::component::exec(&context, command),
+        Command::Plugin(command) => commands::plugin::exec(&context, command),
+        Command::Schema(command) => commands::schema::exec(&context, command),
+        Command::Ruleset(command) => commands::ruleset::exec(&context, command),
+        Command::Doctor => commands::doctor::exec(&context),
+    }
+}
+
+/// Spans and events go to standard error: warnings by default, `-v` for steps, `-vv` for each host call; `PALISADE_LOG`
+/// takes the filters of `tracing`.
+fn start_tracing(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 => "off",
+        1 => "palisade_engine=info,palisade_sandbox=info,palisade_store=info",
+        _ => "palisade_engine=trace,palisade_sandbox=trace,palisade_store=trace",
+    };
+    let filter = EnvFilter::try_from_env("PALISADE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .init();
+}

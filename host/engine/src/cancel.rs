@@ -19,8 +19,9 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// The flag itself, for the sandbox.
-    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+    /// The flag itself, for the sandbox and for signal handlers.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
 

@@ -85,7 +85,7 @@ impl Document {
     pub fn write(&self, out: impl Write) -> Result<(), DocumentError> {
         let mut writer =
             DocumentWriter::begin(&self.schema, self.artifact.metadata.clone(), self.export.started_ms, out)?;
-        self.for_each_line(|_, line| Ok(writer.item(line)?))?;
+        self.lines(|_, line| Ok(writer.item(line)?))?;
         writer.finish()?.flush()?;
         Ok(())
     }
@@ -96,13 +96,21 @@ impl Document {
     /// When the items can't be read or `take` fails.
     pub fn for_each(&self, take: &mut dyn FnMut(Value) -> std::io::Result<()>) -> Result<(), DocumentError> {
         let mut stamper = Stamper::new(&self.schema, self.export.started_ms);
-        self.for_each_line(|number, line| {
+        self.lines(|number, line| {
             let damaged = |_| DocumentError::Item { name: self.export.name.to_string(), item: number };
             Ok(take(stamper.item(line).map_err(damaged)?)?)
         })
     }
 
-    fn for_each_line(&self, mut take: impl FnMut(u64, &str) -> Result<(), DocumentError>) -> Result<(), DocumentError> {
+    /// Hands out each item as it was emitted, stamps missing: for counting.
+    ///
+    /// # Errors
+    /// When the items can't be read or `take` fails.
+    pub fn for_each_line(&self, take: &mut dyn FnMut(&str) -> std::io::Result<()>) -> Result<(), DocumentError> {
+        self.lines(|_, line| Ok(take(line)?))
+    }
+
+    fn lines(&self, mut take: impl FnMut(u64, &str) -> Result<(), DocumentError>) -> Result<(), DocumentError> {
         let mut reader = self.artifact.items.items();
         let mut buffer = Vec::new();
         while let Some(batch) = reader.next(BATCH_BYTES, &mut buffer)? {

@@ -13,14 +13,24 @@ use std::{
 use anyhow::{Context, bail};
 use palisade_kit::{BuildError, BuildRequest, BuiltGuest, CargoOutput, Toolchain, build_guests, list_guests};
 
-use crate::{project::Project, shell::timed};
+use crate::{
+    project::Project,
+    shell::{cargo, run as run_command, timed},
+};
 
-/// Builds the first-party components (`plugins/analysers/*`) into `target/plugins`.
-///
-/// This is where the manifests of first-party components can be taken from the finished components, should the binary
-/// carry them as constants.
+/// Builds the first-party components (`plugins/analysers/*`) into `target/plugins`, and writes what each says of itself
+/// beside it: the binary carries both.
 pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
-    build(project, toolchain, "plugins", "plugins/analysers")
+    build(project, toolchain, "plugins", "plugins/analysers")?;
+    timed("describing the components (the first time builds the sandbox, which takes minutes)", || {
+        let folder = project.components("plugins");
+        let components = wasm_files(&folder)?.into_iter().filter(|path| !path.to_string_lossy().ends_with(".symbols.wasm"));
+        run_command(
+            cargo(project)
+                .args(["run", "--quiet", "--release", "--package", "palisade-sandbox", "--example", "describe", "--"])
+                .args(components),
+        )
+    })
 }
 
 /// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, and the hello plugin

@@ -1,0 +1,259 @@
+//! What was typed: the command line, and nothing that it means yet.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Runs analysers you don't trust over data you can't leak.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every subcommand takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Folder for runs, artifacts and added components [default: .palisade beside palisade.toml]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// What is written to standard output
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Colours: auto uses them on a terminal
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+    /// Says more on standard error; twice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// The form of standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Writes a commented palisade.toml into the working folder
+    Init(InitArgs),
+    /// Runs a runbook
+    Run(RunArgs),
+    /// Adds, lists, shows and removes components
+    #[command(subcommand)]
+    Component(ComponentCommand),
+    /// Makes, builds, tests and runs a plugin of your own
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Lists and shows the schemas of artifacts
+    #[command(subcommand)]
+    Schema(SchemaCommand),
+    /// Lists, shows and validates rulesets
+    #[command(subcommand)]
+    Ruleset(RulesetCommand),
+    /// Says what of the set-up works and what does not
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Replaces a palisade.toml that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The runbook (YAML)
+    pub(crate) runbook: PathBuf,
+    /// Folder for NAME.json of each output and run.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes a report that a browser shows
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// How much of the evidence the report shows
+    #[arg(long, value_enum, default_value_t = EvidenceArg::Masked)]
+    pub(crate) evidence: EvidenceArg,
+    /// Writes the results in another program's form to standard output, or to the file after `=`
+    #[arg(long, value_name = "wcf[=FILE]")]
+    pub(crate) export: Option<String>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Grants a power for this run alone, as fs-read=PATH; may be given more than once
+    #[arg(long, value_name = "POWER=SCOPE")]
+    pub(crate) allow: Vec<String>,
+    /// Pure steps run again even if their result is known (nothing is reused in this version)
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Ends with code 1 if any part of the input was skipped
+    #[arg(long)]
+    pub(crate) fail_on_skip: bool,
+    /// Ends with code 1 if a finding has this value in any of its fields, as a category; may be given more than once
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) fail_on: Vec<String>,
+    /// Shows no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Instances that run at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// How much evidence is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvidenceArg {
+    /// The shape of it, no character.
+    Masked,
+    /// As it is in the data.
+    Full,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ComponentCommand {
+    /// Checks a component and adds it to the registry
+    Add {
+        /// The component (.wasm)
+        file: PathBuf,
+        /// Its symbol file, so that a panic names functions and lines [default: FILE.symbols.wasm if it is there]
+        #[arg(long, value_name = "FILE")]
+        symbols: Option<PathBuf>,
+    },
+    /// Lists all components, those that come with Palisade included
+    List,
+    /// Shows what a component is, imports, asks for and may do
+    Show {
+        /// Its id or alias, with an optional @version
+        name: String,
+    },
+    /// Removes an added component
+    Remove {
+        /// Its id and version, as acme:pii@1.0.0
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Makes a folder with a plugin that works
+    New {
+        /// Its name, as acme:word_count; without a namespace it is `example`
+        name: String,
+        /// Where to make it [default: a folder of its name here]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Builds the plugin of a folder into a component
+    Build {
+        #[command(flatten)]
+        at: PluginAt,
+        /// Lets rustup add the wasm target if no toolchain for guests is found
+        #[arg(long)]
+        install_target: bool,
+    },
+    /// Runs the case folders of a plugin and shows what differs
+    Test {
+        #[command(flatten)]
+        at: PluginAt,
+        /// Writes what came out as what is expected; read it first
+        #[arg(long)]
+        accept: bool,
+        /// Only cases whose name contains this
+        #[arg(long, value_name = "TEXT")]
+        case: Option<String>,
+    },
+    /// Runs a plugin over files of items and writes what it emits
+    Run {
+        #[command(flatten)]
+        at: PluginAt,
+        /// An input: PORT=FILE, items as JSON Lines or a document as JSON; may be given more than once
+        #[arg(long, value_name = "PORT=FILE")]
+        input: Vec<String>,
+        /// Its config: JSON, or @FILE
+        #[arg(long, value_name = "JSON")]
+        config: Option<String>,
+        /// Grants a power for this run alone, as fs-read=PATH
+        #[arg(long, value_name = "POWER=SCOPE")]
+        allow: Vec<String>,
+    },
+}
+
+/// Where a plugin is.
+#[derive(Debug, Args)]
+pub(crate) struct PluginAt {
+    /// The plugin's folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Lists the schemas, with those that added components brought
+    List,
+    /// Writes a schema
+    Show {
+        /// Its name, with an optional /VERSION
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesetPaths {
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesetCommand {
+    /// Lists the rulesets that are found
+    List {
+        #[command(flatten)]
+        paths: RulesetPaths,
+    },
+    /// Shows what is in a ruleset
+    Show {
+        /// As local/NAME/VERSION
+        name: String,
+        #[command(flatten)]
+        paths: RulesetPaths,
+    },
+    /// Checks ruleset files and says everything that is wrong with them
+    Validate {
+        /// The files (YAML)
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The type they should have [default: found from what is in them]
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

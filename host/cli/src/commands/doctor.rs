@@ -1,0 +1,122 @@
+//! `palisade doctor`: what of the set-up works, and what to do about the rest.
+
+use super::Context;
+use crate::args::Format;
+use crate::embedded::FIRST_PARTY;
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
+use crate::render::console;
+use crate::workspace::{Workspace, cache_dir, state_dir};
+use palisade_sandbox::{Sandbox, Settings};
+use serde::Serialize;
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    what: &'static str,
+    /// `ok`, `missing` (something does not work without it) or `optional` (only plugin authors need it).
+    state: State,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    Missing,
+    Optional,
+}
+
+pub(crate) fn exec(context: &Context) -> Result<ExitCode, CliError> {
+    let checks = [settings(context), state(context), components(), sandbox(), containment(), cache(context), guests()];
+    if context.format == Format::Json {
+        console::json(&checks);
+    } else {
+        for check in &checks {
+            let word = match check.state {
+                State::Ok => "ok       ",
+                State::Missing => "missing  ",
+                State::Optional => "optional ",
+            };
+            let detail = check.detail.replace('\n', "\n                            ");
+            console::out(&format!("{word}{:18} {detail}\n", check.what));
+            if let Some(help) = &check.help {
+                console::out(&format!("                            help: {}\n", help.replace('\n', "\n                            ")));
+            }
+        }
+    }
+    let broken = checks.iter().any(|check| check.state == State::Missing);
+    Ok(if broken { ExitCode::Failed } else { ExitCode::Done })
+}
+
+fn ok(what: &'static str, detail: impl Into<String>) -> Check {
+    Check { what, state: State::Ok, detail: detail.into(), help: None }
+}
+
+fn missing(what: &'static str, detail: impl Into<String>, help: Option<String>) -> Check {
+    Check { what, state: State::Missing, detail: detail.into(), help }
+}
+
+fn settings(context: &Context) -> Check {
+    let file = context.settings.file.as_ref().map(|file| file.display().to_string());
+    ok("settings", file.unwrap_or_else(|| "no palisade.toml: the defaults hold (`palisade init` writes one)".to_owned()))
+}
+
+fn state(context: &Context) -> Check {
+    let dir = context.settings.data_dir.display().to_string();
+    match Workspace::open(&context.settings) {
+        Ok(_) => ok("state", dir),
+        Err(error) => missing("state", format!("{dir}: {}", error.message), error.help),
+    }
+}
+
+fn components() -> Check {
+    match FIRST_PARTY.len() {
+        0 => missing(
+            "components",
+            "this palisade was built without its components",
+            Some("`cargo xtask plugins`, then build palisade again".to_owned()),
+        ),
+        count => ok("components", format!("{count} come with this palisade")),
+    }
+}
+
+fn sandbox() -> Check {
+    match Sandbox::new(Settings::default()) {
+        Ok(sandbox) => match sandbox.warning() {
+            None => ok("sandbox", "wasmtime with a pool of instances"),
+            Some(warning) => ok("sandbox", warning.to_string()),
+        },
+        Err(error) => missing("sandbox", CliError::from_error(ExitCode::Bug, &error).message, None),
+    }
+}
+
+/// The kernel must resolve paths below an opened folder (`openat2`, Linux 5.6) and name open files (`/proc`).
+fn containment() -> Check {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    let opened = openat2(CWD, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::BENEATH);
+    match (opened, std::fs::read_link("/proc/self/fd/0").is_ok() || std::path::Path::new("/proc/self/fd").is_dir()) {
+        (Ok(_), true) => ok("files", "the kernel keeps connectors below the folders they were given"),
+        (Err(error), _) => missing("files", format!("openat2 does not work: {error}"), Some("Linux 5.6 or newer is needed".to_owned())),
+        (_, false) => missing("files", "/proc is not mounted", Some("connectors can't read files without it".to_owned())),
+    }
+}
+
+fn cache(context: &Context) -> Check {
+    let data_dir = &context.settings.data_dir;
+    ok("compiled code", format!("{}, its key in {}", cache_dir(data_dir).display(), state_dir(data_dir).display()))
+}
+
+fn guests() -> Check {
+    let report = palisade_kit::inspect(&palisade_kit::Environment::of_process());
+    match &report.toolchain {
+        Some(toolchain) => ok("plugin builds", toolchain.to_string()),
+        None => {
+            let looked: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+            let detail = format!("no compiler for plugins\n{}", looked.join("\n"));
+            Check { what: "plugin builds", state: State::Optional, detail, help: Some(report.help()) }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! `palisade run`: from a runbook to findings.
+
+use super::Context;
+use crate::args::{EvidenceArg, Format, RunArgs};
+use crate::documents::{ReportDocument, open_all};
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
+use crate::interrupt;
+use crate::output;
+use crate::render::{console, diagnostics, progress::Progress};
+use crate::rulesets::{self, FoundRulesets, RulesetFolders};
+use crate::workspace::Workspace;
+use palisade_authority::{Grant, Use, authorise};
+use palisade_engine::{Cancel, Observer, Ran, RunRequest, Silent};
+use palisade_model::record::RunRecord;
+use palisade_model::{neutral, strict_json};
+use palisade_report::TextStyle;
+use palisade_runbook::{Plan, PlanContext, Source, parse, plan, wanted_rulesets};
+use serde_json::Value;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+/// Where `--export` writes.
+enum ExportTo {
+    Stdout,
+    File(PathBuf),
+}
+
+pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliError> {
+    let export = args.export.as_deref().map(export_to).transpose()?;
+    if matches!(export, Some(ExportTo::Stdout)) && context.format == Format::Json {
+        return Err(CliError::usage("--format json and --export wcf both write to standard output")
+            .help("give the export a file: --export wcf=FILE"));
+    }
+    let source = rulesets::source(&args.runbook)?;
+    let workspace = Workspace::open(&context.settings)?;
+    let planned = plan_runbook(context, args, &workspace, &source)?;
+    deny_early(&planned.plan)?;
+    let engine = workspace.engine(args.threads)?;
+    let request = RunRequest {
+        plan: &planned.plan,
+        runbook: source.text().as_bytes(),
+        rulesets: &planned.found.rulesets,
+        schemas: &workspace.schemas,
+        folder: &context.settings.working_dir,
+        allowed: args.allow.clone(),
+    };
+    let cancel = Cancel::new();
+    interrupt::cancels(&cancel)?;
+    let progress = Progress::new(std::io::stderr().is_terminal());
+    // Whoever asked for a document alone still sees what goes on, on standard error.
+    let observer: &dyn Observer = if args.quiet { &Silent } else { &progress };
+    let mut ran = engine.run(&request, observer, &cancel).map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
+    ran.record.warnings = planned.warnings.into_iter().chain(engine.take_warnings()).collect();
+    let documents = open_all(engine.store(), &workspace.schemas, &ran.exports)?;
+    tell(context, args, &ran, &documents, export.as_ref())?;
+    Ok(exit_code(args, &ran.record, &documents))
+}
+
+/// A plan, and what it was made from.
+struct Planned {
+    plan: Plan,
+    found: FoundRulesets,
+    warnings: Vec<String>,
+}
+
+fn plan_runbook(
+    context: &Context,
+    args: &RunArgs,
+    workspace: &Workspace,
+    source: &Source,
+) -> Result<Planned, CliError> {
+    let grant = |text: &String| {
+        Grant::parse(&workspace.folder, text.as_bytes())
+            .map_err(|error| CliError::usage(format!("--allow {}: {error}", neutral::line(text, 200))))
+    };
+    let allowed = args.allow.iter().map(grant).collect::<Result<Vec<_>, _>>()?;
+    let components = workspace.components(&context.settings, &allowed)?;
+    let folders = RulesetFolders::new(&args.rulesets, &context.settings)?;
+    let (runbook, mut told) = parse(source, &context.settings.variables);
+    let mut found = FoundRulesets::default();
+    let mut planned = None;
+    if let Some(runbook) = &runbook {
+        found = folders.find(wanted_rulesets(runbook, &components), &workspace.schemas);
+        let (plan, more) = plan(
+            runbook,
+            &PlanContext {
+                components: &components,
+                schemas: &workspace.schemas,
+                rulesets: &found.lookups,
+                ceilings: &context.settings.ceilings,
+                folder: &workspace.folder,
+            },
+        );
+        told.extend(more);
+        planned = plan;
+    }
+    let all = || found.diagnostics.iter().map(|(file, told)| (file, told)).chain(told.iter().map(|told| (source, told)));
+    if context.format == Format::Json && all().any(|(_, told)| told.is_error()) {
+        console::json(&serde_json::json!({"diagnostics": all().map(|(_, told)| told).collect::<Vec<_>>()}));
+    }
+    let errors = diagnostics::show(all(), context.settings.colour_stderr);
+    let what = source.name();
+    match planned.filter(|_| errors == 0) {
+        Some(plan) => {
+            let warnings = all().map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message)).collect();
+            Ok(Planned { plan, found, warnings })
+        }
+        None if workspace.catalogue.list().iter().all(|entry| !entry.first_party) => {
+            Err(CliError::usage(format!("{what} can't be run: this palisade was built without its components"))
+                .help("build them first: `cargo xtask plugins`, then build palisade again"))
+        }
+        None => {
+            let count = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+            Err(CliError::usage(format!("{what} has {count}; nothing was started")))
+        }
+    }
+}
+
+/// Refuses a run whose config names a path that it may not reach, before anything starts.
+fn deny_early(plan: &Plan) -> Result<(), CliError> {
+    for step in &plan.steps {
+        let files = step.paths.iter().map(|named| (&named.pointer, Use::FsRead { path: named.path.clone() }));
+        let databases =
+            step.connections.iter().map(|named| (&named.pointer, Use::Sql { database: named.path.clone() }));
+        for (pointer, wanted) in files.chain(databases) {
+            let decision = authorise(&step.authority, &wanted);
+            if let Some(why) = decision.denial() {
+                let message = format!("step `{}` may not read what `{pointer}` of its config names: {why}", step.id);
+                let error = CliError::new(ExitCode::Denied, message);
+                return Err(match decision.allow_line() {
+                    Some(line) => error.help(format!("`{line}` would allow it for this run")),
+                    None => error,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes everything that was asked for.
+fn tell(
+    context: &Context,
+    args: &RunArgs,
+    ran: &Ran,
+    documents: &[ReportDocument],
+    export: Option<&ExportTo>,
+) -> Result<(), CliError> {
+    let reported: Vec<&dyn palisade_report::Document> = documents.iter().map(|document| document as _).collect();
+    if let Some(dir) = &args.out {
+        output::folder(&context.settings.working_dir.join(dir), &ran.record, documents)?;
+    }
+    let evidence = match args.evidence {
+        EvidenceArg::Masked => palisade_report::Evidence::Masked,
+        EvidenceArg::Full => palisade_report::Evidence::Full,
+    };
+    if let Some(file) = &args.report {
+        output::file(&context.settings.working_dir.join(file), |out| {
+            palisade_report::html(&ran.record, &reported, evidence, out).map_err(Into::into)
+        })?;
+    }
+    match export {
+        Some(ExportTo::Stdout) => {
+            let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+            let written = palisade_report::wcf(&ran.record, &reported, &mut stdout).map_err(anyhow::Error::from);
+            written.and_then(|()| Ok(stdout.flush()?)).map_err(|error| CliError::new(ExitCode::Failed, format!("{error:#}")))?;
+        }
+        Some(ExportTo::File(file)) => output::file(&context.settings.working_dir.join(file), |out| {
+            palisade_report::wcf(&ran.record, &reported, out).map_err(Into::into)
+        })?,
+        None => {}
+    }
+    if context.format == Format::Json {
+        console::json(&ran.record);
+    } else {
+        let style = TextStyle { colour: context.settings.colour_stderr, width: console::width() };
+        let mut text = Vec::new();
+        palisade_report::summary(&ran.record, &reported, style, &mut text)
+            .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
+        console::err("\n");
+        console::err(&String::from_utf8_lossy(&text));
+    }
+    Ok(())
+}
+
+/// The code of the run, made worse by what the caller wants to be a failure.
+fn exit_code(args: &RunArgs, record: &RunRecord, documents: &[ReportDocument]) -> ExitCode {
+    let mut code = ExitCode::of_run(record);
+    let skipped: u64 = record.steps.iter().map(|step| step.skipped_count).sum();
+    if args.fail_on_skip && skipped > 0 {
+        code = code.worse(ExitCode::Failed);
+    }
+    if !args.fail_on.is_empty() && documents.iter().any(|document| has_class(document, &args.fail_on)) {
+        code = code.worse(ExitCode::Failed);
+    }
+    code
+}
+
+/// Says whether a finding has one of these values in one of its own fields, as its category.
+fn has_class(document: &ReportDocument, classes: &[String]) -> bool {
+    let mut found = false;
+    let looked = palisade_report::Document::for_each_line(document, &mut |line| {
+        let item = strict_json::from_str(line).unwrap_or_default();
+        let named = |value: &Value| value.as_str().is_some_and(|text| classes.iter().any(|class| class == text));
+        found |= item.as_object().is_some_and(|fields| fields.values().any(named));
+        Ok(())
+    });
+    // What can't be read can't be cleared.
+    found || looked.is_err()
+}
+
+fn export_to(text: &str) -> Result<ExportTo, CliError> {
+    match text.split_once('=') {
+        None if text == "wcf" => Ok(ExportTo::Stdout),
+        Some(("wcf", file)) if !file.is_empty() => Ok(ExportTo::File(Path::new(file).to_owned())),
+        _ => {
+            let text = neutral::line(text, 80);
+            Err(CliError::usage(format!("--export {text}: the only form is `wcf`, or `wcf=FILE`")))
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Whether bytes from foreign hands are a component that can be registered, and what it says of itself.
+
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
+use palisade_model::{Digest, Manifest};
+use palisade_sandbox::{Compiling, DescribeError, Imports, LoadError, Sandbox, Settings, describe};
+use palisade_schema::ArtifactSchema;
+use std::path::Path;
+
+/// A component that passed.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// What it says of itself.
+    pub(crate) manifest: Manifest,
+    /// The digest of its bytes.
+    pub(crate) digest: Digest,
+    /// What it imports.
+    pub(crate) imports: Imports,
+}
+
+/// Compiles a component under limits in a child process, type-checks it and asks it what it is.
+///
+/// # Errors
+/// When it is no component, too much to compile, does not fit the world, or its manifest breaks rules.
+pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<Checked, CliError> {
+    let bug = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Bug, error);
+    let sandbox = Sandbox::new(Settings::default()).map_err(|error| bug(&error))?;
+    let executable = std::env::current_exe().map_err(|error| bug(&error))?;
+    let digest = Digest::of(bytes);
+    let compiling = Compiling::Child { executable: &executable };
+    let loaded = sandbox.load(&digest, || Ok(bytes.to_vec()), compiling, None).map_err(|error| not_loaded(name, &error))?;
+    let manifest = describe(&loaded.prepared, &loaded.imports).map_err(|error| not_described(name, &error))?;
+    for own in &manifest.schemas {
+        ArtifactSchema::new(own.schema.clone(), own.json.clone())
+            .map_err(|error| CliError::usage(format!("{name}: schema `{}` can't be used: {error}", own.schema)))?;
+    }
+    palisade_schema::ConfigSchema::new(&manifest.config_schema)
+        .map_err(|error| CliError::usage(format!("{name}: its config schema can't be used: {error}")))?;
+    Ok(Checked { manifest, digest, imports: loaded.imports })
+}
+
+/// Reads a component file, of no more bytes than a component may have.
+///
+/// # Errors
+/// When it can't be read or is too large.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, CliError> {
+    use std::io::Read as _;
+    const MAX: u64 = palisade_sandbox::MAX_COMPONENT_BYTES as u64;
+    let name = file.display();
+    let unreadable = |error| CliError::usage(format!("{name} can't be read: {error}"));
+    let mut bytes = Vec::new();
+    std::fs::File::open(file).and_then(|file| file.take(MAX + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX {
+        return Err(CliError::usage(format!("{name} is larger than a component may be: {} MiB", MAX >> 20)));
+    }
+    Ok(bytes)
+}
+
+fn not_loaded(name: &str, error: &LoadError) -> CliError {
+    let CliError { message, .. } = CliError::from_error(ExitCode::Usage, error);
+    let told = CliError::usage(format!("{name} was not accepted: {}", palisade_model::neutral::block(&message, 2_000)));
+    match error {
+        LoadError::UnknownImport { .. } | LoadError::World(_) => {
+            told.help("build it for the world `analyser` or `connector` of the interface; `palisade plugin new` shows how")
+        }
+        _ => told,
+    }
+}
+
+fn not_described(name: &str, error: &DescribeError) -> CliError {
+    use std::fmt::Write as _;
+    let CliError { mut message, .. } = CliError::from_error(ExitCode::Usage, error);
+    if let DescribeError::Rules(rules) = error {
+        for rule in rules {
+            // Writing to a String can't fail.
+            let _ = write!(message, "\n  - {rule}");
+        }
+    }
+    CliError::usage(format!("{name} was not accepted: {}", palisade_model::neutral::block(&message, 4_000)))
+}

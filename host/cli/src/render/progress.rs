@@ -1,0 +1,115 @@
+//! Shows a run while it goes on: bars on a terminal, a line for each start and end elsewhere.
+
+use super::console;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use palisade_engine::{Observed, Observer};
+use palisade_model::unit::{Bytes, Count, Millis};
+use palisade_model::{StepId, Usage, neutral};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Listens to a run and shows it on standard error.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// The bars, where standard error is a terminal.
+    bars: Option<Bars>,
+}
+
+#[derive(Debug)]
+struct Bars {
+    all: MultiProgress,
+    of_steps: Mutex<BTreeMap<StepId, ProgressBar>>,
+}
+
+impl Progress {
+    /// Shows bars on a terminal, lines elsewhere.
+    pub(crate) fn new(terminal: bool) -> Self {
+        let all = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        Self { bars: terminal.then(|| Bars { all: all(), of_steps: Mutex::default() }) }
+    }
+
+    /// Writes a line that stays, above the bars.
+    fn line(&self, text: &str) {
+        match &self.bars {
+            Some(bars) => drop(bars.all.println(text)),
+            None => console::err(&format!("{text}\n")),
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn observe(&self, event: &Observed<'_>) {
+        match event {
+            Observed::Compiling { component } => self.line(&format!("compiling {component} (once)")),
+            Observed::StepStarted { step, component, input_bytes, parts } => {
+                if let Some(bars) = &self.bars {
+                    bars.start(step, *input_bytes);
+                } else {
+                    let parts = if *parts > 1 { format!(" in {parts} parts") } else { String::new() };
+                    let input = if *input_bytes > 0 { format!(" over {}", Bytes(*input_bytes)) } else { String::new() };
+                    self.line(&format!("{step}: {component} started{input}{parts}"));
+                }
+            }
+            Observed::StepProgress { step, usage, said } => {
+                if let Some(bars) = &self.bars {
+                    bars.advance(step, usage, *said);
+                }
+            }
+            Observed::StepSucceeded { step, items, skipped, usage } => {
+                let skipped = if *skipped > 0 { format!(", {} skipped", Count(*skipped)) } else { String::new() };
+                self.end(step, &format!("{step}: {} items{skipped}, {}", Count(*items), figures(usage)));
+            }
+            Observed::StepFailed { step, failure } => {
+                self.end(step, &format!("{step}: failed: {}", neutral::line(&failure.message, 500)));
+            }
+            Observed::StepSkipped { step, because } => self.line(&format!("{step}: skipped, since `{because}` failed")),
+        }
+    }
+}
+
+impl Progress {
+    fn end(&self, step: &StepId, text: &str) {
+        if let Some(bar) = self.bars.as_ref().and_then(|bars| bars.steps().remove(step)) {
+            bar.finish_and_clear();
+        }
+        self.line(text);
+    }
+}
+
+impl Bars {
+    fn steps(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, ProgressBar>> {
+        self.of_steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self, step: &StepId, input_bytes: u64) {
+        // The templates are constants; with a wrong one the default would show.
+        let style = if input_bytes > 0 { "{prefix:20} {bar:24} {percent:>3}% {msg}" } else { "{prefix:20} {spinner} {msg}" };
+        let bar = if input_bytes > 0 { ProgressBar::new(input_bytes) } else { ProgressBar::new_spinner() };
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(step.to_string());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        self.steps().insert(step.clone(), self.all.add(bar));
+    }
+
+    fn advance(&self, step: &StepId, usage: &Usage, said: Option<(u64, Option<u64>)>) {
+        if let Some(bar) = self.steps().get(step) {
+            bar.set_position(usage.input_bytes);
+            let said = match said {
+                Some((done, Some(total))) => format!("{} of {}, ", Count(done), Count(total)),
+                Some((done, None)) => format!("{}, ", Count(done)),
+                None => String::new(),
+            };
+            bar.set_message(format!("{said}{}", figures(usage)));
+        }
+    }
+}
+
+fn figures(usage: &Usage) -> String {
+    let bytes = usage.input_bytes;
+    let speed = bytes.saturating_mul(1_000).checked_div(usage.wall_ms).filter(|_| bytes > 0);
+    let speed = speed.map_or_else(String::new, |speed| format!(", {}/s", Bytes(speed)));
+    format!("{} CPU, {} memory{speed}", Millis(usage.cpu_ms), Bytes(usage.memory_peak_bytes))
+}

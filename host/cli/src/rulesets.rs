@@ -1,0 +1,134 @@
+//! Where rulesets are found: `DIR/NAME/VERSION/NAME.yaml` in each folder in turn.
+
+use crate::failure::CliError;
+use crate::settings::Settings;
+use palisade_runbook::{Diagnostic, Ruleset, RulesetLookup, RulesetName, Source, WantedRuleset, read_ruleset};
+use palisade_schema::Registry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Most bytes of a ruleset file that are read; the reader's own budget is lower.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The folders in which rulesets are looked up, first found first taken.
+#[derive(Debug)]
+pub(crate) struct RulesetFolders(Vec<PathBuf>);
+
+/// What was found for a plan.
+#[derive(Debug, Default)]
+pub(crate) struct FoundRulesets {
+    /// For the planner: by name and wanted type.
+    pub(crate) lookups: BTreeMap<(RulesetName, String), RulesetLookup>,
+    /// For the run: by the name in the plan.
+    pub(crate) rulesets: BTreeMap<String, Arc<Ruleset>>,
+    /// What is wrong in the files, each with the file.
+    pub(crate) diagnostics: Vec<(Source, Diagnostic)>,
+}
+
+impl RulesetFolders {
+    /// Folders of the command line go before those of `palisade.toml`.
+    pub(crate) fn new(typed: &[PathBuf], settings: &Settings) -> Result<Self, CliError> {
+        let typed = typed.iter().map(|dir| settings.working_dir.join(dir)).collect::<Vec<_>>();
+        if let Some(missing) = typed.iter().find(|dir| !dir.is_dir()) {
+            return Err(CliError::usage(format!("--rulesets {}: there is no such folder", missing.display())));
+        }
+        Ok(Self(typed.into_iter().chain(settings.ruleset_paths.iter().cloned()).collect()))
+    }
+
+    /// The file of a ruleset. A name that could leave its folder finds nothing.
+    pub(crate) fn file(&self, name: &RulesetName) -> Option<PathBuf> {
+        let plain = |part: &str| !part.starts_with('.') && !part.contains(['/', '\\', '\0']);
+        if !plain(&name.name) || !plain(&name.version) {
+            return None;
+        }
+        let file = |dir: &PathBuf| dir.join(&name.name).join(&name.version).join(format!("{}.yaml", name.name));
+        self.0.iter().map(file).find(|file| file.is_file())
+    }
+
+    /// All rulesets that would be found, by name and version, with their files.
+    pub(crate) fn list(&self) -> BTreeMap<(String, String), PathBuf> {
+        let mut found = BTreeMap::new();
+        for dir in &self.0 {
+            for name in names(dir) {
+                for version in names(&dir.join(&name)) {
+                    let file = dir.join(&name).join(&version).join(format!("{name}.yaml"));
+                    if file.is_file() {
+                        found.entry((name.clone(), version)).or_insert(file);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Finds and reads all rulesets that a plan wants.
+    pub(crate) fn find(&self, wanted: Vec<WantedRuleset>, schemas: &Registry) -> FoundRulesets {
+        let mut found = FoundRulesets::default();
+        for WantedRuleset { name, kind, .. } in wanted {
+            let lookup = match self.file(&name) {
+                None => self.missing(&name),
+                Some(file) => match source(&file) {
+                    Err(error) => {
+                        let told = Source::new(file.display().to_string(), "");
+                        let text = error.message;
+                        let code = palisade_runbook::Code::RulesetUnusable;
+                        let diagnostic = Diagnostic::new(code, told.name(), told.span(0, 0), text);
+                        found.diagnostics.push((told, diagnostic));
+                        RulesetLookup::Unusable
+                    }
+                    Ok(source) => {
+                        let (ruleset, diagnostics) = read_ruleset(&source, Some(&name), &kind, schemas);
+                        found.diagnostics.extend(diagnostics.into_iter().map(|told| (source.clone(), told)));
+                        match ruleset {
+                            Some(ruleset) => {
+                                let ruleset = Arc::new(ruleset);
+                                found.rulesets.insert(name.to_string(), Arc::clone(&ruleset));
+                                RulesetLookup::Found(ruleset)
+                            }
+                            None => RulesetLookup::Unusable,
+                        }
+                    }
+                },
+            };
+            found.lookups.insert((name, kind), lookup);
+        }
+        found
+    }
+
+    fn missing(&self, wanted: &RulesetName) -> RulesetLookup {
+        let known = self.list();
+        let names: BTreeSet<_> = known.keys().map(|(name, _)| name.clone()).collect();
+        let versions = known.keys().filter(|(name, _)| *name == wanted.name).map(|(_, version)| version.clone());
+        RulesetLookup::Missing { versions: versions.collect(), names: names.into_iter().collect() }
+    }
+}
+
+/// Reads a file of YAML.
+///
+/// # Errors
+/// When it can't be read, is too large or is not UTF-8.
+pub(crate) fn source(file: &Path) -> Result<Source, CliError> {
+    let name = file.display().to_string();
+    let unreadable = |error: std::io::Error| CliError::usage(format!("{name} can't be read: {error}"));
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    if !opened.metadata().map_err(unreadable)?.is_file() {
+        return Err(CliError::usage(format!("{name} is not a file")));
+    }
+    opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(CliError::usage(format!("{name} has more than {} MiB", MAX_BYTES >> 20)));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| CliError::usage(format!("{name} is not UTF-8: byte {} is wrong", error.utf8_error().valid_up_to())))?;
+    Ok(Source::new(name, text))
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}

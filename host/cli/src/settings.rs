@@ -1,0 +1,210 @@
+//! What holds for this call: the command line, the environment and `palisade.toml` put together.
+
+use crate::args::{Colour, Global};
+use crate::failure::CliError;
+use palisade_model::LimitKind;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+/// The operator's file.
+pub(crate) const FILE_NAME: &str = "palisade.toml";
+/// The folder for state, beside the operator's file.
+pub(crate) const DATA_DIR_NAME: &str = ".palisade";
+/// Most bytes of `palisade.toml` that are read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// What holds for this call.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The folder in which Palisade runs: paths in runbooks are relative to it.
+    pub(crate) working_dir: PathBuf,
+    /// Where state is kept.
+    pub(crate) data_dir: PathBuf,
+    /// The `palisade.toml` that was found.
+    pub(crate) file: Option<PathBuf>,
+    /// Folders of rulesets named in the file, absolute.
+    pub(crate) ruleset_paths: Vec<PathBuf>,
+    /// The operator's ceilings.
+    pub(crate) ceilings: BTreeMap<LimitKind, u64>,
+    /// Short names of components: alias → id.
+    pub(crate) aliases: BTreeMap<String, String>,
+    /// The variables that runbooks may use, with their values.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// Colours on standard output and standard error.
+    pub(crate) colour_stdout: bool,
+    /// Colours on standard error.
+    pub(crate) colour_stderr: bool,
+}
+
+/// `palisade.toml` as written. Unknown keys are errors.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    rulesets: Rulesets,
+    #[serde(default)]
+    ceilings: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    aliases: BTreeMap<String, String>,
+    #[serde(default)]
+    environment: Environment,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rulesets {
+    #[serde(default)]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Environment {
+    /// Names of variables that `${NAME}` in a runbook may stand for.
+    #[serde(default)]
+    variables: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the operator's file and the environment.
+    ///
+    /// # Errors
+    /// When the working folder or the file can't be read, or the file has a mistake.
+    pub(crate) fn resolve(global: &Global) -> Result<Self, CliError> {
+        let working_dir = std::env::current_dir()
+            .map_err(|error| CliError::usage(format!("the working folder can't be found: {error}")))?;
+        let file = working_dir.ancestors().map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file());
+        let base = file.as_deref().and_then(Path::parent).unwrap_or(&working_dir);
+        let data_dir = global.data_dir.as_ref().map_or_else(|| base.join(DATA_DIR_NAME), |dir| working_dir.join(dir));
+        let written = file.as_deref().map(read).transpose()?.unwrap_or_default();
+        let place = file.as_deref().unwrap_or(Path::new(FILE_NAME)).display().to_string();
+        let ceilings = ceilings(&written.ceilings, &place)?;
+        for (alias, id) in &written.aliases {
+            let good = alias.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.version.is_none())
+                && !alias.contains(':')
+                && id.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.name.contains(':'));
+            if !good {
+                return Err(CliError::usage(format!("{place}: [aliases] `{alias}` = `{id}` is not `name` = `namespace:name`")));
+            }
+        }
+        let colour = |terminal: bool| match global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        Ok(Self {
+            ruleset_paths: written.rulesets.paths.iter().map(|path| base.join(path)).collect(),
+            ceilings,
+            aliases: written.aliases,
+            variables: variables(&written.environment.variables),
+            colour_stdout: colour(std::io::stdout().is_terminal()),
+            colour_stderr: colour(std::io::stderr().is_terminal()),
+            working_dir,
+            data_dir,
+            file,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<File, CliError> {
+    let place = path.display();
+    let unreadable = |error| CliError::usage(format!("{place} can't be read: {error}"));
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
+        .map_err(unreadable)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(CliError::usage(format!("{place} is larger than 1 MiB")));
+    }
+    toml::from_str(&text).map_err(|error| {
+        CliError::usage(format!("{place} has a mistake:\n{}", palisade_model::neutral::block(error.to_string().trim_end(), 4_096)))
+    })
+}
+
+fn ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<BTreeMap<LimitKind, u64>, CliError> {
+    let mut ceilings = BTreeMap::new();
+    for (key, value) in written {
+        let known = || LimitKind::all().map(LimitKind::key).collect::<Vec<_>>().join(", ");
+        let kind = LimitKind::from_key(key)
+            .ok_or_else(|| CliError::usage(format!("{place}: [ceilings] has no `{key}`")).help(format!("known are {}", known())))?;
+        let amount = match value {
+            toml::Value::Integer(amount) => kind.parse(&amount.to_string()),
+            toml::Value::String(text) => kind.parse(text),
+            toml::Value::Float(amount) => kind.parse(&amount.to_string()),
+            _ => return Err(CliError::usage(format!("{place}: [ceilings] {key} is neither a number nor a text"))),
+        };
+        let amount = amount.map_err(|error| CliError::usage(format!("{place}: [ceilings] {key}: {error}")))?;
+        ceilings.insert(kind, amount);
+    }
+    Ok(ceilings)
+}
+
+fn variables(names: &[String]) -> BTreeMap<String, String> {
+    names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
+}
+
+/// What `palisade init` writes: every setting, commented, at its default.
+#[must_use]
+pub(crate) fn commented_file() -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from(
+        "# Palisade: what the operator of this folder allows and sets.\n\
+         # Every line is a comment that shows the default; paths are relative to this file.\n\n\
+         [rulesets]\n\
+         # Folders in which `local/NAME/VERSION` is looked up, as FOLDER/NAME/VERSION/NAME.yaml.\n\
+         # paths = [\"rulesets\"]\n\n\
+         [aliases]\n\
+         # Short names for components in runbooks.\n\
+         # pii = \"acme:pii_finder\"\n\n\
+         [environment]\n\
+         # Variables that `${NAME}` in a runbook may stand for; all others are errors.\n\
+         # variables = [\"DATA_FOLDER\"]\n\n\
+         [ceilings]\n\
+         # The most that any step may have of each limit, whatever it asks for.\n",
+    );
+    for kind in LimitKind::all() {
+        let shown = kind.show(kind.default_ceiling());
+        let value = match kind.unit() {
+            palisade_model::limits::LimitUnit::Count => kind.default_ceiling().to_string(),
+            _ => format!("\"{shown}\""),
+        };
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "# {} = {value}", kind.key());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_is_valid_and_so_is_each_of_its_lines() {
+        let text = commented_file();
+        toml::from_str::<File>(&text).unwrap();
+        let uncommented: String = text
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let file: File = toml::from_str(&uncommented).unwrap();
+        let ceilings = ceilings(&file.ceilings, "test").unwrap();
+        for kind in LimitKind::all() {
+            assert_eq!(ceilings.get(&kind), Some(&kind.default_ceiling()), "{kind}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_amounts_are_errors() {
+        assert!(toml::from_str::<File>("[ruleset]\n").is_err());
+        let file: File = toml::from_str("[ceilings]\nmemry = 1\n").unwrap();
+        assert!(ceilings(&file.ceilings, "test").is_err());
+        let file: File = toml::from_str("[ceilings]\nmemory = \"1 parsec\"\n").unwrap();
+        assert!(ceilings(&file.ceilings, "test").is_err());
+        let file: File = toml::from_str("[ceilings]\nwall = 2\nmemory = \"1 GiB\"\n").unwrap();
+        let read = ceilings(&file.ceilings, "test").unwrap();
+        assert_eq!((read[&LimitKind::Wall], read[&LimitKind::Memory]), (2_000, 1 << 30));
+    }
+}

@@ -1,0 +1,202 @@
+//! The installation as a subcommand finds it: the store, the components and schemas in it, an engine to run them.
+
+use crate::embedded::FIRST_PARTY;
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
+use crate::settings::Settings;
+use palisade_authority::{Authority, Grant, ScopedPath, WorkingFolder};
+use palisade_engine::{Catalogue, Engine, EngineParts, Entry, FirstParty};
+use palisade_model::id::ComponentName;
+use palisade_model::{ComponentId, Digest, Manifest, TenantId};
+use palisade_runbook::{Components, KnownComponent};
+use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
+use palisade_schema::Registry;
+use palisade_store::Store;
+use serde::Deserialize;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+/// What is known of an installation without running anything.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) store: Store,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) schemas: Registry,
+    pub(crate) folder: WorkingFolder,
+    data_dir: PathBuf,
+}
+
+/// A manifest as the build wrote it.
+#[derive(Debug, Deserialize)]
+struct Described {
+    digest: Digest,
+    manifest: Manifest,
+}
+
+impl Workspace {
+    /// Opens the store of these settings; it is made if it is not there.
+    ///
+    /// # Errors
+    /// When it can't be opened or read.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, CliError> {
+        let store = Store::open(&settings.data_dir, TenantId::default())
+            .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
+        let catalogue = Catalogue::new(first_party()?, &store, &settings.data_dir)
+            .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
+        let schemas = schemas(&catalogue)?;
+        let folder = WorkingFolder::new(settings.working_dir.as_os_str().as_bytes())
+            .map_err(|error| CliError::usage(format!("the working folder can't be used: {error}")))?;
+        Ok(Self { store, catalogue, schemas, folder, data_dir: settings.data_dir.clone() })
+    }
+
+    /// The components as runbooks name them, each with what the operator grants it: `allowed` beside the default set.
+    ///
+    /// # Errors
+    /// When an alias names no component.
+    pub(crate) fn components(&self, settings: &Settings, allowed: &[Grant]) -> Result<Components, CliError> {
+        let mut components = Components::default();
+        for entry in self.catalogue.list() {
+            components.add(KnownComponent {
+                manifest: Manifest::clone(&entry.manifest),
+                digest: entry.digest,
+                first_party: entry.first_party,
+                granted: self.granted(entry, allowed),
+            });
+            if entry.first_party {
+                components.alias(entry.manifest.id.name(), entry.manifest.id.clone());
+            }
+        }
+        for (alias, id) in &settings.aliases {
+            let name: ComponentName = id.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
+            let known: ComponentId =
+                name.name.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
+            if !self.catalogue.list().iter().any(|entry| entry.manifest.id == known) {
+                return Err(CliError::usage(format!("[aliases] `{alias}` names `{id}`, which is not registered"))
+                    .help("`palisade component list` shows what is; `palisade component add` adds one"));
+            }
+            if let Some(version) = &name.version {
+                components.put_in_force(&known, version);
+            }
+            components.alias(alias, known);
+        }
+        Ok(components)
+    }
+
+    /// What the operator grants a component: first-party ones may read below the working folder, others nothing but
+    /// what was allowed for this run. State is out of reach for all.
+    fn granted(&self, entry: &Entry, allowed: &[Grant]) -> Authority {
+        let default = if entry.first_party { Grant::default_set() } else { Vec::new() };
+        let authority = Authority::of_operator(default.into_iter().chain(allowed.iter().cloned()));
+        match ScopedPath::parse(&self.folder, self.data_dir.as_os_str().as_bytes()) {
+            Ok(state) => authority.without(state),
+            // A state folder that has no normal path can't be told apart from data: then nothing can be granted.
+            Err(_) => Authority::none(),
+        }
+    }
+
+    /// An entry by the name that runbooks use: id or alias, with an optional version.
+    pub(crate) fn entry(&self, settings: &Settings, name: &str) -> Result<&Entry, CliError> {
+        let parsed: ComponentName = name.parse().map_err(|error| CliError::usage(format!("`{name}`: {error}")))?;
+        let id = settings.aliases.get(&parsed.name).map_or(parsed.name.as_str(), String::as_str);
+        let matches = |entry: &&&Entry| {
+            let named = entry.manifest.id.to_string() == id
+                || entry.first_party && !id.contains(':') && entry.manifest.id.name() == id;
+            named && parsed.version.as_ref().is_none_or(|version| *version == entry.manifest.version)
+        };
+        let entries = self.catalogue.list();
+        let found = entries.iter().filter(matches).max_by(|a, b| a.manifest.version.cmp(&b.manifest.version));
+        found.copied().ok_or_else(|| {
+            CliError::usage(format!("there is no component `{name}`")).help("`palisade component list` shows all")
+        })
+    }
+
+    /// What a component imports, function by function.
+    ///
+    /// # Errors
+    /// When it can't be loaded.
+    pub(crate) fn imports(&self, entry: &Entry) -> Result<Imports, CliError> {
+        let bug = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Bug, error);
+        let sandbox = Sandbox::new(palisade_sandbox::Settings::default()).map_err(|error| bug(&error))?;
+        let executable = std::env::current_exe().map_err(|error| bug(&error))?;
+        let how = Compiling::Child { executable: &executable };
+        let cache = code_cache(&self.data_dir)?;
+        let loaded = sandbox.load(&entry.digest, || entry.bytes(), how, cache.as_ref());
+        loaded.map(|loaded| loaded.imports).map_err(|error| CliError::from_error(ExitCode::Integrity, &error))
+    }
+
+    /// Makes an engine with that many threads, one for each processor by default.
+    ///
+    /// # Errors
+    /// When the sandbox can't work on this system.
+    pub(crate) fn engine(&self, threads: Option<NonZeroUsize>) -> Result<Engine, CliError> {
+        let bug = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Bug, error);
+        let sandbox = Sandbox::new(palisade_sandbox::Settings::default()).map_err(|error| bug(&error))?;
+        let executable = std::env::current_exe().map_err(|error| bug(&error))?;
+        let threads = threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        Ok(Engine::new(EngineParts {
+            sandbox,
+            cache: code_cache(&self.data_dir)?,
+            store: self.store.clone(),
+            catalogue: self.catalogue.clone(),
+            threads,
+            executable,
+        }))
+    }
+}
+
+/// The components that the binary carries.
+pub(crate) fn first_party() -> Result<Vec<FirstParty>, CliError> {
+    FIRST_PARTY
+        .iter()
+        .map(|carried| {
+            let described: Described = serde_json::from_str(carried.manifest)
+                .map_err(|error| CliError::new(ExitCode::Bug, format!("a built-in manifest can't be read: {error}")))?;
+            Ok(FirstParty { manifest: described.manifest, digest: described.digest, bytes: carried.wasm })
+        })
+        .collect()
+}
+
+fn schemas(catalogue: &Catalogue) -> Result<Registry, CliError> {
+    let mut schemas = Registry::builtin().map_err(|error| CliError::from_error(ExitCode::Bug, &error))?;
+    for entry in catalogue.list() {
+        for own in &entry.manifest.schemas {
+            schemas
+                .register(&own.schema, &own.json)
+                .map_err(|error| CliError::from_error(ExitCode::Integrity, &error))?;
+        }
+    }
+    Ok(schemas)
+}
+
+/// Compiled code is kept for the user and not for the project, so that the first run in a new folder is quick; its key
+/// is kept elsewhere. Without a home both are below the data directory.
+fn code_cache(data_dir: &Path) -> Result<Option<CodeCache>, CliError> {
+    let (cache, state) = (cache_dir(data_dir), state_dir(data_dir));
+    for dir in [&cache, &state] {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|error| CliError::new(ExitCode::Failed, format!("{} can't be made: {error}", dir.display())))?;
+    }
+    CodeCache::open(&cache.join("compiled"), &state.join("compiled.key"))
+        .map(Some)
+        .map_err(|error| CliError::from_error(ExitCode::Integrity, &error))
+}
+
+/// Where caches of the user are.
+pub(crate) fn cache_dir(data_dir: &Path) -> PathBuf {
+    user_dir("XDG_CACHE_HOME", ".cache").unwrap_or_else(|| data_dir.join("cache"))
+}
+
+/// Where keys of the user are.
+pub(crate) fn state_dir(data_dir: &Path) -> PathBuf {
+    user_dir("XDG_STATE_HOME", ".local/state").unwrap_or_else(|| data_dir.join("keys"))
+}
+
+/// A folder of the XDG base directory specification: absolute, or it does not count.
+fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let set = std::env::var_os(variable).map(PathBuf::from).and_then(absolute);
+    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(below_home));
+    set.or_else(home).map(|dir| dir.join("palisade"))
+}
