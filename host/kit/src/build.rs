@@ -18,6 +18,9 @@ use crate::{BuiltGuest, ComponentError, Environment, TARGET, Toolchain, componen
 /// two and a half times as many instances per second can be started (docs/design).
 const STACK_BYTES: u32 = 128 << 10;
 
+/// What the symbol file is made from, whatever the project's profile says. It is stripped from the component.
+const SYMBOL_SETTINGS: [&str; 2] = ["profile.release.debug=\"line-tables-only\"", "profile.release.strip=\"none\""];
+
 /// Most bytes of cargo's messages that an error keeps, from the end.
 const MAX_STDERR_BYTES: usize = 256 << 10;
 
@@ -156,6 +159,9 @@ fn cargo_command(
     command.current_dir(project);
     command.args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     command.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(&target_dir);
+    for setting in SYMBOL_SETTINGS {
+        command.args(["--config", setting]);
+    }
     if request.locked {
         command.arg("--locked");
     }

@@ -1,5 +1,4 @@
 //! What an author can rely on, tried through the public API and without wasm.
-#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use std::borrow::Cow;
 
