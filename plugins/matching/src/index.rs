@@ -1,16 +1,19 @@
 //! Finds all places where any of many literals may match, in one pass over the text.
 //!
-//! Literals are looked up by the hash of their first word. Building this costs a small part of what an automaton
-//! costs, and each instance of a component builds its own; scanning is about as quick.
+//! Each literal is looked up by the hash of one of its words. Building this costs a small part of what an automaton
+//! costs, and each instance of a component builds its own; scanning is at least as quick.
 
 use std::collections::HashMap;
 
-use crate::literal::Literal;
+use crate::literal::{Literal, words};
 
 /// Bits of a word's hash that the filter looks at: 2^16 bits are 8 KiB, a quarter of a first-level cache.
 const FILTER_BITS: u32 = 16;
 /// Multiplier of the word hash: 2^64 divided by the golden ratio, odd.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The bit that makes ASCII letters lower-case, in each of eight bytes.
+const LOWER: u64 = 0x2020_2020_2020_2020;
 
 /// The byte is no part of a word and starts no wordless literal.
 const PLAIN: u8 = 0;
@@ -34,31 +37,38 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Builds the index; the number of a literal is its place in `literals`.
-    pub(crate) fn new(literals: Vec<Literal>) -> Self {
+    /// Builds the index of folded patterns that are not empty; the number of a literal is its place among them.
+    pub(crate) fn new(folded: &[String]) -> Self {
+        // Words that many patterns share would make many candidates: the rarest is looked for.
+        let mut patterns_with: HashMap<&str, usize> = HashMap::new();
+        for (_, word) in folded.iter().flat_map(|pattern| words(pattern)) {
+            *patterns_with.entry(word).or_default() += 1;
+        }
+        let weight = |word: &str| patterns_with.get(word).copied().unwrap_or(0);
         let mut index = Self {
+            literals: folded.iter().map(|pattern| Literal::new(pattern, weight)).collect(),
             classes: classes(),
             filter: vec![0; 1 << (FILTER_BITS - 6)].into_boxed_slice(),
             by_word: HashMap::default(),
             by_first: HashMap::new(),
-            literals: Vec::new(),
         };
-        for (number, literal) in (0_u32..).zip(&literals) {
+        let mut firsts = Vec::new();
+        for (number, literal) in (0_u32..).zip(&index.literals) {
             if literal.word().is_empty() {
                 if let Some(first) = literal.first() {
                     index.by_first.entry(first).or_default().push(number);
-                    index.expect_first(first);
+                    firsts.push(first);
                 }
             } else {
-                let hash = literal.word().bytes().fold(0, step);
-                index.by_word.entry(finish(hash)).or_default().push(number);
-                let (place, bit) = filter_place(finish(hash));
+                let hash = hash_of(literal.word().as_bytes());
+                index.by_word.entry(hash).or_default().push(number);
+                let (place, bit) = filter_place(hash);
                 if let Some(bits) = index.filter.get_mut(place) {
                     *bits |= bit;
                 }
             }
         }
-        index.literals = literals;
+        firsts.into_iter().for_each(|first| index.expect_first(first));
         index
     }
 
@@ -76,45 +86,70 @@ impl Index {
     /// boundaries. The places of one literal come in order and may overlap.
     pub(crate) fn scan(&self, text: &str, mut found: impl FnMut(u32, usize, usize)) {
         let bytes = text.as_bytes();
-        let class = |at: usize| bytes.get(at).map_or(PLAIN, |&byte| self.classes[usize::from(byte)]);
         let mut at = 0;
-        while at < bytes.len() {
-            // A run without anything of interest.
-            let Some(plain) = bytes.iter().skip(at).position(|&byte| self.classes[usize::from(byte)] != PLAIN) else {
-                return;
-            };
+        loop {
+            let Some(plain) = self.run(bytes, at, |class| class == PLAIN) else { return };
             at += plain;
-            let word = at;
-            let mut hash = 0;
-            loop {
-                let class = class(at);
-                if class >= WORD {
-                    hash = step(hash, class);
-                    at += 1;
-                } else if class & MAY_BE_WORD != 0
-                    && let Some((folded, length)) = odd_word_character(bytes, at)
-                {
-                    hash = step(hash, folded);
-                    at += length;
-                } else {
-                    break;
-                }
+            let start = at;
+            let word = self.run(bytes, at, |class| class >= WORD).unwrap_or(bytes.len() - at);
+            at += word;
+            let mut hash = None;
+            if self.class(bytes, at) & MAY_BE_WORD != 0 && odd_word_character(bytes, at).is_some() {
+                let folded;
+                (folded, at) = self.odd_word(bytes, start);
+                hash = Some(hash_of(&folded));
+            } else if word > 0 {
+                hash = Some(hash_ascii(bytes, start, word));
             }
-            if at > word {
-                let hash = finish(hash);
-                let (place, bit) = filter_place(hash);
-                if self.filter.get(place).is_some_and(|bits| bits & bit != 0) {
-                    for &number in self.by_word.get(&hash).into_iter().flatten() {
-                        if let Some((start, end)) = self.literal(number).and_then(|one| one.fit_word(text, word)) {
-                            found(number, start, end);
-                        }
+            match hash {
+                Some(hash) => {
+                    let (place, bit) = filter_place(hash);
+                    if self.filter.get(place).is_some_and(|bits| bits & bit != 0) {
+                        self.scan_word(text, hash, start, at, &mut found);
                     }
                 }
-            } else {
-                if class(at) & MAY_START != 0 {
-                    self.scan_first(text, at, &mut found);
+                None => {
+                    if self.class(bytes, at) & MAY_START != 0 {
+                        self.scan_first(text, at, &mut found);
+                    }
+                    at += 1;
                 }
+            }
+        }
+    }
+
+    /// What a scan does at a byte; nothing beyond the end.
+    fn class(&self, bytes: &[u8], at: usize) -> u8 {
+        bytes.get(at).map_or(PLAIN, |&byte| self.classes[usize::from(byte)])
+    }
+
+    /// How many bytes from `at` on have such a class; nothing if all have.
+    fn run(&self, bytes: &[u8], at: usize, is: impl Fn(u8) -> bool) -> Option<usize> {
+        bytes.get(at..)?.iter().position(|&byte| !is(self.classes[usize::from(byte)]))
+    }
+
+    /// A word with characters beyond ASCII that starts at `start`: folded, and where it ends.
+    #[cold]
+    fn odd_word(&self, bytes: &[u8], start: usize) -> (Vec<u8>, usize) {
+        let (mut folded, mut at) = (Vec::new(), start);
+        loop {
+            if let Some(byte) = bytes.get(at).filter(|byte| byte.is_ascii_alphanumeric()) {
+                folded.push(byte.to_ascii_lowercase());
                 at += 1;
+            } else if let Some((byte, length)) = odd_word_character(bytes, at) {
+                folded.push(byte);
+                at += length;
+            } else {
+                return (folded, at);
+            }
+        }
+    }
+
+    /// The literals with the word of that hash that fit around it.
+    fn scan_word(&self, text: &str, hash: u64, start: usize, end: usize, found: &mut impl FnMut(u32, usize, usize)) {
+        for &number in self.by_word.get(&hash).into_iter().flatten() {
+            if let Some((start, end)) = self.literal(number).and_then(|one| one.fit_word(text, start, end)) {
+                found(number, start, end);
             }
         }
     }
@@ -158,14 +193,38 @@ fn odd_word_character(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// Adds one byte to the hash of a word.
-fn step(hash: u64, byte: u8) -> u64 {
-    (hash.rotate_left(5) ^ u64::from(byte)).wrapping_mul(MIX)
+/// The hash of a folded word.
+fn hash_of(word: &[u8]) -> u64 {
+    let pieces = word.chunks(8).map(|piece| piece.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)));
+    pieces.fold(word.len() as u64, mix)
 }
 
-/// Spreads the hash of a whole word over all bits.
-fn finish(hash: u64) -> u64 {
-    hash ^ (hash >> 32)
+/// As [`hash_of`] for the ASCII word of `length` bytes at `start`, which is not folded yet.
+fn hash_ascii(bytes: &[u8], start: usize, length: usize) -> u64 {
+    let mut hash = length as u64;
+    let mut at = start;
+    let mut left = length;
+    while left > 0 {
+        let here = left.min(8);
+        let piece = match bytes.get(at..at + 8).and_then(|piece| piece.try_into().ok()) {
+            Some(eight) => u64::from_le_bytes(eight) & (u64::MAX >> (64 - 8 * here)),
+            // Near the end of the text.
+            None => {
+                bytes.get(at..at + here).into_iter().flatten().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+            }
+        };
+        // In letters this bit is the case, and digits have it.
+        hash = mix(hash, piece | (LOWER >> (64 - 8 * here)));
+        at += here;
+        left -= here;
+    }
+    hash
+}
+
+/// Adds up to eight bytes to a hash.
+fn mix(hash: u64, piece: u64) -> u64 {
+    let mixed = (hash ^ piece).wrapping_mul(MIX);
+    mixed ^ (mixed >> 32)
 }
 
 /// Where a hash is in the filter: word and bit.
@@ -195,9 +254,7 @@ impl std::hash::Hasher for Identity {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = step(self.0, byte);
-        }
+        self.0 = mix(self.0, hash_of(bytes));
     }
 
     fn write_u64(&mut self, value: u64) {

@@ -2,90 +2,112 @@
 
 use crate::fold::{fold, is_word};
 
-/// A folded pattern, cut where its first word begins.
+/// A folded pattern, cut around one of its words.
 ///
 /// A match has no word character on either side, so every word inside a pattern is a whole word of the text: looking
-/// for the first one finds all places where the pattern can be.
+/// for one of them finds all places where the pattern can be.
 #[derive(Debug)]
 pub(crate) struct Literal {
-    /// What is before the first word; everything if there is no word.
+    /// What is before the word; everything if there is no word.
     before: String,
-    /// The first word and all after it.
-    rest: String,
-    /// Length in bytes of the first word, 0 if there is none.
-    word: usize,
+    word: String,
+    after: String,
     /// Nothing but white space: matches no blank line.
     pub(crate) blank: bool,
 }
 
+/// The words of a folded pattern, with the places where they begin.
+pub(crate) fn words(folded: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + folded.get(at..)?.find(is_word)?;
+        let rest = folded.get(start..)?;
+        let word = rest.get(..rest.find(|c| !is_word(c)).unwrap_or(rest.len()))?;
+        at = start + word.len();
+        Some((start, word))
+    })
+}
+
 impl Literal {
-    /// Folds `pattern`; `None` if it is empty and so would match nothing anywhere.
-    pub(crate) fn new(pattern: &str) -> Option<Self> {
-        if pattern.is_empty() {
+    /// Cuts a folded pattern around the one of its words that comes first among those with the least `weight`.
+    pub(crate) fn new(folded: &str, weight: impl Fn(&str) -> usize) -> Self {
+        let blank = crate::white_space::is_blank(folded);
+        let Some((start, word)) = words(folded).min_by_key(|(_, word)| weight(word)) else {
+            return Self { before: folded.to_owned(), word: String::new(), after: String::new(), blank };
+        };
+        let (before, rest) = folded.split_at(start);
+        let after = rest.get(word.len()..).unwrap_or_default();
+        Self { before: before.to_owned(), word: word.to_owned(), after: after.to_owned(), blank }
+    }
+
+    /// The word to look for, folded; empty if the pattern has none.
+    pub(crate) fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// The first character of a pattern without a word, folded.
+    pub(crate) fn first(&self) -> Option<char> {
+        self.before.chars().next()
+    }
+
+    /// The match around the whole word of `text` that is at these bytes, as byte range.
+    pub(crate) fn fit_word(&self, text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
+        let (head, tail) = (text.get(..start)?, text.get(end..)?);
+        if prefix_length(text.get(start..end)?, &self.word)? != end - start {
             return None;
         }
-        let folded: String = pattern.chars().map(fold).collect();
-        let start = folded.find(is_word).unwrap_or(folded.len());
-        let (before, rest) = folded.split_at(start);
-        Some(Self {
-            word: rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            blank: crate::white_space::is_blank(pattern),
-            before: before.to_owned(),
-            rest: rest.to_owned(),
-        })
-    }
-
-    /// The first word, folded; empty if the pattern has none.
-    pub(crate) fn word(&self) -> &str {
-        self.rest.get(..self.word).unwrap_or_default()
-    }
-
-    /// The first character of the pattern, folded.
-    pub(crate) fn first(&self) -> Option<char> {
-        self.before.chars().chain(self.rest.chars()).next()
-    }
-
-    /// The match whose first word is at `word` (a place where a word of `text` begins), as byte range; for a pattern
-    /// without a word, the match that ends its leading part there.
-    pub(crate) fn fit_word(&self, text: &str, word: usize) -> Option<(usize, usize)> {
-        let (head, tail) = text.split_at_checked(word)?;
-        let end = word + prefix_length(tail, &self.rest)?;
-        let start = word - suffix_length(head, &self.before)?;
-        is_bounded(text, start, end).then_some((start, end))
+        let from = start - suffix_length(head, &self.before)?;
+        let to = end + prefix_length(tail, &self.after)?;
+        // Beside a whole word there is no other word character.
+        let starts = from == start || !ends_in_word(text.get(..from)?);
+        let ends = to == end || !begins_with_word(text.get(to..)?);
+        (starts && ends).then_some((from, to))
     }
 
     /// The match of a pattern without a word at `start`, as byte range.
     pub(crate) fn fit_start(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let end = start + prefix_length(text.get(start..)?, &self.before)?;
-        is_bounded(text, start, end).then_some((start, end))
+        (!ends_in_word(text.get(..start)?) && !begins_with_word(text.get(end..)?)).then_some((start, end))
     }
 }
 
 /// Length in bytes of the part of `text` that, folded, is `folded`, if `text` begins with it.
 fn prefix_length(text: &str, folded: &str) -> Option<usize> {
-    let mut characters = text.chars();
-    for wanted in folded.chars() {
-        if fold(characters.next()?) != wanted {
+    // Both are nearly always ASCII; from the first character that is not, the slow way goes on.
+    let mut at = 0;
+    for (&wanted, &found) in folded.as_bytes().iter().zip(text.as_bytes()) {
+        if !(wanted.is_ascii() && found.is_ascii()) {
+            break;
+        }
+        if found.to_ascii_lowercase() != wanted {
+            return None;
+        }
+        at += 1;
+    }
+    let (mut rest, wanted) = (text.get(at..)?.chars(), folded.get(at..)?);
+    for wanted in wanted.chars() {
+        if fold(rest.next()?) != wanted {
             return None;
         }
     }
-    Some(text.len() - characters.as_str().len())
+    Some(text.len() - rest.as_str().len())
 }
 
 /// As [`prefix_length`] for the end of `text`.
 fn suffix_length(text: &str, folded: &str) -> Option<usize> {
-    let mut characters = text.chars();
+    let mut rest = text.chars();
     for wanted in folded.chars().rev() {
-        if fold(characters.next_back()?) != wanted {
+        if fold(rest.next_back()?) != wanted {
             return None;
         }
     }
-    Some(text.len() - characters.as_str().len())
+    Some(text.len() - rest.as_str().len())
 }
 
-/// Tells whether there is no word character on either side of the byte range.
-fn is_bounded(text: &str, start: usize, end: usize) -> bool {
-    let before = text.get(..start).and_then(|head| head.chars().next_back());
-    let after = text.get(end..).and_then(|tail| tail.chars().next());
-    !before.is_some_and(is_word) && !after.is_some_and(is_word)
+fn begins_with_word(text: &str) -> bool {
+    text.chars().next().is_some_and(is_word)
+}
+
+fn ends_in_word(text: &str) -> bool {
+    text.chars().next_back().is_some_and(is_word)
 }

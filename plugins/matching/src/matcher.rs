@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::index::Index;
 use crate::lines::Lines;
-use crate::literal::Literal;
 use crate::rule::Rule;
 use crate::settings::Clusters;
 use crate::white_space::is_blank;
@@ -89,7 +88,7 @@ pub struct BadPattern {
     pub pattern: String,
     /// Why not.
     #[source]
-    pub source: Box<regex::Error>,
+    pub source: regex_lite::Error,
 }
 
 /// A pattern as a rule names it.
@@ -128,11 +127,11 @@ impl Matcher {
         let mut value_patterns = Vec::new();
         let mut value_uses = Vec::new();
         for (rule, (name, patterns, expressions)) in (0_u32..).zip(rules) {
-            for pattern in patterns {
-                let Some(literal) = Literal::new(pattern) else { continue };
-                let number = *numbers.entry(pattern.chars().map(crate::fold).collect()).or_insert(literals.len());
+            for pattern in patterns.iter().filter(|pattern| !pattern.is_empty()) {
+                let folded: String = pattern.chars().map(crate::fold).collect();
+                let number = *numbers.entry(folded.clone()).or_insert(literals.len());
                 if number == literals.len() {
-                    literals.push(literal);
+                    literals.push(folded);
                     literal_uses.push(Vec::new());
                 }
                 if let Some(list) = literal_uses.get_mut(number) {
@@ -149,7 +148,7 @@ impl Matcher {
         let mut uses_of = literal_uses;
         uses_of.append(&mut value_uses);
         let hits = uses_of.iter().map(|_| Hits::default()).collect();
-        Ok(Self { index: Index::new(literals), value_patterns, uses, uses_of, hits, touched: Vec::new() })
+        Ok(Self { index: Index::new(&literals), value_patterns, uses, uses_of, hits, touched: Vec::new() })
     }
 
     /// Searches a whole text; the rules that matched come in the order of the ruleset. Blank text has no matches.
@@ -272,11 +271,11 @@ fn number_of(uses: &[Use]) -> u32 {
 
 /// Compiles one value pattern: without regard to case, `.` not matching a line feed.
 fn compile_value_pattern(rule: &str, pattern: &str) -> Result<Regex, BadPattern> {
-    regex::RegexBuilder::new(pattern)
+    regex_lite::RegexBuilder::new(pattern)
         .case_insensitive(true)
         .size_limit(VALUE_PATTERN_BYTES)
         .build()
-        .map_err(|source| BadPattern { rule: rule.to_owned(), pattern: pattern.to_owned(), source: Box::new(source) })
+        .map_err(|source| BadPattern { rule: rule.to_owned(), pattern: pattern.to_owned(), source })
 }
 
 /// Tells whether more than `characters` lie between two places of the text.

@@ -1,4 +1,5 @@
 //! What findings and summaries say, beyond what the samples show.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that can't go on must fail it")]
 
 use palisade_sdk::{TestContext, TestInput, TestOutcome};
 use parity::crypto_quality::CryptoQuality;
@@ -55,36 +56,44 @@ fn the_origin_of_the_text_is_repeated() {
     let outcome = personal_data("email\tname", json!({}));
     let findings = outcome.items("findings");
     assert_eq!(findings.len(), 2);
-    assert_eq!(findings[1], json!({
-        "category": "name",
-        "evidence": [{"content": "email\tname"}],
-        "matched_patterns": [{"pattern": "name", "match_count": 1}],
-        "metadata": {"source": "a.txt", "context": {"page": 3}},
-    }));
+    assert_eq!(
+        findings[1],
+        json!({
+            "category": "name",
+            "evidence": [{"content": "email\tname"}],
+            "matched_patterns": [{"pattern": "name", "match_count": 1}],
+            "metadata": {"source": "a.txt", "context": {"page": 3}},
+        })
+    );
 }
 
 #[test]
 fn without_a_model_validation_keeps_everything_and_says_so() {
     let wanted = json!({"llm_validation": {"enable_llm_validation": true, "llm_validation_mode": "conservative"}});
     let outcome = personal_data("email name", wanted.clone());
-    assert_eq!(outcome.metadata["findings"], json!({
-        "summary": {"total_findings": 2},
-        "analysis_metadata": {
-            "ruleset_used": "local/mine/1.0.0",
-            "llm_validation_enabled": true,
-            "evidence_context_size": "medium",
-            "llm_validation_mode": "conservative",
-            "analyser_version": "1.0.0",
-            "validation_summary": {
-                "strategy": "orchestrated",
-                "samples_validated": 0,
-                "all_succeeded": false,
-                "skipped_count": 2,
-                "removed_findings_artifact_id": null,
+    assert_eq!(
+        outcome.metadata["findings"],
+        json!({
+            "summary": {"total_findings": 2},
+            "analysis_metadata": {
+                "ruleset_used": "local/mine/1.0.0",
+                "llm_validation_enabled": true,
+                "evidence_context_size": "medium",
+                "llm_validation_mode": "conservative",
+                "analyser_version": "1.0.0",
+                "validation_summary": {
+                    "strategy": "orchestrated",
+                    "samples_validated": 0,
+                    "all_succeeded": false,
+                    "skipped_count": 2,
+                    "removed_findings_artifact_id": null,
+                },
             },
-        },
-    }));
-    assert!(personal_data("nothing", wanted).metadata["findings"]["analysis_metadata"].get("validation_summary").is_none());
+        })
+    );
+    assert!(
+        personal_data("nothing", wanted).metadata["findings"]["analysis_metadata"].get("validation_summary").is_none()
+    );
 }
 
 #[test]
@@ -96,9 +105,7 @@ fn a_bad_value_pattern_is_a_bad_config() {
 
 #[test]
 fn categories_gather_their_rules_in_order_of_first_match() {
-    let rule = |category: &str, weight: u64, patterns: Value| {
-        json!({"name": "x", "subject_category": category, "confidence_weight": weight, "patterns": patterns})
-    };
+    let rule = |category: &str, weight: u64, patterns: Value| json!({"name": "x", "subject_category": category, "confidence_weight": weight, "patterns": patterns});
     let rules = vec![
         rule("guest", 5, json!(["nobody"])),
         rule("employee", 60, json!(["staff"])),
@@ -117,18 +124,19 @@ fn categories_gather_their_rules_in_order_of_first_match() {
 
 #[test]
 fn cryptography_has_a_polarity() {
-    let rule = |algorithm: &str, rating: &str| {
-        json!({"name": algorithm, "algorithm": algorithm, "quality_rating": rating, "patterns": [algorithm]})
-    };
+    let rule = |algorithm: &str, rating: &str| json!({"name": algorithm, "algorithm": algorithm, "quality_rating": rating, "patterns": [algorithm]});
     let rules = vec![rule("md5", "deprecated"), rule("aes", "strong"), rule("rsa", "weak")];
     let outcome = context("aes md5 rsa", rules, json!({})).run::<CryptoQuality>();
     let polarities: Vec<Value> = outcome.items("findings").iter().map(|finding| finding["polarity"].clone()).collect();
     assert_eq!(polarities, ["negative", "positive", "negative"]);
-    assert_eq!(outcome.metadata["findings"]["analysis_metadata"], json!({
-        "ruleset_used": "local/mine/1.0.0",
-        "llm_validation_enabled": false,
-        "evidence_context_size": "medium",
-    }));
+    assert_eq!(
+        outcome.metadata["findings"]["analysis_metadata"],
+        json!({
+            "ruleset_used": "local/mine/1.0.0",
+            "llm_validation_enabled": false,
+            "evidence_context_size": "medium",
+        })
+    );
 }
 
 #[test]
@@ -137,18 +145,24 @@ fn a_security_control_is_evidence_of_its_own_form() {
         "name": "Hashing", "security_domain": "authentication", "polarity": "positive", "patterns": ["bcrypt", "argon2"],
     })];
     let outcome = context("bcrypt argon2 bcrypt", rules, json!({})).run::<SecurityControl>();
-    assert_eq!(outcome.items("findings"), [json!({
-        "evidence_type": "CODE",
-        "security_domain": "authentication",
-        "polarity": "positive",
-        "confidence": 1.0,
-        "description": "3 match(es) of 'Hashing' security control detected",
-        "evidence": [{"content": "bcrypt argon2 bcrypt"}, {"content": "bcrypt argon2 bcrypt"}],
-        "metadata": {"source": "a.txt"},
-    })]);
-    assert_eq!(outcome.metadata["findings"]["summary"]["domains"], json!([
-        {"security_domain": "authentication", "findings_count": 1},
-    ]));
+    assert_eq!(
+        outcome.items("findings"),
+        [json!({
+            "evidence_type": "CODE",
+            "security_domain": "authentication",
+            "polarity": "positive",
+            "confidence": 1.0,
+            "description": "3 match(es) of 'Hashing' security control detected",
+            "evidence": [{"content": "bcrypt argon2 bcrypt"}, {"content": "bcrypt argon2 bcrypt"}],
+            "metadata": {"source": "a.txt"},
+        })]
+    );
+    assert_eq!(
+        outcome.metadata["findings"]["summary"]["domains"],
+        json!([
+            {"security_domain": "authentication", "findings_count": 1},
+        ])
+    );
 }
 
 fn indicator(fields: Value, evidence: &str) -> Value {
@@ -179,30 +193,36 @@ fn the_last_rule_that_names_a_value_classifies_it() {
         .artifact(indicators(items))
         .artifact(TestInput::new("rules", [rule("first", false), rule("last", true)]))
         .run::<GdprPersonalData>();
-    assert_eq!(outcome.items("findings"), [
+    assert_eq!(
+        outcome.items("findings"),
+        [
+            json!({
+                "indicator_type": "health", "privacy_category": "last", "special_category": true,
+                "article_references": ["Article 9"],
+                // Times and ids are the host's, and a classification keeps no line.
+                "evidence": [{"content": "x"}],
+                "matched_patterns": [{"pattern": "p", "match_count": 2}],
+                "metadata": {"source": "a.php", "context": {"page": 3}},
+            }),
+            json!({
+                "indicator_type": "new", "privacy_category": "unclassified", "special_category": false,
+                "article_references": [],
+                "evidence": [{"content": "y"}],
+                "matched_patterns": [{"pattern": "p", "match_count": 2}],
+                "metadata": {"source": "a.php", "context": {"page": 3}},
+            }),
+        ]
+    );
+    assert_eq!(
+        outcome.metadata["findings"],
         json!({
-            "indicator_type": "health", "privacy_category": "last", "special_category": true,
-            "article_references": ["Article 9"],
-            // Times and ids are the host's, and a classification keeps no line.
-            "evidence": [{"content": "x"}],
-            "matched_patterns": [{"pattern": "p", "match_count": 2}],
-            "metadata": {"source": "a.php", "context": {"page": 3}},
-        }),
-        json!({
-            "indicator_type": "new", "privacy_category": "unclassified", "special_category": false,
-            "article_references": [],
-            "evidence": [{"content": "y"}],
-            "matched_patterns": [{"pattern": "p", "match_count": 2}],
-            "metadata": {"source": "a.php", "context": {"page": 3}},
-        }),
-    ]);
-    assert_eq!(outcome.metadata["findings"], json!({
-        "summary": {"total_findings": 2, "special_category_count": 1, "requires_review_count": 0},
-        "analysis_metadata": {
-            "ruleset_used": "local/gdpr_personal_data_classification/1.0.0",
-            "llm_validation_enabled": false,
-        },
-    }));
+            "summary": {"total_findings": 2, "special_category_count": 1, "requires_review_count": 0},
+            "analysis_metadata": {
+                "ruleset_used": "local/gdpr_personal_data_classification/1.0.0",
+                "llm_validation_enabled": false,
+            },
+        })
+    );
 }
 
 #[test]
@@ -229,21 +249,27 @@ fn risk_is_read_from_the_evidence_alone() {
         .run::<GdprDataSubject>();
     let findings = outcome.items("findings");
     assert_eq!(findings[0]["risk_modifiers"], json!(["abroad", "young"]));
-    assert_eq!((findings[0]["confidence_score"].clone(), findings[1]["confidence_score"].clone()), (json!(40), json!(0)));
+    assert_eq!(
+        (findings[0]["confidence_score"].clone(), findings[1]["confidence_score"].clone()),
+        (json!(40), json!(0))
+    );
     assert_eq!(findings[1]["risk_modifiers"], json!([]));
-    assert_eq!(outcome.metadata["findings"], json!({
-        "summary": {
-            "total_findings": 2,
-            "categories_identified": ["customer", "unclassified"],
-            "high_risk_count": 1,
-            "requires_review_count": 0,
-        },
-        "analysis_metadata": {
-            "ruleset_used": "local/gdpr_data_subject_classification/1.0.0",
-            "llm_validation_enabled": false,
-            "validation_summary": {"method_used": "regex"},
-        },
-    }));
+    assert_eq!(
+        outcome.metadata["findings"],
+        json!({
+            "summary": {
+                "total_findings": 2,
+                "categories_identified": ["customer", "unclassified"],
+                "high_risk_count": 1,
+                "requires_review_count": 0,
+            },
+            "analysis_metadata": {
+                "ruleset_used": "local/gdpr_data_subject_classification/1.0.0",
+                "llm_validation_enabled": false,
+                "validation_summary": {"method_used": "regex"},
+            },
+        })
+    );
 }
 
 fn purpose_rule(list: &str, value: &str, category: &str, recommendation: &str) -> Value {
@@ -271,13 +297,16 @@ fn a_purpose_that_depends_on_its_context_is_to_be_reviewed() {
     assert_eq!(findings[1]["require_review"], true);
     assert_eq!(findings[2]["purpose_category"], "unclassified");
     assert_eq!(findings[2]["dpia_recommendation"], "not_required");
-    assert_eq!(outcome.metadata["findings"]["summary"], json!({
-        "total_findings": 3,
-        "purpose_categories": {"ai": 1, "context_dependent": 1, "unclassified": 1},
-        "sensitive_purposes_count": 2,
-        "dpia_required_count": 1,
-        "requires_review_count": 1,
-    }));
+    assert_eq!(
+        outcome.metadata["findings"]["summary"],
+        json!({
+            "total_findings": 3,
+            "purpose_categories": {"ai": 1, "context_dependent": 1, "unclassified": 1},
+            "sensitive_purposes_count": 2,
+            "dpia_required_count": 1,
+            "requires_review_count": 1,
+        })
+    );
 }
 
 #[test]

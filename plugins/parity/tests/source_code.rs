@@ -46,20 +46,29 @@ fn texts_of_known_languages_become_source_files() {
     for parts in [1, 2, 4] {
         let outcome = run(json!({}), parts);
         let files = outcome.items("files");
-        assert_eq!(files[0], json!({
-            "file_path": "app/src/a.PHP",
-            "language": "php",
-            "raw_content": "<?php\r\n\u{c}é",
-            "metadata": {"file_size": 10, "line_count": 3},
-        }));
-        assert_eq!((files[1]["language"].clone(), files[2]["file_path"].clone()), (json!("typescript"), json!("app/src/empty.js")));
-        assert_eq!(outcome.metadata["files"], json!({
-            "schemaVersion": "1.0.0",
-            "name": "source_code_analysis_src",
-            "description": "Source code analysis of app/src",
-            "source": "app/src",
-            "metadata": {"total_files": 3, "total_lines": 4},
-        }));
+        assert_eq!(
+            files[0],
+            json!({
+                "file_path": "app/src/a.PHP",
+                "language": "php",
+                "raw_content": "<?php\r\n\u{c}é",
+                "metadata": {"file_size": 10, "line_count": 3},
+            })
+        );
+        assert_eq!(
+            (files[1]["language"].clone(), files[2]["file_path"].clone()),
+            (json!("typescript"), json!("app/src/empty.js"))
+        );
+        assert_eq!(
+            outcome.metadata["files"],
+            json!({
+                "schemaVersion": "1.0.0",
+                "name": "source_code_analysis_src",
+                "description": "Source code analysis of app/src",
+                "source": "app/src",
+                "metadata": {"total_files": 3, "total_lines": 4},
+            })
+        );
     }
     assert_eq!(run(json!({"language": " PHP "}), 1).items("files").len(), 1);
     assert_eq!(run(json!({"language": "cobol"}), 1).items("files").len(), 0);
@@ -84,34 +93,46 @@ fn hits_are_grouped_and_the_first_rule_says_where() {
     let findings = outcome.items("findings");
     assert_eq!(findings.len(), 2);
     // In the first rule, line 1 is hit by `aws` before line 3 is by `upload`; lines count, not occurrences.
-    assert_eq!(findings[0], json!({
-        "service_category": "cloud",
-        "purpose_category": "operational",
-        "evidence": [{"content": "   1  // aws\n   2  mail(x)\n   3    upload aws aws\n   4  sms Upload"}],
-        "matched_patterns": [
-            {"pattern": "aws", "match_count": 4},
-            {"pattern": "upload", "match_count": 4},
-            {"pattern": "AWS", "match_count": 2},
-        ],
-        "metadata": {"source": "a.php", "context": {}, "line_number": 1},
-    }));
-    assert_eq!(findings[1]["matched_patterns"], json!([
-        {"pattern": "mail", "match_count": 1},
-        {"pattern": "sms", "match_count": 1},
-    ]));
+    assert_eq!(
+        findings[0],
+        json!({
+            "service_category": "cloud",
+            "purpose_category": "operational",
+            "evidence": [{"content": "   1  // aws\n   2  mail(x)\n   3    upload aws aws\n   4  sms Upload"}],
+            "matched_patterns": [
+                {"pattern": "aws", "match_count": 4},
+                {"pattern": "upload", "match_count": 4},
+                {"pattern": "AWS", "match_count": 2},
+            ],
+            "metadata": {"source": "a.php", "context": {}, "line_number": 1},
+        })
+    );
+    assert_eq!(
+        findings[1]["matched_patterns"],
+        json!([
+            {"pattern": "mail", "match_count": 1},
+            {"pattern": "sms", "match_count": 1},
+        ])
+    );
     assert_eq!(findings[1]["metadata"]["line_number"], 2);
-    assert_eq!(outcome.metadata["findings"]["summary"], json!({
-        "total_findings": 2,
-        "categories_identified": 2,
-        "categories": [
-            {"service_category": "cloud", "findings_count": 1},
-            {"service_category": "mail", "findings_count": 1},
-        ],
-    }));
-    assert_eq!(outcome.metadata["findings"]["analysis_metadata"], json!({
-        "ruleset_used": "local/mine/1.0.0",
-        "llm_validation_enabled": false,
-    }));
+    assert_eq!(
+        outcome.metadata["findings"]["summary"],
+        json!({
+            "total_findings": 2,
+            "categories_identified": 2,
+            "categories": [
+                {"service_category": "cloud", "findings_count": 1},
+                {"service_category": "mail", "findings_count": 1},
+            ],
+        })
+    );
+    assert_eq!(
+        outcome.metadata["findings"]["analysis_metadata"],
+        json!({
+            "ruleset_used": "local/mine/1.0.0",
+            "llm_validation_enabled": false,
+        })
+    );
 }
 
 #[test]
@@ -125,19 +146,23 @@ fn the_line_is_that_of_the_first_rule_even_if_a_later_one_hits_before() {
 
 #[test]
 fn collection_is_grouped_by_type_and_source() {
-    let rule = |kind: &str, source: &str, pattern: &str| {
-        json!({"name": "x", "collection_type": kind, "data_source": source, "patterns": [pattern]})
-    };
+    let rule = |kind: &str, source: &str, pattern: &str| json!({"name": "x", "collection_type": kind, "data_source": source, "patterns": [pattern]});
     let rules = vec![rule("form", "post", "$_POST["), rule("form", "get", "$_GET["), rule("form", "post", "_POST[")];
     let code = "$x = $_POST['a'];\n$y = $_POST[\"b\"] . $_GET['c'];\n$z = $_POST[a];";
     let config = json!({"source_code_context_window": "full"});
     let outcome = analyse::<DataCollection>(vec![file("a.php", code)], rules, config);
     let findings = outcome.items("findings");
     let counts = |finding: &Value| finding["matched_patterns"].clone();
-    assert_eq!(counts(&findings[0]), json!([{"pattern": "$_POST[", "match_count": 2}, {"pattern": "_POST[", "match_count": 2}]));
+    assert_eq!(
+        counts(&findings[0]),
+        json!([{"pattern": "$_POST[", "match_count": 2}, {"pattern": "_POST[", "match_count": 2}])
+    );
     assert_eq!(counts(&findings[1]), json!([{"pattern": "$_GET[", "match_count": 1}]));
     assert_eq!(findings[1]["evidence"][0]["content"].as_str().unwrap().lines().count(), 3);
-    assert_eq!(outcome.metadata["findings"]["summary"]["categories"], json!([{"collection_type": "form", "findings_count": 2}]));
+    assert_eq!(
+        outcome.metadata["findings"]["summary"]["categories"],
+        json!([{"collection_type": "form", "findings_count": 2}])
+    );
 }
 
 fn subject(category: &str, weight: u64, patterns: &[&str]) -> Value {
@@ -161,7 +186,10 @@ fn a_weight_counts_for_every_hit_in_code_and_once_in_text() {
     assert_eq!(finding["confidence_score"], 35);
     assert_eq!(finding["metadata"], json!({"source": "a.txt", "context": {}}));
     assert_eq!(finding["matched_patterns"].as_array().unwrap().len(), 3);
-    assert_eq!(outcome.metadata["findings"]["summary"], json!({"total_indicators": 1, "categories_identified": ["employee"]}));
+    assert_eq!(
+        outcome.metadata["findings"]["summary"],
+        json!({"total_indicators": 1, "categories_identified": ["employee"]})
+    );
 }
 
 #[test]
