@@ -205,3 +205,23 @@ fn work() -> Result<(), String> {
     let code = engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
     io::stdout().lock().write_all(&code).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(script: &str) -> CompileError {
+        let status = Command::new("/bin/sh").args(["-c", script]).status().unwrap();
+        end_of_worker(status, "words".into())
+    }
+
+    #[test]
+    fn the_end_of_the_worker_says_what_was_too_much() {
+        assert!(matches!(ended("kill -XCPU $$"), CompileError::TooSlow));
+        assert!(matches!(ended("kill -ABRT $$"), CompileError::TooBig));
+        assert!(matches!(ended("kill -XFSZ $$"), CompileError::TooBig));
+        assert!(matches!(ended("exit 3"), CompileError::Refused(words) if words == "words"));
+        assert!(matches!(ended("kill -KILL $$"), CompileError::Crashed { .. }));
+        assert!(matches!(ended("exit 1"), CompileError::Crashed { .. }));
+    }
+}

@@ -173,3 +173,53 @@ fn shortened(name: &str) -> String {
         None => name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A module with one import and two functions, the second with a name.
+    const MODULE: &str = r#"(module
+        (import "a" "b" (func))
+        (func (nop))
+        (func $_ZN4core9panicking5panic17h0123456789abcdefE (unreachable)))"#;
+
+    fn frame(function: u32, offset: u32) -> Frame {
+        Frame { function, offset: Some(offset), name: None }
+    }
+
+    #[test]
+    fn functions_are_named_by_the_symbol_file() {
+        let module = wat::parse_str(MODULE).unwrap();
+        let symbols = Symbols::new(move || Some(module.clone()));
+        let lines = |frames: Vec<Frame>| Symbols::resolve(Some(&symbols), frames.into_iter());
+        assert_eq!(lines(vec![frame(2, 1)]), ["core::panicking::panic"]);
+        assert_eq!(lines(vec![frame(2, 1), frame(1, 1)]), ["function 1 (+1)"], "the machinery of panics is left out");
+        assert_eq!(lines(vec![frame(77, 1)]), ["function 77 (+1)"]);
+    }
+
+    #[test]
+    fn without_symbols_or_with_broken_ones_there_are_numbers() {
+        let frames = || [frame(5, 9), Frame { name: Some("f".into()), ..frame(6, 1) }].into_iter();
+        assert_eq!(Symbols::resolve(None, frames()), ["function 5 (+9)", "f"]);
+        let broken = Symbols::new(|| Some(b"\0asm\x01\0\0\0\xff\xff\xff".to_vec()));
+        assert_eq!(Symbols::resolve(Some(&broken), frames()), ["function 5 (+9)", "f"]);
+        let none = Symbols::new(|| None);
+        assert_eq!(Symbols::resolve(Some(&none), frames()), ["function 5 (+9)", "f"]);
+    }
+
+    #[test]
+    fn a_trace_has_so_many_lines() {
+        let frames = (0..1_000).map(|function| frame(function, 0));
+        assert_eq!(Symbols::resolve(None, frames).len(), MAX_LINES);
+    }
+
+    #[test]
+    fn addresses_count_from_the_code_section() {
+        let module = wat::parse_str(MODULE).unwrap();
+        let table = Table::read(&module).unwrap();
+        // After the count of functions: the length of the first body, then its locals.
+        assert_eq!(table.address(&frame(1, 0)), Some(2));
+        assert_eq!(table.address(&frame(0, 0)), None, "an import has no body");
+    }
+}

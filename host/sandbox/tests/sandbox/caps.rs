@@ -38,6 +38,16 @@ fn blocks_may_nest_so_deep() {
 }
 
 #[test]
+fn there_may_be_so_many_loops() {
+    let nested = |depth: usize| format!("(module (func {} {}))", "loop ".repeat(depth), "end ".repeat(depth));
+    assert_eq!(too_many(&nested(128)), None);
+    assert_eq!(too_many(&nested(129)), Some("loops nested in one function"));
+    let in_a_row = |count: usize| format!("(module (func {}))", "loop end ".repeat(count));
+    assert_eq!(too_many(&in_a_row(4_096)), None);
+    assert_eq!(too_many(&in_a_row(4_097)), Some("loops in one function"));
+}
+
+#[test]
 fn a_function_may_be_so_long() {
     // A body is its length of locals, the instructions and `end`.
     let long = |bytes: usize| format!("(module (func {}))", "nop ".repeat(bytes - 2));
