@@ -39,7 +39,8 @@ pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> 
     match crossing {
         CallHook::CallingHost => {
             store.data_mut().lifting = true;
-            // The slice is used up: this is wasmtime's call that yields. Other calls may see an older, larger value.
+            // The slice is used up: this is wasmtime's call that yields. Other calls see an older, larger value; but for
+            // those between a return and the guest's next check, after which it pays a slice too much, every time alike.
             if left(&store)? <= 0 { settle(store, 0) } else { Ok(()) }
         }
         CallHook::ReturningFromHost => {

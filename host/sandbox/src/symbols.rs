@@ -15,9 +15,19 @@ use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 const MAX_LINES: usize = 32;
 /// Most characters of a function's name: generic ones can fill a page.
 const MAX_NAME_CHARS: usize = 200;
-/// Functions through which every panic passes; they say nothing about it.
-const PANIC_MACHINERY: [&str; 6] =
-    ["rust_panic", "__rust", "_rust", "std::panicking::", "core::panicking::", "std::sys::backtrace::"];
+/// What the lines have in common through which every panic passes; they say nothing about it.
+const PANIC_MACHINERY: [&str; 7] = [
+    "::panicking::",
+    "/panicking.rs:",
+    "panic_abort",
+    "rust_panic",
+    "sys/backtrace.rs:",
+    "std/src/sys/pal/",
+    "intrinsics/",
+];
+/// What stands before the part of a path that a person can use, up to the next slash for the first.
+const REGISTRY: &str = "/registry/src/";
+const LIBRARY: &str = "/library/";
 
 /// Where the symbol file of a component is read, if it is needed.
 #[derive(Clone)]
@@ -143,7 +153,7 @@ impl<'a> Table<'a> {
             let place = inlined.location.as_ref().and_then(|location| Some((location.file?, location.line?)));
             let function = shortened(&function);
             found.push(match place {
-                Some((file, line)) => format!("{function} ({file}:{line})"),
+                Some((file, line)) => format!("{function} ({}:{line})", short_path(file)),
                 None => function,
             });
         }
@@ -160,7 +170,14 @@ impl<'a> Table<'a> {
 }
 
 fn is_panic_machinery(line: &str) -> bool {
-    PANIC_MACHINERY.iter().any(|prefix| line.starts_with(prefix))
+    PANIC_MACHINERY.iter().any(|part| line.contains(part))
+}
+
+/// A path without the folders that depend on the machine which compiled it: `serde_json-1.0.154/src/de.rs`.
+fn short_path(path: &str) -> &str {
+    let in_registry = path.split_once(REGISTRY).and_then(|(_, rest)| rest.split_once('/')).map(|(_, rest)| rest);
+    let in_library = || path.rsplit_once(LIBRARY).map(|(_, rest)| rest);
+    in_registry.or_else(in_library).unwrap_or(path)
 }
 
 fn demangled(name: &str) -> String {
@@ -212,6 +229,16 @@ mod tests {
     fn a_trace_has_so_many_lines() {
         let frames = (0..1_000).map(|function| frame(function, 0));
         assert_eq!(Symbols::resolve(None, frames).len(), MAX_LINES);
+    }
+
+    #[test]
+    fn paths_are_short() {
+        assert_eq!(
+            short_path("/c/registry/src/index-1949cf/serde_json-1.0.154/src/de.rs"),
+            "serde_json-1.0.154/src/de.rs"
+        );
+        assert_eq!(short_path("/rust/library/library/core/src/str/mod.rs"), "core/src/str/mod.rs");
+        assert_eq!(short_path("/plugin/sdk/src/lib.rs"), "/plugin/sdk/src/lib.rs");
     }
 
     #[test]
