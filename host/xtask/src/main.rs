@@ -73,6 +73,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         Task::Setup => setup::run(&project, install).map(drop),
         Task::Plugins => plugins::first_party(&project, &setup::run(&project, install)?),
         Task::Guests => plugins::of_tests(&project, &setup::run(&project, install)?),
+        Task::Guests => plugins::of_tests(&project, &setup::run(&project, install)?),
         Task::Demo => demo::run(&project, install),
         Task::Test => test::run(&project, install),
         Task::Lint => lint::check(&project),

@@ -24,7 +24,8 @@ pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::R
     build(project, toolchain, "plugins", "plugins/analysers")?;
     timed("describing the components (the first time builds the sandbox, which takes minutes)", || {
         let folder = project.components("plugins");
-        let components = wasm_files(&folder)?.into_iter().filter(|path| !path.to_string_lossy().ends_with(".symbols.wasm"));
+        let components =
+            wasm_files(&folder)?.into_iter().filter(|path| !path.to_string_lossy().ends_with(".symbols.wasm"));
         run_command(
             cargo(project)
                 .args(["run", "--quiet", "--release", "--package", "palisade-sandbox", "--example", "describe", "--"])
