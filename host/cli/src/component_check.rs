@@ -3,7 +3,7 @@
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use palisade_model::{Digest, Manifest};
-use palisade_sandbox::{Compiling, DescribeError, Imports, LoadError, Sandbox, Settings, describe};
+use palisade_sandbox::{Compiling, DescribeError, Imports, LoadError, Prepared, Sandbox, Settings, describe};
 use palisade_schema::ArtifactSchema;
 use std::path::Path;
 
@@ -16,6 +16,8 @@ pub(crate) struct Checked {
     pub(crate) digest: Digest,
     /// What it imports.
     pub(crate) imports: Imports,
+    /// Its code, ready to run.
+    pub(crate) prepared: Prepared,
 }
 
 /// Compiles a component under limits in a child process, type-checks it and asks it what it is.
@@ -23,8 +25,16 @@ pub(crate) struct Checked {
 /// # Errors
 /// When it is no component, too much to compile, does not fit the world, or its manifest breaks rules.
 pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<Checked, CliError> {
+    let sandbox = Sandbox::new(Settings::default()).map_err(|error| CliError::from_error(ExitCode::Bug, &error))?;
+    check_in(&sandbox, name, bytes)
+}
+
+/// As [`check`], in a sandbox of the caller's, in which it can be run then.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_in(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Checked, CliError> {
     let bug = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Bug, error);
-    let sandbox = Sandbox::new(Settings::default()).map_err(|error| bug(&error))?;
     let executable = std::env::current_exe().map_err(|error| bug(&error))?;
     let digest = Digest::of(bytes);
     let compiling = Compiling::Child { executable: &executable };
@@ -36,7 +46,7 @@ pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<Checked, CliError> {
     }
     palisade_schema::ConfigSchema::new(&manifest.config_schema)
         .map_err(|error| CliError::usage(format!("{name}: its config schema can't be used: {error}")))?;
-    Ok(Checked { manifest, digest, imports: loaded.imports })
+    Ok(Checked { manifest, digest, imports: loaded.imports, prepared: loaded.prepared })
 }
 
 /// Reads a component file, of no more bytes than a component may have.
