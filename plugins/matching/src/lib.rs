@@ -11,6 +11,7 @@ mod literal;
 mod matcher;
 mod rule;
 mod settings;
+mod value_pattern;
 mod white_space;
 
 pub use evidence::{evidence, snippet};

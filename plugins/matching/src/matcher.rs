@@ -2,23 +2,18 @@
 
 use std::collections::HashMap;
 
-use regex_lite::Regex;
-
 use crate::index::Index;
 use crate::lines::Lines;
 use crate::rule::Rule;
 use crate::settings::Clusters;
+use crate::value_pattern::ValuePattern;
 use crate::white_space::is_blank;
-
-/// Most bytes that a compiled value pattern may take. Without it, one expression such as `(.{999}){999}` takes all
-/// memory that there is.
-const VALUE_PATTERN_BYTES: usize = 1 << 20;
 
 /// The patterns of a ruleset, compiled, with the state of one search.
 #[derive(Debug)]
 pub struct Matcher {
     index: Index,
-    value_patterns: Vec<Regex>,
+    value_patterns: Vec<ValuePattern>,
     /// Every pattern of every rule, in the order of the ruleset.
     uses: Vec<Use>,
     /// The uses of each literal, then of each value pattern.
@@ -140,7 +135,8 @@ impl Matcher {
                 uses.push(Use { rule, pattern: pattern.clone() });
             }
             for pattern in expressions {
-                value_patterns.push(compile_value_pattern(name, pattern)?);
+                let bad = |source| BadPattern { rule: name.to_owned(), pattern: pattern.clone(), source };
+                value_patterns.push(ValuePattern::new(pattern).map_err(bad)?);
                 value_uses.push(vec![number_of(&uses)]);
                 uses.push(Use { rule, pattern: pattern.clone() });
             }
@@ -175,9 +171,7 @@ impl Matcher {
         };
         index.scan(text, &mut count);
         for (number, expression) in (index.count()..).zip(value_patterns) {
-            for found in expression.find_iter(text) {
-                count(number, found.start(), found.end());
-            }
+            expression.scan(text, |start, end| count(number, start, end));
         }
         let mut found = Vec::new();
         for (rule, patterns) in self.matched_uses() {
@@ -267,15 +261,6 @@ impl Matcher {
 /// The number that the next use gets.
 fn number_of(uses: &[Use]) -> u32 {
     u32::try_from(uses.len()).unwrap_or(u32::MAX)
-}
-
-/// Compiles one value pattern: without regard to case, `.` not matching a line feed.
-fn compile_value_pattern(rule: &str, pattern: &str) -> Result<Regex, BadPattern> {
-    regex_lite::RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .size_limit(VALUE_PATTERN_BYTES)
-        .build()
-        .map_err(|source| BadPattern { rule: rule.to_owned(), pattern: pattern.to_owned(), source })
 }
 
 /// Tells whether more than `characters` lie between two places of the text.
