@@ -21,13 +21,21 @@ impl Analyser for LimitIgnorer {
         description("limit-ignorer", "Ignores its limits")
     }
 
-    fn run(ctx: &Context, config: Config) -> Result<()> {
-        let line = format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000 - 12));
+    fn run(_: &Context, config: Config) -> Result<()> {
+        let line = format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000 - 12)) + "\n";
         for _ in 0..config.items {
-            let _ignored = ctx.emit_line("out", &line).and_then(|()| ctx.flush());
+            try_to_emit(&line);
         }
         Ok(())
     }
 }
 
 palisade_sdk::export!(LimitIgnorer);
+
+/// By the bare binding: the SDK would say the error again at the end.
+fn try_to_emit(line: &str) {
+    #[cfg(target_family = "wasm")]
+    let _ignored = palisade_sdk::bindings::palisade::plugin::artifacts::emit("out", line.as_bytes());
+    #[cfg(not(target_family = "wasm"))]
+    let _ = line;
+}
