@@ -12,7 +12,7 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     let toolchain = setup::run(project, install)?;
     plugins::first_party(project, &toolchain)?;
     plugins::of_tests(project, &toolchain)?;
-    demo::build_palisade(project)?;
+    demo::build_host(project)?;
     timed("benchmarks", || {
         run_command(cargo(project).args(["bench", "--profile", "release", "--package", "palisade-tests"]))
     })

@@ -17,7 +17,7 @@ const COMMAND: [&str; 6] =
 pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     let toolchain = setup::run(project, install)?;
     plugins::first_party(project, &toolchain)?;
-    build_palisade(project)?;
+    build_host(project)?;
     timed("running the demo", || {
         run_command(Command::new(project.palisade()).args(COMMAND).current_dir(&project.root))
     })?;
@@ -25,9 +25,12 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the command line tool, which carries the first-party components.
-pub(crate) fn build_palisade(project: &Project) -> anyhow::Result<()> {
-    timed("building palisade (the first time takes minutes)", || {
-        run_command(cargo(project).args(["build", "--release", "--package", "palisade-cli"]))
+/// Builds all programs of the host; the command line tool carries the first-party components that are there by then.
+///
+/// Always the whole workspace with its examples: cargo then settles on the same features of dependencies as for tests,
+/// and the sandbox, which takes minutes, is built once.
+pub(crate) fn build_host(project: &Project) -> anyhow::Result<()> {
+    timed("building the host (the first time takes minutes)", || {
+        run_command(cargo(project).args(["build", "--release", "--workspace", "--bins", "--examples"]))
     })
 }

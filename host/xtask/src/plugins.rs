@@ -14,23 +14,21 @@ use anyhow::{Context, bail};
 use palisade_kit::{BuildError, BuildRequest, BuiltGuest, CargoOutput, Toolchain, build_guests, list_guests};
 
 use crate::{
+    demo,
     project::Project,
-    shell::{cargo, run as run_command, timed},
+    shell::{run as run_command, timed},
 };
 
 /// Builds the first-party components (`plugins/analysers/*`) into `target/plugins`, and writes what each says of itself
 /// beside it: the binary carries both.
 pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
     build(project, toolchain, "plugins", "plugins/analysers")?;
-    timed("describing the components (the first time builds the sandbox, which takes minutes)", || {
+    demo::build_host(project)?;
+    timed("describing the components", || {
         let folder = project.components("plugins");
         let components =
             wasm_files(&folder)?.into_iter().filter(|path| !path.to_string_lossy().ends_with(".symbols.wasm"));
-        run_command(
-            cargo(project)
-                .args(["run", "--quiet", "--release", "--package", "palisade-sandbox", "--example", "describe", "--"])
-                .args(components),
-        )
+        run_command(Command::new(project.host_target.join("release/examples/describe")).args(components))
     })
 }
 

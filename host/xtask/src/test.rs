@@ -22,7 +22,7 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
         run_command(command.arg("--target-dir").arg(project.guest_target()))
     })?;
     // Tests drive the binary, which cargo builds for them only in its own package.
-    demo::build_palisade(project)?;
+    demo::build_host(project)?;
     timed("tests of the host", || {
         run_command(cargo(project).args(["test", "--release", "--workspace"]).env("PALISADE_SLOW_TESTS", "1"))
     })
