@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod foreign;
 mod lint;
 mod plugins;
 mod project;
@@ -39,6 +40,8 @@ enum Task {
     Plugins,
     /// Build the guests that tests run into target/hostile and target/hello
     Guests,
+    /// Build components of other toolchains into target/foreign, as far as their tools are there
+    Foreign,
     /// Set up, build everything and run a runbook over sample data
     Demo,
     /// Set up, build everything and run every test
@@ -73,7 +76,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         Task::Setup => setup::run(&project, install).map(drop),
         Task::Plugins => plugins::first_party(&project, &setup::run(&project, install)?),
         Task::Guests => plugins::of_tests(&project, &setup::run(&project, install)?),
-        Task::Guests => plugins::of_tests(&project, &setup::run(&project, install)?),
+        Task::Foreign => foreign::build(&project),
         Task::Demo => demo::run(&project, install),
         Task::Test => test::run(&project, install),
         Task::Lint => lint::check(&project),
