@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use palisade_sdk::{ConfigSchema, Context, Description, Input, Property, Result};
+use palisade_sdk::{ConfigSchema, Context, Description, Input, Property, Result, limit};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Evidence, Finding, MatchedPattern, Origin};
-use crate::indicator::bounded;
 use crate::tally::Tally;
 use crate::{FINDINGS, INDICATORS, RULES};
 
@@ -31,11 +30,19 @@ pub struct ClassifierConfig {
 pub fn classifier(name: &str, title: &str, indicators: &str, output: &str, config: ConfigSchema) -> Description {
     let indicators = Input::new(INDICATORS).accepts(format!("{indicators}/1")).many().per_item();
     let rules = Input::new(RULES).ruleset("/ruleset");
-    bounded(Description::classifier(format!("palisade:{name}"), env!("CARGO_PKG_VERSION"), title))
+    Description::classifier(format!("palisade:{name}"), env!("CARGO_PKG_VERSION"), title)
         .input(indicators.about("What to classify"))
         .input(rules.about("Which value is of which class"))
         .output(FINDINGS, format!("{output}/1.0.0"))
         .config(config)
+        .limit(limit::FUEL, 2_000_000_000)
+        // Each finding is read, looked up and written once; the host takes 60 for each byte written.
+        .limit(limit::FUEL_PER_INPUT_BYTE, 2_000)
+        .limit(limit::OUTPUT_BYTES, 64 << 20)
+        // The smallest indicator has 150 bytes, what the law says of it a few hundred.
+        .limit(limit::OUTPUT_BYTES_PER_INPUT_BYTE, 16)
+        // The largest indicator, with whole texts as evidence, as JSON, decoded and written.
+        .limit(limit::MEMORY, 256 << 20)
 }
 
 /// The schema of a config with `ruleset`, by default the first-party one of `rule_type`.

@@ -23,23 +23,18 @@ fn analyser(name: &str, title: &str, accepts: &[&str], output: &str, config: Con
     let documents = Input::new(DOCUMENTS).many().per_item().about("What to look through");
     let documents = accepts.iter().fold(documents, |port, schema| port.accepts(*schema));
     let rules = Input::new(RULES).ruleset("/pattern_matching/ruleset").about("What to look for");
-    bounded(Description::analyser(format!("palisade:{name}"), env!("CARGO_PKG_VERSION"), title))
+    Description::analyser(format!("palisade:{name}"), env!("CARGO_PKG_VERSION"), title)
         .input(documents)
         .input(rules)
         .output(FINDINGS, format!("{output}/1.0.0"))
         .config(config)
-}
-
-/// The limits of everything that turns items into findings. They grow with the input, so one value fits all sizes.
-pub(crate) fn bounded(description: Description) -> Description {
-    description
-        // Reading and indexing the largest ruleset takes 10 million; the rest is for rulesets a hundred times as large.
+        // Reading and indexing the largest ruleset takes less than a hundredth of it.
         .limit(limit::FUEL, 2_000_000_000)
-        // Dense text with evidence of 200 characters takes about 200 for each byte; whole texts as evidence take more.
-        .limit(limit::FUEL_PER_INPUT_BYTE, 2_000)
-        // The largest item in JSON, decoded, with the findings of one batch.
-        .limit(limit::MEMORY, 256 << 20)
+        // The host takes 60 for each byte of a finding; searching takes about as much for each byte of text. With whole
+        // texts as evidence, 30 rules and 20 pieces a finding, there are 600 bytes of findings for one of text.
+        .limit(limit::FUEL_PER_INPUT_BYTE, 50_000)
         .limit(limit::OUTPUT_BYTES, 64 << 20)
-        // A finding for each word of a text, with evidence from all around it, has about 100 times its size.
-        .limit(limit::OUTPUT_BYTES_PER_INPUT_BYTE, 200)
+        .limit(limit::OUTPUT_BYTES_PER_INPUT_BYTE, 700)
+        // The largest item as JSON and decoded, and a finding with all of it as evidence several times over.
+        .limit(limit::MEMORY, 256 << 20)
 }

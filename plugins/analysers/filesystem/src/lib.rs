@@ -116,10 +116,10 @@ impl Analyser for Filesystem {
             .output(DOCUMENTS, "standard_input/1.0.0")
             .config(config)
             .request(Request::fs_read("to read the files that the runbook names"))
-            // Listing a million names takes 2 thousand million.
-            .limit(limit::FUEL, 10_000_000_000)
-            // Decoding, ends of lines and writing take about 30 for each byte.
-            .limit(limit::FUEL_PER_INPUT_BYTE, 500)
+            // The host takes 450,000 to open, look at, read and close a file: this is for a million empty ones.
+            .limit(limit::FUEL, 500_000_000_000)
+            // The host takes 60 for each byte of an item, of which a byte of a file makes at most six.
+            .limit(limit::FUEL_PER_INPUT_BYTE, 1_000)
             // The largest file, decoded, and as an item; the names of the largest folder.
             .limit(limit::MEMORY, 256 << 20)
             .limit(limit::WALL, 3_600_000)

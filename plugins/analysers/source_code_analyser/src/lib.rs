@@ -113,8 +113,8 @@ impl Analyser for SourceCode {
             .output(FILES, "source_code/1.0.0")
             .config(config)
             .limit(limit::FUEL, 1_000_000_000)
-            // Reading, counting lines and writing take about 40 for each byte.
-            .limit(limit::FUEL_PER_INPUT_BYTE, 500)
+            // The host takes 60 for each byte of a source file, reading and counting lines less.
+            .limit(limit::FUEL_PER_INPUT_BYTE, 1_000)
             .limit(limit::MEMORY, 256 << 20)
             .limit(limit::OUTPUT_BYTES, 16 << 20)
             // A control character is one byte in some encodings of JSON and six in others.

@@ -116,13 +116,13 @@ impl Analyser for Sqlite {
             .config_json(schema::lax(&config))
             .request(Request::sql("to read the database that the runbook names"))
             .limit(limit::FUEL, 10_000_000_000)
-            // A cell becomes an item with its place, which takes about 100 for each byte.
-            .limit(limit::FUEL_PER_INPUT_BYTE, 2_000)
+            // The host takes 60 for each byte of an item, and the shortest row of four bytes makes an item of 300.
+            .limit(limit::FUEL_PER_INPUT_BYTE, 10_000)
             // What is held of a table, twice while it grows, and the largest row.
             .limit(limit::MEMORY, 256 << 20)
             .limit(limit::WALL, 3_600_000)
             .limit(limit::OUTPUT_BYTES, 256 << 20)
-            // A cell of one byte becomes an item of about 300.
+            // Names of tables and columns, which may be long, are in each item.
             .limit(limit::OUTPUT_BYTES_PER_INPUT_BYTE, 400)
             .limit(limit::ROWS, 10_000_000)
     }
