@@ -15,16 +15,11 @@ use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 const MAX_LINES: usize = 32;
 /// Most characters of a function's name: generic ones can fill a page.
 const MAX_NAME_CHARS: usize = 200;
-/// What the lines have in common through which every panic passes; they say nothing about it.
-const PANIC_MACHINERY: [&str; 7] = [
-    "::panicking::",
-    "/panicking.rs:",
-    "panic_abort",
-    "rust_panic",
-    "sys/backtrace.rs:",
-    "std/src/sys/pal/",
-    "intrinsics/",
-];
+/// Where the standard library lies. What a panic passes through before it aborts lies there too, and so do functions
+/// that panic for their caller: the innermost lines in it say nothing.
+const STANDARD_LIBRARY: [&str; 4] = ["(std/src/", "(core/src/", "(alloc/src/", "(panic_abort/src/"];
+/// How its functions are named, where no line is known.
+const STANDARD_NAMES: [&str; 5] = ["std::", "core::", "alloc::", "rust_panic", "__rust"];
 /// What stands before the part of a path that a person can use, up to the next slash for the first.
 const REGISTRY: &str = "/registry/src/";
 const LIBRARY: &str = "/library/";
@@ -44,9 +39,9 @@ impl Symbols {
         let file = symbols.and_then(|symbols| (symbols.0)());
         let table = file.as_deref().and_then(Table::read);
         let mut lines: Vec<_> = frames.take(MAX_LINES).flat_map(|frame| frame.lines(table.as_ref())).collect();
-        let machinery = lines.iter().take_while(|line| is_panic_machinery(line)).count();
-        if machinery < lines.len() {
-            lines.drain(..machinery);
+        let standard = lines.iter().take_while(|line| is_standard(line)).count();
+        if standard < lines.len() {
+            lines.drain(..standard);
         }
         lines.truncate(MAX_LINES);
         lines
@@ -73,16 +68,16 @@ pub(crate) struct Frame {
 impl Frame {
     /// The frame and what was inlined into it.
     fn lines(&self, table: Option<&Table<'_>>) -> Vec<String> {
-        let resolved = table.map(|table| table.lines(self)).unwrap_or_default();
+        let name = table.and_then(|table| table.name(self.function)).or(self.name.as_deref()).map(demangled);
+        let resolved = table.map(|table| table.lines(self, name.as_deref())).unwrap_or_default();
         if !resolved.is_empty() {
             return resolved;
         }
-        let name = table.and_then(|table| table.name(self.function)).or(self.name.as_deref());
-        match (name, self.offset) {
-            (Some(name), _) => vec![demangled(name)],
-            (None, Some(offset)) => vec![format!("function {} (+{offset})", self.function)],
-            (None, None) => vec![format!("function {}", self.function)],
-        }
+        vec![match (name, self.offset) {
+            (Some(name), _) => name,
+            (None, Some(offset)) => format!("function {} (+{offset})", self.function),
+            (None, None) => format!("function {}", self.function),
+        }]
     }
 }
 
@@ -141,17 +136,18 @@ impl<'a> Table<'a> {
         self.names.iter().find(|&&(index, _)| index == function).map(|&(_, name)| name)
     }
 
-    /// What the debug information says: the innermost inlined function first.
-    fn lines(&self, frame: &Frame) -> Vec<String> {
+    /// What the debug information says: the innermost inlined function first. `name` is that of the function itself;
+    /// line tables alone leave it out where nothing was inlined.
+    fn lines(&self, frame: &Frame, name: Option<&str>) -> Vec<String> {
         let (Some(lines), Some(address)) = (&self.lines, self.address(frame)) else { return Vec::new() };
         let Ok(mut frames) = lines.find_frames(address).skip_all_loads() else { return Vec::new() };
         let mut found = Vec::new();
         while let Ok(Some(inlined)) = frames.next() {
-            let Some(function) = inlined.function.as_ref().and_then(|function| function.demangle().ok()) else {
+            let function = inlined.function.as_ref().and_then(|function| function.demangle().ok());
+            let Some(function) = function.as_deref().map(shortened).or_else(|| name.map(str::to_owned)) else {
                 continue;
             };
             let place = inlined.location.as_ref().and_then(|location| Some((location.file?, location.line?)));
-            let function = shortened(&function);
             found.push(match place {
                 Some((file, line)) => format!("{function} ({}:{line})", short_path(file)),
                 None => function,
@@ -169,8 +165,12 @@ impl<'a> Table<'a> {
     }
 }
 
-fn is_panic_machinery(line: &str) -> bool {
-    PANIC_MACHINERY.iter().any(|part| line.contains(part))
+fn is_standard(line: &str) -> bool {
+    if line.contains(" (") {
+        STANDARD_LIBRARY.iter().any(|folder| line.contains(folder))
+    } else {
+        STANDARD_NAMES.iter().any(|prefix| line.starts_with(prefix))
+    }
 }
 
 /// A path without the folders that depend on the machine which compiled it: `serde_json-1.0.154/src/de.rs`.
@@ -211,7 +211,7 @@ mod tests {
         let symbols = Symbols::new(move || Some(module.clone()));
         let lines = |frames: Vec<Frame>| Symbols::resolve(Some(&symbols), frames.into_iter());
         assert_eq!(lines(vec![frame(2, 1)]), ["core::panicking::panic"]);
-        assert_eq!(lines(vec![frame(2, 1), frame(1, 1)]), ["function 1 (+1)"], "the machinery of panics is left out");
+        assert_eq!(lines(vec![frame(2, 1), frame(1, 1)]), ["function 1 (+1)"], "the standard library is left out");
         assert_eq!(lines(vec![frame(77, 1)]), ["function 77 (+1)"]);
     }
 
