@@ -2,7 +2,7 @@
 
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
-use crate::nearest::suggestion;
+use crate::nearest::{nearest, suggestion};
 use crate::runbook::Call;
 use crate::yaml::{Data, Node};
 use palisade_model::{manifest, neutral};
@@ -65,7 +65,9 @@ pub(crate) fn violation(
     let path = neutral::line(found.pointer.trim_start_matches('/'), 120).replace('/', ".");
     let subject = if path.is_empty() { whose.to_owned() } else { format!("`{path}` of {whose}") };
     let help = match &place.data {
-        Data::Text(text) => suggestion(text, found.allowed.iter().map(String::as_str)),
+        Data::Text(text) => {
+            nearest(text, found.allowed.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
+        }
         Data::Bool(_) | Data::Int(_) | Data::Float(_) if found.violation.message.contains("a text") => {
             Some("put it in quotes".to_owned())
         }

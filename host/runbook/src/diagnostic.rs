@@ -132,12 +132,13 @@ impl Diagnostic {
 fn show(text: &mut String, source: &Source, width: usize, span: Span, mark: char, label: &str) {
     let line = source.line(span.line);
     let before: String = line.chars().take(span.column.saturating_sub(1)).collect();
-    let length = source.slice(span).lines().next().unwrap_or_default().chars().count().max(1);
-    if before.chars().count() > MAX_LINE_CHARS {
+    if before.chars().count() > MAX_LINE_CHARS || span.start > source.text().len() {
         return;
     }
     let (before, shown) = (neutral::line(&before, MAX_LINE_CHARS), neutral::line(line, MAX_LINE_CHARS));
-    let length = length.min(MAX_LINE_CHARS);
+    // As shown, what can not be seen takes more room than one column.
+    let marked = source.slice(span).lines().next().unwrap_or_default();
+    let length = neutral::line(marked, MAX_LINE_CHARS).chars().count().max(1);
     let _ = writeln!(text, "{:width$} |", "");
     let _ = writeln!(text, "{:>width$} | {shown}", span.line);
     let marks = format!("{}{} {label}", " ".repeat(before.chars().count()), mark.to_string().repeat(length));
@@ -209,7 +210,7 @@ mod tests {
             .with_help("say so");
         assert_eq!(
             diagnostic.render(&source),
-            "error[PAL0301]: no\\u{a}\\u{1b}[2J\n --> a.yaml:2:7\n  |\n2 | type: \\u{202e}evil\n  |       ^^^^^\n  \
+            "error[PAL0301]: no\\u{a}\\u{1b}[2J\n --> a.yaml:2:7\n  |\n2 | type: \\u{202e}evil\n  |       ^^^^^^^^^^^^\n  \
              |\n1 | name: x\n  | ---- here\n  = help: say so\n"
         );
         let json = serde_json::to_value(&diagnostic).unwrap();

@@ -201,7 +201,7 @@ impl RulesetReader<'_> {
 
     /// Types of rulesets that have a schema.
     fn kinds(&self) -> Vec<String> {
-        let kinds = self.schemas.iter().filter_map(|schema| schema.name().name().strip_prefix("ruleset."));
+        let kinds = self.schemas.names().filter_map(|schema| schema.name().strip_prefix("ruleset."));
         kinds.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
 

@@ -3,10 +3,11 @@
 use crate::artifact::ArtifactSchema;
 use crate::builtin;
 use crate::check::SchemaError;
+use palisade_model::schema_ref::SchemaRefError;
 use palisade_model::{SchemaRef, SchemaReq, canonical, neutral, strict_json};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Why a schema is not taken into the registry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,26 +32,46 @@ pub enum RegisterError {
 /// The artifact schemas that are known, by name and version.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    schemas: BTreeMap<SchemaRef, Arc<ArtifactSchema>>,
+    schemas: BTreeMap<SchemaRef, Arc<Entry>>,
+}
+
+/// A schema, and for one that comes with Palisade its text: it is read when it is first asked for, since a run needs few
+/// of them.
+#[derive(Debug)]
+struct Entry {
+    text: &'static str,
+    schema: OnceLock<Result<Arc<ArtifactSchema>, RegisterError>>,
+}
+
+impl Entry {
+    fn get(&self, name: &SchemaRef) -> Result<&Arc<ArtifactSchema>, RegisterError> {
+        self.schema.get_or_init(|| read(name, self.text)).as_ref().map_err(Clone::clone)
+    }
+}
+
+fn read(name: &SchemaRef, text: &str) -> Result<Arc<ArtifactSchema>, RegisterError> {
+    let wrong = |source| RegisterError::Schema { schema: name.to_string(), source };
+    let json = strict_json::from_str(text)
+        .map_err(|error| wrong(SchemaError::NotJson { message: neutral::line(&error.to_string(), 200) }))?;
+    ArtifactSchema::new(name.clone(), json).map(Arc::new).map_err(wrong)
 }
 
 impl Registry {
     /// The schemas that come with Palisade.
     ///
     /// # Errors
-    /// When one of them breaks a rule: a bug, which a test of this crate finds.
+    /// When one of them has a name that none can have: a bug, which a test of this crate finds.
     pub fn builtin() -> Result<Self, RegisterError> {
-        let mut registry = Self::default();
-        for (name, text) in builtin::SCHEMAS {
-            let wrong = |source| RegisterError::Schema { schema: (*name).to_owned(), source };
-            let not_json = |message: &dyn std::fmt::Display| SchemaError::NotJson {
-                message: neutral::line(&message.to_string(), 200),
-            };
-            let schema: SchemaRef = name.parse().map_err(|error| wrong(not_json(&error)))?;
-            let json = strict_json::from_str(text).map_err(|error| wrong(not_json(&error)))?;
-            registry.insert(schema, json)?;
-        }
-        Ok(registry)
+        let entry = |(name, text): &(&str, &'static str)| {
+            let message = |error: SchemaRefError| neutral::line(&error.to_string(), 200);
+            let schema: SchemaRef = name.parse().map_err(|error| RegisterError::Schema {
+                schema: (*name).to_owned(),
+                source: SchemaError::NotJson { message: message(error) },
+            })?;
+            Ok((schema, Arc::new(Entry { text, schema: OnceLock::new() })))
+        };
+        let schemas = builtin::SCHEMAS.iter().map(entry).collect::<Result<_, RegisterError>>()?;
+        Ok(Self { schemas })
     }
 
     /// Takes a schema that came with a component, and compiles it. One that is already known with the same contents
@@ -59,43 +80,40 @@ impl Registry {
     /// # Errors
     /// When the name and version are taken by other contents, or the schema breaks a rule.
     pub fn register(&mut self, schema: &SchemaRef, json: &Value) -> Result<(), RegisterError> {
-        let wrong = |source| RegisterError::Schema { schema: schema.to_string(), source };
-        self.insert(schema.clone(), json.clone())?;
-        let Some(taken) = self.schemas.get(schema).cloned() else { return Ok(()) };
-        let compiled =
-            taken.item().map(drop).and_then(|()| taken.metadata().map(drop)).and_then(|()| taken.document().map(drop));
-        compiled.map_err(|source| {
-            self.schemas.remove(schema);
-            wrong(source)
-        })
-    }
-
-    fn insert(&mut self, schema: SchemaRef, json: Value) -> Result<(), RegisterError> {
-        if let Some(known) = self.schemas.get(&schema) {
-            let same = known.digest() == canonical::digest(&json);
-            return if same { Ok(()) } else { Err(RegisterError::Conflict { schema }) };
+        if let Some(known) = self.schemas.get(schema) {
+            let same = known.get(schema)?.digest() == canonical::digest(json);
+            return if same { Ok(()) } else { Err(RegisterError::Conflict { schema: schema.clone() }) };
         }
-        let taken = ArtifactSchema::new(schema.clone(), json)
-            .map_err(|source| RegisterError::Schema { schema: schema.to_string(), source })?;
-        self.schemas.insert(schema, Arc::new(taken));
+        let wrong = |source| RegisterError::Schema { schema: schema.to_string(), source };
+        let taken = ArtifactSchema::new(schema.clone(), json.clone()).map_err(wrong)?;
+        taken.item().map_err(wrong)?;
+        taken.metadata().map_err(wrong)?;
+        taken.document().map_err(wrong)?;
+        let entry = Entry { text: "", schema: OnceLock::from(Ok(Arc::new(taken))) };
+        self.schemas.insert(schema.clone(), Arc::new(entry));
         Ok(())
     }
 
     /// The schema of that name and version.
     #[must_use]
     pub fn get(&self, schema: &SchemaRef) -> Option<&Arc<ArtifactSchema>> {
-        self.schemas.get(schema)
+        self.schemas.get(schema)?.get(schema).ok()
     }
 
     /// The newest schema that satisfies a requirement.
     #[must_use]
     pub fn resolve(&self, wanted: &SchemaReq) -> Option<&Arc<ArtifactSchema>> {
-        self.iter().filter(|schema| wanted.accepts(schema.name())).max_by_key(|schema| schema.name().version())
+        self.get(self.names().filter(|name| wanted.accepts(name)).max_by_key(|name| name.version())?)
+    }
+
+    /// The names and versions of all schemas, in order.
+    pub fn names(&self) -> impl Iterator<Item = &SchemaRef> {
+        self.schemas.keys()
     }
 
     /// All schemas, by name and then by version.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<ArtifactSchema>> {
-        self.schemas.values()
+        self.names().filter_map(|name| self.get(name))
     }
 }
 
@@ -110,7 +128,9 @@ mod tests {
 
     #[test]
     fn every_schema_that_comes_with_palisade_compiles() {
-        for schema in Registry::builtin().unwrap().iter() {
+        let registry = Registry::builtin().unwrap();
+        for name in registry.names() {
+            let schema = registry.schemas[name].get(name).unwrap();
             schema.item().unwrap();
             schema.metadata().unwrap();
             schema.document().unwrap();

@@ -39,8 +39,11 @@ pub struct ConfigViolation {
 
 impl Violation {
     /// A line that is no JSON object of its own.
-    pub(crate) fn not_json(message: impl std::fmt::Display) -> Self {
-        let message = neutral::line(&message.to_string(), MAX_CHARS);
+    pub(crate) fn not_json(error: serde_json::Error) -> Self {
+        // The reader's own words may quote a key.
+        let what =
+            if error.is_data() { "has a key twice in one object, or a number out of range" } else { "is no JSON" };
+        let message = format!("{what}, at column {}", error.column());
         Self { path: String::new(), rule: "json".to_owned(), message }
     }
 

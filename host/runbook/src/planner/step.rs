@@ -5,7 +5,7 @@ use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::config;
 use crate::diagnostic::Diagnostic;
-use crate::nearest::suggestion;
+use crate::nearest::nearest;
 use crate::plan::{
     Binding, BindingSource, NamedConnection, NamedPath, PlannedAlias, PlannedOutput, PlannedRuleset, PlannedSchema,
     PlannedStep,
@@ -238,8 +238,10 @@ impl Planner<'_> {
                 None
             }
             RulesetLookup::Missing { names, versions } if versions.is_empty() => {
-                let help = suggestion(&name.name, names.iter().map(String::as_str))
-                    .unwrap_or_else(|| "say where rulesets are with `--rulesets DIR` or `[rulesets] paths`".to_owned());
+                let help = nearest(&name.name, names.iter().map(String::as_str)).map_or_else(
+                    || "say where rulesets are with `--rulesets DIR` or `[rulesets] paths`".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 let message = format!("there is no ruleset `{}`", name.name);
                 let unknown =
                     Diagnostic::new(Code::UnknownRuleset, &self.runbook.source, span, message).with_help(help);
