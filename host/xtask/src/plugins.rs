@@ -8,6 +8,7 @@ use std::{
     io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, bail};
@@ -67,12 +68,11 @@ fn build(project: &Project, toolchain: &Toolchain, sort: &str, folder: &str) -> 
 }
 
 fn with_help(error: BuildError) -> anyhow::Error {
-    match error.help() {
-        Some(help) => {
-            let text = format!("help: {help}");
-            anyhow::Error::new(error).context(text)
-        }
-        None => error.into(),
+    let help = error.help();
+    let error = anyhow::Error::new(error);
+    match help {
+        Some(help) => anyhow::anyhow!("{error:#}\nhelp: {help}"),
+        None => error,
     }
 }
 
