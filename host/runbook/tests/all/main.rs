@@ -1,4 +1,5 @@
 //! The crate from outside: documented examples, WCF's own files, plans.
+#![expect(clippy::disallowed_methods, reason = "tests read their cases and bound their time")]
 
 #[cfg(test)]
 mod documented;
