@@ -56,6 +56,15 @@ impl Dir {
         copy(from, self.path());
         self
     }
+
+    /// Copies all files of a folder into a folder of that name in it.
+    ///
+    /// # Panics
+    /// When they can't be copied.
+    pub fn copy_into(&self, name: &str, from: &Path) -> &Self {
+        copy(from, &self.join(name));
+        self
+    }
 }
 
 fn copy(from: &Path, to: &Path) {

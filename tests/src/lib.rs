@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod dir;
+pub mod guest;
 pub mod redact;
 
 pub use command::{Outcome, palisade};

@@ -9,9 +9,9 @@ use crate::{
     shell::{cargo, run as run_command, timed},
 };
 
-/// What the demo runs, from the project's root: paths in the runbook are relative to that.
+/// What the demo runs, from its own folder: paths in a runbook are relative to the folder in which Palisade runs.
 const COMMAND: [&str; 6] =
-    ["run", "examples/demo/runbook.yaml", "--out", "target/demo", "--report", "target/demo/report.html"];
+    ["run", "runbook.yaml", "--out", "../../target/demo", "--report", "../../target/demo/report.html"];
 
 /// Sets up, builds everything and runs the demo runbook.
 pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
@@ -19,7 +19,7 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     plugins::first_party(project, &toolchain)?;
     build_host(project)?;
     timed("running the demo", || {
-        run_command(Command::new(project.palisade()).args(COMMAND).current_dir(&project.root))
+        run_command(Command::new(project.palisade()).args(COMMAND).current_dir(project.root.join("examples/demo")))
     })?;
     eprintln!("the findings are in target/demo, the report for people is target/demo/report.html");
     Ok(())

@@ -43,10 +43,8 @@ fn wasip2(project: &Project, built: &Path) -> anyhow::Result<()> {
             );
             return Ok(());
         };
-        let flags = format!(
-            "-L native={WASI_LIBC} -C link-self-contained=no -C link-arg=--wasm-ld-path={}",
-            wasm_ld.display()
-        );
+        let flags =
+            format!("-L native={WASI_LIBC} -C link-self-contained=no -C link-arg=--wasm-ld-path={}", wasm_ld.display());
         command
             .arg("-Zbuild-std=std,panic_abort")
             .env("RUSTC_BOOTSTRAP", "1")
@@ -66,7 +64,14 @@ fn python(project: &Project, built: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut command = Command::new("componentize-py");
-    command.arg("-d").arg(project.root.join("wit")).args(["-w", "analyser", "componentize", "app", "--stub-wasi", "-p"]);
+    command.arg("-d").arg(project.root.join("wit")).args([
+        "-w",
+        "analyser",
+        "componentize",
+        "app",
+        "--stub-wasi",
+        "-p",
+    ]);
     run(command.arg(project.root.join("plugins/foreign/python")).arg("-o").arg(built.join("python.wasm")))
 }
 

@@ -1,0 +1,289 @@
+//! A guest in the sandbox, with all of the engine's side in memory: what a test gives it and what came of it.
+
+use palisade_authority::{Authority, Bound, Decision, Grant, NamedByConfig, ScopedPath, Use, WorkingFolder};
+use palisade_model::manifest::Power;
+use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
+use palisade_sandbox::ports::{Batch, Column, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
+use palisade_sandbox::{AttemptMeter, Compiling, Granted, Input, Job, NamedPath, Prepared, Sandbox, Settings, Symbols};
+use palisade_schema::ArtifactSchema;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One sandbox for all tests: a pool takes its address space once.
+static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(Settings::default()).expect("a sandbox"));
+
+/// A component that tests run.
+#[derive(Debug, Clone)]
+pub struct Guest(Prepared);
+
+/// What a guest is run with; nothing but the default limits unless it is said.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    limits: BTreeMap<LimitKind, u64>,
+    granted: Option<Arc<Granted>>,
+    schema: Option<Arc<ArtifactSchema>>,
+    stall: Duration,
+    inputs: Vec<(String, Vec<u8>)>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The partial state, or why it failed.
+    pub result: Result<Vec<u8>, Failure>,
+    /// What it used.
+    pub usage: Usage,
+    /// What the ports were told.
+    pub told: Told,
+}
+
+/// What the ports were told.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Bytes of the items.
+    pub emitted: usize,
+    /// Lines of the log.
+    pub log: Vec<String>,
+    /// What was left out and why.
+    pub skips: Vec<(String, String)>,
+    /// Denials: the reason, and the option that would allow it.
+    pub denials: Vec<(String, Option<String>)>,
+}
+
+impl Guest {
+    /// The guest of that name in `target/hostile`; `None` and a loud line where it was not built.
+    ///
+    /// # Panics
+    /// When it is there and can't be loaded.
+    #[must_use]
+    pub fn hostile(name: &str) -> Option<Self> {
+        Self::built("hostile", name)
+    }
+
+    /// The guest of that name in a folder of `target`; `None` and a loud line where it was not built.
+    ///
+    /// # Panics
+    /// When it is there and can't be loaded.
+    #[must_use]
+    pub fn built(sort: &str, name: &str) -> Option<Self> {
+        let folder = crate::root().join("target").join(sort);
+        let Ok(bytes) = fs::read(folder.join(format!("{name}.wasm"))) else {
+            crate::skipped(&format!("the guest {name} is not in target/{sort}"));
+            return None;
+        };
+        let symbols = folder.join(format!("{name}.symbols.wasm"));
+        let Self(prepared) = Self::of_bytes(&bytes);
+        Some(Self(prepared.with_symbols(Symbols::new(move || fs::read(&symbols).ok()))))
+    }
+
+    /// The component with these bytes.
+    ///
+    /// # Panics
+    /// When it can't be loaded.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let loaded = SANDBOX.load(&Digest::of(bytes), || Ok(bytes.to_vec()), Compiling::InPlace, None);
+        Self(loaded.expect("a component").prepared)
+    }
+
+    /// Calls `run` once.
+    #[must_use]
+    pub fn run(&self, config: &str, setting: &Setting) -> Attempt {
+        let limits = Limits::settle(&BTreeMap::new(), &setting.limits, &BTreeMap::new());
+        let meter = AttemptMeter::new(limits);
+        let told = Arc::new(Mutex::new(Told::default()));
+        let ports = Memory { told: Arc::clone(&told), schema: setting.schema.clone(), stall: setting.stall };
+        let job = Job {
+            meter: Arc::clone(&meter),
+            config: config.to_owned(),
+            ports: Box::new(ports),
+            granted: setting.granted.clone(),
+            seed: 1,
+            cancelled: Arc::default(),
+        };
+        let input = |(port, lines): &(String, Vec<u8>)| Input {
+            port: port.clone(),
+            items: Box::new(Lines { bytes: lines.clone(), handed_out: false }),
+        };
+        let result = self.0.run(job, setting.inputs.iter().map(input).collect());
+        let told = locked(&told).clone();
+        Attempt { result, usage: meter.usage(), told }
+    }
+}
+
+impl Setting {
+    /// Sets a limit, as a step does.
+    #[must_use]
+    pub fn limit(mut self, kind: LimitKind, value: u64) -> Self {
+        self.limits.insert(kind, value);
+        self
+    }
+
+    /// Validates what is emitted against this schema.
+    ///
+    /// # Panics
+    /// When it is no schema.
+    #[must_use]
+    pub fn schema(mut self, name: &str, json: &serde_json::Value) -> Self {
+        let name: SchemaRef = name.parse().expect("name/version");
+        self.schema = Some(Arc::new(ArtifactSchema::new(name, json.clone()).expect("a schema")));
+        self
+    }
+
+    /// Wires items, as JSON Lines, to an input port.
+    #[must_use]
+    pub fn input(mut self, port: &str, lines: &str) -> Self {
+        self.inputs.push((port.to_owned(), lines.as_bytes().to_vec()));
+        self
+    }
+
+    /// Lets every `emit` take that long.
+    #[must_use]
+    pub fn stall(mut self, stall: Duration) -> Self {
+        self.stall = stall;
+        self
+    }
+
+    /// Lets the config name paths and databases below `root`, under the operator's default set and what `allow` adds.
+    ///
+    /// # Panics
+    /// When one of them is no path.
+    #[must_use]
+    pub fn files(mut self, root: &Path, paths: &[&str], connections: &[&str], allow: &[&str]) -> Self {
+        let root = root.canonicalize().expect("a folder");
+        let folder = WorkingFolder::new(root.as_os_str().as_encoded_bytes()).expect("a folder");
+        let named = |written: &&str| NamedPath {
+            written: (*written).to_owned(),
+            path: ScopedPath::parse(&folder, written.as_bytes()).expect("a path"),
+        };
+        let of_config = |power, paths: &[NamedPath]| -> Vec<_> {
+            let rule =
+                |named: &NamedPath| NamedByConfig { pointer: "/path".to_owned(), power, path: named.path.clone() };
+            paths.iter().map(rule).collect()
+        };
+        let paths: Vec<_> = paths.iter().map(named).collect();
+        let connections: Vec<_> = connections.iter().map(named).collect();
+        let mut by_config = of_config(Power::FsRead, &paths);
+        by_config.extend(of_config(Power::Sql, &connections));
+        let mut grants = Grant::default_set();
+        grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
+        let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config));
+        self.granted = Some(Arc::new(Granted { authority, root, paths, connections }));
+        self
+    }
+}
+
+impl Attempt {
+    /// The limit that ended it.
+    ///
+    /// # Panics
+    /// When it ended in another way.
+    #[must_use]
+    pub fn limit(&self) -> (LimitKind, &Failure) {
+        match &self.result {
+            Err(failure @ Failure { kind: FailureKind::Limit { limit, .. }, .. }) => (*limit, failure),
+            other => panic!("no limit was reached: {other:?}"),
+        }
+    }
+}
+
+struct Memory {
+    told: Arc<Mutex<Told>>,
+    schema: Option<Arc<ArtifactSchema>>,
+    stall: Duration,
+}
+
+impl Ports for Memory {
+    fn emit(&mut self, port: &str, items: &[u8]) -> Result<(), PortError> {
+        std::thread::sleep(self.stall);
+        if port != "out" {
+            return Err(PortError::Invalid(format!("there is no output port `{port}`")));
+        }
+        if let Some(schema) = &self.schema {
+            let validator = schema.item().map_err(|error| PortError::Host(error.to_string()))?;
+            for (number, line) in (0..).zip(std::str::from_utf8(items).unwrap_or_default().lines()) {
+                if let Err(violation) = validator.check_line(line) {
+                    let kind = FailureKind::Schema {
+                        schema: schema.name().to_string(),
+                        port: port.to_owned(),
+                        item: Some(number),
+                        path: violation.path,
+                        rule: violation.rule,
+                    };
+                    return Err(PortError::Schema(Box::new(Failure::new(kind, violation.message))));
+                }
+            }
+        }
+        locked(&self.told).emitted += items.len();
+        Ok(())
+    }
+
+    fn log(&mut self, _level: Level, message: &str) {
+        locked(&self.told).log.push(message.to_owned());
+    }
+
+    fn progress(&mut self, _done: u64, _total: Option<u64>, _note: &str) {}
+
+    fn skip(&mut self, what: &str, reason: &str) {
+        locked(&self.told).skips.push((what.to_owned(), reason.to_owned()));
+    }
+
+    fn idempotency_key(&self) -> String {
+        String::new()
+    }
+
+    fn decided(&mut self, _asked: &Use, decision: &Decision<'_>) {
+        if !decision.allowed() {
+            locked(&self.told).denials.push((decision.denial().unwrap_or_default(), decision.allow_line()));
+        }
+    }
+
+    /// A database that has as many rows as the statement says.
+    fn query(&mut self, _: OwnedFd, statement: &str, _: &[SqlValue]) -> Result<Box<dyn Rows>, PortError> {
+        let left = statement.parse().map_err(|_| PortError::Invalid("the statement is no number".to_owned()))?;
+        Ok(Box::new(Numbers { left }))
+    }
+}
+
+/// Items that come in one batch.
+struct Lines {
+    bytes: Vec<u8>,
+    handed_out: bool,
+}
+
+impl Items for Lines {
+    fn info(&self) -> ItemsInfo {
+        let items = self.bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let (schema, metadata) = ("standard_input/1.0.0".to_owned(), "{}".to_owned());
+        ItemsInfo { schema, items, bytes: self.bytes.len() as u64, metadata }
+    }
+
+    fn next(&mut self, _max_bytes: usize) -> Result<Option<Batch>, PortError> {
+        let first_time = !std::mem::replace(&mut self.handed_out, true);
+        Ok(first_time.then(|| Batch { first: 0, items: self.bytes.clone() }))
+    }
+}
+
+struct Numbers {
+    left: u64,
+}
+
+impl Rows for Numbers {
+    fn columns(&self) -> Vec<Column> {
+        vec![Column { name: "number".to_owned(), declared_type: "INTEGER".to_owned() }]
+    }
+
+    fn next(&mut self, max_rows: u64, _max_bytes: usize) -> Result<Vec<Vec<SqlValue>>, PortError> {
+        let count = self.left.min(max_rows).min(1_000);
+        self.left -= count;
+        Ok((0..count).map(|_| vec![SqlValue::Integer(7)]).collect())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
