@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
@@ -154,7 +154,12 @@ impl Prepared {
             Err(stopped) => Err(host.take_failed().unwrap_or_else(|| host.stopped(stopped))),
             Ok(Err(error)) => Err(failure::of_error(&error, host, self.symbols.as_ref())),
             Ok(Ok(Err(failure))) => Err(failure::of_guest(failure, host)),
-            Ok(Ok(Ok(answer))) => host.take_failed().map_or(Ok(answer), Err),
+            Ok(Ok(Ok(answer))) => match host.take_failed() {
+                Some(failure) => Err(failure),
+                // A host call came back too late, and the guest was done before it came up for fuel.
+                None if Instant::now() > meter.deadline() => Err(meter.wall_reached()),
+                None => Ok(answer),
+            },
         };
         let peak = host.limiter.peak();
         drop(store);

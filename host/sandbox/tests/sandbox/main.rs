@@ -8,4 +8,5 @@ mod describe;
 mod failures;
 mod guest;
 mod limits;
+mod wasi;
 mod world;
