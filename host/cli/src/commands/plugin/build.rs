@@ -9,17 +9,19 @@ use crate::render::console;
 use palisade_model::neutral;
 use palisade_model::unit::Bytes;
 use std::fmt::Write as _;
+use std::path::Path;
 
 pub(super) fn exec(context: &Context, at: &PluginAt, install_target: bool) -> Result<ExitCode, CliError> {
     let built = Project::open(context, at)?.build(install_target)?;
     let manifest = &built.checked.manifest;
+    // As a person would write them in this folder.
+    let shown = |path: &Path| path.strip_prefix(&context.settings.working_dir).unwrap_or(path).display().to_string();
+    let (component, symbols) = (shown(&built.file), shown(&built.symbols));
     let mut text = format!(
-        "built {}\n  component  {} ({})\n  digest     {}\n  symbols    {}\n",
+        "built {}\n  component  {component} ({})\n  digest     {}\n  symbols    {symbols}\n",
         manifest.versioned_id(),
-        built.file.display(),
         Bytes(built.bytes),
         built.checked.digest,
-        built.symbols.display(),
     );
     // Writing to a String can't fail.
     for import in built.checked.imports.iter() {
@@ -34,7 +36,7 @@ pub(super) fn exec(context: &Context, at: &PluginAt, install_target: bool) -> Re
     for (kind, &value) in &manifest.limits {
         let _ = writeln!(text, "  limit      {}: {}", kind.key(), kind.show(value));
     }
-    let _ = writeln!(text, "next: palisade component add {}", built.file.display());
+    let _ = writeln!(text, "next: palisade component add {component}");
     console::err(&text);
     if context.format == Format::Json {
         let imports: Vec<_> = built.checked.imports.iter().map(|import| &import.interface).collect();

@@ -90,7 +90,9 @@ fn config(folder: &Path, text: Option<&str>) -> Result<Value, CliError> {
 fn tell(workbench: &Workbench<'_>, trial: &Trial<'_>, ended: &Ended) {
     let usage = &ended.usage;
     let mut text = String::new();
-    for line in &ended.log {
+    // The text of a panic is logged, and then told as the failure.
+    let told = ended.result.as_ref().err().map(|failure| failure.message.as_str());
+    for line in ended.log.iter().filter(|line| Some(line.message.as_str()) != told) {
         let level = format!("{:?}", line.level).to_lowercase();
         text.push_str(&format!("{level}: {}\n", neutral::block(&line.message, 2_000)));
     }
@@ -181,9 +183,14 @@ fn failed(failure: &Failure) -> CliError {
     if let FailureKind::Trap { frames } = &failure.kind {
         message.extend(frames.iter().map(|frame| format!("\n    at {}", neutral::line(frame, 300))));
     }
+    let mut help = failure.help.as_deref().map(|help| neutral::block(help, 2_000));
+    if let FailureKind::Denied { what, allow } = &failure.kind {
+        message.push_str(&format!(": {}", neutral::line(what, 600)));
+        help = help.or_else(|| allow.as_ref().map(|allow| format!("`{allow}` would allow it")));
+    }
     let told = CliError::new(ExitCode::of_failure(&failure.kind), message);
-    match &failure.help {
-        Some(help) => told.help(neutral::block(help, 2_000)),
+    match help {
+        Some(help) => told.help(help),
         None => told,
     }
 }
@@ -224,5 +231,13 @@ mod tests {
         let told = failed(&failure);
         assert_eq!(told.message, "the plugin failed (trap): boom (port `in`, item 3)\n    at f (a.rs:1)");
         assert_eq!((told.code, told.help.as_deref()), (ExitCode::Failed, Some("h")));
+    }
+
+    #[test]
+    fn a_denial_says_what_was_refused_and_what_would_allow_it() {
+        let kind = FailureKind::Denied { what: "no `sql` of `a.db`".into(), allow: Some("--allow sql=a.db".into()) };
+        let told = failed(&Failure::new(kind, "not allowed"));
+        assert_eq!(told.message, "the plugin failed (denied): not allowed: no `sql` of `a.db`");
+        assert_eq!((told.code, told.help.as_deref()), (ExitCode::Denied, Some("`--allow sql=a.db` would allow it")));
     }
 }

@@ -12,8 +12,8 @@ use crate::failure::CliError;
 use crate::interrupt;
 use crate::render::console;
 use palisade_engine::Cancel;
-use palisade_model::FailureKind;
 use palisade_model::unit::Count;
+use palisade_model::{Failure, FailureKind};
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -22,6 +22,9 @@ use tempfile::TempDir;
 /// How much more fuel than recorded a case may use. Fuel is exact for one component, so this is room for small changes
 /// of the code, not for noise.
 const MAX_RISE: f64 = 0.05;
+
+/// Most calls of a stack that are shown of one case.
+const MAX_SHOWN_FRAMES: usize = 8;
 
 /// How a case ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -84,15 +87,17 @@ pub(super) fn exec(context: &Context, at: &PluginAt, accept: bool, filter: Optio
         }
         reports.push(report);
     }
+    let wrong = reports.iter().filter(|report| !matches!(report.verdict, Verdict::Ok | Verdict::Accepted)).count();
+    let code = if wrong == 0 { ExitCode::Done } else { ExitCode::Failed };
     if context.format == Format::Json {
         console::json(&serde_json::json!({"plugin": runner.workbench.manifest().versioned_id(), "cases": reports}));
+        return Ok(code);
     }
-    let wrong = reports.iter().filter(|report| !matches!(report.verdict, Verdict::Ok | Verdict::Accepted)).count();
-    if wrong == 0 {
-        return Ok(ExitCode::Done);
+    if code == ExitCode::Done {
+        return Ok(code);
     }
     let help = "read the differences; `palisade plugin test --accept` makes what came out what is expected";
-    Err(CliError::new(ExitCode::Failed, format!("{wrong} of {} cases are not as expected", reports.len())).help(help))
+    Err(CliError::new(code, format!("{wrong} of {} cases are not as expected", reports.len())).help(help))
 }
 
 struct Runner<'a> {
@@ -129,10 +134,10 @@ impl Runner<'_> {
         if expected.is_none() {
             report.error = Some("nobody has said what is expected".to_owned());
         }
-        if let Err(failure) = &ended.result
-            && let (FailureKind::Trap { frames }, false) = (&failure.kind, report.differences.is_empty())
+        if let Err(Failure { kind: FailureKind::Trap { frames }, .. }) = &ended.result
+            && !report.differences.is_empty()
         {
-            report.error = Some(frames.iter().map(|frame| format!("at {frame}")).collect::<Vec<_>>().join("\n"));
+            report.error = Some(stack(frames));
         }
         let rose = fuel.zip(setting.fuel).is_some_and(|(now, recorded)| headroom::rise(recorded, now) > MAX_RISE);
         if !report.differences.is_empty() || expected.is_none() {
@@ -156,6 +161,15 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+/// The innermost calls of a stack, one on each line.
+fn stack(frames: &[String]) -> String {
+    let mut lines: Vec<_> = frames.iter().take(MAX_SHOWN_FRAMES).map(|frame| format!("at {frame}")).collect();
+    if let Some(more @ 1..) = frames.len().checked_sub(MAX_SHOWN_FRAMES) {
+        lines.push(format!("and {more} more, which `palisade plugin run` shows"));
+    }
+    lines.join("\n")
 }
 
 /// Writes the fuel of a case beside what is expected of it; a case that fails has none.
@@ -257,6 +271,14 @@ mod tests {
         assert_eq!(report(1_000, None).figures(), "  fuel 1,000, 2 skipped");
         assert_eq!(report(1_000, Some(1_000)).figures(), "  fuel 1,000 (as recorded), 2 skipped");
         assert_eq!(report(1_061, Some(1_000)).figures(), "  fuel 1,061 (+6.1 %), 2 skipped");
+    }
+
+    #[test]
+    fn a_long_stack_is_cut_and_says_so() {
+        let frames: Vec<_> = (0..10).map(|number| format!("f{number}")).collect();
+        assert!(stack(&frames).ends_with("at f7\nand 2 more, which `palisade plugin run` shows"));
+        assert_eq!(stack(&frames[..1]), "at f0");
+        assert!(stack(&frames[..8]).ends_with("at f7"));
     }
 
     #[test]
