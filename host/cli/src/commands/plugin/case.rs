@@ -184,14 +184,13 @@ mod tests {
 
     #[test]
     fn files_of_inputs_are_told_apart_by_their_names() {
-        let of = |name: &str| slot(name).map(|(port, number, role)| (port, number, role));
-        assert_eq!(of("documents.jsonl"), Some(("documents".into(), 0, Role::Items)));
-        assert_eq!(of("documents.json"), Some(("documents".into(), 0, Role::Items)));
-        assert_eq!(of("documents.2.jsonl"), Some(("documents".into(), 2, Role::Items)));
-        assert_eq!(of("documents.2.schema"), Some(("documents".into(), 2, Role::Schema)));
-        assert_eq!(of("documents.metadata.json"), Some(("documents".into(), 0, Role::Metadata)));
+        assert_eq!(slot("documents.jsonl"), Some(("documents".into(), 0, Role::Items)));
+        assert_eq!(slot("documents.json"), Some(("documents".into(), 0, Role::Items)));
+        assert_eq!(slot("documents.2.jsonl"), Some(("documents".into(), 2, Role::Items)));
+        assert_eq!(slot("documents.2.schema"), Some(("documents".into(), 2, Role::Schema)));
+        assert_eq!(slot("documents.metadata.json"), Some(("documents".into(), 0, Role::Metadata)));
         for wrong in ["documents", "documents.txt", "documents.x.jsonl", ".jsonl"] {
-            assert_eq!(of(wrong), None, "{wrong}");
+            assert_eq!(slot(wrong), None, "{wrong}");
         }
     }
 
