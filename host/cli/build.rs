@@ -24,7 +24,8 @@ fn first_party(dir: &Path) -> io::Result<String> {
         if manifest.is_file() {
             emit(&format!("rerun-if-changed={}", wasm.display()));
             emit(&format!("rerun-if-changed={}", manifest.display()));
-            let entry = format!("    FirstParty {{ wasm: include_bytes!({wasm:?}), manifest: include_str!({manifest:?}) }},");
+            let entry =
+                format!("    FirstParty {{ wasm: include_bytes!({wasm:?}), manifest: include_str!({manifest:?}) }},");
             writeln!(list, "{entry}").map_err(io::Error::other)?;
         }
     }
@@ -54,7 +55,8 @@ fn files_below(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(Vec::new());
     }
-    let mut entries = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut entries =
+        fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
     entries.sort();
     let mut files = Vec::new();
     for entry in entries {

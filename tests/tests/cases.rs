@@ -39,7 +39,11 @@ fn run(case: &Path) -> Result<(), String> {
             continue;
         }
         if !bless {
-            differs.push(format!("--- expected {name}\n{}\n--- found {name}\n{}", expected.trim_end(), found.trim_end()));
+            differs.push(format!(
+                "--- expected {name}\n{}\n--- found {name}\n{}",
+                expected.trim_end(),
+                found.trim_end()
+            ));
         } else if found.trim_end() == absent {
             let _ = fs::remove_file(file);
         } else {

@@ -98,11 +98,13 @@ impl Decision<'_> {
         self.chain().into_iter().find(|reason| !reason.allowed).map(|reason| reason.text)
     }
 
-    /// The `--allow` argument that would allow this use, if the operator's grants are all that stands in its way.
+    /// The `--allow` argument that would allow this use, if no more than the operator's word is missing: a grant, which
+    /// also counts as naming the place where a link in a named folder leads.
     #[must_use]
     pub fn allow_line(&self) -> Option<String> {
         let denied: Vec<_> = self.chain().into_iter().filter(|reason| !reason.allowed).collect();
-        let grant_is_missing = !denied.is_empty() && denied.iter().all(|reason| reason.by == BoundKind::Operator);
+        let by_word = |reason: &Reason| matches!(reason.by, BoundKind::Operator | BoundKind::Config);
+        let grant_is_missing = !denied.is_empty() && denied.iter().all(by_word);
         let text = || [self.power.name().as_bytes(), b"=", &self.path.to_bytes()].concat();
         grant_is_missing.then(|| allow_line(&text()))
     }
@@ -213,7 +215,7 @@ mod tests {
 
     fn named(written: &str) -> Bound {
         let named = NamedByConfig { pointer: "/path".to_owned(), power: Power::FsRead, path: path(written) };
-        Bound::of_config([&named])
+        Bound::of_config([&named], &[])
     }
 
     /// The authority of a first-party connector's step whose config names `written`.
@@ -289,7 +291,20 @@ mod tests {
         check(&empty, &read("a"), Some("the runbook's `capabilities` hold no `fs-read` of `a`"), None);
 
         let denial = "the step's config names no `fs-read` of `b`; it is not below `a` (`/path` of the step's config)";
-        check(&connector("a"), &read("b"), Some(denial), None);
+        check(&connector("a"), &read("b"), Some(denial), Some("--allow fs-read=b"));
+    }
+
+    #[test]
+    fn where_a_link_leads_is_named_by_the_operator() {
+        let named = NamedByConfig { pointer: "/path".to_owned(), power: Power::FsRead, path: path("a") };
+        let allowed = [Grant::parse(&folder(), b"fs-read=/srv/b").unwrap()];
+        let authority = Authority::of_operator(Grant::default_set().into_iter().chain(allowed.clone()))
+            .meet(Bound::of_manifest(&manifest(&["fs-read"])))
+            .meet(Bound::of_config([&named], &allowed));
+        check(&authority, &read("/srv/b"), None, None);
+        check(&authority, &read("a/x"), None, None);
+        assert!(!authorise(&authority, &read("c")).allowed());
+        assert!(!authorise(&authority, &read("/srv/c")).allowed());
     }
 
     #[test]

@@ -89,14 +89,18 @@ impl Bound {
         Self { kind: BoundKind::Runbook, rules: rules.into_iter().collect() }
     }
 
-    /// The values of a step's config: exactly these, each for its own power.
+    /// The values of a step's config: exactly these, each for its own power. Where a symbolic link below one of them
+    /// leads is named too if `allowed`, what the operator granted for this run, names it.
     #[must_use]
-    pub fn of_config<'a>(named: impl IntoIterator<Item = &'a NamedByConfig>) -> Self {
+    pub fn of_config<'a>(named: impl IntoIterator<Item = &'a NamedByConfig>, allowed: &[Grant]) -> Self {
+        let allowed = allowed
+            .iter()
+            .map(|grant| Rule { capability: grant.capability().clone(), stated: grant.stated().to_owned() });
         let rules = named.into_iter().map(|named| Rule {
             capability: Capability::new(named.power, PathScope::below([named.path.clone()])),
             stated: format!("`{}` of the step's config", named.pointer),
         });
-        Self { kind: BoundKind::Config, rules: rules.collect() }
+        Self { kind: BoundKind::Config, rules: rules.chain(allowed).collect() }
     }
 
     /// Whose bound it is.

@@ -38,7 +38,8 @@ pub(crate) fn check_in(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Ch
     let executable = std::env::current_exe().map_err(|error| bug(&error))?;
     let digest = Digest::of(bytes);
     let compiling = Compiling::Child { executable: &executable };
-    let loaded = sandbox.load(&digest, || Ok(bytes.to_vec()), compiling, None).map_err(|error| not_loaded(name, &error))?;
+    let loaded =
+        sandbox.load(&digest, || Ok(bytes.to_vec()), compiling, None).map_err(|error| not_loaded(name, &error))?;
     let manifest = describe(&loaded.prepared, &loaded.imports).map_err(|error| not_described(name, &error))?;
     for own in &manifest.schemas {
         ArtifactSchema::new(own.schema.clone(), own.json.clone())
@@ -70,9 +71,8 @@ fn not_loaded(name: &str, error: &LoadError) -> CliError {
     let CliError { message, .. } = CliError::from_error(ExitCode::Usage, error);
     let told = CliError::usage(format!("{name} was not accepted: {}", palisade_model::neutral::block(&message, 2_000)));
     match error {
-        LoadError::UnknownImport { .. } | LoadError::World(_) => {
-            told.help("build it for the world `analyser` or `connector` of the interface; `palisade plugin new` shows how")
-        }
+        LoadError::UnknownImport { .. } | LoadError::World(_) => told
+            .help("build it for the world `analyser` or `connector` of the interface; `palisade plugin new` shows how"),
         _ => told,
     }
 }

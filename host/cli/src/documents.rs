@@ -22,8 +22,8 @@ pub(crate) struct ReportDocument {
 /// When one is not there.
 pub(crate) fn open_all(store: &Store, schemas: &Registry, exports: &[Export]) -> Result<Vec<ReportDocument>, CliError> {
     let open = |export: &Export| {
-        let document =
-            Document::open(store, schemas, export).map_err(|error| CliError::from_error(ExitCode::Integrity, &error))?;
+        let document = Document::open(store, schemas, export)
+            .map_err(|error| CliError::from_error(ExitCode::Integrity, &error))?;
         let metadata = match document.metadata() {
             Value::Object(metadata) => metadata,
             _ => Map::new(),

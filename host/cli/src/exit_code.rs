@@ -54,7 +54,10 @@ impl ExitCode {
             Status::Cancelled | Status::Interrupted | Status::Waiting => Self::Interrupted,
         };
         let failures = run.steps.iter().filter(|step| run.status != Status::Succeeded || step.exported);
-        failures.filter_map(|step| step.failure.as_ref()).map(|failure| Self::of_failure(&failure.kind)).fold(of_status, Self::worse)
+        failures
+            .filter_map(|step| step.failure.as_ref())
+            .map(|failure| Self::of_failure(&failure.kind))
+            .fold(of_status, Self::worse)
     }
 
     /// The code for why a step failed.

@@ -39,5 +39,6 @@ pub(crate) fn file(
         file.persist(path)?;
         Ok(())
     };
-    written().map_err(|error| CliError::new(ExitCode::Failed, format!("{} can't be written: {error:#}", path.display())))
+    written()
+        .map_err(|error| CliError::new(ExitCode::Failed, format!("{} can't be written: {error:#}", path.display())))
 }

@@ -121,8 +121,9 @@ pub(crate) fn source(file: &Path) -> Result<Source, CliError> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(CliError::usage(format!("{name} has more than {} MiB", MAX_BYTES >> 20)));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|error| CliError::usage(format!("{name} is not UTF-8: byte {} is wrong", error.utf8_error().valid_up_to())))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        CliError::usage(format!("{name} is not UTF-8: byte {} is wrong", error.utf8_error().valid_up_to()))
+    })?;
     Ok(Source::new(name, text))
 }
 

@@ -86,7 +86,9 @@ impl Settings {
                 && !alias.contains(':')
                 && id.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.name.contains(':'));
             if !good {
-                return Err(CliError::usage(format!("{place}: [aliases] `{alias}` = `{id}` is not `name` = `namespace:name`")));
+                return Err(CliError::usage(format!(
+                    "{place}: [aliases] `{alias}` = `{id}` is not `name` = `namespace:name`"
+                )));
             }
         }
         let colour = |terminal: bool| match global.color {
@@ -119,7 +121,10 @@ fn read(path: &Path) -> Result<File, CliError> {
         return Err(CliError::usage(format!("{place} is larger than 1 MiB")));
     }
     toml::from_str(&text).map_err(|error| {
-        CliError::usage(format!("{place} has a mistake:\n{}", palisade_model::neutral::block(error.to_string().trim_end(), 4_096)))
+        CliError::usage(format!(
+            "{place} has a mistake:\n{}",
+            palisade_model::neutral::block(error.to_string().trim_end(), 4_096)
+        ))
     })
 }
 
@@ -127,8 +132,9 @@ fn ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<BTre
     let mut ceilings = BTreeMap::new();
     for (key, value) in written {
         let known = || LimitKind::all().map(LimitKind::key).collect::<Vec<_>>().join(", ");
-        let kind = LimitKind::from_key(key)
-            .ok_or_else(|| CliError::usage(format!("{place}: [ceilings] has no `{key}`")).help(format!("known are {}", known())))?;
+        let kind = LimitKind::from_key(key).ok_or_else(|| {
+            CliError::usage(format!("{place}: [ceilings] has no `{key}`")).help(format!("known are {}", known()))
+        })?;
         let amount = match value {
             toml::Value::Integer(amount) => kind.parse(&amount.to_string()),
             toml::Value::String(text) => kind.parse(text),

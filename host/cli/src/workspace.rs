@@ -69,7 +69,8 @@ impl Workspace {
             }
         }
         for (alias, id) in &settings.aliases {
-            let name: ComponentName = id.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
+            let name: ComponentName =
+                id.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
             let known: ComponentId =
                 name.name.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
             if !self.catalogue.list().iter().any(|entry| entry.manifest.id == known) {

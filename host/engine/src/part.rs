@@ -125,7 +125,7 @@ pub(crate) fn does_not_fit(
 
 impl Ports for PartPorts {
     fn emit(&mut self, port: &str, items: &[u8]) -> Result<(), PortError> {
-        let mut left = self.left.lock();
+        let left = self.left.lock();
         let Some(index) = left.outputs.iter().position(|output| output.port == port) else {
             let known: Vec<_> = left.outputs.iter().map(|output| format!("`{}`", output.port)).collect();
             let port = neutral::line(port, 64);
@@ -170,11 +170,7 @@ impl Ports for PartPorts {
     fn skip(&mut self, what: &str, reason: &str) {
         let mut left = self.left.lock();
         left.skipped_count = left.skipped_count.saturating_add(1);
-        // The host records denials itself, with the line that would allow them; the guest's echo adds nothing.
-        let known = left.skipped.iter().rev().take(8).any(|skip| skip.what == what && skip.allow.is_some());
-        if known {
-            left.skipped_count -= 1;
-        } else if left.skipped.len() < MAX_SKIPS {
+        if left.skipped.len() < MAX_SKIPS {
             left.skipped.push(SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None });
         }
     }

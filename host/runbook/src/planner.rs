@@ -13,7 +13,7 @@ use crate::plan::{FORM, Plan, PlannedAlias, PlannedRuleset, PlannedSchema, Plann
 use crate::ruleset::{RulesetLookup, RulesetName, WantedRuleset};
 use crate::runbook::{Call, Runbook, Step, Work};
 use crate::source::Span;
-use palisade_authority::{Bound, Capability, Rule, WorkingFolder};
+use palisade_authority::{Bound, Capability, Grant, Rule, WorkingFolder};
 use palisade_model::manifest::{InputSource, ruleset_type};
 use palisade_model::{ComponentId, LimitKind, SchemaRef, StepId, neutral};
 use palisade_schema::{ConfigSchema, Registry, SchemaError};
@@ -39,6 +39,8 @@ pub struct PlanContext<'c> {
     pub ceilings: &'c BTreeMap<LimitKind, u64>,
     /// The folder in which the run starts: paths are relative to it.
     pub folder: &'c WorkingFolder,
+    /// What the operator granted for this run alone.
+    pub allowed: &'c [Grant],
 }
 
 /// The rulesets that the steps of a runbook ask for, each once. What can't be understood is left out; [`plan`] tells.

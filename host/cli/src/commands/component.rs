@@ -34,7 +34,9 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
     let checked = component_check::check(&file.display().to_string(), &bytes)?;
     let mut schemas = workspace.schemas.clone();
     for own in &checked.manifest.schemas {
-        schemas.register(&own.schema, &own.json).map_err(|error| CliError::usage(format!("{}: {error}", file.display())))?;
+        schemas
+            .register(&own.schema, &own.json)
+            .map_err(|error| CliError::usage(format!("{}: {error}", file.display())))?;
     }
     let id = checked.manifest.versioned_id();
     let added = workspace.store.add_component(&checked.manifest, &bytes).map_err(|error| refused(&id, &error))?;
@@ -82,7 +84,9 @@ fn refused(id: &str, error: &AddError) -> CliError {
 fn keep_symbols(workspace: &Workspace, digest: &palisade_model::Digest, from: &Path) -> Result<(), CliError> {
     let to = workspace.catalogue.symbol_file(digest);
     let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(from, &to));
-    copied.map(drop).map_err(|error| CliError::usage(format!("the symbol file {} can't be kept: {error}", from.display())))
+    copied
+        .map(drop)
+        .map_err(|error| CliError::usage(format!("the symbol file {} can't be kept: {error}", from.display())))
 }
 
 /// Changes `palisade.lock`, which lies beside `palisade.toml`, or in the working folder where there is none.
@@ -98,7 +102,8 @@ fn change_lock<T>(context: &Context, change: impl FnOnce(&mut LockFile) -> T) ->
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(&error)),
     };
-    let mut lock = if text.is_empty() { LockFile::default() } else { LockFile::parse(&text).map_err(|error| failed(&error))? };
+    let mut lock =
+        if text.is_empty() { LockFile::default() } else { LockFile::parse(&text).map_err(|error| failed(&error))? };
     let result = change(&mut lock);
     lock.write(&Disk, &path).map_err(|error| failed(&error))?;
     Ok(result)
@@ -156,7 +161,9 @@ fn shown(entry: &Entry, imports: &Imports) -> String {
     line("\n  reads".to_owned());
     for port in &manifest.inputs {
         let from = match &port.source {
-            InputSource::Runbook { accepts } => accepts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+            InputSource::Runbook { accepts } => {
+                accepts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+            }
             InputSource::Ruleset { pointer } => format!("the ruleset that `{pointer}` of the config names"),
         };
         let many = match port.arity {
@@ -195,7 +202,9 @@ fn shown(entry: &Entry, imports: &Imports) -> String {
         line(format!("    {}: {}", text(&import.interface), text(&functions)));
     }
     line("\n  limits".to_owned());
-    for (kind, limit) in palisade_model::Limits::settle(&manifest.limits, &Default::default(), &Default::default()).iter() {
+    for (kind, limit) in
+        palisade_model::Limits::settle(&manifest.limits, &Default::default(), &Default::default()).iter()
+    {
         line(format!("    {:28} {:>18}  set by {}", kind.key(), kind.show(limit.value), limit.set_by));
     }
     out
@@ -203,20 +212,26 @@ fn shown(entry: &Entry, imports: &Imports) -> String {
 
 fn remove(context: &Context, workspace: &Workspace, name: &str) -> Result<ExitCode, CliError> {
     let parsed: ComponentName = name.parse().map_err(|error| CliError::usage(format!("`{name}`: {error}")))?;
-    let id: ComponentId = parsed.name.parse().map_err(|error| {
-        CliError::usage(format!("`{name}`: {error}")).help("name it in full, as acme:pii@1.0.0")
-    })?;
-    let version = parsed.version.ok_or_else(|| CliError::usage(format!("`{name}` has no version")).help(format!("name one: {id}@1.0.0")))?;
+    let id: ComponentId = parsed
+        .name
+        .parse()
+        .map_err(|error| CliError::usage(format!("`{name}`: {error}")).help("name it in full, as acme:pii@1.0.0"))?;
+    let version = parsed
+        .version
+        .ok_or_else(|| CliError::usage(format!("`{name}` has no version")).help(format!("name one: {id}@1.0.0")))?;
     if id.namespace() == ComponentId::FIRST_PARTY {
         return Err(CliError::usage(format!("`{id}` comes with Palisade and can't be removed")));
     }
-    let removed =
-        workspace.store.remove_component(&id, &version).map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
+    let removed = workspace
+        .store
+        .remove_component(&id, &version)
+        .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
     change_lock(context, |lock| lock.remove(&id, &version))?;
     if removed {
         console::err(&format!("removed: {id}@{version}\n"));
         Ok(ExitCode::Done)
     } else {
-        Err(CliError::usage(format!("{id}@{version} is not registered")).help("`palisade component list` shows what is"))
+        Err(CliError::usage(format!("{id}@{version} is not registered"))
+            .help("`palisade component list` shows what is"))
     }
 }

@@ -43,7 +43,10 @@ pub(crate) fn exec(context: &Context) -> Result<ExitCode, CliError> {
             let detail = check.detail.replace('\n', "\n                            ");
             console::out(&format!("{word}{:18} {detail}\n", check.what));
             if let Some(help) = &check.help {
-                console::out(&format!("                            help: {}\n", help.replace('\n', "\n                            ")));
+                console::out(&format!(
+                    "                            help: {}\n",
+                    help.replace('\n', "\n                            ")
+                ));
             }
         }
     }
@@ -61,7 +64,10 @@ fn missing(what: &'static str, detail: impl Into<String>, help: Option<String>) 
 
 fn settings(context: &Context) -> Check {
     let file = context.settings.file.as_ref().map(|file| file.display().to_string());
-    ok("settings", file.unwrap_or_else(|| "no palisade.toml: the defaults hold (`palisade init` writes one)".to_owned()))
+    ok(
+        "settings",
+        file.unwrap_or_else(|| "no palisade.toml: the defaults hold (`palisade init` writes one)".to_owned()),
+    )
 }
 
 fn state(context: &Context) -> Check {
@@ -99,8 +105,12 @@ fn containment() -> Check {
     let opened = openat2(CWD, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::BENEATH);
     match (opened, std::fs::read_link("/proc/self/fd/0").is_ok() || std::path::Path::new("/proc/self/fd").is_dir()) {
         (Ok(_), true) => ok("files", "the kernel keeps connectors below the folders they were given"),
-        (Err(error), _) => missing("files", format!("openat2 does not work: {error}"), Some("Linux 5.6 or newer is needed".to_owned())),
-        (_, false) => missing("files", "/proc is not mounted", Some("connectors can't read files without it".to_owned())),
+        (Err(error), _) => {
+            missing("files", format!("openat2 does not work: {error}"), Some("Linux 5.6 or newer is needed".to_owned()))
+        }
+        (_, false) => {
+            missing("files", "/proc is not mounted", Some("connectors can't read files without it".to_owned()))
+        }
     }
 }
 

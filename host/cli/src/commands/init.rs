@@ -12,7 +12,11 @@ pub(crate) fn exec(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
     let path = context.settings.working_dir.join(settings::FILE_NAME);
     let mut options = std::fs::OpenOptions::new();
     options.write(true);
-    if args.force { options.create(true).truncate(true) } else { options.create_new(true) };
+    if args.force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
     let written = options.open(&path).and_then(|mut file| file.write_all(settings::commented_file().as_bytes()));
     match written {
         Ok(()) => {

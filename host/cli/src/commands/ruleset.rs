@@ -49,15 +49,21 @@ pub(crate) fn exec(context: &Context, command: &RulesetCommand) -> Result<ExitCo
             let ruleset = ruleset.ok_or_else(|| CliError::usage(format!("`{name}` has {errors} errors")))?;
             if context.format == Format::Json {
                 let rules = String::from_utf8_lossy(&ruleset.items).into_owned();
-                let rules: Vec<serde_json::Value> = rules.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-                console::json(&serde_json::json!({"type": kind, "digest": ruleset.digest, "metadata": ruleset.metadata, "rules": rules}));
+                let rules: Vec<serde_json::Value> =
+                    rules.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+                console::json(
+                    &serde_json::json!({"type": kind, "digest": ruleset.digest, "metadata": ruleset.metadata, "rules": rules}),
+                );
             } else {
                 console::out(&shown(&kind, &ruleset));
             }
             Ok(ExitCode::Done)
         }
         RulesetCommand::Validate { files, kind } => {
-            let broken = files.iter().map(|file| validate(context, file, kind.as_deref(), &schemas)).sum::<Result<usize, _>>()?;
+            let broken = files
+                .iter()
+                .map(|file| validate(context, file, kind.as_deref(), &schemas))
+                .sum::<Result<usize, _>>()?;
             Ok(if broken == 0 { ExitCode::Done } else { ExitCode::Usage })
         }
     }
@@ -95,12 +101,20 @@ fn read_any(
 
 fn shown(kind: &str, ruleset: &Ruleset) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("local/{}/{}\n  type    {kind}\n  rules   {}\n  digest  {}\n\n", ruleset.name, ruleset.version, ruleset.count, ruleset.digest);
+    let mut text = format!(
+        "local/{}/{}\n  type    {kind}\n  rules   {}\n  digest  {}\n\n",
+        ruleset.name, ruleset.version, ruleset.count, ruleset.digest
+    );
     for line in String::from_utf8_lossy(&ruleset.items).lines() {
         let rule: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         let field = |name: &str| rule.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
         let patterns = rule.get("patterns").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
-        let _ = writeln!(text, "  {} ({patterns} patterns): {}", neutral::line(field("name"), 80), neutral::line(field("description"), 160));
+        let _ = writeln!(
+            text,
+            "  {} ({patterns} patterns): {}",
+            neutral::line(field("name"), 80),
+            neutral::line(field("description"), 160)
+        );
     }
     text
 }

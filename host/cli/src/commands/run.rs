@@ -50,7 +50,8 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let progress = Progress::new(std::io::stderr().is_terminal());
     // Whoever asked for a document alone still sees what goes on, on standard error.
     let observer: &dyn Observer = if args.quiet { &Silent } else { &progress };
-    let mut ran = engine.run(&request, observer, &cancel).map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
+    let mut ran =
+        engine.run(&request, observer, &cancel).map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
     ran.record.warnings = planned.warnings.into_iter().chain(engine.take_warnings()).collect();
     let documents = open_all(engine.store(), &workspace.schemas, &ran.exports)?;
     tell(context, args, &ran, &documents, export.as_ref())?;
@@ -90,12 +91,14 @@ fn plan_runbook(
                 rulesets: &found.lookups,
                 ceilings: &context.settings.ceilings,
                 folder: &workspace.folder,
+                allowed: &allowed,
             },
         );
         told.extend(more);
         planned = plan;
     }
-    let all = || found.diagnostics.iter().map(|(file, told)| (file, told)).chain(told.iter().map(|told| (source, told)));
+    let all =
+        || found.diagnostics.iter().map(|(file, told)| (file, told)).chain(told.iter().map(|told| (source, told)));
     if context.format == Format::Json && all().any(|(_, told)| told.is_error()) {
         console::json(&serde_json::json!({"diagnostics": all().map(|(_, told)| told).collect::<Vec<_>>()}));
     }
@@ -103,7 +106,8 @@ fn plan_runbook(
     let what = source.name();
     match planned.filter(|_| errors == 0) {
         Some(plan) => {
-            let warnings = all().map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message)).collect();
+            let warnings =
+                all().map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message)).collect();
             Ok(Planned { plan, found, warnings })
         }
         None if workspace.catalogue.list().iter().all(|entry| !entry.first_party) => {
@@ -163,7 +167,9 @@ fn tell(
         Some(ExportTo::Stdout) => {
             let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
             let written = palisade_report::wcf(&ran.record, &reported, &mut stdout).map_err(anyhow::Error::from);
-            written.and_then(|()| Ok(stdout.flush()?)).map_err(|error| CliError::new(ExitCode::Failed, format!("{error:#}")))?;
+            written
+                .and_then(|()| Ok(stdout.flush()?))
+                .map_err(|error| CliError::new(ExitCode::Failed, format!("{error:#}")))?;
         }
         Some(ExportTo::File(file)) => output::file(&context.settings.working_dir.join(file), |out| {
             palisade_report::wcf(&ran.record, &reported, out).map_err(Into::into)

@@ -18,7 +18,8 @@ pub(crate) fn exec(context: &Context, command: &SchemaCommand) -> Result<ExitCod
                 console::json(&rows.collect::<Vec<_>>());
             } else {
                 let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-                let lines = all.iter().map(|(name, title)| format!("{name:width$}  {title}").trim_end().to_owned() + "\n");
+                let lines =
+                    all.iter().map(|(name, title)| format!("{name:width$}  {title}").trim_end().to_owned() + "\n");
                 console::out(&lines.collect::<String>());
             }
         }

@@ -84,7 +84,8 @@ impl Bars {
 
     fn start(&self, step: &StepId, input_bytes: u64) {
         // The templates are constants; with a wrong one the default would show.
-        let style = if input_bytes > 0 { "{prefix:20} {bar:24} {percent:>3}% {msg}" } else { "{prefix:20} {spinner} {msg}" };
+        let style =
+            if input_bytes > 0 { "{prefix:20} {bar:24} {percent:>3}% {msg}" } else { "{prefix:20} {spinner} {msg}" };
         let bar = if input_bytes > 0 { ProgressBar::new(input_bytes) } else { ProgressBar::new_spinner() };
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);

@@ -120,7 +120,7 @@ impl Planner<'_> {
             outputs: outputs(step, &component, &output),
             per_item: manifest.inputs.iter().filter(|port| port.per_item).map(|port| port.name.clone()).collect(),
             limits,
-            authority: authority.meet(Bound::of_config(&named.powers)),
+            authority: authority.meet(Bound::of_config(&named.powers, self.context.allowed)),
             paths: named.paths,
             connections: named.connections,
             exported: step.output,

@@ -124,6 +124,7 @@ fn variables_come_from_the_given_map_alone() {
         rulesets: &lookup(&runbook, &components, &|_| None),
         ceilings: &BTreeMap::new(),
         folder: &WorkingFolder::new(b"/w").unwrap(),
+        allowed: &[],
     };
     let (planned, _) = plan(&runbook, &context);
     assert_eq!(planned.unwrap().steps[0].paths[0].path.to_string(), "in/x");

@@ -261,6 +261,7 @@ pub(crate) fn check_with(
         rulesets: &rulesets,
         ceilings: &BTreeMap::new(),
         folder: &WorkingFolder::new(b"/work/folder").unwrap(),
+        allowed: &[],
     };
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     let (planned, more) = plan(&runbook, &context);

@@ -303,11 +303,11 @@ impl<'a> Workbench<'a> {
                 }
             }
         }
-        let mut authority = Authority::of_operator(grants);
+        let mut authority = Authority::of_operator(grants.iter().cloned());
         if let Ok(state) = ScopedPath::parse(&folder, self.context.settings.data_dir.as_os_str().as_bytes()) {
             authority = authority.without(state);
         }
-        let authority = authority.meet(Bound::of_manifest(&self.manifest)).meet(Bound::of_config(&named));
+        let authority = authority.meet(Bound::of_manifest(&self.manifest)).meet(Bound::of_config(&named, &grants));
         Ok(Granted { authority, root, paths, connections })
     }
 }
