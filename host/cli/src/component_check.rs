@@ -58,7 +58,11 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, CliError> {
     use std::io::Read as _;
     const MAX: u64 = palisade_sandbox::MAX_COMPONENT_BYTES as u64;
     let name = file.display();
-    let unreadable = |error| CliError::usage(format!("{name} can't be read: {error}"));
+    let unreadable = |error: std::io::Error| CliError::usage(format!("{name} can't be read: {error}"));
+    // Before it is opened: opening a pipe waits for a writer.
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(CliError::usage(format!("{name} is not a file")));
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(file).and_then(|file| file.take(MAX + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
     if bytes.len() as u64 > MAX {

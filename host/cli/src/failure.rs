@@ -12,12 +12,14 @@ pub(crate) struct CliError {
     pub(crate) message: String,
     /// What to do about it.
     pub(crate) help: Option<String>,
+    /// What is wrong in the files, for those who asked for JSON; people were shown it.
+    pub(crate) diagnostics: Vec<serde_json::Value>,
 }
 
 impl CliError {
     /// An error with a code.
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None }
+        Self { code, message: message.into(), help: None, diagnostics: Vec::new() }
     }
 
     /// Wrong use: nothing was started.

@@ -113,10 +113,11 @@ pub(crate) fn source(file: &Path) -> Result<Source, CliError> {
     let name = file.display().to_string();
     let unreadable = |error: std::io::Error| CliError::usage(format!("{name} can't be read: {error}"));
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
-    if !opened.metadata().map_err(unreadable)?.is_file() {
+    // Before it is opened: opening a pipe waits for a writer.
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
         return Err(CliError::usage(format!("{name} is not a file")));
     }
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
     opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(CliError::usage(format!("{name} has more than {} MiB", MAX_BYTES >> 20)));

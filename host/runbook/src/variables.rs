@@ -21,7 +21,7 @@ pub(crate) fn replace(
             let mut undefined = |name: &str| {
                 let known = variables.keys().map(String::as_str);
                 let help = suggestion(name, known)
-                    .unwrap_or_else(|| "list the variable where the operator lists them, and set it".to_owned());
+                    .unwrap_or_else(|| "list it in `[environment] variables` of palisade.toml, and set it".to_owned());
                 diagnostics.push(
                     Diagnostic::new(
                         Code::UndefinedVariable,
@@ -51,7 +51,13 @@ fn replaced(text: &str, variables: &BTreeMap<String, String>, undefined: &mut im
         match variables.get(name) {
             Some(value) => out.push_str(value),
             None if name.is_empty() => out.push_str("${}"),
-            None => undefined(name),
+            None => {
+                undefined(name);
+                // Left as it was written, so that nothing else seems wrong with it.
+                out.push_str("${");
+                out.push_str(name);
+                out.push('}');
+            }
         }
         rest = behind;
     }
@@ -70,7 +76,7 @@ mod tests {
         let mut of = |text: &str| replaced(text, &variables, &mut |name: &str| missing.push(name.to_owned()));
         assert_eq!(of("a ${A}${x y}$ {A} ${ unclosed"), "a ${B}1$ {A} ${ unclosed");
         assert_eq!(of("${}${A}"), "${}${B}");
-        assert_eq!(of("x${nope}y"), "xy");
+        assert_eq!(of("x${nope}y"), "x${nope}y");
         assert_eq!(missing, ["nope"]);
     }
 }

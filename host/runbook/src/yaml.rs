@@ -129,8 +129,13 @@ impl Reader<'_> {
                 Ok(event) => event,
                 Err(error) => {
                     let at = self.byte(error.marker().index());
-                    let message = format!("this is not YAML: {}", neutral::line(error.info(), 200));
-                    self.say(Code::Syntax, self.source.span(at, at + 1), message);
+                    let place = self.source.span(at, at + 1);
+                    if error.info() == "recursion limit exceeded" {
+                        self.say(Code::TooDeep, place, "the YAML nests deeper than its reader goes");
+                    } else {
+                        let message = format!("this is not YAML: {}", neutral::line(error.info(), 200));
+                        self.say(Code::Syntax, place, message);
+                    }
                     return None;
                 }
             };

@@ -108,10 +108,13 @@ fn shown(kind: &str, ruleset: &Ruleset) -> String {
     for line in String::from_utf8_lossy(&ruleset.items).lines() {
         let rule: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         let field = |name: &str| rule.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let patterns = rule.get("patterns").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
+        let patterns = match rule.get("patterns").and_then(serde_json::Value::as_array).map_or(0, Vec::len) {
+            1 => "1 pattern".to_owned(),
+            count => format!("{count} patterns"),
+        };
         let _ = writeln!(
             text,
-            "  {} ({patterns} patterns): {}",
+            "  {} ({patterns}): {}",
             neutral::line(field("name"), 80),
             neutral::line(field("description"), 160)
         );

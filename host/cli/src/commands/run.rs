@@ -99,9 +99,6 @@ fn plan_runbook(
     }
     let all =
         || found.diagnostics.iter().map(|(file, told)| (file, told)).chain(told.iter().map(|told| (source, told)));
-    if context.format == Format::Json && all().any(|(_, told)| told.is_error()) {
-        console::json(&serde_json::json!({"diagnostics": all().map(|(_, told)| told).collect::<Vec<_>>()}));
-    }
     let errors = diagnostics::show(all(), context.settings.colour_stderr);
     let what = source.name();
     match planned.filter(|_| errors == 0) {
@@ -116,7 +113,9 @@ fn plan_runbook(
         }
         None => {
             let count = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
-            Err(CliError::usage(format!("{what} has {count}; nothing was started")))
+            let mut error = CliError::usage(format!("{what} has {count}; nothing was started"));
+            error.diagnostics = all().filter_map(|(_, told)| serde_json::to_value(told).ok()).collect();
+            Err(error)
         }
     }
 }
@@ -189,14 +188,17 @@ fn tell(
     Ok(())
 }
 
-/// The code of the run, made worse by what the caller wants to be a failure.
+/// The code of the run, made worse by what the caller wants to be a failure; says so on standard error.
 fn exit_code(args: &RunArgs, record: &RunRecord, documents: &[ReportDocument]) -> ExitCode {
     let mut code = ExitCode::of_run(record);
     let skipped: u64 = record.steps.iter().map(|step| step.skipped_count).sum();
     if args.fail_on_skip && skipped > 0 {
+        console::err("error: a part of the input was skipped, which `--fail-on-skip` makes a failure\n");
         code = code.worse(ExitCode::Failed);
     }
     if !args.fail_on.is_empty() && documents.iter().any(|document| has_class(document, &args.fail_on)) {
+        let classes = neutral::line(&args.fail_on.join("`, `"), 200);
+        console::err(&format!("error: there are findings of what `--fail-on` names: `{classes}`\n"));
         code = code.worse(ExitCode::Failed);
     }
     code

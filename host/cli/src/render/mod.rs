@@ -29,9 +29,13 @@ pub(crate) fn error(global: &Global, error: &CliError) {
         console::err(&format!("  {}: {help}\n", paint("1;36", "help")));
     }
     if global.format == Format::Json {
-        console::json(&serde_json::json!({"error": {
+        let mut told = serde_json::json!({"error": {
             "exit_code": error.code as u8, "message": error.message, "help": error.help,
-        }}));
+        }});
+        if !error.diagnostics.is_empty() {
+            told["diagnostics"] = serde_json::Value::Array(error.diagnostics.clone());
+        }
+        console::json(&told);
     }
 }
 

@@ -24,8 +24,8 @@ pub(super) fn skipped(run: &RunRecord, style: TextStyle, out: &mut impl Write) -
     let columns = style.columns();
     for (reason, group) in skips.by_reason.iter().take(MAX_REASONS) {
         let count = format!("  {}", Count(group.count));
-        let reason = fit(reason, columns.saturating_sub(2 + count.len()));
-        writeln!(out, "  {reason}{}", style.ink(Ink::Quiet, &count))?;
+        let lines = wrap(reason, columns.saturating_sub(2 + count.len()));
+        writeln!(out, "  {}{}", lines.join("\n  "), style.ink(Ink::Quiet, &count))?;
         let names: Vec<_> = group.first.iter().map(|skip| fit(&skip.what, columns.saturating_sub(4))).collect();
         let widest = names.iter().map(|name| width(name)).max().unwrap_or_default();
         for (skip, name) in group.first.iter().zip(&names) {

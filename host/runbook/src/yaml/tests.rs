@@ -75,6 +75,7 @@ fn each_budget_bites_and_holds_just_below() {
     assert_eq!(codes(&format!("# {}", "x".repeat(99_999)))[0].0, Code::TooLarge);
     assert_eq!(codes(&format!("{}{}", "[".repeat(8), "]".repeat(8))), []);
     assert_eq!(codes(&format!("{}{}", "[".repeat(9), "]".repeat(9)))[0].0, Code::TooDeep);
+    assert_eq!(codes(&"[".repeat(5_000))[0].0, Code::TooDeep);
     assert_eq!(codes(&format!("[{}]", "1,".repeat(59))), []);
     assert_eq!(codes(&format!("[{}]", "1,".repeat(60)))[0].0, Code::TooManyNodes);
     let bomb = "a: &a [1,1]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: &d [*c,*c]\ne: [*d,*d]\n";
