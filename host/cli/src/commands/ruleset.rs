@@ -8,7 +8,7 @@ use crate::render::{console, diagnostics};
 use crate::rulesets::{RulesetFolders, source};
 use crate::workspace::Workspace;
 use palisade_model::neutral;
-use palisade_runbook::{Diagnostic, Ruleset, RulesetName, Source, read_ruleset};
+use palisade_runbook::{Code, Diagnostic, Ruleset, RulesetName, Source, read_ruleset};
 use palisade_schema::Registry;
 use std::path::Path;
 
@@ -96,7 +96,9 @@ fn read_any(
         (kind, ruleset, told)
     });
     let errors = |told: &[Diagnostic]| told.iter().filter(|told| told.is_error()).count();
-    read.min_by_key(|(_, _, told)| errors(told)).unwrap_or_default()
+    // That it is of another type is one error, however many there are in a ruleset of the right one.
+    let other_type = |told: &[Diagnostic]| told.iter().any(|told| told.code == Code::RulesetType);
+    read.min_by_key(|(_, _, told)| (other_type(told), errors(told))).unwrap_or_default()
 }
 
 fn shown(kind: &str, ruleset: &Ruleset) -> String {
