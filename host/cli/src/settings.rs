@@ -6,6 +6,7 @@ use palisade_model::LimitKind;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The operator's file.
@@ -40,7 +41,7 @@ pub(crate) struct Settings {
 
 /// `palisade.toml` as written. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 struct File {
     #[serde(default)]
     rulesets: Rulesets,
@@ -53,14 +54,14 @@ struct File {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 struct Rulesets {
     #[serde(default)]
     paths: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 struct Environment {
     /// Names of variables that `${NAME}` in a runbook may stand for.
     #[serde(default)]
@@ -113,10 +114,13 @@ impl Settings {
 fn read(path: &Path) -> Result<File, CliError> {
     let place = path.display();
     let unreadable = |error| CliError::usage(format!("{place} can't be read: {error}"));
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    if !is_trusted(&file.metadata().map_err(unreadable)?, rustix::process::geteuid().as_raw()) {
+        return Err(CliError::usage(format!("{place} belongs to another user, or everybody may change it"))
+            .help("what it grants is not used: take it over, or run Palisade elsewhere"));
+    }
     let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(CliError::usage(format!("{place} is larger than 1 MiB")));
     }
@@ -126,6 +130,13 @@ fn read(path: &Path) -> Result<File, CliError> {
             palisade_model::neutral::block(error.to_string().trim_end(), 4_096)
         ))
     })
+}
+
+/// Says whether a file speaks for this user: it is their own or root's, and not everybody may write to it. The file is
+/// looked for upwards, so it could otherwise be one that somebody left in a shared folder.
+fn is_trusted(file: &std::fs::Metadata, user: u32) -> bool {
+    const ANYBODY_WRITES: u32 = 0o002;
+    (file.uid() == user || file.uid() == 0) && file.mode() & ANYBODY_WRITES == 0
 }
 
 fn ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<BTreeMap<LimitKind, u64>, CliError> {
@@ -200,6 +211,17 @@ mod tests {
         for kind in LimitKind::all() {
             assert_eq!(ceilings.get(&kind), Some(&kind.default_ceiling()), "{kind}");
         }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_or_for_everybody_does_not_count() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (own, metadata) = (file.as_file().metadata().unwrap().uid(), || file.as_file().metadata().unwrap());
+        assert!(is_trusted(&metadata(), own));
+        assert_eq!(is_trusted(&metadata(), own + 1), own == 0);
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(!is_trusted(&metadata(), own));
     }
 
     #[test]
