@@ -45,7 +45,7 @@ fn main() -> std::process::ExitCode {
             ExitCode::Bug
         }
     };
-    code.into()
+    if render::console::lost() { code.worse(ExitCode::Failed).into() } else { code.into() }
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, CliError> {

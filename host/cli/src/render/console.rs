@@ -1,26 +1,45 @@
-//! The two streams. A reader that went away (`| head`) is no error.
+//! The two streams. A reader that went away (`| head`) is no error; a full disk is.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Something for standard output was lost.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Writes to standard output.
 pub(crate) fn out(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let mut stdout = io::stdout().lock();
+    note(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Says whether something that was meant for standard output could not be written there.
+pub(crate) fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+fn note(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        LOST.store(true, Ordering::Relaxed);
+        err(&format!("error: standard output can't be written: {error}\n"));
+    }
 }
 
 /// Writes to standard error.
 pub(crate) fn err(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes one JSON document to standard output.
 pub(crate) fn json(value: &impl serde::Serialize) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = serde_json::to_writer_pretty(&mut stdout, value);
-    let _ = stdout.write_all(b"\n");
+    let mut stdout = io::stdout().lock();
+    let written = serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from);
+    note(written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()));
 }
 
 /// Columns of the terminal behind standard error, 100 where there is none.
 pub(crate) fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    let size = rustix::termios::tcgetwinsize(io::stderr());
     size.ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0).unwrap_or(100)
 }
