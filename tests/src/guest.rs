@@ -171,7 +171,7 @@ impl Setting {
         by_config.extend(of_config(Power::Sql, &connections));
         let mut grants = Grant::default_set();
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
-        let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config));
+        let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));
         self.granted = Some(Arc::new(Granted { authority, root, paths, connections }));
         self
     }

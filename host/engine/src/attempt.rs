@@ -6,6 +6,7 @@ use crate::cancel::Cancel;
 use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_fit};
 use crate::permits::Permits;
 use crate::split::{self, Piece};
+use crate::sql::Until;
 use palisade_model::manifest::{InputSource, Manifest};
 use palisade_model::record::{LogRecord, SkipRecord};
 use palisade_model::{Failure, FailureKind, LimitKind, Limits, Usage, strict_json};
@@ -323,6 +324,7 @@ impl Running<'_> {
             left: left.clone(),
             idempotency_key: self.attempt.idempotency_key.clone(),
             max_row_bytes: usize::try_from(call_bytes).unwrap_or(usize::MAX),
+            until: Until { deadline: self.meter.deadline(), cancelled: self.around.cancel.flag() },
         };
         Job {
             meter: Arc::clone(&self.meter),

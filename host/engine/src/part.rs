@@ -81,6 +81,8 @@ pub(crate) struct PartPorts {
     pub(crate) idempotency_key: String,
     /// Most bytes of one row.
     pub(crate) max_row_bytes: usize,
+    /// When statements are to end.
+    pub(crate) until: sql::Until,
 }
 
 impl PartPorts {
@@ -204,7 +206,7 @@ impl Ports for PartPorts {
     ) -> Result<Box<dyn Rows>, PortError> {
         let database = sql::Database::open(&database).map_err(|error| PortError::Unavailable(crate::chain(&error)))?;
         let parameters = parameters.iter().map(sql::value).collect();
-        let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes)?;
+        let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes, self.until.clone())?;
         Ok(Box::new(rows))
     }
 }

@@ -9,13 +9,15 @@ pub(crate) use open::Database;
 
 use palisade_sandbox::ports::{Column, PortError, SqlValue};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
 use rusqlite::types::{Value, ValueRef};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Batches that may wait for the guest: one being read, one ready.
 const WAITING_BATCHES: usize = 1;
@@ -23,6 +25,23 @@ const WAITING_BATCHES: usize = 1;
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 /// How long a lock of another program is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// Least bytes that SQLite may put into one value, whatever a row may have: its own schema must fit.
+const LEAST_VALUE_BYTES: usize = 1 << 20;
+
+/// When a statement is to end although somebody waits for its rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Until {
+    /// The end of the attempt's time.
+    pub(crate) deadline: Instant,
+    /// Set when the run is cancelled.
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+impl Until {
+    fn is_over(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) || Instant::now() > self.deadline
+    }
+}
 
 /// Why a statement gave no rows, or no more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -110,7 +129,7 @@ impl Drop for Rows {
 
 /// Starts a statement on a database and gives its rows as they come.
 ///
-/// `max_row_bytes` bounds the values of one row.
+/// `max_row_bytes` bounds the values of one row; the statement ends by itself when `until` is over.
 ///
 /// # Errors
 /// When the statement is not understood, does more than read, or the database can't be read.
@@ -119,11 +138,12 @@ pub(crate) fn query(
     statement: String,
     parameters: Vec<Value>,
     max_row_bytes: usize,
+    until: Until,
 ) -> Result<Rows, QueryError> {
     let (to_guest, batches) = sync_channel(WAITING_BATCHES);
     let (to_caller, columns) = sync_channel(1);
     let abandoned = Arc::new(AtomicBool::new(false));
-    let worker = Worker { abandoned: Arc::clone(&abandoned), to_guest, max_row_bytes };
+    let worker = Worker { abandoned: Arc::clone(&abandoned), until, to_guest, max_row_bytes };
     // A thread for each open result: rusqlite's rows borrow their statement, and this keeps one batch in memory.
     // The limit `handles` bounds how many there can be.
     std::thread::Builder::new()
@@ -148,6 +168,7 @@ pub(crate) fn value(value: &SqlValue) -> Value {
 
 struct Worker {
     abandoned: Arc<AtomicBool>,
+    until: Until,
     to_guest: SyncSender<Result<Batch, QueryError>>,
     max_row_bytes: usize,
 }
@@ -189,12 +210,18 @@ impl Worker {
         }
     }
 
-    /// Lets the connection do nothing but read, and stop when nobody wants the rows.
+    /// Lets the connection do nothing but read, make no value that could not be handed on, and stop when nobody wants
+    /// the rows or the time is over.
     fn guard(&self, connection: &mut Connection) -> rusqlite::Result<()> {
-        let abandoned = Arc::clone(&self.abandoned);
+        let (abandoned, until) = (Arc::clone(&self.abandoned), self.until.clone());
+        let value_bytes = i32::try_from(self.max_row_bytes.max(LEAST_VALUE_BYTES)).unwrap_or(i32::MAX);
         connection.busy_timeout(LOCK_WAIT)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, value_bytes)?;
         connection.authorizer(Some(only_reading))?;
-        connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || abandoned.load(Ordering::Relaxed)))
+        let over = move || abandoned.load(Ordering::Relaxed) || until.is_over();
+        connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(over))
     }
 
     fn send_all(&self, mut rows: rusqlite::Rows<'_>, width: usize) -> Result<(), QueryError> {

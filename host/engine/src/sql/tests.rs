@@ -18,7 +18,7 @@ fn open(path: &Path) -> Result<Database, OpenError> {
 }
 
 fn ask(path: &Path, statement: &str, parameters: Vec<Value>) -> Result<Vec<Vec<SqlValue>>, QueryError> {
-    let mut rows = query(open(path).unwrap(), statement.to_owned(), parameters, 1 << 20)?;
+    let mut rows = query(open(path).unwrap(), statement.to_owned(), parameters, 1 << 20, later())?;
     let mut all = Vec::new();
     loop {
         let batch = rows.next(2, 10).map_err(|error| QueryError::Invalid(error.to_string()))?;
@@ -27,6 +27,10 @@ fn ask(path: &Path, statement: &str, parameters: Vec<Value>) -> Result<Vec<Vec<S
         }
         all.extend(batch);
     }
+}
+
+fn later() -> Until {
+    Until { deadline: Instant::now() + Duration::from_secs(600), cancelled: Arc::default() }
 }
 
 fn int(value: i64) -> SqlValue {
@@ -46,7 +50,7 @@ fn rows_come_in_order_with_their_types() {
         [[int(1), text("x")], [int(2), SqlValue::Null]]
     );
     assert_eq!(ask(&path, "SELECT b FROM t WHERE a = ?", vec![Value::Integer(1)]).unwrap(), [[text("x")]]);
-    let rows = query(open(&path).unwrap(), "SELECT b, a + 1 AS c FROM t".into(), vec![], 99).unwrap();
+    let rows = query(open(&path).unwrap(), "SELECT b, a + 1 AS c FROM t".into(), vec![], 99, later()).unwrap();
     let columns: Vec<_> = rows.columns().into_iter().map(|c| (c.name, c.declared_type)).collect();
     assert_eq!(columns, [("b".to_owned(), "TEXT".to_owned()), ("c".to_owned(), String::new())]);
 }
@@ -89,7 +93,7 @@ fn a_row_that_is_too_large_is_refused_and_the_last_that_fits_is_not() {
     let path = database(dir.path(), "CREATE TABLE t(a);");
     let of = |length: usize| {
         let statement = format!("SELECT printf('%.*c', {length}, 'x')");
-        query(open(&path).unwrap(), statement, vec![], 100).unwrap().next(1, 1_000)
+        query(open(&path).unwrap(), statement, vec![], 100, later()).unwrap().next(1, 1_000)
     };
     assert!(of(100).is_ok());
     assert!(of(101).unwrap_err().to_string().contains("more than 100 bytes"));
@@ -101,7 +105,7 @@ fn an_endless_statement_ends_when_nobody_wants_its_rows() {
     let path = database(dir.path(), "CREATE TABLE t(a);");
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0";
     let abandoned = {
-        let rows = query(open(&path).unwrap(), endless.to_owned(), vec![], 99).unwrap();
+        let rows = query(open(&path).unwrap(), endless.to_owned(), vec![], 99, later()).unwrap();
         Arc::clone(&rows.abandoned)
     };
     // The worker holds the second reference; it lets go when it has ended.
@@ -110,6 +114,27 @@ fn an_endless_statement_ends_when_nobody_wants_its_rows() {
         Arc::strong_count(&abandoned) == 1
     });
     assert!(ended);
+}
+
+#[test]
+fn an_endless_statement_ends_when_its_time_is_over_or_the_run_is_cancelled() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = database(dir.path(), "CREATE TABLE t(a);");
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0";
+    let soon = Until { deadline: Instant::now() + Duration::from_millis(50), cancelled: Arc::default() };
+    let cancelled = Until { cancelled: Arc::new(AtomicBool::new(true)), ..later() };
+    for until in [soon, cancelled] {
+        let asked = query(open(&path).unwrap(), endless.to_owned(), vec![], 99, until);
+        assert!(asked.map_err(PortError::from).and_then(|mut rows| rows.next(1, 1)).is_err());
+    }
+}
+
+#[test]
+fn a_value_that_could_not_be_handed_on_is_not_even_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = database(dir.path(), "CREATE TABLE t(a);");
+    assert!(ask(&path, "SELECT length(zeroblob(1 << 20))", vec![]).is_ok());
+    assert!(ask(&path, "SELECT length(zeroblob((1 << 20) + 1))", vec![]).is_err());
 }
 
 #[test]
