@@ -47,7 +47,7 @@ fn run(case: &Path) -> Result<(), String> {
         } else if found.trim_end() == absent {
             let _ = fs::remove_file(file);
         } else {
-            fs::write(file, format!("{}\n", found.trim_end())).unwrap();
+            fs::write(file, format!("{}\n", found.trim_end())).expect("the case's folder can be written");
         }
     }
     if differs.is_empty() { Ok(()) } else { Err(format!("=== {}\n{}", case.display(), differs.join("\n"))) }

@@ -46,6 +46,8 @@ pub(crate) struct Left {
     pub(crate) violation: Option<Failure>,
     /// The last thing that it was refused.
     pub(crate) denied: Option<SkipRecord>,
+    /// The last refusal, while the guest has not named it: its index among the skips, if it was kept.
+    pub(crate) unnamed: Option<Option<usize>>,
     /// How far it said it is.
     pub(crate) said: Option<(u64, Option<u64>)>,
 }
@@ -171,6 +173,15 @@ impl Ports for PartPorts {
 
     fn skip(&mut self, what: &str, reason: &str) {
         let mut left = self.left.lock();
+        if reason == GUEST_DENIAL
+            && let Some(refused) = left.unnamed.take()
+        {
+            // The record is there, under the path that was really reached; people know it by the guest's name.
+            if let Some(record) = refused.and_then(|index| left.skipped.get_mut(index)) {
+                record.what = what.to_owned();
+            }
+            return;
+        }
         left.skipped_count = left.skipped_count.saturating_add(1);
         if left.skipped.len() < MAX_SKIPS {
             left.skipped.push(SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None });
@@ -192,7 +203,9 @@ impl Ports for PartPorts {
         };
         let mut left = self.left.lock();
         left.skipped_count = left.skipped_count.saturating_add(1);
-        if left.skipped.len() < MAX_SKIPS {
+        let kept = left.skipped.len() < MAX_SKIPS;
+        left.unnamed = Some(kept.then_some(left.skipped.len()));
+        if kept {
             left.skipped.push(refused.clone());
         }
         left.denied = Some(refused);

@@ -293,7 +293,8 @@ fn unix_line_ends(text: String) -> String {
 fn reason(error: FsError) -> Result<&'static str> {
     Ok(match error.kind {
         FsErrorKind::LimitExceeded => return Err(error.into()),
-        FsErrorKind::Denied => "it may not be read",
+        // The host's own words: it has recorded the refusal, and takes this as the name of what it refused.
+        FsErrorKind::Denied => "not allowed",
         FsErrorKind::NotFound => "it is gone",
         FsErrorKind::TooLarge => "it has grown too large for one item while it was read (limit `call-bytes`)",
         FsErrorKind::Loop => "too many links",

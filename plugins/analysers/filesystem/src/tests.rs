@@ -117,7 +117,7 @@ fn what_can_t_be_read_is_left_out_with_a_reason() {
     assert_eq!(skip("d/bad.txt"), Some("it is not utf-8 at byte 2"));
     assert_eq!(skip("d/report.DOCX"), Some("no document reader in this build"));
     assert!(skip("d/pipe").is_some() && skip("d/secret").is_some() && skip("d/loop").is_some());
-    assert_eq!(skip("d/nowhere"), None);
+    assert_eq!(skip("d/nowhere"), Some("it is a link that leads to nothing"));
 }
 
 #[test]

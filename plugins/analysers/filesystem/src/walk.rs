@@ -111,8 +111,10 @@ impl<'w> Walk<'w> {
             FileKind::Link => match self.root.stat_at(path, Links::Follow) {
                 Ok(stat) if stat.kind == FileKind::Special => self.is_file(path, FileKind::Special),
                 Ok(stat) => Ok(stat.kind == FileKind::File),
-                // A link to nothing is no file.
-                Err(error) if error.kind == FsErrorKind::NotFound => Ok(false),
+                Err(error) if error.kind == FsErrorKind::NotFound => {
+                    self.ctx.skip(join(self.name, path), "it is a link that leads to nothing");
+                    Ok(false)
+                }
                 Err(error) => self.leave_out(path, error).map(|()| false),
             },
             _ => {
