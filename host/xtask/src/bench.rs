@@ -7,13 +7,22 @@ use crate::{
     shell::{cargo, run as run_command, timed},
 };
 
-/// Builds everything and runs the benchmarks of `tests`.
+/// Builds everything and runs the benchmarks: whole processes (`tests`), and one instance (`sandbox`).
 pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     let toolchain = setup::run(project, install)?;
     plugins::first_party(project, &toolchain)?;
     plugins::of_tests(project, &toolchain)?;
     demo::build_host(project)?;
     timed("benchmarks", || {
-        run_command(cargo(project).args(["bench", "--profile", "release", "--package", "palisade-tests"]))
+        run_command(cargo(project).args([
+            "bench",
+            "--profile",
+            "release",
+            "--workspace",
+            "--bench",
+            "table",
+            "--bench",
+            "instance",
+        ]))
     })
 }
