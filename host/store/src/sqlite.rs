@@ -3,11 +3,11 @@
 use crate::backend::{Backend, FILE_MODE};
 use crate::fault::Fault;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Marks the database as Palisade's: `Plsd`.
 const APPLICATION_ID: i32 = 0x506c_7364;
@@ -54,13 +54,29 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let mode = switch_to_wal(connection)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(rusqlite::Error::InvalidParameterName(format!("journal mode is {mode}, not WAL")));
     }
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// SQLite does not wait for the lock that it needs to change the mode, whatever its time-out: two processes that make
+/// one database at the same moment would fail.
+fn switch_to_wal(connection: &Connection) -> rusqlite::Result<String> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let give_up = Instant::now() + BUSY;
+    loop {
+        let switched = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        match switched {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < give_up => {
+                std::thread::sleep(PAUSE);
+            }
+            switched => return switched,
+        }
+    }
 }
 
 fn migrate(backend: &dyn Backend, path: &Path, connection: &mut Connection) -> Result<(), DatabaseError> {
