@@ -284,6 +284,8 @@ mod tests {
             home: Some("/h".into()),
             cargo_home: Some("/h/.cargo".into()),
             rustup_home: Some("/h/.rustup".into()),
+            rustup: "rustup".into(),
+            system_programs: "/usr/bin".into(),
         };
         let flags = rustflags(&environment, Path::new("/sys"), Path::new("/h/p"), Path::new("/h/p/target"));
         let flags: Vec<_> = flags.to_str().unwrap().split('\u{1f}').collect();

@@ -20,6 +20,10 @@ pub struct Environment {
     pub cargo_home: Option<PathBuf>,
     /// Rustup's home, where toolchains lie.
     pub rustup_home: Option<PathBuf>,
+    /// The `rustup` program.
+    pub rustup: OsString,
+    /// Where the system's packages put programs: Debian's compiler and linkers.
+    pub system_programs: PathBuf,
 }
 
 impl Environment {
@@ -34,6 +38,8 @@ impl Environment {
             cargo_home: folder("CARGO_HOME").or_else(|| below_home(".cargo")),
             rustup_home: folder("RUSTUP_HOME").or_else(|| below_home(".rustup")),
             home,
+            rustup: "rustup".into(),
+            system_programs: "/usr/bin".into(),
         }
     }
 

@@ -18,7 +18,8 @@ pub enum InstallError {
 
 /// Lets `rustup` download the target for the chosen toolchain.
 pub fn add_rustup_target(environment: &Environment) -> Result<(), InstallError> {
-    let output = environment.command("rustup").args(["target", "add", TARGET]).output().map_err(InstallError::Start)?;
+    let mut command = environment.command(&environment.rustup);
+    let output = command.args(["target", "add", TARGET]).output().map_err(InstallError::Start)?;
     if output.status.success() {
         return Ok(());
     }

@@ -15,6 +15,4 @@ pub use component::{BuiltGuest, ComponentError, componentise};
 pub use environment::Environment;
 pub use guests::{Guest, GuestsError, list_guests};
 pub use install::{InstallError, add_rustup_target};
-pub use toolchain::{
-    DEBIAN_PACKAGES, FindError, Finding, Report, TARGET, Toolchain, debian_linker_package, find, inspect,
-};
+pub use toolchain::{DEBIAN_PACKAGES, FindError, Finding, Report, TARGET, Toolchain, find, inspect};

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeSet,
     env, fs,
+    io::Write as _,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -45,10 +46,8 @@ fn toolchain(environment: &Environment) -> Option<Toolchain> {
         Ok(toolchain) => return Some(toolchain),
         Err(error) => error.to_string(),
     };
-    #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
-    {
-        eprintln!("SKIPPED: {missing}");
-    }
+    // Past the harness, which shows nothing that a passing test prints.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {missing}");
     None
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use palisade_kit::{DEBIAN_PACKAGES, Report, TARGET, Toolchain, add_rustup_target, debian_linker_package, inspect};
+use palisade_kit::{DEBIAN_PACKAGES, Report, TARGET, Toolchain, add_rustup_target, inspect};
 
 use crate::{
     project::Project,
@@ -26,6 +26,22 @@ pub(crate) enum Install {
     Ask,
     /// Never.
     No,
+}
+
+impl Install {
+    /// Whether something may be fetched that is not worth a question.
+    pub(crate) fn unasked(self) -> bool {
+        match self {
+            Self::Yes => true,
+            Self::Ask => is_debian_root() && !io::stdin().is_terminal(),
+            Self::No => false,
+        }
+    }
+
+    /// Whether it may be installed, after asking if there is somebody to ask.
+    fn agreed(self, question: &str) -> anyhow::Result<bool> {
+        if self == Self::Ask && io::stdin().is_terminal() { ask(question) } else { Ok(self.unasked()) }
+    }
 }
 
 /// Finds the compiler for guests, after installing it if need be. Fails with what to install.
@@ -49,25 +65,12 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<Toolcha
 
 /// Installs it the way that this machine offers.
 fn get(project: &Project, install: Install, report: &Report) -> anyhow::Result<()> {
-    let debian = Path::new("/etc/debian_version").exists();
-    if debian && is_root() {
-        let agreed = match install {
-            Install::Yes => true,
-            Install::Ask if io::stdin().is_terminal() => ask("install Debian's packages now?")?,
-            Install::Ask => true,
-            Install::No => false,
-        };
-        return if agreed { install_debian(project) } else { Err(what_to_do(report)) };
-    }
-    if report.has_rustup {
-        let agreed = match install {
-            Install::Yes => true,
-            Install::Ask if io::stdin().is_terminal() => ask(&format!("let rustup download the target {TARGET}?"))?,
-            Install::Ask | Install::No => false,
-        };
-        if agreed {
-            return Ok(add_rustup_target(&project.environment)?);
+    if is_debian_root() {
+        if install.agreed("install Debian's packages now?")? {
+            return install_debian(project);
         }
+    } else if report.has_rustup && install.agreed(&format!("let rustup download the target {TARGET}?"))? {
+        return Ok(add_rustup_target(&project.environment)?);
     }
     Err(what_to_do(report))
 }
@@ -76,21 +79,27 @@ fn what_to_do(report: &Report) -> anyhow::Error {
     anyhow::anyhow!("no guest compiler; install one:\n{}", report.help())
 }
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+fn is_debian_root() -> bool {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    is_root && Path::new("/etc/debian_version").exists()
 }
 
 fn install_debian(project: &Project) -> anyhow::Result<()> {
+    apt_install(&DEBIAN_PACKAGES)?;
+    // Which linker fits is known only when the compiler is there; a rustup toolchain may have brought one.
+    match inspect(&project.environment).missing_linker {
+        Some(package) => apt_install(&[&package]),
+        None => Ok(()),
+    }
+}
+
+/// Installs Debian's packages. Fails anywhere else, and without the rights.
+pub(crate) fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let apt = |words: &[&str], packages: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        run_command(command.args(words).args(packages))
+        run_command(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(words).args(packages))
     };
     apt(&["update"], &[])?;
-    let install = ["install", "-y", "--no-install-recommends"];
-    apt(&install, &DEBIAN_PACKAGES)?;
-    // Which linker fits is known only when the compiler is there; a rustup toolchain may have brought one.
-    if inspect(&project.environment).has_linker { Ok(()) } else { apt(&install, &[&debian_linker_package()]) }
+    apt(&["install", "-y", "--no-install-recommends"], packages)
 }
 
 fn ask(question: &str) -> anyhow::Result<bool> {
