@@ -40,7 +40,7 @@ enum Task {
     Plugins,
     /// Build the guests that tests run into target/hostile and target/hello
     Guests,
-    /// Build components of other toolchains into target/foreign, as far as their tools are there
+    /// Build components of other toolchains into target/foreign, as far as their tools are there or may be fetched
     Foreign,
     /// Set up, build everything and run a runbook over sample data
     Demo,
@@ -76,7 +76,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         Task::Setup => setup::run(&project, install).map(drop),
         Task::Plugins => plugins::first_party(&project, &setup::run(&project, install)?),
         Task::Guests => plugins::of_tests(&project, &setup::run(&project, install)?),
-        Task::Foreign => foreign::build(&project),
+        Task::Foreign => foreign::build(&project, install),
         Task::Demo => demo::run(&project, install),
         Task::Test => test::run(&project, install),
         Task::Lint => lint::check(&project),

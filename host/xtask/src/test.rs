@@ -1,7 +1,7 @@
 //! Owns the order in which everything is tested.
 
 use crate::{
-    demo, plugins,
+    demo, foreign, plugins,
     project::Project,
     setup::{self, Install},
     shell::{cargo, run as run_command, timed},
@@ -12,6 +12,7 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     let toolchain = setup::run(project, install)?;
     plugins::first_party(project, &toolchain)?;
     plugins::of_tests(project, &toolchain)?;
+    foreign::build(project, install)?;
     timed("native tests of the guests", || {
         let mut command = cargo(project);
         command.args(["test", "--release", "--workspace", "--manifest-path", "plugins/Cargo.toml"]);
