@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Context, Description, Failure, Result};
+use crate::{Bytes, Context, Description, Failure, Result};
 
 /// Most bytes of a partial state, and of the metadata of one output. The host refuses more.
 const MAX_STATE_BYTES: usize = 1 << 20;
@@ -55,10 +55,8 @@ impl Metadata {
             return Err(Failure::failed(format!("metadata of output `{port}` is not an object")));
         }
         if json.len() > MAX_STATE_BYTES {
-            return Err(Failure::failed(format!(
-                "metadata of output `{port}` has {} bytes, more than 1 MiB",
-                json.len()
-            )));
+            let bytes = Bytes(json.len() as u64);
+            return Err(Failure::failed(format!("metadata of output `{port}` has {bytes}; at most 1 MiB is allowed")));
         }
         Ok(Self { port, json })
     }
@@ -70,7 +68,8 @@ pub(crate) fn run<A: Analyser>(ctx: &Context, config: &str) -> Result<Vec<u8>> {
     ctx.flush()?;
     let state = serde_json::to_vec(&partial).map_err(|error| Failure::failed(format!("partial state: {error}")))?;
     if state.len() > MAX_STATE_BYTES {
-        return Err(Failure::failed(format!("the partial state has {} bytes, more than 1 MiB", state.len())));
+        let bytes = Bytes(state.len() as u64);
+        return Err(Failure::failed(format!("the partial state has {bytes}; at most 1 MiB is allowed")));
     }
     Ok(state)
 }

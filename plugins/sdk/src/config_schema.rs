@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 pub struct ConfigSchema {
     properties: Map<String, Value>,
     required: Vec<String>,
+    keywords: Map<String, Value>,
 }
 
 impl Default for ConfigSchema {
@@ -18,7 +19,7 @@ impl Default for ConfigSchema {
 impl ConfigSchema {
     /// Makes the schema of an empty config.
     pub fn new() -> Self {
-        Self { properties: Map::new(), required: Vec::new() }
+        Self { properties: Map::new(), required: Vec::new(), keywords: Map::new() }
     }
 
     /// Adds a property that may be absent.
@@ -36,23 +37,30 @@ impl ConfigSchema {
         self.property(name, property)
     }
 
+    /// Sets any other keyword of JSON Schema for the whole object.
+    #[must_use]
+    pub fn with(mut self, keyword: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.keywords.insert(keyword.into(), value.into());
+        self
+    }
+
     /// Returns the schema as JSON text.
     pub fn to_json(&self) -> String {
-        let mut schema = object(&self.properties, &self.required);
+        let mut schema = self.clone().into_keywords();
         schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         Value::Object(schema).to_string()
     }
-}
 
-fn object(properties: &Map<String, Value>, required: &[String]) -> Map<String, Value> {
-    let mut schema = Map::new();
-    schema.insert("type".to_owned(), json!("object"));
-    schema.insert("additionalProperties".to_owned(), json!(false));
-    schema.insert("properties".to_owned(), Value::Object(properties.clone()));
-    if !required.is_empty() {
-        schema.insert("required".to_owned(), json!(required));
+    fn into_keywords(self) -> Map<String, Value> {
+        let Self { properties, required, keywords: mut schema } = self;
+        schema.insert("type".to_owned(), json!("object"));
+        schema.insert("additionalProperties".to_owned(), json!(false));
+        schema.insert("properties".to_owned(), Value::Object(properties));
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), json!(required));
+        }
+        schema
     }
-    schema
 }
 
 /// The schema of one value.
@@ -99,7 +107,7 @@ impl Property {
 
     /// An object with properties of its own.
     pub fn object(schema: ConfigSchema) -> Self {
-        Self { keywords: object(&schema.properties, &schema.required) }
+        Self { keywords: schema.into_keywords() }
     }
 
     /// Also takes `null`.

@@ -55,6 +55,7 @@
 #![deny(missing_docs)]
 
 mod analyser;
+mod bytes;
 mod config_schema;
 mod context;
 mod description;
@@ -69,6 +70,7 @@ pub mod sql;
 mod testing;
 
 pub use analyser::{Analyser, Metadata, NoConfig};
+pub use bytes::Bytes;
 pub use config_schema::{ConfigSchema, Property};
 pub use context::{Context, Level, Log};
 pub use description::{Description, Input, Output, Request};
