@@ -9,6 +9,7 @@ mod index;
 mod lines;
 mod literal;
 mod matcher;
+mod plain;
 mod rule;
 mod settings;
 mod value_pattern;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::index::Index;
 use crate::lines::Lines;
+use crate::plain::Plain;
 use crate::rule::Rule;
 use crate::settings::Clusters;
 use crate::value_pattern::ValuePattern;
@@ -170,8 +171,11 @@ impl Matcher {
             hits.end = end;
         };
         index.scan(text, &mut count);
-        for (number, expression) in (index.count()..).zip(value_patterns) {
-            expression.scan(text, |start, end| count(number, start, end));
+        if !value_patterns.is_empty() {
+            let plain = Plain::new(text);
+            for (number, expression) in (index.count()..).zip(value_patterns) {
+                expression.scan(plain.text(), |start, end| count(number, plain.original(start), plain.original(end)));
+            }
         }
         let mut found = Vec::new();
         for (rule, patterns) in self.matched_uses() {
@@ -190,28 +194,39 @@ impl Matcher {
         found
     }
 
-    /// Searches line by line; the rules that hit a line come in the order of the ruleset. Value patterns play no part.
+    /// Searches line by line; the rules that hit a line come in the order of the ruleset. Blank lines are not hit.
     pub fn search_lines(&mut self, text: &str, lines: &Lines<'_>) -> Vec<RuleLines<'_>> {
         self.clear();
-        let Self { index, hits, touched, .. } = self;
-        index.scan(text, |number, start, end| {
+        let Self { index, value_patterns, hits, touched, .. } = self;
+        let mut hit = |number: u32, line: usize| {
             let Some(hits) = hits.get_mut(number as usize) else { return };
-            // Words never span lines; literals that hold an end of line do, and match none.
-            let line = lines.number_at(start);
-            let Some(content) = lines.get(line) else { return };
-            if (hits.count > 0 && hits.last_line == line)
-                || lines.end_of(line) < end
-                || (index.literal(number).is_some_and(|literal| literal.blank) && is_blank(content))
-            {
-                return;
-            }
             if hits.count == 0 {
                 touched.push(number);
                 hits.first_line = line;
+            } else if hits.last_line == line {
+                return;
             }
             hits.count += 1;
             hits.last_line = line;
+        };
+        index.scan(text, |number, start, end| {
+            // Words never span lines; literals that hold an end of line do, and match none.
+            let line = lines.number_at(start);
+            let Some(content) = lines.get(line) else { return };
+            let spans = lines.end_of(line) < end;
+            if !spans && !(index.literal(number).is_some_and(|literal| literal.blank) && is_blank(content)) {
+                hit(number, line);
+            }
         });
+        if !value_patterns.is_empty() {
+            let contents = (0..lines.count()).filter_map(|line| Some((line, lines.get(line)?)));
+            for (line, content) in contents.filter(|(_, content)| !is_blank(content)) {
+                let plain = Plain::new(content);
+                for (number, expression) in (index.count()..).zip(&*value_patterns) {
+                    expression.scan(plain.text(), |_, _| hit(number, line));
+                }
+            }
+        }
         let mut found = Vec::new();
         for (rule, patterns) in self.matched_uses() {
             let mut patterns: Vec<LineHits<'_>> = patterns

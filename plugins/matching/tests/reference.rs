@@ -181,6 +181,26 @@ fn value_patterns_come_after_literals_and_have_no_boundaries() {
     let found = matcher.search("Thunder 13 YEARSx\nunder\nyears THIRD-countrys child", Clusters { most: 3, apart: 0 });
     let counts: Vec<(&str, u64)> = found[0].patterns.iter().map(|one| (one.pattern, one.count)).collect();
     assert_eq!(counts, [("child", 1), ("under.*years", 1), ("third.country", 1)]);
+    // The characters that are equal to an ASCII letter are so here too.
+    let text = "ſ under 5 YEARſ, thırd country";
+    let found = matcher.search(text, Clusters { most: 3, apart: 0 });
+    let matched = found[0].patterns.iter().map(|one| &text[one.representatives[0].start..one.representatives[0].end]);
+    assert_eq!(matched.collect::<Vec<_>>(), ["under 5 YEARſ", "thırd country"]);
+}
+
+#[test]
+fn value_patterns_are_looked_for_in_each_line_too() {
+    let rule = Rule {
+        name: "rule".to_owned(),
+        patterns: vec!["child".to_owned()],
+        value_patterns: vec!["a.b".to_owned(), r"\s*".to_owned()],
+        fields: (),
+    };
+    let mut matcher = Matcher::new(&[rule]).unwrap();
+    let text = "a\nb\n  \nxaxbx aab\nchild\nA-b";
+    let found = matcher.search_lines(text, &Lines::new(text));
+    let hits: Vec<_> = found[0].patterns.iter().map(|one| (one.pattern, one.count, one.first_line)).collect();
+    assert_eq!(hits, [(r"\s*", 5, 0), ("a.b", 2, 3), ("child", 1, 4)]);
 }
 
 #[test]
