@@ -3,6 +3,10 @@
 use encoding_rs::{DecoderResult, Encoding};
 use serde::Deserialize;
 
+mod code_page;
+
+use code_page::code_page;
+
 /// What stands for bytes that are no text.
 const REPLACEMENT: char = '\u{fffd}';
 
@@ -32,7 +36,7 @@ pub(crate) enum Codec {
     Multi(&'static Encoding),
 }
 
-/// The order of the bytes of a unit. Where none is said, the byte order mark tells, else the lowest comes first.
+/// The order of the bytes of a unit. Where none is said, there must be a byte order mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Little,
@@ -78,29 +82,27 @@ impl Sink {
 }
 
 impl Codec {
-    /// The encoding of that name, in any of its spellings.
+    /// The encoding of that name. Neither case nor separators matter.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
-        let name: String = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-        let codec = match name.as_str() {
-            "utf-8" | "utf8" | "u8" | "utf" | "cp65001" => Self::Utf8,
-            "utf-8-sig" => Self::Utf8Sig,
-            "utf-16" | "utf16" | "u16" => Self::Utf16(None),
-            "utf-16-le" | "utf-16le" => Self::Utf16(Some(Order::Little)),
-            "utf-16-be" | "utf-16be" => Self::Utf16(Some(Order::Big)),
-            "utf-32" | "utf32" | "u32" => Self::Utf32(None),
-            "utf-32-le" | "utf-32le" => Self::Utf32(Some(Order::Little)),
-            "utf-32-be" | "utf-32be" => Self::Utf32(Some(Order::Big)),
-            "ascii" | "us-ascii" | "646" | "iso646-us" | "us" => {
-                Self::bytes(|byte| byte.is_ascii().then_some(byte.into()))
-            }
-            "latin-1" | "latin1" | "latin" | "l1" | "iso-8859-1" | "iso8859-1" | "iso8859" | "8859" | "cp819" => {
-                Self::bytes(|byte| Some(byte.into()))
-            }
-            "gbk" | "cp936" | "936" | "gb2312" | "big5" | "gb18030" | "shift-jis" | "sjis" | "s-jis" | "cp932"
-            | "euc-jp" | "eucjp" | "iso-2022-jp" | "euc-kr" | "euckr" | "cp949" => Self::Multi(multi_byte(&name)?),
-            _ => Self::single_byte(&name)?,
-        };
-        Some(codec)
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+        Some(match name.as_str() {
+            "utf8" | "u8" | "utf" | "utf8ucs2" | "utf8ucs4" | "cp65001" => Self::Utf8,
+            "utf8sig" => Self::Utf8Sig,
+            "utf16" | "u16" => Self::Utf16(None),
+            "utf16le" | "unicodelittleunmarked" => Self::Utf16(Some(Order::Little)),
+            "utf16be" | "unicodebigunmarked" => Self::Utf16(Some(Order::Big)),
+            "utf32" | "u32" => Self::Utf32(None),
+            "utf32le" => Self::Utf32(Some(Order::Little)),
+            "utf32be" => Self::Utf32(Some(Order::Big)),
+            "ascii" | "646" | "ansix341968" | "ansix341986" | "cp367" | "csascii" | "ibm367" | "iso646irv1991"
+            | "iso646us" | "isoir6" | "us" | "usascii" => Self::ascii(|_| None),
+            "latin1" | "latin" | "l1" | "iso88591" | "iso885911987" | "iso8859" | "8859" | "cp819" | "ibm819"
+            | "csisolatin1" | "isoir100" => Self::ascii(|byte| Some(byte.into())),
+            name => match code_page(name) {
+                Some(characters) => Self::page(characters),
+                None => Self::Multi(multi_byte(name)?),
+            },
+        })
     }
 
     /// The least bytes that a character takes.
@@ -133,90 +135,41 @@ impl Codec {
         }
     }
 
-    fn bytes(character: impl Fn(u8) -> Option<char>) -> Self {
-        Self::Bytes(Box::new(std::array::from_fn(|byte| u8::try_from(byte).ok().and_then(&character))))
+    /// ASCII, with `upper` for bytes that are none.
+    fn ascii(upper: impl Fn(u8) -> Option<char>) -> Self {
+        let character = |byte: u8| if byte.is_ascii() { Some(byte.into()) } else { upper(byte) };
+        Self::Bytes(Box::new(std::array::from_fn(|byte| u8::try_from(byte).ok().and_then(character))))
     }
 
-    /// One of the families with a number, or a name of its own.
-    fn single_byte(name: &str) -> Option<Self> {
-        if let Some(number) = iso_8859(name) {
-            // The Web has replaced two of them by supersets, which differ from them below 0xA0 alone.
-            let label = match number {
-                "9" => "windows-1254".to_owned(),
-                "11" => "windows-874".to_owned(),
-                number => format!("iso-8859-{number}"),
-            };
-            let table = table_of(Encoding::for_label(label.as_bytes())?);
-            return Some(Self::bytes(|byte| if byte < 0xa0 { Some(byte.into()) } else { table(byte) }));
+    /// A code page: all its characters, or those beyond ASCII.
+    fn page(characters: &str) -> Self {
+        let mut table = [None; 256];
+        let lower = (0..0x80_u8).map(char::from).take(256 - characters.chars().count());
+        for (place, character) in table.iter_mut().zip(lower.chain(characters.chars())) {
+            *place = Some(character).filter(|&character| character != REPLACEMENT);
         }
-        if let Some(number) = ["cp", "windows-", ""].iter().find_map(|prefix| name.strip_prefix(prefix)) {
-            let label = match number {
-                "1250" | "1251" | "1252" | "1253" | "1254" | "1255" | "1256" | "1257" | "1258" => {
-                    format!("windows-{number}")
-                }
-                "874" => "windows-874".to_owned(),
-                "866" => "ibm866".to_owned(),
-                _ => named(name)?.to_owned(),
-            };
-            let table = table_of(Encoding::for_label(label.as_bytes())?);
-            // Where a code page has a hole, the Web has a control character.
-            let hole = |byte: u8, c: char| (0x80..0xa0).contains(&byte) && c == char::from(byte);
-            return Some(Self::bytes(|byte| table(byte).filter(|&c| !hole(byte, c))));
-        }
-        None
+        Self::Bytes(Box::new(table))
     }
 }
 
-/// The number of a part of ISO 8859.
-fn iso_8859(name: &str) -> Option<&str> {
-    let number = match name {
-        "latin2" | "l2" => "2",
-        "latin3" | "l3" => "3",
-        "latin4" | "l4" => "4",
-        "cyrillic" => "5",
-        "arabic" => "6",
-        "greek" | "greek8" => "7",
-        "hebrew" => "8",
-        "latin5" | "l5" => "9",
-        "latin6" | "l6" => "10",
-        "thai" => "11",
-        "latin7" | "l7" => "13",
-        "latin8" | "l8" => "14",
-        "latin9" | "l9" => "15",
-        "latin10" | "l10" => "16",
-        _ => name.strip_prefix("iso-8859-").or_else(|| name.strip_prefix("iso8859-"))?,
-    };
-    matches!(number, "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "10" | "11" | "13" | "14" | "15" | "16")
-        .then_some(number)
-}
-
-/// The Web's name of a code page that has no number.
-fn named(name: &str) -> Option<&'static str> {
+/// The Web's encoding for one of several bytes. Some names share one, of which theirs is a part.
+fn multi_byte(name: &str) -> Option<&'static Encoding> {
     Some(match name {
-        "koi8-r" => "koi8-r",
-        "koi8-u" => "koi8-u",
-        "mac-roman" | "macroman" | "macintosh" => "macintosh",
-        "mac-cyrillic" | "maccyrillic" => "x-mac-cyrillic",
-        "ibm866" => "ibm866",
+        "gbk" | "936" | "cp936" | "ms936" | "gb2312" | "chinese" | "csiso58gb231280" | "euccn" | "eucgb2312cn"
+        | "gb23121980" | "gb231280" | "isoir58" | "xmacsimpchinese" => encoding_rs::GBK,
+        "gb18030" | "gb180302000" => encoding_rs::GB18030,
+        "big5" | "big5tw" | "csbig5" | "xmactradchinese" | "big5hkscs" | "hkscs" | "950" | "cp950" | "ms950" => {
+            encoding_rs::BIG5
+        }
+        "shiftjis" | "csshiftjis" | "sjis" | "xmacjapanese" | "932" | "cp932" | "ms932" | "mskanji" => {
+            encoding_rs::SHIFT_JIS
+        }
+        "eucjp" | "ujis" => encoding_rs::EUC_JP,
+        "iso2022jp" | "csiso2022jp" => encoding_rs::ISO_2022_JP,
+        "euckr" | "korean" | "ksc5601" | "ksc56011987" | "ksx1001" | "xmackorean" | "949" | "cp949" | "ms949"
+        | "uhc" => encoding_rs::EUC_KR,
         _ => return None,
     })
-}
-
-/// The Web's encoding for one of several bytes.
-fn multi_byte(name: &str) -> Option<&'static Encoding> {
-    Encoding::for_label(match name {
-        "cp936" | "936" | "gb2312" => b"gbk",
-        "s-jis" | "cp932" => b"shift_jis",
-        "shift-jis" => b"shift_jis",
-        "eucjp" => b"euc-jp",
-        "euckr" | "cp949" => b"euc-kr",
-        other => other.as_bytes(),
-    })
-}
-
-/// What each byte of an encoding of one byte stands for.
-fn table_of(encoding: &'static Encoding) -> impl Fn(u8) -> Option<char> {
-    move |byte| encoding.decode_without_bom_handling_and_without_replacement(&[byte])?.chars().next()
 }
 
 fn utf8(bytes: Vec<u8>, errors: Errors) -> Result<String, Undecodable> {
@@ -242,6 +195,8 @@ fn utf16(bytes: &[u8], order: Option<Order>, errors: Errors) -> Result<String, U
         (Some(order), _) => (order, 0),
         (None, [0xff, 0xfe, ..]) => (Order::Little, 2),
         (None, [0xfe, 0xff, ..]) => (Order::Big, 2),
+        // Without a mark a text may be either, whatever is done with ill-formed parts.
+        (None, [_, _, ..]) => return Err(Undecodable { offset: 0 }),
         (None, _) => (Order::Little, 0),
     };
     let (units, rest) = bytes.get(start..).unwrap_or_default().as_chunks::<2>();
@@ -251,7 +206,13 @@ fn utf16(bytes: &[u8], order: Option<Order>, errors: Errors) -> Result<String, U
     });
     let mut sink = Sink::new(bytes.len(), errors);
     let mut offset = start;
-    for decoded in char::decode_utf16(units) {
+    let mut units = char::decode_utf16(units).peekable();
+    while let Some(decoded) = units.next() {
+        let cut_short = !rest.is_empty() && units.peek().is_none();
+        if cut_short && decoded.as_ref().is_err_and(|error| error.unpaired_surrogate() < 0xdc00) {
+            // The odd byte at the end is the beginning of the pair's other half.
+            break;
+        }
         let character = decoded.ok();
         sink.push(character, offset)?;
         offset += 2 * character.map_or(1, char::len_utf16);
@@ -267,6 +228,7 @@ fn utf32(bytes: &[u8], order: Option<Order>, errors: Errors) -> Result<String, U
         (Some(order), _) => (order, 0),
         (None, [0xff, 0xfe, 0, 0, ..]) => (Order::Little, 4),
         (None, [0, 0, 0xfe, 0xff, ..]) => (Order::Big, 4),
+        (None, [_, _, _, _, ..]) => return Err(Undecodable { offset: 0 }),
         (None, _) => (Order::Little, 0),
     };
     let (units, rest) = bytes.get(start..).unwrap_or_default().as_chunks::<4>();
@@ -343,19 +305,36 @@ mod tests {
         check("koi8_r", b"\xc1", Errors::Strict, Ok("а"));
         check("ascii", b"a\x80", Errors::Strict, Err(1));
         check("ascii", b"a\x80b", Errors::Ignore, Ok("ab"));
+        check("IBM-437", b"a\x81\xff", Errors::Strict, Ok("aü\u{a0}"));
+        check("koi8-u", b"\xae\xa4", Errors::Strict, Ok("╝є"));
+        check("cp1255", b"a\xca", Errors::Strict, Err(1));
+        // Code pages of mainframes are not ASCII in their lower half.
+        check("cp037", b"\xc1\x40\xf1", Errors::Strict, Ok("A 1"));
+    }
+
+    #[test]
+    fn every_code_page_has_all_its_bytes() {
+        for (names, characters) in code_page::CODE_PAGES {
+            assert!(matches!(characters.chars().count(), 128 | 256), "{names}");
+        }
     }
 
     #[test]
     fn wide_units_have_an_order() {
         check("utf-16", b"\xff\xfea\0", Errors::Strict, Ok("a"));
         check("utf-16", b"\xfe\xff\0a", Errors::Strict, Ok("a"));
-        check("utf-16", b"a\0", Errors::Strict, Ok("a"));
+        check("utf-16", b"a\0", Errors::Strict, Err(0));
+        check("utf-16", b"a\0", Errors::Replace, Err(0));
+        check("utf-16", b"", Errors::Strict, Ok(""));
         check("utf-16-le", b"\xff\xfea\0", Errors::Strict, Ok("\u{feff}a"));
         check("utf-16-be", b"\xd8\x3d\xde\0", Errors::Strict, Ok("😀"));
         check("utf-16-be", b"\0a\xd8\x3d\0b", Errors::Strict, Err(2));
         check("utf-16-be", b"\0a\xd8\x3d\0b", Errors::Replace, Ok("a\u{fffd}b"));
         check("utf-16-le", b"a\0b", Errors::Replace, Ok("a\u{fffd}"));
-        check("utf-32", b"a\0\0\0\0\xd8\0\0", Errors::Replace, Ok("a\u{fffd}"));
+        check("utf-16-le", b"a\0\x3d\xd8b", Errors::Replace, Ok("a\u{fffd}"));
+        check("utf-16-le", b"\0\xdcb", Errors::Replace, Ok("\u{fffd}\u{fffd}"));
+        check("utf-32", b"a\0\0\0", Errors::Ignore, Err(0));
+        check("utf-32", b"\xff\xfe\0\0a\0\0\0\0\xd8\0\0", Errors::Replace, Ok("a\u{fffd}"));
         check("utf-32-be", b"\0\0\0ab", Errors::Strict, Err(4));
     }
 
@@ -369,7 +348,7 @@ mod tests {
 
     #[test]
     fn unknown_names_are_unknown() {
-        for name in ["", "utf-9", "latin99", "iso-8859-12", "cp1259", "replacement", "x-user-defined"] {
+        for name in ["", "--", "utf-9", "utf-7", "latin99", "iso-8859-12", "cp1259", "replacement", "x-user-defined"] {
             assert!(Codec::of_name(name).is_none(), "{name}");
         }
     }
