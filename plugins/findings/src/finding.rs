@@ -2,25 +2,26 @@
 
 use std::borrow::Cow;
 
-use palisade_matching::{ContextSize, Lines, PatternMatches, PatternMatching, WindowSize, evidence};
+use palisade_matching::{LineHits, Lines, PatternMatches, PatternMatching, WindowSize, evidence};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::document::Document;
-use crate::rules::FoundLines;
-use crate::settings::{LlmValidation, LlmValidationMode};
 
 /// A finding: what is common to all, and in `fields` what the kind of finding adds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Finding<'a, F> {
     /// What the kind of finding adds.
     #[serde(flatten)]
     pub fields: F,
     /// Pieces of the text.
+    #[serde(borrow)]
     pub evidence: Vec<Evidence<'a>>,
     /// What matched, and how often.
+    #[serde(borrow)]
     pub matched_patterns: Vec<MatchedPattern<'a>>,
     /// Where it was found.
+    #[serde(borrow)]
     pub metadata: Origin<'a>,
 }
 
@@ -40,19 +41,29 @@ impl<'a, F> Finding<'a, F> {
         }
     }
 
-    /// A finding in a source file: its evidence is the lines around its first hit.
-    pub fn in_lines<R>(
+    /// A finding in a source file: its evidence is the lines around its first hit, which is the first of `patterns`.
+    /// Equal patterns are listed once.
+    pub fn in_lines(
         fields: F,
-        found: FoundLines<'a, R>,
+        patterns: &[LineHits<'a>],
         path: &'a str,
         lines: &Lines<'_>,
         window: WindowSize,
     ) -> Self {
+        let line = patterns.first().map_or(0, |first| first.first_line);
+        let mut matched_patterns: Vec<MatchedPattern<'a>> = Vec::with_capacity(patterns.len());
+        for hits in patterns {
+            match matched_patterns.iter_mut().find(|known| known.pattern == hits.pattern) {
+                Some(known) => known.match_count += hits.count,
+                None => matched_patterns
+                    .push(MatchedPattern { pattern: Cow::Borrowed(hits.pattern), match_count: hits.count }),
+            }
+        }
         Self {
             fields,
-            evidence: vec![Evidence::from(Cow::Owned(lines.window(found.line, window)))],
-            matched_patterns: found.patterns,
-            metadata: Origin { line_number: Some(found.line + 1), ..Origin::new(Cow::Borrowed(path)) },
+            evidence: vec![Evidence::from(Cow::Owned(lines.window(line, window)))],
+            matched_patterns,
+            metadata: Origin { line_number: Some(line + 1), ..Origin::new(Cow::Borrowed(path)) },
         }
     }
 }
@@ -113,90 +124,5 @@ fn context_or_empty<S: serde::Serializer>(context: &Option<&RawValue>, serialize
     match context {
         Some(context) => context.serialize(serializer),
         None => serde::ser::SerializeMap::end(serializer.serialize_map(Some(0))?),
-    }
-}
-
-/// How an analysis was done: part of the metadata of every document of findings.
-#[derive(Debug, Clone, Serialize)]
-pub struct AnalysisMetadata<'a> {
-    /// The name of the ruleset, as the runbook writes it.
-    pub ruleset_used: &'a str,
-    /// Whether findings were to be checked by a model.
-    pub llm_validation_enabled: bool,
-    /// How much text around a match is evidence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence_context_size: Option<ContextSize>,
-    /// How strictly a model was to check.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub llm_validation_mode: Option<LlmValidationMode>,
-    /// Version of the way in which findings are made; not the component's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub analyser_version: Option<&'static str>,
-    /// What became of checking.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_summary: Option<ValidationSummary>,
-}
-
-impl<'a> AnalysisMetadata<'a> {
-    /// An analysis without a model and without a choice of context.
-    pub fn new(ruleset_used: &'a str) -> Self {
-        Self {
-            ruleset_used,
-            llm_validation_enabled: false,
-            evidence_context_size: None,
-            llm_validation_mode: None,
-            analyser_version: None,
-            validation_summary: None,
-        }
-    }
-
-    /// An analysis whose findings a model may check. There is none, so all are kept and the metadata says so.
-    pub fn checked(patterns: &'a PatternMatching, validation: LlmValidation, findings: u64) -> Self {
-        let wanted = validation.enable_llm_validation;
-        Self {
-            llm_validation_enabled: wanted,
-            evidence_context_size: Some(patterns.evidence_context_size),
-            llm_validation_mode: Some(validation.llm_validation_mode),
-            analyser_version: Some("1.0.0"),
-            validation_summary: (wanted && findings > 0).then(|| ValidationSummary::no_model(findings)),
-            ..Self::new(&patterns.ruleset)
-        }
-    }
-}
-
-/// What became of checking findings by a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum ValidationSummary {
-    /// It was wanted, and there is no model: all findings are kept.
-    NoModel {
-        /// How findings are put together for a model.
-        strategy: &'static str,
-        /// Findings that a model looked at.
-        samples_validated: u64,
-        /// Whether every call of a model worked.
-        all_succeeded: bool,
-        /// Findings that no model looked at.
-        skipped_count: u64,
-        /// The artifact with the findings that a model removed.
-        removed_findings_artifact_id: Option<String>,
-    },
-    /// How modifiers of risk were found.
-    Method {
-        /// `regex`: by patterns.
-        method_used: &'static str,
-    },
-}
-
-impl ValidationSummary {
-    /// All of `findings` are kept as they are.
-    pub fn no_model(findings: u64) -> Self {
-        Self::NoModel {
-            strategy: "orchestrated",
-            samples_validated: 0,
-            all_succeeded: false,
-            skipped_count: findings,
-            removed_findings_artifact_id: None,
-        }
     }
 }

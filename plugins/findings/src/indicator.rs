@@ -1,27 +1,74 @@
-//! The manifest that all analysers of texts and source files share.
+//! What all analysers of texts and source files are: a manifest, and rules that find indicators of one kind.
 
-use palisade_sdk::{ConfigSchema, Description, Input, limit};
+use palisade_matching::Lines;
+use palisade_sdk::{ConfigSchema, Context, Description, Input, Result, limit};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::document::{Item, for_each_document};
+use crate::finding::Finding;
+use crate::rules::Rules;
+use crate::settings::Settings;
+use crate::tally::Tally;
 use crate::{DOCUMENTS, FINDINGS, RULES};
 
-/// The schema of texts.
-const STANDARD_INPUT: &str = "standard_input/1";
-/// The schema of source files.
-const SOURCE_CODE: &str = "source_code/1";
+/// What is particular to the rules of one kind of indicator, and what their findings say.
+pub trait Indicator: DeserializeOwned {
+    /// Whether rules that join make one finding in a text, as they always do in the lines of a source file.
+    const JOINS_IN_TEXT: bool = false;
 
-/// An analyser of texts and source files.
-pub fn text_analyser(name: &str, title: &str, output: &str, config: ConfigSchema) -> Description {
-    analyser(name, title, &[STANDARD_INPUT, SOURCE_CODE], output, config)
+    /// By what a summary counts the findings.
+    fn category(&self) -> &str;
+
+    /// Tells whether this rule and a later one make one finding together.
+    fn joins(&self, later: &Self) -> bool {
+        self.category() == later.category()
+    }
+
+    /// What a finding says that is not said of all findings. `rules` are those that joined, this one first, each with
+    /// how often it counts: see [`Found::rules`](crate::Found::rules).
+    fn finding(&self, rules: &[(&Self, u64)]) -> impl Serialize;
 }
 
-/// An analyser of source files alone.
-pub fn line_analyser(name: &str, title: &str, output: &str, config: ConfigSchema) -> Description {
-    analyser(name, title, &[SOURCE_CODE], output, config)
+/// Emits what the rules of the step find in its documents; returns how many findings there are of each category.
+///
+/// Source files are searched line by line if the analyser has the property `source_code_context_window`, else as any
+/// text.
+pub fn find<I: Indicator>(ctx: &Context, settings: &Settings) -> Result<Tally> {
+    let Settings { pattern_matching, source_code_context_window, .. } = settings;
+    let mut rules = Rules::<I>::read(ctx)?;
+    let mut findings = Tally::default();
+    for_each_document(ctx, |item| match (item, *source_code_context_window) {
+        (Item::File(file), Some(window)) => {
+            let lines = Lines::new(&file.raw_content);
+            for found in rules.search_lines(&file.raw_content, &lines, I::joins) {
+                let indicator = &found.first.fields;
+                findings.add(indicator.category());
+                let fields = indicator.finding(&found.rules);
+                let finding = Finding::in_lines(fields, &found.patterns, &file.file_path, &lines, window);
+                ctx.emit(FINDINGS, &finding)?;
+            }
+            Ok(())
+        }
+        (item, _) => {
+            let document = item.into_document();
+            let joins = |first: &I, later: &I| I::JOINS_IN_TEXT && first.joins(later);
+            for found in rules.search(&document.content, pattern_matching, joins) {
+                let indicator = &found.first.fields;
+                findings.add(indicator.category());
+                let fields = indicator.finding(&found.rules);
+                ctx.emit(FINDINGS, &Finding::in_text(fields, &found.patterns, &document, pattern_matching))?;
+            }
+            Ok(())
+        }
+    })?;
+    Ok(findings)
 }
 
-fn analyser(name: &str, title: &str, accepts: &[&str], output: &str, config: ConfigSchema) -> Description {
-    let documents = Input::new(DOCUMENTS).many().per_item().about("What to look through");
-    let documents = accepts.iter().fold(documents, |port, schema| port.accepts(*schema));
+/// The manifest of an analyser of such documents: `standard_input`, `source_code` or both. `output` is a schema name.
+pub fn analyser(name: &str, title: &str, documents: &[&str], output: &str, config: ConfigSchema) -> Description {
+    let port = Input::new(DOCUMENTS).many().per_item().about("What to look through");
+    let documents = documents.iter().fold(port, |port, schema| port.accepts(format!("{schema}/1")));
     let rules = Input::new(RULES).ruleset("/pattern_matching/ruleset").about("What to look for");
     Description::analyser(format!("palisade:{name}"), env!("CARGO_PKG_VERSION"), title)
         .input(documents)

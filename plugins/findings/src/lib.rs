@@ -1,26 +1,29 @@
-//! What the first-party analysers and classifiers share beside matching: documents, rules, findings, settings.
+//! What the first-party components share beside matching: documents, rules, findings, settings.
 //!
 //! Owns everything that is the same in more than one of them, so that each is left with its manifest, its kind of rule
 //! and what its findings say. Never reads files or databases.
 
+mod analysis;
 mod classify;
 mod document;
 mod finding;
 mod indicator;
+mod purpose;
 mod rules;
 mod settings;
+mod standard_input;
 mod tally;
 
-pub use classify::{
-    Assessment, ClassRule, Classes, ClassifierConfig, PurposeRule, PurposeSummary, PurposeTotals, UNCLASSIFIED,
-    classifier, classifier_config, classify,
-};
+pub use analysis::{AnalysisMetadata, ValidationSummary, findings_metadata};
+pub use classify::{ClassRule, Classes, ClassifierConfig, UNCLASSIFIED, classifier, classifier_config, classify};
 pub use document::{Document, File, Item, for_each_document};
-pub use finding::{AnalysisMetadata, Evidence, Finding, MatchedPattern, Origin, ValidationSummary};
-pub use indicator::{line_analyser, text_analyser};
-pub use rules::{Found, FoundLines, Rules, group};
-pub use settings::{LlmValidation, LlmValidationMode, llm_validation, pattern_matching, window};
-pub use tally::Tally;
+pub use finding::{Evidence, Finding, MatchedPattern, Origin};
+pub use indicator::{Indicator, analyser, find};
+pub use purpose::{Purpose, PurposeTotals, classify_purposes, purposes_metadata};
+pub use rules::{Found, Rules};
+pub use settings::{LAX, LlmValidation, LlmValidationMode, Settings, llm_validation, settings, window};
+pub use standard_input::{Empty, Texts, TextsMetadata};
+pub use tally::{Breakdown, Tally};
 
 /// The port of the ruleset.
 pub const RULES: &str = "rules";

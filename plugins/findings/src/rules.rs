@@ -1,12 +1,8 @@
 //! The rules of a step, read from its ruleset, and what they find.
 
-use std::borrow::Cow;
-
-use palisade_matching::{Lines, Matcher, PatternMatches, PatternMatching, Rule};
+use palisade_matching::{LineHits, Lines, Matcher, PatternMatches, PatternMatching, Rule};
 use palisade_sdk::{Context, Failure, Result};
 use serde::de::DeserializeOwned;
-
-use crate::finding::MatchedPattern;
 
 /// The rules of a ruleset, ready to search; `F` is what is particular to their kind.
 #[derive(Debug)]
@@ -15,26 +11,16 @@ pub struct Rules<F> {
     matcher: Matcher,
 }
 
-/// What one rule found in a text.
+/// What the rules of one finding matched: `P` is what is known of a pattern in a text or in lines.
 #[derive(Debug)]
-pub struct Found<'m, F> {
-    /// The rule.
-    pub rule: &'m Rule<F>,
-    /// Its patterns that matched, in the order of the ruleset.
-    pub patterns: Vec<PatternMatches<'m>>,
-}
-
-/// What the rules of one group found in the lines of a file.
-#[derive(Debug)]
-pub struct FoundLines<'m, F> {
-    /// What is particular to the first rule.
-    pub first: &'m F,
-    /// The rules, in the order of the ruleset, each with its hits: one for every line and pattern.
-    pub rules: Vec<(&'m Rule<F>, u64)>,
-    /// The patterns in order of first hit, one entry for equal patterns.
-    pub patterns: Vec<MatchedPattern<'m>>,
-    /// The line of the first hit, from 0: the first line that the first rule hit.
-    pub line: usize,
+pub struct Found<'m, F, P> {
+    /// The first of the rules.
+    pub first: &'m Rule<F>,
+    /// What is particular to each rule, in the order of the ruleset, with how often it counts: once in a text, in
+    /// lines once for every pattern and line that it hits.
+    pub rules: Vec<(&'m F, u64)>,
+    /// Their patterns that matched, rule by rule.
+    pub patterns: Vec<P>,
 }
 
 impl<F: DeserializeOwned> Rules<F> {
@@ -50,69 +36,46 @@ impl<F: DeserializeOwned> Rules<F> {
 }
 
 impl<F> Rules<F> {
-    /// What the rules find in a text as a whole, in the order of the ruleset.
-    pub fn search<'m>(&'m mut self, text: &str, settings: &PatternMatching) -> Vec<Found<'m, F>> {
-        let Self { rules, matcher } = self;
-        matcher
-            .search(text, settings.clusters())
-            .into_iter()
-            .filter_map(|found| Some(Found { rule: rules.get(found.rule)?, patterns: found.patterns }))
-            .collect()
+    /// What the rules find in a text as a whole, in the order of the ruleset, those that join with their first.
+    pub fn search<'m>(
+        &'m mut self,
+        text: &str,
+        settings: &PatternMatching,
+        joins: impl Fn(&F, &F) -> bool,
+    ) -> Vec<Found<'m, F, PatternMatches<'m>>> {
+        let found = self.matcher.search(text, settings.clusters()).into_iter();
+        join(&self.rules, found.map(|found| (found.rule, 1, found.patterns)), joins)
     }
 
-    /// What the rules find line by line, those of equal `key` together, groups in order of their first rule.
-    pub fn search_lines<'m, K: PartialEq + ?Sized>(
+    /// What the rules find line by line, in the order of the ruleset, those that join with their first.
+    pub fn search_lines<'m>(
         &'m mut self,
         text: &str,
         lines: &Lines<'_>,
-        key: impl for<'f> Fn(&'f F) -> &'f K,
-    ) -> Vec<FoundLines<'m, F>> {
-        let Self { rules, matcher } = self;
-        let mut groups: Vec<FoundLines<'m, F>> = Vec::new();
-        for found in matcher.search_lines(text, lines) {
-            let (Some(rule), Some(first)) = (rules.get(found.rule), found.patterns.first()) else { continue };
-            let same = |group: &FoundLines<'m, F>| key(group.first) == key(&rule.fields);
-            let place = groups.iter().position(same).unwrap_or(groups.len());
-            if place == groups.len() {
-                groups.push(FoundLines {
-                    first: &rule.fields,
-                    rules: Vec::new(),
-                    patterns: Vec::new(),
-                    line: first.first_line,
-                });
-            }
-            let Some(group) = groups.get_mut(place) else { continue };
-            group.rules.push((rule, found.patterns.iter().map(|hits| hits.count).sum()));
-            for hits in found.patterns {
-                match group.patterns.iter_mut().find(|known| known.pattern == hits.pattern) {
-                    Some(known) => known.match_count += hits.count,
-                    None => group
-                        .patterns
-                        .push(MatchedPattern { pattern: Cow::Borrowed(hits.pattern), match_count: hits.count }),
-                }
-            }
-        }
-        groups
+        joins: impl Fn(&F, &F) -> bool,
+    ) -> Vec<Found<'m, F, LineHits<'m>>> {
+        let found = self.matcher.search_lines(text, lines).into_iter();
+        let hits = |patterns: &[LineHits<'_>]| patterns.iter().map(|hits| hits.count).sum();
+        join(&self.rules, found.map(|found| (found.rule, hits(&found.patterns), found.patterns)), joins)
     }
 }
 
-/// Puts what rules of equal `key` found into one list each, in order of their first rule.
-pub fn group<'m, F, K: PartialEq + ?Sized>(
-    found: Vec<Found<'m, F>>,
-    key: impl for<'f> Fn(&'f F) -> &'f K,
-) -> Vec<(Vec<&'m Rule<F>>, Vec<PatternMatches<'m>>)> {
-    let mut groups: Vec<(Vec<&'m Rule<F>>, Vec<PatternMatches<'m>>)> = Vec::new();
-    for mut one in found {
-        let same = |(rules, _): &&mut (Vec<&'m Rule<F>>, _)| {
-            rules.first().is_some_and(|first| key(&first.fields) == key(&one.rule.fields))
-        };
-        match groups.iter_mut().find(same) {
-            Some((rules, patterns)) => {
-                rules.push(one.rule);
-                patterns.append(&mut one.patterns);
+/// Puts what joining rules found into one place each, in order of their first rule.
+fn join<'m, F, P>(
+    rules: &'m [Rule<F>],
+    found: impl Iterator<Item = (usize, u64, Vec<P>)>,
+    joins: impl Fn(&F, &F) -> bool,
+) -> Vec<Found<'m, F, P>> {
+    let mut joined: Vec<Found<'m, F, P>> = Vec::new();
+    for (place, times, mut patterns) in found {
+        let Some(rule) = rules.get(place) else { continue };
+        match joined.iter_mut().find(|group| joins(&group.first.fields, &rule.fields)) {
+            Some(group) => {
+                group.rules.push((&rule.fields, times));
+                group.patterns.append(&mut patterns);
             }
-            None => groups.push((vec![one.rule], one.patterns)),
+            None => joined.push(Found { first: rule, rules: vec![(&rule.fields, times)], patterns }),
         }
     }
-    groups
+    joined
 }

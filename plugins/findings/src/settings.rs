@@ -1,11 +1,23 @@
 //! The properties that several analysers have, with their schemas. The host has checked and completed them.
 
+use palisade_matching::{PatternMatching, WindowSize};
 use palisade_sdk::{ConfigSchema, Property};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// Marks an object whose unknown keys are a warning where a runbook is in the form of the other framework.
-const LAX: &str = "x-palisade-wcf-lax";
+pub const LAX: &str = "x-palisade-wcf-lax";
+
+/// The properties of an analyser of texts and source files. Those that one does not have are absent.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// What to look for, and how much of the text is evidence.
+    pub pattern_matching: PatternMatching,
+    /// Whether a model checks the findings.
+    pub llm_validation: Option<LlmValidation>,
+    /// Lines around a hit in source code that are evidence.
+    pub source_code_context_window: Option<WindowSize>,
+}
 
 /// The property `llm_validation`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -14,6 +26,8 @@ pub struct LlmValidation {
     pub enable_llm_validation: bool,
     /// How strictly.
     pub llm_validation_mode: LlmValidationMode,
+    /// Most findings of a category that are checked.
+    pub sampling_size: u64,
 }
 
 /// How strictly a model checks findings.
@@ -28,8 +42,13 @@ pub enum LlmValidationMode {
     Aggressive,
 }
 
-/// The schema of `pattern_matching`; the ruleset has a default only where the whole property is absent.
-pub fn pattern_matching(rule_type: &str, default_ruleset: &str) -> Property {
+/// The schema of a config with `pattern_matching`; the ruleset has a default, a first-party one, only where the whole
+/// property is absent.
+pub fn settings(rule_type: &str, default_ruleset: &str) -> ConfigSchema {
+    ConfigSchema::new().property("pattern_matching", pattern_matching(rule_type, default_ruleset))
+}
+
+fn pattern_matching(rule_type: &str, default_ruleset: &str) -> Property {
     let schema = ConfigSchema::new()
         .required("ruleset", Property::string().ruleset(rule_type).about("What to look for, as local/NAME/VERSION"))
         .property(
@@ -51,10 +70,9 @@ pub fn pattern_matching(rule_type: &str, default_ruleset: &str) -> Property {
                 .default(200)
                 .about("Matches with at most so many characters between them are one piece of evidence"),
         );
-    Property::object(schema)
-        .with(LAX, true)
+    Property::object(schema.with(LAX, true))
         .default(json!({
-            "ruleset": default_ruleset,
+            "ruleset": format!("local/{default_ruleset}/1.0.0"),
             "evidence_context_size": "medium",
             "maximum_evidence_count": 3,
             "evidence_proximity_threshold": 200,
@@ -78,10 +96,9 @@ pub fn llm_validation() -> Property {
         )
         .property(
             "sampling_size",
-            Property::integer().min(1).max(100).default(3).about("Findings of a group that a model looks at"),
+            Property::integer().min(1).max(100).default(3).about("Findings of a category that a model looks at"),
         );
-    Property::object(schema)
-        .with(LAX, true)
+    Property::object(schema.with(LAX, true))
         .default(json!({"enable_llm_validation": false, "llm_validation_mode": "standard", "sampling_size": 3}))
         .about("Whether a model checks the findings")
 }

@@ -91,6 +91,18 @@ fn without_a_model_validation_keeps_everything_and_says_so() {
             },
         })
     );
+    // A model would have seen a sample of each category.
+    let skipped = |size: u64| {
+        let rules = vec![
+            json!({"name": "Mail", "category": "contact", "patterns": ["email"]}),
+            json!({"name": "Phone", "category": "contact", "patterns": ["phone"]}),
+            json!({"name": "Name", "category": "name", "patterns": ["name"]}),
+        ];
+        let extra = json!({"llm_validation": {"enable_llm_validation": true, "sampling_size": size}});
+        let outcome = context("email phone name", rules, extra).run::<PersonalData>();
+        outcome.metadata["findings"]["analysis_metadata"]["validation_summary"]["skipped_count"].clone()
+    };
+    assert_eq!((skipped(1), skipped(2)), (json!(2), json!(3)));
     assert!(
         personal_data("nothing", wanted).metadata["findings"]["analysis_metadata"].get("validation_summary").is_none()
     );

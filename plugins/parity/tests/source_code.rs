@@ -77,6 +77,23 @@ fn texts_of_known_languages_become_source_files() {
     assert_eq!(run(json!({"max_file_size": 10}), 1).skips.len(), 0);
 }
 
+#[test]
+fn the_first_input_with_a_source_names_the_files() {
+    let input = |source: &str| {
+        TestInput::new("documents", []).schema("standard_input/1.0.0").metadata(json!({"source": source}))
+    };
+    for (sources, source, name) in [
+        (&["", "standard_input"][..], "standard_input", "analysed_files"),
+        (&["", "app/src/", "lib"], "app/src/", "src"),
+        (&["."], ".", ""),
+    ] {
+        let context = sources.iter().fold(TestContext::new(), |context, source| context.artifact(input(source)));
+        let metadata = context.run::<SourceCode>().metadata["files"].clone();
+        assert_eq!(metadata["source"], source);
+        assert_eq!(metadata["name"], format!("source_code_analysis_{name}"));
+    }
+}
+
 fn service(name: &str, category: &str, patterns: &[&str]) -> Value {
     json!({"name": name, "service_category": category, "purpose_category": "operational", "patterns": patterns})
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use palisade_findings::{DOCUMENTS, Texts, TextsMetadata};
 use palisade_sdk::fs::{Directory, FsError, FsErrorKind, Links, preopens};
 use palisade_sdk::{Analyser, ConfigSchema, Context, Description, Failure, Metadata, Property, Request, Result, limit};
 use serde::{Deserialize, Serialize};
@@ -15,14 +16,12 @@ use decode::{Codec, Errors};
 use pattern::Patterns;
 use walk::Walk;
 
-/// The port that texts are emitted to.
-const DOCUMENTS: &str = "documents";
 /// The name of this connector in what it emits.
 const CONNECTOR_TYPE: &str = "filesystem_connector";
 /// Files between two words on how far the work is.
 const PROGRESS_EVERY: u64 = 64;
-/// Formats that need a reader of their own, by the ends of names.
-const DOCUMENT_SUFFIXES: [&str; 2] = [".docx", ".xlsx"];
+/// Formats that need a reader of their own, by the suffixes of names.
+const DOCUMENT_SUFFIXES: [&str; 2] = ["docx", "xlsx"];
 
 /// The component.
 pub struct Filesystem;
@@ -38,24 +37,11 @@ pub struct Config {
     max_files: u64,
 }
 
-/// An item.
+/// What an item says of its file.
 #[derive(Serialize)]
-struct Document<'a> {
-    content: &'a str,
-    metadata: DocumentMetadata<'a>,
-}
-
-#[derive(Serialize)]
-struct DocumentMetadata<'a> {
-    source: &'a str,
-    connector_type: &'static str,
-    context: Empty,
+struct FileMetadata<'a> {
     file_path: &'a str,
 }
-
-/// An object without properties.
-#[derive(Serialize)]
-struct Empty {}
 
 /// What was read.
 #[derive(Default, Serialize, Deserialize)]
@@ -65,20 +51,9 @@ pub struct Totals {
     bytes: u64,
 }
 
-/// The metadata of the texts.
+/// What the document of the texts says.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Texts<'a> {
-    schema_version: &'static str,
-    name: String,
-    description: String,
-    content_encoding: &'a str,
-    source: &'a str,
-    metadata: TextsMetadata<'a>,
-}
-
-#[derive(Serialize)]
-struct TextsMetadata<'a> {
+struct FilesMetadata<'a> {
     file_count: u64,
     total_size_bytes: u64,
     exclude_patterns: &'a Option<Vec<String>>,
@@ -135,7 +110,7 @@ impl Analyser for Filesystem {
             Failure::unavailable(format!("`{source}` is not there, or may not be read"))
                 .help("paths are relative to the folder in which palisade runs")
         })?;
-        let mut files = Files::new(ctx, &root, &config);
+        let mut files = Files::new(ctx, &root, &config)?;
         // The folder that is opened for a single file is the one around it, and has its name.
         if path::normalise(name.trim()) != source {
             files.read(path::last(&source), &source)?;
@@ -152,25 +127,25 @@ impl Analyser for Filesystem {
     fn finish(_: &Context, config: Config, parts: Vec<Totals>) -> Result<Vec<Metadata>> {
         let totals = parts.into_iter().next().unwrap_or_default();
         let source = path::normalise(config.path.trim());
+        let name = path::last(&source);
         let (suffix, description, source_type) = if totals.is_directory {
-            ("_directory", format!("Content from directory {source} ({} files)", totals.files), "directory")
+            ("_directory", format!("Content from directory {name} ({} files)", totals.files), "directory")
         } else {
-            ("", format!("Content from file {source}"), "file")
+            ("", format!("Content from file {name}"), "file")
         };
-        let texts = Texts {
-            schema_version: "1.0.0",
-            name: format!("standard_input_from_{}{suffix}", path::last(&source)),
+        let texts = TextsMetadata {
+            name: format!("standard_input_from_{name}{suffix}"),
             description,
             content_encoding: &config.encoding,
             source: &source,
-            metadata: TextsMetadata {
+            metadata: FilesMetadata {
                 file_count: totals.files,
                 total_size_bytes: totals.bytes,
                 exclude_patterns: &config.exclude_patterns,
                 source_type,
             },
         };
-        Ok(vec![Metadata::new(DOCUMENTS, &texts)?])
+        texts.finish()
     }
 }
 
@@ -181,17 +156,19 @@ struct Files<'f> {
     ctx: &'f Context,
     root: &'f Directory,
     config: &'f Config,
-    codec: Option<Codec>,
-    /// Most bytes of an item.
-    most_bytes: u64,
+    codec: Codec,
+    texts: Texts<'f>,
     totals: Totals,
 }
 
 impl<'f> Files<'f> {
-    fn new(ctx: &'f Context, root: &'f Directory, config: &'f Config) -> Self {
-        let most_bytes = ctx.limits().call_bytes().unwrap_or(u64::MAX);
-        let codec = Codec::of_name(&config.encoding);
-        Self { ctx, root, config, codec, most_bytes, totals: Totals::default() }
+    /// Fails if the encoding is unknown: no file could be read.
+    fn new(ctx: &'f Context, root: &'f Directory, config: &'f Config) -> Result<Self> {
+        let codec = Codec::of_name(&config.encoding).ok_or_else(|| {
+            Failure::bad_config(format!("unknown encoding `{}`", config.encoding))
+                .help("known are utf-8, utf-16, utf-32, ascii, latin-1, cp1252 and the other code pages of Python, gbk, big5, shift_jis, euc-jp, euc-kr and the like")
+        })?;
+        Ok(Self { ctx, root, config, codec, texts: Texts::new(ctx, CONNECTOR_TYPE), totals: Totals::default() })
     }
 
     /// Reads the files below a folder. Fails if there are none, or none that can be read.
@@ -230,18 +207,10 @@ impl<'f> Files<'f> {
     fn read(&mut self, relative: &str, file_path: &str) -> Result<()> {
         match self.content(relative)? {
             Ok((content, size)) => {
-                let metadata = DocumentMetadata {
-                    source: file_path,
-                    connector_type: CONNECTOR_TYPE,
-                    context: Empty {},
-                    file_path,
-                };
-                let line = serde_json::to_string(&Document { content: &content, metadata })?;
-                drop(content);
-                if line.len() as u64 >= self.most_bytes {
-                    self.ctx.skip(file_path, self.too_large(line.len() as u64));
+                let Some(line) = self.texts.line(&content, file_path, &FileMetadata { file_path })? else {
                     return Ok(());
-                }
+                };
+                drop(content);
                 self.ctx.emit_line(DOCUMENTS, &line)?;
                 self.totals.files += 1;
                 self.totals.bytes += size;
@@ -253,18 +222,16 @@ impl<'f> Files<'f> {
 
     /// The text of a file and its size in bytes, or why it can't be had.
     fn content(&self, relative: &str) -> Result<Result<(String, u64), Cow<'static, str>>> {
-        let lower = relative.to_ascii_lowercase();
-        if DOCUMENT_SUFFIXES.iter().any(|suffix| lower.ends_with(suffix)) {
+        if path::suffix(relative)
+            .is_some_and(|suffix| DOCUMENT_SUFFIXES.iter().any(|one| one.eq_ignore_ascii_case(suffix)))
+        {
             return Ok(Err("no document reader in this build".into()));
         }
-        let Some(codec) = &self.codec else {
-            return Ok(Err(format!("unknown encoding `{}`", self.config.encoding).into()));
-        };
         // An item has at least one byte for each character.
-        let most = self.most_bytes.saturating_mul(codec.unit());
+        let most = self.texts.most_bytes().saturating_mul(self.codec.unit());
         let opened = self.root.open_file(relative, Links::Follow).and_then(|file| Ok((file.stat()?.size, file)));
         let bytes = match opened {
-            Ok((size, _)) if size > most => return Ok(Err(self.too_large(size).into())),
+            Ok((size, _)) if size > most => return Ok(Err(self.texts.too_large(size).into())),
             Ok((_, file)) => file.read_all(most),
             Err(error) => Err(error),
         };
@@ -273,14 +240,10 @@ impl<'f> Files<'f> {
             Err(error) => return reason(error).map(|reason| Err(reason.into())),
         };
         let size = bytes.len() as u64;
-        Ok(match codec.decode(bytes, self.config.errors) {
+        Ok(match self.codec.decode(bytes, self.config.errors) {
             Ok(text) => Ok((unix_line_ends(text), size)),
             Err(bad) => Err(format!("it is not {} at byte {}", self.config.encoding, bad.offset).into()),
         })
-    }
-
-    fn too_large(&self, bytes: u64) -> String {
-        format!("{bytes} bytes are too large for one item: the limit `call-bytes` is {}", self.most_bytes)
     }
 }
 

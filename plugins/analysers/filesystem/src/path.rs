@@ -28,6 +28,11 @@ pub(crate) fn last(path: &str) -> &str {
     if path == "." { "" } else { path.rsplit('/').next().unwrap_or_default() }
 }
 
+/// The suffix of the last part of a path, without its dot. A name that begins with its only dot has none.
+pub(crate) fn suffix(path: &str) -> Option<&str> {
+    last(path).rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, suffix)| suffix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +53,15 @@ mod tests {
         ] {
             let normal = normalise(path);
             assert_eq!((normal.as_str(), last(&normal)), (expected, name), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_needs_a_stem() {
+        for (path, expected) in
+            [("a.docx", Some("docx")), ("d.x/.docx", None), ("d/a.b.c", Some("c")), ("a.docx.", Some("")), ("a", None)]
+        {
+            assert_eq!(suffix(path), expected, "{path}");
         }
     }
 

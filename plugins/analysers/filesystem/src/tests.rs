@@ -62,7 +62,7 @@ fn one_file_ignores_patterns_and_the_most_of_files() {
         context.config(json!({"path": "data/a.txt", "include_patterns": [], "max_files": 1})).run::<Filesystem>();
     assert_eq!(paths(&outcome), ["data/a.txt"]);
     assert_eq!(outcome.metadata[DOCUMENTS]["name"], "standard_input_from_a.txt");
-    assert_eq!(outcome.metadata[DOCUMENTS]["description"], "Content from file data/a.txt");
+    assert_eq!(outcome.metadata[DOCUMENTS]["description"], "Content from file a.txt");
     assert_eq!(outcome.metadata[DOCUMENTS]["metadata"]["source_type"], "file");
 }
 
@@ -106,13 +106,14 @@ fn what_can_t_be_read_is_left_out_with_a_reason() {
         .file("d/good.txt", "x")
         .file("d/bad.txt", b"ab\xff")
         .file("d/report.DOCX", "x")
+        .file("d/.docx", "x")
         .special_file("d/pipe")
         .unreadable_file("d/secret")
         .link("d/nowhere", "gone")
         .link("d/linked", "good.txt")
         .link("d/loop", "loop");
     let outcome = run(context, json!({"path": "d"}));
-    assert_eq!(paths(&outcome), ["d/good.txt", "d/linked"]);
+    assert_eq!(paths(&outcome), ["d/.docx", "d/good.txt", "d/linked"]);
     let skip = |what: &str| outcome.skips.iter().find(|(path, _)| path == what).map(|(_, reason)| reason.as_str());
     assert_eq!(skip("d/bad.txt"), Some("it is not utf-8 at byte 2"));
     assert_eq!(skip("d/report.DOCX"), Some("no document reader in this build"));
@@ -124,11 +125,17 @@ fn what_can_t_be_read_is_left_out_with_a_reason() {
 fn nothing_that_can_be_read_is_a_failure() {
     let outcome = run(TestContext::new().file("d/x", b"\xff"), json!({"path": "d"}));
     assert_eq!(outcome.failure().message, "No readable files found in d");
-    let outcome = run(TestContext::new().file("d/x", "x"), json!({"path": "d", "encoding": "klingon"}));
-    assert_eq!(outcome.failure().message, "No readable files found in d");
-    assert_eq!(outcome.skips[0].1, "unknown encoding `klingon`");
     let outcome = run(TestContext::new().file("d/x", b"a\xff"), json!({"path": "d", "errors": "ignore"}));
     assert_eq!(outcome.items(DOCUMENTS)[0]["content"], "a");
+}
+
+#[test]
+fn an_unknown_encoding_is_told_once() {
+    let context = TestContext::new().file("d/x", "x").file("d/y", "y");
+    let outcome = run(context, json!({"path": "d", "encoding": "klingon"}));
+    assert_eq!(outcome.failure().kind, FailureKind::BadConfig);
+    assert_eq!(outcome.failure().message, "unknown encoding `klingon`");
+    assert_eq!(outcome.skips.len(), 0);
 }
 
 #[test]
@@ -142,7 +149,10 @@ fn a_file_that_makes_no_item_is_left_out_and_the_last_that_does_is_not() {
     assert_eq!(paths(&read(&"a".repeat(MOST - around))), ["d/small", "d/x"]);
     let outcome = read(&"a".repeat(MOST + 1 - around));
     assert_eq!(paths(&outcome), ["d/small"]);
-    assert!(outcome.skips[0].1.contains("`call-bytes` is 300000"));
+    assert_eq!(
+        outcome.skips[0].1,
+        "293 KiB do not fit into one item, which must be smaller than 293 KiB (limit `call-bytes`)"
+    );
     // A control character is six bytes in JSON.
     assert_eq!(paths(&read(&"\u{1}".repeat(MOST / 6))), ["d/small"]);
 }

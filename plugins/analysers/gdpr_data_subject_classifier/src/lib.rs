@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use palisade_findings::{
-    AnalysisMetadata, ClassRule, Classes, FINDINGS, LlmValidation, UNCLASSIFIED, ValidationSummary, classifier,
-    classifier_config, classify, llm_validation,
+    AnalysisMetadata, ClassRule, Classes, LlmValidation, UNCLASSIFIED, ValidationSummary, classifier,
+    classifier_config, classify, findings_metadata, llm_validation,
 };
 use palisade_sdk::{Analyser, Context, Description, Metadata, Result};
 use serde::{Deserialize, Serialize};
@@ -46,10 +46,10 @@ struct Indicator {
 
 /// What a finding says.
 #[derive(Serialize)]
-struct Fields {
-    data_subject_category: String,
-    article_references: Vec<String>,
-    typical_lawful_bases: Vec<String>,
+struct Classified<'c> {
+    data_subject_category: &'c str,
+    article_references: &'c [String],
+    typical_lawful_bases: &'c [String],
     risk_modifiers: Vec<String>,
     confidence_score: u64,
 }
@@ -60,13 +60,6 @@ pub struct Totals {
     findings: u64,
     high_risk: u64,
     categories: BTreeSet<String>,
-}
-
-/// The metadata of the findings.
-#[derive(Serialize)]
-struct Analysis<'a> {
-    summary: Summary,
-    analysis_metadata: AnalysisMetadata<'a>,
 }
 
 #[derive(Serialize)]
@@ -82,21 +75,17 @@ impl Analyser for GdprDataSubject {
     type Partial = Totals;
 
     fn describe() -> Description {
-        classifier(
-            "gdpr_data_subject_classifier",
-            "Classifies data subjects under the GDPR",
-            "data_subject_indicator",
-            "gdpr_data_subject",
-            classifier_config("gdpr_data_subject_classification").property("llm_validation", llm_validation()),
+        let config = classifier_config("data_subject").property("llm_validation", llm_validation());
+        classifier("data_subject", "Classifies data subjects under the GDPR", config).about(
+            "Says of each indicator of data subjects its category, usual lawful bases, and what raises the risk.",
         )
-        .about("Says of each indicator of data subjects its category, usual lawful bases, and what raises the risk.")
     }
 
     fn run(ctx: &Context, _: Config) -> Result<Totals> {
         let classes = Classes::<Class>::read(ctx)?;
         let mut modifiers = risk::Modifiers::read(ctx)?;
         let mut totals = Totals::default();
-        classify(ctx, |indicator: &Indicator, evidence| {
+        classify(ctx, |indicator: Indicator, evidence| {
             let class = classes.get(&indicator.subject_category);
             let category = class.map_or(UNCLASSIFIED, |class| &class.data_subject_category);
             let risk_modifiers = modifiers.of(evidence);
@@ -105,10 +94,10 @@ impl Analyser for GdprDataSubject {
             if !totals.categories.contains(category) {
                 totals.categories.insert(category.to_owned());
             }
-            Fields {
-                data_subject_category: category.to_owned(),
-                article_references: class.map(|class| class.article_references.clone()).unwrap_or_default(),
-                typical_lawful_bases: class.map(|class| class.typical_lawful_bases.clone()).unwrap_or_default(),
+            Classified {
+                data_subject_category: category,
+                article_references: class.map_or(&[], |class| &class.article_references),
+                typical_lawful_bases: class.map_or(&[], |class| &class.typical_lawful_bases),
                 risk_modifiers,
                 confidence_score: indicator.confidence_score,
             }
@@ -134,7 +123,7 @@ impl Analyser for GdprDataSubject {
             validation_summary: Some(ValidationSummary::Method { method_used: "regex" }),
             ..AnalysisMetadata::new(&config.ruleset)
         };
-        Ok(vec![Metadata::new(FINDINGS, &Analysis { summary, analysis_metadata })?])
+        findings_metadata(&summary, &analysis_metadata)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Classifies indicators of personal data under the GDPR: one finding for each indicator.
 
 use palisade_findings::{
-    AnalysisMetadata, ClassRule, Classes, ClassifierConfig, FINDINGS, UNCLASSIFIED, classifier, classifier_config,
-    classify,
+    AnalysisMetadata, ClassRule, Classes, ClassifierConfig, UNCLASSIFIED, classifier, classifier_config, classify,
+    findings_metadata,
 };
 use palisade_sdk::{Analyser, Context, Description, Metadata, Result};
 use serde::{Deserialize, Serialize};
@@ -33,11 +33,11 @@ struct Indicator {
 
 /// What a finding says.
 #[derive(Serialize)]
-struct Fields {
+struct Classified<'c> {
     indicator_type: String,
-    privacy_category: String,
+    privacy_category: &'c str,
     special_category: bool,
-    article_references: Vec<String>,
+    article_references: &'c [String],
 }
 
 /// What a part of the input came to.
@@ -45,13 +45,6 @@ struct Fields {
 pub struct Totals {
     findings: u64,
     special: u64,
-}
-
-/// The metadata of the findings.
-#[derive(Serialize)]
-struct Analysis<'a> {
-    summary: Summary,
-    analysis_metadata: AnalysisMetadata<'a>,
 }
 
 #[derive(Serialize)]
@@ -66,29 +59,24 @@ impl Analyser for GdprPersonalData {
     type Partial = Totals;
 
     fn describe() -> Description {
-        classifier(
-            "gdpr_personal_data_classifier",
-            "Classifies personal data under the GDPR",
-            "personal_data_indicator",
-            "gdpr_personal_data",
-            classifier_config("gdpr_personal_data_classification"),
-        )
-        .about("Says of each indicator of personal data its privacy category, and whether that is a special one.")
+        let config = classifier_config("personal_data");
+        classifier("personal_data", "Classifies personal data under the GDPR", config)
+            .about("Says of each indicator of personal data its privacy category, and whether that is a special one.")
     }
 
     fn run(ctx: &Context, _: ClassifierConfig) -> Result<Totals> {
         let classes = Classes::<Class>::read(ctx)?;
         let mut totals = Totals::default();
-        classify(ctx, |indicator: &Indicator, _| {
+        classify(ctx, |indicator: Indicator, _| {
             let class = classes.get(&indicator.category);
             let special_category = class.is_some_and(|class| class.special_category);
             totals.findings += 1;
             totals.special += u64::from(special_category);
-            Fields {
-                indicator_type: indicator.category.clone(),
-                privacy_category: class.map_or(UNCLASSIFIED, |class| &class.privacy_category).to_owned(),
+            Classified {
+                indicator_type: indicator.category,
+                privacy_category: class.map_or(UNCLASSIFIED, |class| &class.privacy_category),
                 special_category,
-                article_references: class.map(|class| class.article_references.clone()).unwrap_or_default(),
+                article_references: class.map_or(&[], |class| &class.article_references),
             }
         })?;
         Ok(totals)
@@ -101,8 +89,7 @@ impl Analyser for GdprPersonalData {
             // Nothing that is known of personal data makes a review necessary.
             requires_review_count: 0,
         };
-        let analysis_metadata = AnalysisMetadata::new(&config.ruleset);
-        Ok(vec![Metadata::new(FINDINGS, &Analysis { summary, analysis_metadata })?])
+        findings_metadata(&summary, &AnalysisMetadata::new(&config.ruleset))
     }
 }
 

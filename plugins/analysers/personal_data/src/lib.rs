@@ -1,34 +1,18 @@
 //! Finds indicators of personal data: one finding for each text and rule.
 
 use palisade_findings::{
-    AnalysisMetadata, FINDINGS, Finding, LlmValidation, Rules, for_each_document, llm_validation, pattern_matching,
-    text_analyser,
+    AnalysisMetadata, Indicator, Settings, Tally, analyser, find, findings_metadata, llm_validation, settings,
 };
-use palisade_matching::PatternMatching;
-use palisade_sdk::{Analyser, ConfigSchema, Context, Description, Metadata, Result};
+use palisade_sdk::{Analyser, Context, Description, Metadata, Result};
 use serde::{Deserialize, Serialize};
 
 /// The component.
 pub struct PersonalData;
 
-/// The properties of the step.
-#[derive(Deserialize)]
-pub struct Config {
-    pattern_matching: PatternMatching,
-    llm_validation: LlmValidation,
-}
-
 /// What a rule says that its finding repeats.
 #[derive(Serialize, Deserialize)]
-struct Fields {
+struct PersonalDatum {
     category: String,
-}
-
-/// The metadata of the findings.
-#[derive(Serialize)]
-struct Analysis<'a> {
-    summary: Summary,
-    analysis_metadata: AnalysisMetadata<'a>,
 }
 
 #[derive(Serialize)]
@@ -36,40 +20,36 @@ struct Summary {
     total_findings: u64,
 }
 
+impl Indicator for PersonalDatum {
+    fn category(&self) -> &str {
+        &self.category
+    }
+
+    fn finding(&self, _: &[(&Self, u64)]) -> impl Serialize {
+        self
+    }
+}
+
 impl Analyser for PersonalData {
-    type Config = Config;
-    /// How many findings there are.
-    type Partial = u64;
+    type Config = Settings;
+    type Partial = Tally;
 
     fn describe() -> Description {
-        let rule_type = "personal_data_indicator";
-        let config = ConfigSchema::new()
-            .property("pattern_matching", pattern_matching(rule_type, "local/personal_data_indicator/1.0.0"))
-            .property("llm_validation", llm_validation());
-        text_analyser("personal_data", "Finds indicators of personal data", "personal_data_indicator", config)
+        let config =
+            settings("personal_data_indicator", "personal_data_indicator").property("llm_validation", llm_validation());
+        let (title, documents) = ("Finds indicators of personal data", &["standard_input", "source_code"]);
+        analyser("personal_data", title, documents, "personal_data_indicator", config)
             .about("Looks for words that indicate personal data, such as names of fields, and says of which category.")
     }
 
-    fn run(ctx: &Context, config: Config) -> Result<u64> {
-        let mut rules = Rules::<Fields>::read(ctx)?;
-        let mut total = 0;
-        for_each_document(ctx, |item| {
-            let document = item.into_document();
-            for found in rules.search(&document.content, &config.pattern_matching) {
-                let fields = &found.rule.fields;
-                ctx.emit(FINDINGS, &Finding::in_text(fields, &found.patterns, &document, &config.pattern_matching))?;
-                total += 1;
-            }
-            Ok(())
-        })?;
-        Ok(total)
+    fn run(ctx: &Context, settings: Settings) -> Result<Tally> {
+        find::<PersonalDatum>(ctx, &settings)
     }
 
-    fn finish(_: &Context, config: Config, totals: Vec<u64>) -> Result<Vec<Metadata>> {
-        let total_findings = totals.iter().sum();
-        let analysis_metadata =
-            AnalysisMetadata::checked(&config.pattern_matching, config.llm_validation, total_findings);
-        Ok(vec![Metadata::new(FINDINGS, &Analysis { summary: Summary { total_findings }, analysis_metadata })?])
+    fn finish(_: &Context, settings: Settings, parts: Vec<Tally>) -> Result<Vec<Metadata>> {
+        let findings = Tally::sum(&parts);
+        let summary = Summary { total_findings: findings.total() };
+        findings_metadata(&summary, &AnalysisMetadata::checked(&settings, &findings))
     }
 }
 

@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use palisade_findings::DOCUMENTS;
 use palisade_matching::{Lines, strip};
-use palisade_sdk::{Analyser, ConfigSchema, Context, Description, Input, Metadata, Property, Result, limit};
+use palisade_sdk::{Analyser, Bytes, ConfigSchema, Context, Description, Input, Metadata, Property, Result, limit};
 use serde::{Deserialize, Serialize};
 
 mod language;
 
 /// The port that source files are emitted to.
 const FILES: &str = "files";
+
+/// What stands for the source of texts that are from nowhere.
+const NO_SOURCE: &str = "standard_input";
 
 /// The component.
 pub struct SourceCode;
@@ -67,7 +70,7 @@ struct FileMetadata {
 pub struct Totals {
     files: u64,
     lines: u64,
-    /// Source of the first input that the part saw.
+    /// Source of the first input that the part saw and that has one.
     source: Option<String>,
 }
 
@@ -126,7 +129,8 @@ impl Analyser for SourceCode {
         let mut totals = Totals::default();
         for reader in ctx.inputs(DOCUMENTS) {
             if totals.source.is_none() {
-                totals.source = Some(reader.info().metadata::<InputMetadata>()?.source.unwrap_or_default());
+                let source = reader.info().metadata::<InputMetadata>()?.source;
+                totals.source = source.filter(|source| !source.is_empty() && source != NO_SOURCE);
             }
             reader.for_each(|item| {
                 let document: Document<'_> = item.parse()?;
@@ -137,7 +141,8 @@ impl Analyser for SourceCode {
                 }
                 let file_size = document.content.len();
                 if file_size as u64 > config.max_file_size {
-                    ctx.skip(path, format!("{file_size} bytes are more than `max_file_size`"));
+                    let (size, most) = (Bytes(file_size as u64), Bytes(config.max_file_size));
+                    ctx.skip(path, format!("its text has {size}, and `max_file_size` is {most}"));
                     return Ok(());
                 }
                 let line_count = Lines::new(&document.content).count();
@@ -156,11 +161,17 @@ impl Analyser for SourceCode {
             total.total_files += part.files;
             total.total_lines += part.lines;
         }
-        let source = parts.into_iter().find_map(|part| part.source).unwrap_or_default();
-        let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let source = parts.into_iter().find_map(|part| part.source);
+        let name = match source.as_deref() {
+            None => "analysed_files",
+            Some(".") => "",
+            Some(source) => source.trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
+        };
+        let name = format!("source_code_analysis_{name}");
+        let source = source.unwrap_or_else(|| NO_SOURCE.to_owned());
         let analysis = Analysis {
             schema_version: "1.0.0",
-            name: format!("source_code_analysis_{last}"),
+            name,
             description: format!("Source code analysis of {source}"),
             metadata: total,
             source,

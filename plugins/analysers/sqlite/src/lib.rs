@@ -1,5 +1,6 @@
 //! Reads the cells of a SQLite database: one item for each cell that is not blank.
 
+use palisade_findings::{DOCUMENTS, Empty, LAX, Texts, TextsMetadata};
 use palisade_sdk::sql::{self, Value};
 use palisade_sdk::{Analyser, ConfigSchema, Context, Description, Failure, Metadata, Property, Request, Result, limit};
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,6 @@ mod schema;
 
 use schema::{Column, Table};
 
-/// The port that texts are emitted to.
-const DOCUMENTS: &str = "documents";
 /// The name of this connector in what it emits.
 const CONNECTOR_TYPE: &str = "sqlite_connector";
 /// Bytes of items that are held back until a table was read without an error. Of a table with more, what came before
@@ -29,26 +28,13 @@ pub struct Config {
     max_rows_per_table: i64,
 }
 
-/// An item.
+/// What an item says of its cell.
 #[derive(Serialize)]
-struct Document<'a> {
-    content: String,
-    metadata: DocumentMetadata<'a>,
-}
-
-#[derive(Serialize)]
-struct DocumentMetadata<'a> {
-    source: String,
-    connector_type: &'static str,
-    context: Empty,
+struct CellMetadata<'a> {
     table_name: &'a str,
     column_name: &'a str,
     schema_name: &'a str,
 }
-
-/// An object without properties.
-#[derive(Serialize)]
-struct Empty {}
 
 /// What was read.
 #[derive(Default, Serialize, Deserialize)]
@@ -58,20 +44,9 @@ pub struct Totals {
     cells: u64,
 }
 
-/// The metadata of the texts.
+/// What the document of the texts says.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Texts<'a> {
-    schema_version: &'static str,
-    name: String,
-    description: String,
-    content_encoding: &'static str,
-    source: &'a str,
-    metadata: TextsMetadata<'a>,
-}
-
-#[derive(Serialize)]
-struct TextsMetadata<'a> {
+struct DatabaseMetadata<'a> {
     connector_type: &'static str,
     connection_info: ConnectionInfo<'a>,
     database_schema: DatabaseSchema<'a>,
@@ -109,11 +84,12 @@ impl Analyser for Sqlite {
                 "database_path",
                 Property::string().with("pattern", r"\S").connection("sqlite").about("A SQLite database file"),
             )
-            .property("max_rows_per_table", Property::integer().above(0).default(10).about("Most rows of a table"));
+            .property("max_rows_per_table", Property::integer().above(0).default(10).about("Most rows of a table"))
+            .with(LAX, true);
         Description::connector("palisade:sqlite", env!("CARGO_PKG_VERSION"), "Reads SQLite databases")
             .about("Reads the first rows of each table of a SQLite database, one text for each cell.")
             .output(DOCUMENTS, "standard_input/1.0.0")
-            .config_json(schema::lax(&config))
+            .config(config)
             .request(Request::sql("to read the database that the runbook names"))
             .limit(limit::FUEL, 10_000_000_000)
             // The host takes 60 for each byte of an item, and the shortest row of four bytes makes an item of 300.
@@ -135,13 +111,12 @@ impl Analyser for Sqlite {
         let totals = parts.into_iter().next().unwrap_or_default();
         let path = config.database_path.trim();
         let database_name = database_name(path);
-        let texts = Texts {
-            schema_version: "1.0.0",
+        let texts = TextsMetadata {
             name: format!("sqlite_text_from_{database_name}"),
             description: format!("Text content extracted from SQLite database: {path}"),
             content_encoding: "utf-8",
             source: path,
-            metadata: TextsMetadata {
+            metadata: DatabaseMetadata {
                 connector_type: CONNECTOR_TYPE,
                 connection_info: ConnectionInfo { database_path: path },
                 database_schema: DatabaseSchema { database_name, tables: totals.tables, server_info: None },
@@ -153,7 +128,7 @@ impl Analyser for Sqlite {
                 },
             },
         };
-        Ok(vec![Metadata::new(DOCUMENTS, &texts)?])
+        texts.finish()
     }
 }
 
@@ -175,8 +150,7 @@ struct Database<'d> {
     /// The host's name for the database: the path as the runbook writes it.
     connection: String,
     max_rows: i64,
-    /// Most bytes of an item.
-    most_bytes: u64,
+    texts: Texts<'d>,
     totals: Totals,
 }
 
@@ -187,7 +161,7 @@ impl<'d> Database<'d> {
             name: database_name(config.database_path.trim()),
             connection: format!("sqlite:{}", config.database_path),
             max_rows: config.max_rows_per_table,
-            most_bytes: ctx.limits().call_bytes().unwrap_or(u64::MAX),
+            texts: Texts::new(ctx, CONNECTOR_TYPE),
             totals: Totals::default(),
         }
     }
@@ -217,15 +191,16 @@ impl<'d> Database<'d> {
         Ok(self.totals)
     }
 
-    /// What the database says of a table.
+    /// What the database says of a table; of rows that can't be counted, there are none.
     fn describe(&self, table: &str) -> Result<Table> {
         let statement = "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?)";
         let columns = self
             .query(statement, &[Value::from(table)])?
             .map(|row| row.map(Column::from))
             .collect::<Result<Vec<Column>>>()?;
-        let count = self.query(&format!("SELECT COUNT(*) FROM {}", schema::quote(table)), &[])?.next().transpose()?;
-        Ok(Table::new(table, schema::integer_of(count.and_then(|row| row.into_iter().next())), columns))
+        let counting = self.query(&format!("SELECT COUNT(*) FROM {}", schema::quote(table)), &[]);
+        let count = counting.ok().and_then(|mut rows| rows.next()?.ok()?.into_iter().next());
+        Ok(Table::new(table, schema::integer_of(count), columns))
     }
 
     /// Keeps the description of a table as long as there is room.
@@ -278,30 +253,14 @@ impl<'d> Database<'d> {
                 let Some(text) = cell::text(cell) else { continue };
                 let source =
                     format!("sqlite_database_({})_table_({table})_column_({column})_row_({number})", self.name);
-                let line = self.line(table, column, &source, text)?;
-                if line.len() as u64 >= self.most_bytes {
-                    let bytes = line.len();
-                    let most = self.most_bytes;
-                    let reason = format!("{bytes} bytes are too large for one item: the limit `call-bytes` is {most}");
-                    self.ctx.skip(source, reason);
-                } else {
+                let content = format!("{column}: {text}");
+                let metadata = CellMetadata { table_name: table, column_name: column, schema_name: self.name };
+                if let Some(line) = self.texts.line(&content, &source, &metadata)? {
                     held.push(self.ctx, &line)?;
                 }
             }
         }
         Ok(Ok(()))
-    }
-
-    fn line(&self, table: &str, column: &str, source: &str, text: String) -> Result<String> {
-        let metadata = DocumentMetadata {
-            source: source.to_owned(),
-            connector_type: CONNECTOR_TYPE,
-            context: Empty {},
-            table_name: table,
-            column_name: column,
-            schema_name: self.name,
-        };
-        Ok(serde_json::to_string(&Document { content: format!("{column}: {text}"), metadata })?)
     }
 
     fn query(&self, statement: &str, parameters: &[Value]) -> Result<sql::Rows> {

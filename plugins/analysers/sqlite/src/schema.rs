@@ -1,7 +1,6 @@
 //! Tables and columns, as the database describes them.
 
 use palisade_sdk::sql::Value;
-use palisade_sdk::{ConfigSchema, serde_json};
 use serde::{Deserialize, Serialize};
 
 /// The type of a column that declares none.
@@ -79,16 +78,4 @@ pub(crate) fn is_plain(name: &str) -> bool {
 /// A name as SQL writes it.
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// The schema of a config whose unknown keys are a warning where a runbook is in the form of the other framework.
-pub(crate) fn lax(config: &ConfigSchema) -> String {
-    let json = config.to_json();
-    match serde_json::from_str::<serde_json::Value>(&json) {
-        Ok(serde_json::Value::Object(mut schema)) => {
-            schema.insert("x-palisade-wcf-lax".to_owned(), true.into());
-            serde_json::Value::Object(schema).to_string()
-        }
-        _ => json,
-    }
 }
