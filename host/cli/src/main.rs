@@ -3,6 +3,7 @@
 //! This crate is the only one that prints, reads the environment or ends the process.
 
 mod args;
+mod children;
 mod commands;
 mod component_check;
 mod documents;
@@ -11,6 +12,7 @@ mod exit_code;
 mod failure;
 mod interrupt;
 mod output;
+mod planning;
 mod render;
 mod rulesets;
 mod settings;

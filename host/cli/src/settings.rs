@@ -2,7 +2,8 @@
 
 use crate::args::{Colour, Global};
 use crate::failure::CliError;
-use palisade_model::LimitKind;
+use palisade_model::{LimitKind, RunLimitKind, RunLimits};
+use palisade_runbook::{System, Systems};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
@@ -27,8 +28,12 @@ pub(crate) struct Settings {
     pub(crate) file: Option<PathBuf>,
     /// Folders of rulesets named in the file, absolute.
     pub(crate) ruleset_paths: Vec<PathBuf>,
-    /// The operator's ceilings.
+    /// The operator's ceilings of attempts.
     pub(crate) ceilings: BTreeMap<LimitKind, u64>,
+    /// The operator's ceilings of whole runs.
+    pub(crate) run_ceilings: RunLimits,
+    /// The systems that runbooks may read by name.
+    pub(crate) systems: Systems,
     /// Short names of components: alias → id.
     pub(crate) aliases: BTreeMap<String, String>,
     /// The variables that runbooks may use, with their values.
@@ -51,6 +56,22 @@ struct File {
     aliases: BTreeMap<String, String>,
     #[serde(default)]
     environment: Environment,
+    #[serde(default)]
+    system: Vec<SystemTable>,
+}
+
+/// A `[[system]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct SystemTable {
+    name: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    connector: String,
+    #[serde(default)]
+    config: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    labels: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,6 +103,8 @@ impl Settings {
         let written = file.as_deref().map(read).transpose()?.unwrap_or_default();
         let place = file.as_deref().unwrap_or(Path::new(FILE_NAME)).display().to_string();
         let ceilings = ceilings(&written.ceilings, &place)?;
+        let run_ceilings = run_ceilings(&written.ceilings, &place)?;
+        let systems = systems(&written.system, &place)?;
         for (alias, id) in &written.aliases {
             let good = alias.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.version.is_none())
                 && !alias.contains(':')
@@ -100,6 +123,8 @@ impl Settings {
         Ok(Self {
             ruleset_paths: written.rulesets.paths.iter().map(|path| base.join(path)).collect(),
             ceilings,
+            run_ceilings,
+            systems,
             aliases: written.aliases,
             variables: variables(&written.environment.variables),
             colour_stdout: colour(std::io::stdout().is_terminal()),
@@ -139,23 +164,74 @@ fn is_trusted(file: &std::fs::Metadata, user: u32) -> bool {
     (file.uid() == user || file.uid() == 0) && file.mode() & ANYBODY_WRITES == 0
 }
 
+/// The key in `[ceilings]` under which those of whole runs stand.
+const OF_RUNS: &str = "run";
+
 fn ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<BTreeMap<LimitKind, u64>, CliError> {
     let mut ceilings = BTreeMap::new();
-    for (key, value) in written {
+    for (key, value) in written.iter().filter(|(key, _)| *key != OF_RUNS) {
         let known = || LimitKind::all().map(LimitKind::key).collect::<Vec<_>>().join(", ");
         let kind = LimitKind::from_key(key).ok_or_else(|| {
             CliError::usage(format!("{place}: [ceilings] has no `{key}`")).help(format!("known are {}", known()))
         })?;
-        let amount = match value {
-            toml::Value::Integer(amount) => kind.parse(&amount.to_string()),
-            toml::Value::String(text) => kind.parse(text),
-            toml::Value::Float(amount) => kind.parse(&amount.to_string()),
-            _ => return Err(CliError::usage(format!("{place}: [ceilings] {key} is neither a number nor a text"))),
-        };
-        let amount = amount.map_err(|error| CliError::usage(format!("{place}: [ceilings] {key}: {error}")))?;
-        ceilings.insert(kind, amount);
+        ceilings.insert(kind, amount(value, &format!("{place}: [ceilings] {key}"), |text| kind.parse(text))?);
     }
     Ok(ceilings)
+}
+
+fn run_ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<RunLimits, CliError> {
+    let Some(table) = written.get(OF_RUNS) else { return Ok(RunLimits::default()) };
+    let table =
+        table.as_table().ok_or_else(|| CliError::usage(format!("{place}: [ceilings] {OF_RUNS} is no table")))?;
+    let read = |(key, value): (&String, &toml::Value)| {
+        let known = || RunLimitKind::all().map(RunLimitKind::key).collect::<Vec<_>>().join(", ");
+        let kind = RunLimitKind::from_key(key).ok_or_else(|| {
+            CliError::usage(format!("{place}: [ceilings.run] has no `{key}`")).help(format!("known are {}", known()))
+        })?;
+        let amount = amount(value, &format!("{place}: [ceilings.run] {key}"), |text| kind.parse(text))?;
+        Ok((kind, amount))
+    };
+    table.iter().map(read).collect()
+}
+
+fn amount(
+    value: &toml::Value,
+    place: &str,
+    parse: impl FnOnce(&str) -> Result<u64, palisade_model::unit::ParseAmountError>,
+) -> Result<u64, CliError> {
+    let text = match value {
+        toml::Value::Integer(amount) => amount.to_string(),
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Float(amount) => amount.to_string(),
+        _ => return Err(CliError::usage(format!("{place} is neither a number nor a text"))),
+    };
+    parse(&text).map_err(|error| CliError::usage(format!("{place}: {error}")))
+}
+
+fn systems(written: &[SystemTable], place: &str) -> Result<Systems, CliError> {
+    let mut systems = Systems::default();
+    for table in written {
+        let of = format!("{place}: [[system]] `{}`", palisade_model::neutral::line(&table.name, 60));
+        let names = std::iter::once(&table.name).chain(&table.aliases);
+        if names.into_iter().any(|name| name.trim().is_empty()) {
+            return Err(CliError::usage(format!("{of} has an empty name")));
+        }
+        let connector =
+            table.connector.parse().map_err(|error| CliError::usage(format!("{of}: `connector`: {error}")))?;
+        let config = serde_json::to_value(&table.config)
+            .map_err(|error| CliError::usage(format!("{of}: `config` can't be used: {error}")))?;
+        let system = System {
+            name: table.name.clone(),
+            aliases: table.aliases.clone(),
+            connector,
+            config,
+            labels: table.labels.iter().cloned().collect(),
+        };
+        if let Some(taken) = systems.add(system) {
+            return Err(CliError::usage(format!("{of}: the name `{taken}` is taken by another system")));
+        }
+    }
+    Ok(systems)
 }
 
 fn variables(names: &[String]) -> BTreeMap<String, String> {
@@ -190,6 +266,22 @@ pub(crate) fn commented_file() -> String {
         // Writing to a String can't fail.
         let _ = writeln!(text, "# {} = {value}", kind.key());
     }
+    text.push_str(
+        "\n[ceilings.run]\n\
+         # The most that any run may have with all its children. Nothing is bounded here unless you say so.\n\
+         # max_depth = 3\n\
+         # max_duration = \"1 h\"\n\
+         # max_llm_cost = \"5 USD\"\n\
+         # max_concurrency = 10\n\
+         # max_runs = 10000\n\n\
+         # Systems are data that runbooks read by name: `{type: source, system: shop}`.\n\
+         # [[system]]\n\
+         # name = \"shop\"\n\
+         # aliases = [\"web shop\"]\n\
+         # connector = \"sqlite\"\n\
+         # config = { database_path = \"shop.db\" }\n\
+         # labels = [\"personal\"]\n",
+    );
     text
 }
 
@@ -203,7 +295,10 @@ mod tests {
         toml::from_str::<File>(&text).unwrap();
         let uncommented: String = text
             .lines()
-            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
+            .map(|line| {
+                let setting = |rest: &&str| rest.contains(" = ") || *rest == "[[system]]";
+                line.strip_prefix("# ").filter(setting).unwrap_or(line)
+            })
             .map(|line| format!("{line}\n"))
             .collect();
         let file: File = toml::from_str(&uncommented).unwrap();

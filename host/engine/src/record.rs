@@ -110,7 +110,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let nothing = Seen::default();
     let seen = |id: &StepId| steps.get(id).unwrap_or(&nothing);
     for step in &plan.steps {
-        let told = step_record(plan, step, seen(&step.id));
+        let Some(told) = step_record(plan, step, seen(&step.id)) else { continue };
         exports.extend(export(&told, seen(&step.id)));
         let wall_ms = record.usage.wall_ms;
         record.usage.join(&told.usage);
@@ -118,8 +118,9 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         record.steps.push(told);
     }
     for alias in &plan.aliases {
-        if let Some(told) = alias_record(plan, alias, seen(&alias.step)) {
-            exports.extend(export(&told, seen(&alias.step)));
+        let BindingSource::Step { step, port } = &alias.source else { continue };
+        if let Some(told) = alias_record(plan, alias, step, port, seen(step)) {
+            exports.extend(export(&told, seen(step)));
             record.steps.push(told);
         }
     }
@@ -149,36 +150,36 @@ fn empty(run: RunId, plan: &Plan, plan_digest: Digest) -> RunRecord {
     }
 }
 
-fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen) -> StepRecord {
+fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen) -> Option<StepRecord> {
+    let call = step.call()?;
     // The first output is the step's artifact.
     let output = step.outputs.first().and_then(|output| output_record(output.artifact.as_ref()?, &output.port, seen));
-    StepRecord {
+    Some(StepRecord {
         id: step.id.clone(),
         name: step.title.clone(),
         description: step.description.clone(),
         contact: step.contact.clone(),
-        component: step.component.clone(),
-        version: step.version.clone(),
-        digest: step.component_digest,
+        component: call.component.clone(),
+        version: call.version.clone(),
+        digest: call.component_digest,
         status: seen.status.unwrap_or(Status::Interrupted),
         attempts: seen.attempts,
         started_at: (seen.attempts > 0).then(|| rfc3339(seen.started_ms)),
         usage: seen.usage,
         inputs: step.inputs.iter().map(|binding| source_name(plan, &binding.source)).collect(),
         output,
-        exported: step.exported,
+        exported: step.outputs.first().is_some_and(|output| output.exported),
         failure: seen.failure.clone(),
         skipped_because: seen.skipped_because.clone(),
         skipped_count: seen.skipped_count,
         skipped: seen.skipped.clone(),
         log: seen.log.clone(),
-    }
+    })
 }
 
 /// An artifact that only hands on another step's output is told as a step that used nothing.
-fn alias_record(plan: &Plan, alias: &PlannedAlias, seen: &Seen) -> Option<StepRecord> {
-    let from = plan.step(&alias.step)?;
-    let told = step_record(plan, from, seen);
+fn alias_record(plan: &Plan, alias: &PlannedAlias, step: &StepId, port: &str, seen: &Seen) -> Option<StepRecord> {
+    let told = step_record(plan, plan.step(step)?, seen)?;
     Some(StepRecord {
         id: alias.artifact.as_str().parse().ok()?,
         name: alias.title.clone(),
@@ -187,11 +188,11 @@ fn alias_record(plan: &Plan, alias: &PlannedAlias, seen: &Seen) -> Option<StepRe
         status: if told.status == Status::Succeeded { Status::Succeeded } else { Status::Skipped },
         attempts: 0,
         usage: Usage::default(),
-        inputs: vec![alias.step.to_string()],
-        output: output_record(&alias.artifact, &alias.port, seen),
+        inputs: vec![step.to_string()],
+        output: output_record(&alias.artifact, port, seen),
         exported: alias.exported,
         failure: None,
-        skipped_because: (told.status != Status::Succeeded).then(|| alias.step.clone()),
+        skipped_because: (told.status != Status::Succeeded).then(|| step.clone()),
         skipped_count: 0,
         skipped: Vec::new(),
         log: Vec::new(),
@@ -211,6 +212,7 @@ fn source_name(plan: &Plan, source: &BindingSource) -> String {
             let output = plan.step(step).and_then(|from| from.outputs.iter().find(|output| output.port == *port));
             output.and_then(|output| output.artifact.as_ref()).map_or_else(|| step.to_string(), ToString::to_string)
         }
+        BindingSource::Input { name } => name.to_string(),
         BindingSource::Ruleset { name, .. } => name.clone(),
     }
 }

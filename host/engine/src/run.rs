@@ -14,7 +14,7 @@ use palisade_interpreter::{
 };
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, RunId, StepId, canonical};
-use palisade_runbook::{BindingSource, Plan, PlannedStep, Ruleset};
+use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, Ruleset};
 use palisade_sandbox::{Granted, NamedPath};
 use palisade_schema::Registry;
 use palisade_store::{Append, AppendError, Fault, NewArtifact, NewEvent, OwnError, Pending, RunSummary, SpoolError};
@@ -133,7 +133,7 @@ impl<'a> Driver<'a> {
         let lock = engine.store().own(run)?;
         let node = |step: &PlannedStep| Node {
             step: step.id.clone(),
-            after: step.depends_on().cloned().collect(),
+            after: step.waits_for().cloned().collect(),
             optional: step.optional,
         };
         let plan = canonical::to_vec(&serde_json::to_value(request.plan).unwrap_or_default());
@@ -162,7 +162,7 @@ impl<'a> Driver<'a> {
             Kept { engine: self.engine, pending: Vec::new(), artifacts: Vec::new(), contents: BTreeMap::new() };
         kept.bytes("plan", plan)?;
         kept.bytes("runbook", self.request.runbook)?;
-        for planned in &self.request.plan.steps {
+        for planned in self.request.plan.calls() {
             let what = format!("component {}@{}", planned.component, planned.version);
             let entry = self.engine.catalogue().get(&planned.component_digest);
             let entry = entry.ok_or_else(|| RunError::Missing { what: what.clone() })?;
@@ -221,7 +221,7 @@ impl<'a> Driver<'a> {
         let mut waiting = VecDeque::new();
         let mut running = 0_usize;
         waiting.extend(self.advance(Vec::new(), Vec::new())?);
-        let most = self.request.plan.limits.max_concurrency.max(1) as usize;
+        let most = self.request.plan.max_concurrency();
         while !matches!(self.state.run(), RunState::Ended(_)) {
             while running < most
                 && let Some((step, attempt)) = waiting.pop_front()
@@ -254,7 +254,7 @@ impl<'a> Driver<'a> {
             None
         } else if cancel.is_cancelled() {
             Some(CancelReason::Interrupted)
-        } else if self.started.elapsed() > Duration::from_millis(self.request.plan.limits.wall_ms) {
+        } else if self.started.elapsed() > Duration::from_millis(self.request.plan.wall_ms()) {
             Some(CancelReason::Timeout)
         } else {
             None
@@ -329,12 +329,13 @@ impl<'a> Driver<'a> {
     {
         let planned = self.request.plan.step(&step);
         let planned = planned.ok_or_else(|| RunError::Missing { what: format!("step {step}") })?;
+        let call = planned.call().ok_or_else(|| RunError::Missing { what: format!("the component of step {step}") })?;
         let started = Event::AttemptStarted(Box::new(AttemptStarted {
             step: step.clone(),
             attempt,
             at_ms: now_ms(),
-            component: planned.component_digest,
-            limits: planned.limits.clone(),
+            component: call.component_digest,
+            limits: call.limits.clone(),
         }));
         self.append(vec![started], Vec::new(), Vec::new())?;
         let inputs = self.inputs(planned)?;
@@ -349,7 +350,7 @@ impl<'a> Driver<'a> {
         let report = report.clone();
         scope.spawn(move || {
             let span = tracing::info_span!("step", step = %planned.id, attempt);
-            let ended = span.in_scope(|| performer.perform(planned, inputs, stop));
+            let ended = span.in_scope(|| performer.perform(planned, call, inputs, stop));
             // The driver may have given up; then nobody wants to know.
             let _ = report.send(Outcome { step: planned.id.clone(), attempt, ended });
         });
@@ -364,6 +365,7 @@ impl<'a> Driver<'a> {
                     outputs.iter().find(|output| output.port == *port).map(|output| output.artifact)
                 }
                 BindingSource::Ruleset { digest, .. } => Some(*digest),
+                BindingSource::Input { .. } => None,
             };
             let found = artifact.map(|digest| self.engine.store().artifact(digest)).transpose()?.flatten();
             let found = found.ok_or_else(|| RunError::Missing {
@@ -444,7 +446,7 @@ impl<'a> Driver<'a> {
         if !over || failure.kind != FailureKind::Cancelled {
             return failure;
         }
-        let value = self.request.plan.limits.wall_ms;
+        let value = self.request.plan.wall_ms();
         let in_force = Limit { value, set_by: LimitSource::Run, ceiling: u64::MAX };
         let mut failure = Failure::limit(LimitKind::Wall, in_force, None);
         failure.message = format!("the time of the whole run, {}, was over", LimitKind::Wall.show(value));
@@ -463,9 +465,9 @@ struct Performer<'a> {
 }
 
 impl Performer<'_> {
-    fn perform(&self, planned: &PlannedStep, inputs: Vec<AttemptInput>, stop: &Cancel) -> Ended {
+    fn perform(&self, planned: &PlannedStep, call: &PlannedCall, inputs: Vec<AttemptInput>, stop: &Cancel) -> Ended {
         let input_bytes = inputs.iter().map(|input| input.items.length()).sum();
-        let attempt = match self.attempt(planned, inputs) {
+        let attempt = match self.attempt(planned, call, inputs) {
             Ok(attempt) => attempt,
             Err(failure) => return Ended::before_start(failure),
         };
@@ -482,10 +484,15 @@ impl Performer<'_> {
         self.engine.attempt_with(&attempt, stop, &progress)
     }
 
-    fn attempt(&self, planned: &PlannedStep, inputs: Vec<AttemptInput>) -> Result<Attempt, Failure> {
+    fn attempt(
+        &self,
+        planned: &PlannedStep,
+        call: &PlannedCall,
+        inputs: Vec<AttemptInput>,
+    ) -> Result<Attempt, Failure> {
         let missing = |what: String| Failure::new(FailureKind::Host, format!("{what} is not there"));
-        let entry = self.engine.catalogue().get(&planned.component_digest);
-        let entry = entry.ok_or_else(|| missing(format!("component {}@{}", planned.component, planned.version)))?;
+        let entry = self.engine.catalogue().get(&call.component_digest);
+        let entry = entry.ok_or_else(|| missing(format!("component {}@{}", call.component, call.version)))?;
         let prepared = self.engine.load(entry, self.observer)?;
         let schema = |port: &palisade_model::manifest::OutputPort| {
             self.request.schemas.get(&port.schema).cloned().ok_or_else(|| missing(format!("schema {}", port.schema)))
@@ -495,17 +502,17 @@ impl Performer<'_> {
             path: path.clone(),
         };
         let granted = Granted {
-            authority: planned.authority.clone(),
+            authority: call.authority.clone(),
             root: self.root.clone(),
-            paths: planned.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
-            connections: planned.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
+            paths: call.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
+            connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
         };
         Ok(Attempt {
             outputs: entry.manifest.outputs.iter().map(schema).collect::<Result<_, _>>()?,
             manifest: Arc::clone(&entry.manifest),
             prepared,
-            config: planned.config.clone(),
-            limits: planned.limits.clone(),
+            config: call.config.clone(),
+            limits: call.limits.clone(),
             granted: Arc::new(granted),
             seed: seed(&self.plan_digest, &planned.id),
             idempotency_key: Digest::of(format!("{}/{}", self.run, planned.id).as_bytes()).to_string(),

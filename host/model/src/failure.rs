@@ -3,6 +3,10 @@
 use crate::limits::{Limit, LimitKind};
 use serde::{Deserialize, Serialize};
 
+/// The kinds of failure that another attempt may mend, as `retry.on` of a runbook names them: something outside that
+/// does not answer, a component that says that it failed or panics, an attempt that took too long.
+pub const RETRYABLE: [&str; 4] = ["unavailable", "failed", "trap", "wall"];
+
 /// What ended an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

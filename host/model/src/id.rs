@@ -204,6 +204,28 @@ name_type!(TenantId);
 text_form!(ComponentId);
 text_form!(RunId);
 
+impl ArtifactName {
+    /// A name for the step of that number, which has none of its own.
+    #[must_use]
+    pub fn of_step(number: usize) -> Self {
+        Self(format!("step_{number}"))
+    }
+}
+
+/// Both are names by the same rules.
+impl From<StepId> for ArtifactName {
+    fn from(id: StepId) -> Self {
+        Self(id.0)
+    }
+}
+
+/// Both are names by the same rules.
+impl From<ArtifactName> for StepId {
+    fn from(name: ArtifactName) -> Self {
+        Self(name.0)
+    }
+}
+
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

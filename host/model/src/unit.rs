@@ -1,4 +1,4 @@
-//! Amounts as people write and read them: `64 MiB`, `30s`, `1.5 G`.
+//! Amounts as people write and read them: `64 MiB`, `30s`, `1.5 G`, `5 USD`.
 
 use std::fmt;
 
@@ -13,6 +13,10 @@ pub struct Millis(pub u64);
 /// A number without a unit, as fuel or rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Count(pub u64);
+
+/// Millionths of a US dollar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MicroUsd(pub u64);
 
 /// Why a text is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +51,7 @@ const BYTE_UNITS: &[(&str, u64)] = &[
 ];
 const TIME_UNITS: &[(&str, u64)] =
     &[("", 1_000), ("ms", 1), ("s", 1_000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const MONEY_UNITS: &[(&str, u64)] = &[("", 1_000_000), ("usd", 1_000_000), ("cent", 10_000), ("cents", 10_000)];
 const COUNT_UNITS: &[(&str, u64)] =
     &[("", 1), ("k", 1_000), ("m", 1_000_000), ("g", 1_000_000_000), ("t", 1_000_000_000_000)];
 
@@ -103,6 +108,23 @@ impl Count {
     /// When it is no number, the unit is unknown or the amount does not fit.
     pub fn parse(text: &str) -> Result<Self, ParseAmountError> {
         parse(text, COUNT_UNITS, "k, M, G, T").map(Self)
+    }
+}
+
+impl MicroUsd {
+    /// Reads `50` (US dollars), `5 USD`, `0.25 USD`, `10 cents`.
+    ///
+    /// # Errors
+    /// When it is no number, the unit is unknown or the amount does not fit.
+    pub fn parse(text: &str) -> Result<Self, ParseAmountError> {
+        parse(text, MONEY_UNITS, "USD, cents").map(Self)
+    }
+}
+
+impl fmt::Display for MicroUsd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cents = self.0.div_ceil(10_000);
+        write!(f, "{}.{:02} USD", cents / 100, cents % 100)
     }
 }
 
@@ -163,6 +185,8 @@ mod tests {
         assert_eq!(Millis::parse("0.25s"), Ok(Millis(250)));
         assert_eq!(Count::parse("5_000"), Ok(Count(5_000)));
         assert_eq!(Count::parse("2G"), Ok(Count(2_000_000_000)));
+        assert_eq!(MicroUsd::parse("5 USD"), Ok(MicroUsd(5_000_000)));
+        assert_eq!(MicroUsd::parse("0.25"), Ok(MicroUsd(250_000)));
     }
 
     #[test]
@@ -180,5 +204,6 @@ mod tests {
         assert_eq!(Millis(1_500).to_string(), "1.5 s");
         assert_eq!(Count(1_234_567).to_string(), "1,234,567");
         assert_eq!(Count(12).to_string(), "12");
+        assert_eq!(MicroUsd(1_230_001).to_string(), "1.24 USD", "a bound is never shown lower than it is");
     }
 }

@@ -3,19 +3,27 @@
 
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
-use crate::runbook::{Call, DeclaredInput, DeclaredOutput, Runbook, Settings, Step, Work};
-use crate::shape::{Shape, Unknown};
-use crate::source::{Source, Span, Spanned};
-use crate::variables;
-use crate::yaml::{self, Budget, Data, Dialect, Entry, Node};
-use palisade_model::id::ComponentName;
-use palisade_model::{ArtifactName, Digest, LimitKind, SchemaReq, StepId, neutral};
+use crate::form::{FormReader, LimitsOf, Named, present, present_entry};
+use crate::runbook::{AutoApprove, Call, Child, ChildRunbook, DeclaredInput, Form, Inputs, Runbook, Step, Work};
+use crate::shape::Unknown;
+use crate::source::Spanned;
+use crate::yaml::{Data, Entry, Node};
+use palisade_model::{ArtifactName, Digest, RunLimitKind};
 use palisade_schema::lax;
 use std::collections::BTreeMap;
-use unicode_security::confusable_detection::skeleton;
 
-const TOP: &[&str] =
-    &["name", "description", "contact", "framework", "config", "inputs", "outputs", "artifacts", "capabilities"];
+const TOP: &[&str] = &[
+    "name",
+    "description",
+    "contact",
+    "framework",
+    "config",
+    "inputs",
+    "outputs",
+    "artifacts",
+    "capabilities",
+    "limits",
+];
 const CONFIG: &[&str] = &["timeout", "max_concurrency", "max_child_depth", "cost_limit", "template_paths"];
 const ARTIFACT: &[&str] = &[
     "name",
@@ -37,124 +45,90 @@ const CALL: &[&str] = &["type", "properties"];
 const REUSE: &[&str] = &["from_run", "artifact"];
 const CHILD: &[&str] = &["path", "input_mapping", "output", "output_mapping"];
 const EXECUTE: &[&str] = &["mode", "timeout", "cost_limit"];
-const INPUT: &[&str] = &["input_schema", "optional", "default", "sensitive", "description"];
-const OUTPUT: &[&str] = &["artifact", "description"];
 
-/// Reads a runbook. `variables` are those that the operator lists for `${VAR}`; nothing is taken from elsewhere.
-///
-/// Gives what it understood, and all diagnostics: a runbook that comes with an error can be planned to find more
-/// errors, not to be run.
-#[must_use]
-pub fn parse(source: &Source, variables: &BTreeMap<String, String>) -> (Option<Runbook>, Vec<Diagnostic>) {
-    let (node, diagnostics) = yaml::read(source, Budget::RUNBOOK, Dialect::V11);
-    let mut form = Form { shape: Shape::new(source) };
-    form.shape.diagnostics.extend(diagnostics);
-    let runbook = node.and_then(|mut node| {
-        variables::replace(&mut node, variables, source, &mut form.shape.diagnostics);
-        form.runbook(&node)
-    });
-    (runbook, form.shape.diagnostics.into_sorted())
-}
-
-struct Form<'s> {
-    shape: Shape<'s>,
-}
-
-impl Form<'_> {
-    fn runbook(&mut self, root: &Node) -> Option<Runbook> {
-        self.shape.mapping(root, "a runbook")?;
-        if let Some(execution) = root.entry("execution") {
-            match root.entry("artifacts") {
-                Some(artifacts) => {
-                    let both = Diagnostic::new(
-                        Code::TwoForms,
-                        self.shape.source.name(),
-                        execution.key_span,
-                        "a runbook has either `artifacts` or `execution`, not both",
-                    )
-                    .with_label(artifacts.key_span, "the other one");
-                    self.shape.push(both);
-                }
-                None => {
-                    let not_yet = Diagnostic::new(
-                        Code::ExecutionForm,
-                        self.shape.source.name(),
-                        execution.key_span,
-                        "the `execution` form of runbooks is not available in this build",
-                    )
-                    .with_help("write the runbook with `artifacts`");
-                    self.shape.push(not_yet);
-                }
-            }
-            return None;
-        }
+impl FormReader<'_> {
+    pub(crate) fn artifacts_form(&mut self, root: &Node) -> Runbook {
         self.shape.strict(root, "a runbook", TOP, Unknown::Ignored);
-        let text = |form: &mut Self, key: &str| {
-            let node = form.shape.required(root, key, "a runbook")?;
-            form.shape.text(node, &format!("`{key}`")).map(|text| text.value)
+        let mut required = |key: &str| {
+            self.shape.required(root, key, "a runbook");
         };
-        let name = text(self, "name");
-        let description = text(self, "description");
-        let contact = self.shape.optional_text(root, "contact", "a runbook").map(|text| text.value);
+        required("name");
+        required("description");
+        let name = self.title(root, "name", "the runbook");
+        let description = self.prose(root, "description", "the runbook").map(|text| text.value);
+        let contact = self.title(root, "contact", "the runbook");
         self.shape.optional_text(root, "framework", "a runbook");
-        let settings = root.get("config").map(|node| self.settings(node)).unwrap_or_default();
-        let capabilities = root
-            .get("capabilities")
-            .filter(|node| node.data != Data::Null)
-            .map(|node| self.shape.texts(node, "`capabilities`").unwrap_or_default());
-        let inputs: Vec<_> = self.entries(root, "inputs").iter().map(|entry| self.declared_input(entry)).collect();
-        let steps = self.steps(root, &inputs);
-        let outputs =
-            self.entries(root, "outputs").iter().filter_map(|entry| self.declared_output(entry, root)).collect();
-        Some(Runbook {
+        let config = root.get("config").map(|node| self.settings(node)).unwrap_or_default();
+        let mut limits = present(root, "limits").map(|node| self.run_limits(node, "the runbook")).unwrap_or_default();
+        for (kind, value) in config.limits {
+            if let Some(other) = limits.insert(kind, value.clone()) {
+                let message = format!("`config` and `limits` both state what `{kind}` bounds");
+                let both = Diagnostic::new(Code::Combination, self.shape.source.name(), value.span, message)
+                    .with_label(other.span, "the other one");
+                self.shape.push(both);
+            }
+        }
+        let capabilities = self.capabilities(root);
+        let inputs = self.declared_inputs(root);
+        let steps = self.artifacts(root, &inputs);
+        let named = inputs.iter().map(|input| Named { what: "input", name: &input.name });
+        let artifacts = steps.iter().flat_map(Step::artifacts).map(|name| Named { what: "artifact", name });
+        self.distinct(named.chain(artifacts).collect::<Vec<_>>());
+        let outputs = self.declared_outputs(root, Form::Artifacts);
+        Runbook {
             source: self.shape.source.name().to_owned(),
             digest: Digest::of(self.shape.source.text().as_bytes()),
+            form: Form::Artifacts,
             name: name.unwrap_or_default(),
             description: description.unwrap_or_default(),
             contact,
-            settings,
+            limits,
+            template_paths: config.template_paths,
             capabilities,
             inputs,
             outputs,
             steps,
-        })
-    }
-
-    /// The entries of an optional mapping that may be null.
-    fn entries<'n>(&mut self, root: &'n Node, key: &str) -> &'n [Entry] {
-        let node = root.get(key).filter(|node| node.data != Data::Null);
-        node.and_then(|node| self.shape.mapping(node, &format!("`{key}`"))).unwrap_or_default()
-    }
-
-    fn settings(&mut self, node: &Node) -> Settings {
-        if self.shape.strict(node, "`config`", CONFIG, Unknown::Ignored).is_none() {
-            return Settings::default();
         }
-        for (key, why) in [
-            ("max_child_depth", "child runbooks are not available in this build"),
-            ("cost_limit", "no component of this build costs money"),
-            ("template_paths", "child runbooks are not available in this build"),
+    }
+
+    /// WCF's settings of a run. It never enforces two of them; here they are limits like all others.
+    pub(crate) fn settings(&mut self, node: &Node) -> RunConfig {
+        let mut config = RunConfig::default();
+        let unknown = self.shape.unknown_keys();
+        if self.shape.strict(node, "`config`", CONFIG, unknown).is_none() {
+            return config;
+        }
+        for (key, kind) in [
+            ("timeout", RunLimitKind::MaxDuration),
+            ("max_concurrency", RunLimitKind::MaxConcurrency),
+            ("max_child_depth", RunLimitKind::MaxDepth),
         ] {
-            let Some(entry) = node.entry(key).filter(|entry| entry.value.data != Data::Null) else { continue };
-            match key {
-                "template_paths" => drop(self.shape.texts(&entry.value, "`template_paths`")),
-                "cost_limit" => self.number(&entry.value, "`cost_limit`"),
-                _ => drop(self.shape.positive(&entry.value, "`max_child_depth`")),
-            }
-            self.shape.say(Code::NoEffect, entry.key_span, format!("`{key}` has no effect: {why}"));
+            let read = present(node, key).and_then(|node| self.shape.positive(node, &format!("`{key}`")));
+            let unit = if kind == RunLimitKind::MaxDuration { 1_000 } else { 1 };
+            config.limits.extend(read.map(|read| (kind, Spanned::new(read.value.saturating_mul(unit), read.span))));
         }
-        let mut positive = |key: &str| node.get(key).and_then(|node| self.shape.positive(node, &format!("`{key}`")));
-        Settings { timeout: positive("timeout"), max_concurrency: positive("max_concurrency") }
+        if let Some(cost) = present(node, "cost_limit") {
+            let micro_usd = self.number(cost, "`cost_limit`").map(|usd| (usd.max(0.0) * 1e6).ceil() as u64);
+            config
+                .limits
+                .extend(micro_usd.map(|cost_limit| (RunLimitKind::MaxLlmCost, Spanned::new(cost_limit, cost.span))));
+        }
+        if let Some(paths) = present(node, "template_paths") {
+            config.template_paths = self.shape.texts(paths, "`template_paths`").unwrap_or_default();
+        }
+        config
     }
 
-    fn number(&mut self, node: &Node, what: &str) {
+    fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         let value = node.to_json();
-        if !value.is_number() && lax::number(&value).is_none() {
+        let read = value.as_f64().or_else(|| lax::number(&value));
+        if read.is_none() {
             self.shape.say(Code::WrongType, node.span, format!("{what} must be a number, not {}", node.data.kind()));
         }
+        read
     }
 
-    fn steps(&mut self, root: &Node, inputs: &[DeclaredInput]) -> Vec<Step> {
+    fn artifacts(&mut self, root: &Node, inputs: &[DeclaredInput]) -> Vec<Step> {
         let entries = match root.get("artifacts") {
             Some(node) => self.shape.mapping(node, "`artifacts`").unwrap_or_default(),
             None => &[],
@@ -163,64 +137,30 @@ impl Form<'_> {
             let span = root.entry("artifacts").map_or_else(|| self.shape.first_line(root.span), |entry| entry.key_span);
             self.shape.say(Code::NoArtifacts, span, "the runbook has no artifacts: there is nothing to do");
         }
-        let mut seen: BTreeMap<String, (String, Span)> = BTreeMap::new();
         let mut steps = Vec::new();
         for entry in entries {
-            let Some(id) = self.name(&entry.key, entry.key_span) else { continue };
-            let alike: String = skeleton(&id.key()).collect();
-            if let Some((other, first)) = seen.insert(alike, (entry.key.clone(), entry.key_span))
-                && other != entry.key
-            {
-                let message = format!("`{}` can be mistaken for another artifact", entry.key);
-                let collision = Diagnostic::new(Code::NamesCollide, self.shape.source.name(), entry.key_span, message)
-                    .with_label(first, "this one; names are compared without case, and by their looks")
-                    .with_help("give one of them another name");
-                self.shape.push(collision);
+            if let Some(id) = self.name(&entry.key, entry.key_span, "an artifact") {
+                steps.push(self.artifact(id, &entry.value, !inputs.is_empty()));
             }
-            steps.push(self.step(Spanned::new(id, entry.key_span), &entry.value, !inputs.is_empty()));
         }
         steps
     }
 
-    fn name(&mut self, text: &str, span: Span) -> Option<ArtifactName> {
-        match text.parse::<ArtifactName>() {
-            Ok(name) => Some(name),
-            Err(error) => {
-                let help = StepId::from_title(text).ok().map(|id| format!("call it `{id}`"));
-                let message = format!("`{}` can't be the name of an artifact: {error}", neutral::line(text, 60));
-                let wrong = Diagnostic::new(Code::BadName, self.shape.source.name(), span, message).with_help_if(help);
-                self.shape.push(wrong);
-                None
-            }
-        }
-    }
-
-    fn step(&mut self, id: Spanned<ArtifactName>, node: &Node, is_child: bool) -> Step {
+    fn artifact(&mut self, id: Spanned<ArtifactName>, node: &Node, is_child: bool) -> Step {
         let what = format!("artifact `{}`", id.value);
-        let mut step = Step {
-            id,
-            title: None,
-            description: None,
-            contact: None,
-            inputs: Vec::new(),
-            work: Work::Broken,
-            output_schema: None,
-            output: false,
-            optional: false,
-            limits: BTreeMap::new(),
-        };
+        let mut step = Step::broken(id);
         if self.shape.strict(node, &what, ARTIFACT, Unknown::Ignored).is_none() {
             return step;
         }
-        let mut text = |key: &str| self.shape.optional_text(node, key, &what).map(|text| text.value);
-        step.title = text("name");
-        step.description = text("description");
-        step.contact = text("contact");
-        step.output = self.shape.flag(node, "output", &what);
+        step.title = self.title(node, "name", &what);
+        step.description = self.prose(node, "description", &what).map(|text| text.value);
+        step.contact = self.title(node, "contact", &what);
+        step.exported = self.shape.flag(node, "output", &what);
         step.optional = self.shape.flag(node, "optional", &what);
-        step.output_schema = self.output_schema(node, &what);
-        step.limits = node.get("limits").map(|limits| self.limits(limits, &what)).unwrap_or_default();
-        if let Some(merge) = node.get("merge") {
+        step.output_schema = self.optional_schema(node, "output_schema", &what);
+        let of = LimitsOf { attempt: true, run: present(node, "child_runbook").is_some() };
+        step.limits = present(node, "limits").map(|limits| self.step_limits(limits, &what, of)).unwrap_or_default();
+        if let Some(merge) = present(node, "merge") {
             let text = self.shape.text(merge, &format!("`merge` of {what}"));
             if text.is_some_and(|text| text.value != "concatenate") {
                 let message = format!("`merge` of {what} can only be `concatenate`");
@@ -231,27 +171,9 @@ impl Form<'_> {
             self.execute(execute, &what);
         }
         let (inputs, work) = self.work(&step.id, node, &what, is_child);
-        step.inputs = inputs;
+        step.inputs = Inputs::List(inputs);
         step.work = work;
         step
-    }
-
-    fn output_schema(&mut self, node: &Node, what: &str) -> Option<Spanned<SchemaReq>> {
-        let text = self.shape.optional_text(node, "output_schema", what)?;
-        self.schema(&text)
-    }
-
-    fn schema(&mut self, text: &Spanned<String>) -> Option<Spanned<SchemaReq>> {
-        match text.value.parse() {
-            Ok(schema) => Some(Spanned::new(schema, text.span)),
-            Err(error) => {
-                let wrong =
-                    Diagnostic::new(Code::BadSchemaName, self.shape.source.name(), text.span, error.to_string())
-                        .with_help("write it as `standard_input/1.0.0`");
-                self.shape.push(wrong);
-                None
-            }
-        }
     }
 
     /// What the artifact is made from. Exactly one way must be given.
@@ -269,7 +191,9 @@ impl Form<'_> {
             .collect();
         let process = present_entry(node, "process");
         let child = present_entry(node, "child_runbook");
-        let inputs = present(node, "inputs").map(|inputs| self.inputs(inputs, what)).unwrap_or_default();
+        let inputs = present(node, "inputs");
+        let inputs =
+            inputs.map(|node| self.shape.one_or_more(node, &format!("`inputs` of {what}"))).unwrap_or_default();
         let way = match ways.as_slice() {
             [way] => *way,
             [] => {
@@ -295,7 +219,7 @@ impl Form<'_> {
                     let message = "a runbook that declares `inputs` can't have a `source`";
                     self.shape.say(Code::Combination, way.key_span, message);
                 }
-                self.call(&way.value, &format!("`source` of {what}")).map_or(Work::Broken, Work::Source)
+                self.typed_call(&way.value, &format!("`source` of {what}")).map_or(Work::Broken, Work::Source)
             }
             ("reuse", ..) => self.reuse(way, node, what),
             (_, Some(process), Some(child)) => {
@@ -306,26 +230,15 @@ impl Form<'_> {
                 Work::Broken
             }
             (_, Some(process), None) => {
-                self.call(&process.value, &format!("`process` of {what}")).map_or(Work::Broken, Work::Process)
+                self.typed_call(&process.value, &format!("`process` of {what}")).map_or(Work::Broken, Work::Process)
             }
-            (_, None, Some(child)) => self.child(child, what),
+            (_, None, Some(child)) => self.child(id, child, what),
             (_, None, None) => Work::PassOn,
         };
         (inputs, work)
     }
 
-    fn inputs(&mut self, node: &Node, what: &str) -> Vec<Spanned<String>> {
-        match &node.data {
-            Data::Text(text) => vec![Spanned::new(text.clone(), node.span)],
-            Data::List(list) if list.is_empty() => {
-                self.shape.say(Code::BadValue, node.span, format!("`inputs` of {what} is empty"));
-                Vec::new()
-            }
-            _ => self.shape.texts(node, &format!("`inputs` of {what}")).unwrap_or_default(),
-        }
-    }
-
-    fn call(&mut self, node: &Node, what: &str) -> Option<Call> {
+    fn typed_call(&mut self, node: &Node, what: &str) -> Option<Call> {
         self.shape.strict(node, what, CALL, Unknown::Refused)?;
         let config = match node.get("properties") {
             None => None,
@@ -336,67 +249,12 @@ impl Form<'_> {
         };
         let name = self.shape.required(node, "type", what)?;
         let name = self.shape.text(name, &format!("`type` of {what}"))?;
-        match name.value.parse::<ComponentName>() {
-            Ok(component) => Some(Call {
-                component: Spanned::new(component, name.span),
-                config,
-                span: self.shape.first_line(node.span),
-            }),
-            Err(error) => {
-                let message = format!("`{}` is not the name of a component: {error}", neutral::line(&name.value, 60));
-                self.shape.say(Code::BadComponentName, name.span, message);
-                None
-            }
-        }
-    }
-
-    fn limits(&mut self, node: &Node, what: &str) -> BTreeMap<LimitKind, Spanned<u64>> {
-        let keys: Vec<String> = LimitKind::all().map(LimitKind::key).collect();
-        let known: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let entries = self.shape.mapping(node, &format!("`limits` of {what}")).unwrap_or_default();
-        let mut limits = BTreeMap::new();
-        for entry in entries {
-            let Some(kind) = LimitKind::from_key(&entry.key) else {
-                let message = format!("there is no limit `{}`", neutral::line(&entry.key, 60));
-                let help = crate::nearest::suggestion(&entry.key, known.iter().copied());
-                let wrong = Diagnostic::new(Code::BadLimit, self.shape.source.name(), entry.key_span, message)
-                    .with_help_if(help);
-                self.shape.push(wrong);
-                continue;
-            };
-            let written = match &entry.value.data {
-                Data::Text(text) => text.clone(),
-                Data::Int(number) => number.to_string(),
-                Data::Float(number) => number.to_string(),
-                _ => String::new(),
-            };
-            match kind.parse(&written) {
-                Ok(value) => drop(limits.insert(kind, Spanned::new(value, entry.value.span))),
-                Err(error) => {
-                    let message = format!("the amount of limit `{}` can't be read: {error}", kind.key());
-                    let help = format!("write it as `{}`", kind.show(kind.default_value()));
-                    let wrong = Diagnostic::new(Code::BadLimit, self.shape.source.name(), entry.value.span, message);
-                    self.shape.push(wrong.with_help(help));
-                }
-            }
-        }
-        limits
-    }
-
-    fn not_available(&mut self, span: Span, what: &str) -> Work {
-        self.shape.say(Code::NotAvailable, span, format!("{what} is not available in this build"));
-        Work::NotAvailable
+        let component = self.component(&name)?;
+        Some(Call { component, config, references: Vec::new(), span: self.shape.first_line(node.span) })
     }
 
     fn reuse(&mut self, entry: &Entry, node: &Node, what: &str) -> Work {
         let within = format!("`reuse` of {what}");
-        if self.shape.strict(&entry.value, &within, REUSE, Unknown::Refused).is_some() {
-            for key in REUSE {
-                if let Some(value) = self.shape.required(&entry.value, key, &within) {
-                    self.shape.text(value, &format!("`{key}` of {within}"));
-                }
-            }
-        }
         if present(node, "output_schema").is_none() {
             self.shape.say(
                 Code::MissingKey,
@@ -404,51 +262,62 @@ impl Form<'_> {
                 format!("{within} needs the key `output_schema` beside it"),
             );
         }
-        self.not_available(entry.key_span, "`reuse`, taking an artifact of an earlier run,")
+        if self.shape.strict(&entry.value, &within, REUSE, Unknown::Refused).is_none() {
+            return Work::Broken;
+        }
+        let mut text = |key: &str| {
+            let value = self.shape.required(&entry.value, key, &within)?;
+            self.shape.text(value, &format!("`{key}` of {within}"))
+        };
+        match (text("from_run"), text("artifact")) {
+            (Some(from_run), Some(artifact)) => Work::Reuse { from_run, artifact },
+            _ => Work::Broken,
+        }
     }
 
-    fn child(&mut self, entry: &Entry, what: &str) -> Work {
+    fn child(&mut self, id: &Spanned<ArtifactName>, entry: &Entry, what: &str) -> Work {
         let within = format!("`child_runbook` of {what}");
         let node = &entry.value;
-        if self.shape.strict(node, &within, CHILD, Unknown::Refused).is_some() {
-            if let Some(path) = self.shape.required(node, "path", &within).cloned()
-                && let Some(path) = self.shape.text(&path, &format!("`path` of {within}"))
-            {
-                let climbs = path.value.split(['/', '\\']).any(|part| part == "..");
-                if climbs || path.value.starts_with(['/', '\\']) {
-                    let message = "the path of a child runbook must be relative, without `..`";
-                    self.shape.say(Code::ChildPath, path.span, message);
-                }
-            }
-            if let Some(mapping) = self.shape.required(node, "input_mapping", &within) {
-                self.map_of_texts(mapping, &format!("`input_mapping` of {within}"));
-            }
-            let (output, mapping) = (present_entry(node, "output"), present_entry(node, "output_mapping"));
-            if let Some(output) = output {
-                self.shape.text(&output.value, &format!("`output` of {within}"));
-            }
-            if let Some(mapping) = mapping {
-                self.map_of_texts(&mapping.value, &format!("`output_mapping` of {within}"));
-            }
-            match (output, mapping) {
-                (None, None) => {
-                    let message = format!("{within} needs `output` or `output_mapping`");
-                    self.shape.say(Code::MissingKey, entry.key_span, message);
-                }
-                (Some(_), Some(mapping)) => {
-                    let message = format!("{within} has both `output` and `output_mapping`");
-                    self.shape.say(Code::Combination, mapping.key_span, message);
-                }
-                _ => {}
-            }
+        if self.shape.strict(node, &within, CHILD, Unknown::Refused).is_none() {
+            return Work::Broken;
         }
-        self.not_available(entry.key_span, "`child_runbook`")
-    }
-
-    fn map_of_texts(&mut self, node: &Node, what: &str) {
-        for entry in self.shape.mapping(node, what).unwrap_or_default() {
-            self.shape.text(&entry.value, &format!("`{}` of {what}", neutral::line(&entry.key, 60)));
-        }
+        let path = self.shape.required(node, "path", &within);
+        let path = path.and_then(|path| self.shape.text(path, &format!("`path` of {within}")));
+        let path = path.and_then(|path| self.child_path(path));
+        let mapping = self.shape.required(node, "input_mapping", &within);
+        let inputs = mapping.map(|node| self.map_of_texts(node, &format!("`input_mapping` of {within}")));
+        let outputs = match (present_entry(node, "output"), present_entry(node, "output_mapping")) {
+            (None, None) => {
+                let message = format!("{within} needs `output` or `output_mapping`");
+                self.shape.say(Code::MissingKey, entry.key_span, message);
+                None
+            }
+            (Some(_), Some(mapping)) => {
+                let message = format!("{within} has both `output` and `output_mapping`");
+                self.shape.say(Code::Combination, mapping.key_span, message);
+                None
+            }
+            (Some(output), None) => {
+                let output = self.shape.text(&output.value, &format!("`output` of {within}"));
+                output.map(|output| vec![(output, id.clone())])
+            }
+            (None, Some(mapping)) => {
+                let pairs = self.map_of_texts(&mapping.value, &format!("`output_mapping` of {within}"));
+                let named = pairs
+                    .into_iter()
+                    .filter_map(|(output, name)| Some((output, self.name(&name.value, name.span, "an artifact")?)));
+                Some(named.collect())
+            }
+        };
+        let (Some(path), Some(inputs), Some(outputs)) = (path, inputs, outputs) else { return Work::Broken };
+        Work::Child(Child {
+            runbook: ChildRunbook::File(path),
+            inputs,
+            outputs,
+            components: None,
+            auto_approve: AutoApprove::Nothing,
+            span: entry.key_span,
+        })
     }
 
     fn execute(&mut self, node: &Node, what: &str) {
@@ -471,61 +340,11 @@ impl Form<'_> {
         let span = self.shape.first_line(node.span);
         self.shape.say(Code::NoEffect, span, format!("{within} has no effect, nor has it in WCF"));
     }
-
-    fn declared_input(&mut self, entry: &Entry) -> DeclaredInput {
-        let what = format!("input `{}`", neutral::line(&entry.key, 60));
-        let node = &entry.value;
-        let mut input =
-            DeclaredInput { name: Spanned::new(entry.key.clone(), entry.key_span), schema: None, optional: false };
-        if self.shape.strict(node, &what, INPUT, Unknown::Refused).is_none() {
-            return input;
-        }
-        if let Some(schema) = self.shape.required(node, "input_schema", &what)
-            && let Some(text) = self.shape.text(schema, &format!("`input_schema` of {what}"))
-        {
-            input.schema = self.schema(&text).map(|schema| schema.value);
-        }
-        input.optional = self.shape.flag(node, "optional", &what);
-        self.shape.flag(node, "sensitive", &what);
-        self.shape.optional_text(node, "description", &what);
-        if let Some(default) = present_entry(node, "default").filter(|_| !input.optional) {
-            self.shape.say(
-                Code::DefaultNotOptional,
-                default.key_span,
-                format!("`default` of {what} needs `optional: true`"),
-            );
-        }
-        if !input.optional {
-            self.not_available(entry.key_span, &format!("{what}: a runbook that must be given inputs"));
-        }
-        input
-    }
-
-    fn declared_output(&mut self, entry: &Entry, root: &Node) -> Option<DeclaredOutput> {
-        let what = format!("output `{}`", neutral::line(&entry.key, 60));
-        self.shape.strict(&entry.value, &what, OUTPUT, Unknown::Refused)?;
-        self.shape.optional_text(&entry.value, "description", &what);
-        let artifact = self.shape.required(&entry.value, "artifact", &what)?;
-        let artifact = self.shape.text(artifact, &format!("`artifact` of {what}"))?;
-        let known: Vec<&str> = match root.get("artifacts").map(|node| &node.data) {
-            Some(Data::Map(entries)) => entries.iter().map(|entry| entry.key.as_str()).collect(),
-            _ => Vec::new(),
-        };
-        if !known.contains(&artifact.value.as_str()) {
-            let message = format!("{what} names `{}`, which is no artifact", neutral::line(&artifact.value, 60));
-            let help = crate::nearest::suggestion(&artifact.value, known.iter().copied());
-            let wrong = Diagnostic::new(Code::UnknownReference, self.shape.source.name(), artifact.span, message);
-            self.shape.push(wrong.with_help_if(help));
-        }
-        Some(DeclaredOutput { name: Spanned::new(entry.key.clone(), entry.key_span), artifact })
-    }
 }
 
-/// The value under a key, unless it is absent or null.
-fn present<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    present_entry(node, key).map(|entry| &entry.value)
-}
-
-fn present_entry<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
-    node.entry(key).filter(|entry| entry.value.data != Data::Null)
+/// WCF's settings of a run.
+#[derive(Debug, Default)]
+pub(crate) struct RunConfig {
+    pub(crate) limits: BTreeMap<RunLimitKind, Spanned<u64>>,
+    pub(crate) template_paths: Vec<Spanned<String>>,
 }

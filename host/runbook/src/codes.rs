@@ -57,7 +57,7 @@ codes! {
     201 WrongType Error "A value has the wrong type.";
     202 MissingKey Error "A required key is missing.";
     203 UnknownKey Error "A key is not known. A warning where WCF ignores it.";
-    204 ExecutionForm Error "The `execution` form is not available in this build.";
+    // 204 said that the `execution` form is not available; it is now.
     205 TwoForms Error "The runbook has both `artifacts` and `execution`.";
     206 BadName Error "A name has characters that names can't have.";
     207 NamesCollide Error "Two names are equal, or look alike.";
@@ -68,12 +68,20 @@ codes! {
     212 BadValue Error "A value is not allowed there.";
     213 DefaultNotOptional Error "An input has a `default` but is not optional.";
     214 ChildPath Error "The path of a child runbook is absolute or climbs with `..`.";
-    215 NotAvailable Error "Something is known, but not available in this build.";
+    // 215 said that something is known but not available; 334 says so of what can be planned, 302 of components.
     216 NoEffect Warning "A setting has no effect.";
-    217 BadLimit Error "A limit is not known, or its amount can't be read.";
+    217 BadLimit Error "A limit is not known there.";
     218 BadCapability Error "A text is not a capability.";
     219 Combination Error "Two keys exclude each other.";
-    220 NoArtifacts Warning "The runbook has no artifacts.";
+    220 NoArtifacts Warning "The runbook has nothing to do.";
+    221 BadReference Error "Double braces hold no reference.";
+    222 BracesAreText Warning "Double braces within other text are just text.";
+    223 BadCondition Error "A condition is not CEL.";
+    224 AmbiguousWord Error "A plain word is a text to some readers of YAML and a truth value to others.";
+    225 StepType Error "A step has a type that is not known.";
+    226 KeyOfOtherType Error "A key belongs to steps of another type.";
+    227 BadAmount Error "An amount can't be read.";
+    228 TextTooLong Error "A text is longer than allowed.";
 
     301 UnknownComponent Error "No component has that name.";
     302 WcfComponent Error "The component is one of WCF's that is not in this build.";
@@ -92,6 +100,25 @@ codes! {
     315 AboveCeiling Warning "A limit is above the operator's ceiling.";
     316 NoOutput Warning "No artifact is an output.";
     317 MixedSchemas Error "One input gets artifacts of different schemas.";
+    318 UnknownSchema Error "No schema has that name.";
+    319 LaterReference Error "A step refers to something that comes later.";
+    320 UnknownSystem Error "No system has that name.";
+    321 UnknownPort Error "A component has no port of that name.";
+    322 TwoMakers Error "Two things have one name.";
+    323 NotInDocument Error "A path leads to nothing in the document of an artifact.";
+    324 ReferenceType Error "A value that a reference leads to has the wrong type.";
+    325 ConditionType Error "A condition can't have an answer over these documents.";
+    326 Unbounded Error "A step has no bound.";
+    327 AboveRunCeiling Error "The run as a whole could pass one of its ceilings.";
+    328 NeverRuns Warning "A step never runs.";
+    329 NeverUsed Warning "What a step makes is neither read nor an output.";
+    330 ChildNotFound Error "A child runbook can't be found or read.";
+    331 ChildInput Error "An input of a child runbook is missing, unknown, or gets the wrong artifact.";
+    332 ChildOutput Error "A child runbook has no such output.";
+    333 ChildCycle Error "A runbook is its own descendant, or children nest too deep.";
+    334 PlannedOnly Note "A step can be planned, but this build can't run it yet.";
+    335 MustBeWritten Error "A value that the plan must know is a reference.";
+    336 LoopShape Error "What a loop makes can't be its next input.";
 
     401 BadRulesetName Error "A text is not the name of a ruleset.";
     402 RulesetProvider Error "The provider of a ruleset is not known.";

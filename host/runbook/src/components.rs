@@ -7,12 +7,13 @@ use palisade_model::{ComponentId, Digest, Manifest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Components of WCF that this build does not have.
+/// Components that runbooks name and this build does not have: WCF's, and the planner of policies.
 const NOT_BUILT: &[&str] = &[
     "github",
     "iso27001_assessor",
     "mongodb",
     "mysql",
+    "policy_to_runbook_analyser",
     "security_document_evidence_extractor",
     "security_evidence_normaliser",
 ];
@@ -41,8 +42,8 @@ pub struct Components {
 /// Why a name finds no component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotFound {
-    /// It is one of WCF's that is not built.
-    Wcf,
+    /// It is known by name, but not built.
+    NotBuilt,
     /// The name is known, the version is not.
     Version { known: Vec<String> },
     /// The name is not known; the nearest that is.
@@ -83,7 +84,7 @@ impl Components {
 
     fn unknown(&self, name: &str) -> NotFound {
         if NOT_BUILT.contains(&name) {
-            return NotFound::Wcf;
+            return NotFound::NotBuilt;
         }
         let ids: Vec<String> = self.versions.keys().map(ToString::to_string).collect();
         let known = self.aliases.keys().map(String::as_str).chain(ids.iter().map(String::as_str));

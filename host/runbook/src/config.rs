@@ -3,32 +3,40 @@
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::nearest::{nearest, suggestion};
-use crate::runbook::Call;
+use crate::runbook::{Call, Form};
 use crate::yaml::{Data, Node};
 use palisade_model::{manifest, neutral};
 use palisade_schema::{ConfigSchema, ConfigViolation};
 use serde_json::{Value, json};
 
-/// Reads the config of a call in the artifacts form: unknown keys are dropped where WCF ignores them, numbers are
-/// coerced, marked paths are trimmed, defaults are filled in; then all is validated.
-pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, source: &str) -> (Value, Vec<Diagnostic>) {
+/// Reads the config of a call: defaults are filled in, then all is validated. In the artifacts form unknown keys are
+/// dropped where WCF ignores them, numbers are coerced, marked paths are trimmed.
+///
+/// Where a value is a reference there is null, which no rule is held against.
+pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &str) -> (Value, Vec<Diagnostic>) {
     let mut config = call.config.as_ref().map_or_else(|| json!({}), Node::to_json);
     let written = call.config.clone().unwrap_or(Node { data: Data::Map(Vec::new()), span: call.component.span });
     let component = format!("`{}`", call.component.value.name);
     let mut diagnostics = Vec::new();
-    for dropped in schema.drop_unknown(&mut config) {
-        let place = written.nearest(&dropped.pointer);
-        let span = place.entry(&dropped.key).map_or(place.span, |entry| entry.key_span);
-        let message =
-            format!("{component} has no property `{}`; it is ignored, as in WCF", neutral::line(&dropped.key, 60));
-        let help = suggestion(&dropped.key, dropped.known_keys.iter().map(String::as_str));
-        diagnostics.push(Diagnostic::new(Code::IgnoredKey, source, span, message).with_help_if(help));
+    if form == Form::Artifacts {
+        for dropped in schema.drop_unknown(&mut config) {
+            let place = written.nearest(&dropped.pointer);
+            let span = place.entry(&dropped.key).map_or(place.span, |entry| entry.key_span);
+            let message =
+                format!("{component} has no property `{}`; it is ignored, as in WCF", neutral::line(&dropped.key, 60));
+            let help = suggestion(&dropped.key, dropped.known_keys.iter().map(String::as_str));
+            diagnostics.push(Diagnostic::new(Code::IgnoredKey, source, span, message).with_help_if(help));
+        }
+        schema.coerce(&mut config);
+        trim_marked(schema.json(), &mut config);
     }
-    schema.coerce(&mut config);
-    trim_marked(schema.json(), &mut config);
     schema.fill_defaults(&mut config);
-    for found in schema.validate(&config) {
-        diagnostics.extend(violation(Code::BadConfig, source, &written, &found, &component));
+    let is_reference = |pointer: &str| {
+        let within = |known: &str| pointer == known || pointer.starts_with(&format!("{known}/"));
+        call.references.iter().any(|(known, _)| within(known))
+    };
+    for found in schema.validate(&config).iter().filter(|found| !is_reference(&found.pointer)) {
+        diagnostics.extend(violation(Code::BadConfig, source, &written, found, &component));
     }
     (config, diagnostics)
 }

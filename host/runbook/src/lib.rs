@@ -4,27 +4,43 @@
 mod artifacts_form;
 pub mod codes;
 mod components;
+mod condition;
+mod condition_types;
 mod config;
 mod diagnostic;
+mod documents;
+mod execution_form;
+mod form;
 mod nearest;
+mod parse;
 mod plan;
 mod planner;
+mod reference;
 mod ruleset;
 mod runbook;
 mod shape;
 mod source;
+mod system;
 mod variables;
 pub mod yaml;
 
-pub use artifacts_form::parse;
 pub use codes::Code;
 pub use components::{Components, KnownComponent};
+pub use condition::{Condition, ConditionError, EvaluationError};
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use documents::ITEM_COUNT;
+pub use parse::parse;
 pub use plan::{
-    Binding, BindingSource, NamedConnection, NamedPath, Plan, PlannedAlias, PlannedOutput, PlannedRuleset,
-    PlannedSchema, PlannedStep, RunLimits,
+    AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlannedAlias, PlannedBody,
+    PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput, PlannedOutput, PlannedRetry,
+    PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork,
 };
-pub use planner::{PlanContext, plan, wanted_rulesets};
+pub use planner::{ChildLookup, PlanContext, WantedChild, plan, wanted_children, wanted_rulesets};
+pub use reference::{Reference, ReferenceError, Segment};
 pub use ruleset::{Ruleset, RulesetLookup, RulesetName, RulesetNameError, WantedRuleset, read as read_ruleset};
-pub use runbook::{Call, DeclaredInput, DeclaredOutput, Runbook, Settings, Step, Work};
+pub use runbook::{
+    Agent, Approval, AutoApprove, Body, Call, Child, ChildRunbook, DeclaredInput, DeclaredOutput, Form, Inputs,
+    Outputs, Retry, Runbook, Step, StepLimits, Work,
+};
 pub use source::{Source, Span, Spanned};
+pub use system::{System, Systems};

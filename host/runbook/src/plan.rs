@@ -2,12 +2,15 @@
 //! nothing else of the runbook.
 
 use palisade_authority::{Authority, ScopedPath};
-use palisade_model::{ArtifactName, ComponentId, Digest, Limits, SchemaRef, StepId, canonical};
+use palisade_model::{
+    ArtifactName, ComponentId, Digest, Limits, RunLimitKind, RunLimits, SchemaRef, StepId, canonical,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Version of the stored form.
-pub(crate) const FORM: u32 = 1;
+pub(crate) const FORM: u32 = 2;
 
 /// A runbook, ready to run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,33 +25,45 @@ pub struct Plan {
     pub contact: Option<String>,
     /// Digest of the runbook's text.
     pub runbook_digest: Digest,
-    /// The steps, in an order in which each comes after those that it reads from.
+    /// What can be given to the run.
+    pub inputs: Vec<PlannedInput>,
+    /// The steps, in an order in which each comes after those that it waits for.
     pub steps: Vec<PlannedStep>,
-    /// Artifacts of the runbook that are another step's output under a second name.
+    /// Artifacts of the runbook that are another artifact under a second name.
     pub aliases: Vec<PlannedAlias>,
     /// Rulesets that steps read, each once.
     pub rulesets: Vec<PlannedRuleset>,
-    /// Schemas of all outputs and rulesets, each once.
+    /// Schemas of all inputs, outputs and rulesets, each once.
     pub schemas: Vec<PlannedSchema>,
-    /// Limits of the run as a whole.
+    /// Limits of the run as a whole. `max_duration` and `max_concurrency` are always there.
     pub limits: RunLimits,
+    /// Somebody stated `max_duration`; else it is WCF's default.
+    pub duration_is_set: bool,
 }
 
-/// Limits of a run as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunLimits {
-    /// Longest duration of the run, in milliseconds.
-    pub wall_ms: u64,
-    /// The runbook says so; else it is WCF's default.
-    pub wall_is_set: bool,
-    /// Most steps at once.
-    pub max_concurrency: u32,
+/// Something that can be given to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedInput {
+    /// Its name.
+    pub name: ArtifactName,
+    /// Its schema.
+    pub schema: SchemaRef,
+    /// The runbook declares it; else a step asked for it by its schema.
+    pub declared: bool,
+    /// It may be left away. Steps that need it can't run then.
+    pub optional: bool,
+    /// The document that is taken where none is given.
+    pub default: Option<Value>,
+    /// It never appears in logs, errors, reports and the audit log.
+    pub sensitive: bool,
+    /// What it is for.
+    pub description: Option<String>,
 }
 
 /// One step, ready to run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedStep {
-    /// Its id: the artifact's name in the runbook.
+    /// Its id.
     pub id: StepId,
     /// A title for people.
     pub title: Option<String>,
@@ -56,6 +71,113 @@ pub struct PlannedStep {
     pub description: Option<String>,
     /// Whom to ask.
     pub contact: Option<String>,
+    /// What it does.
+    pub work: PlannedWork,
+    /// What it reads. For a component by port in the order of the manifest, within a port in the order written; for a
+    /// child the port is the child's input.
+    pub inputs: Vec<Binding>,
+    /// What it makes. The first is the step's artifact.
+    pub outputs: Vec<PlannedOutput>,
+    /// It runs only if this holds.
+    pub when: Option<PlannedCondition>,
+    /// Steps that must have ended before it, beside those that it reads from.
+    pub after: Vec<StepId>,
+    /// What happens when an attempt fails.
+    pub retry: Option<PlannedRetry>,
+    /// What undoes its effect if the run fails later.
+    pub compensate: Option<Box<PlannedStep>>,
+    /// The run does not fail with it.
+    pub optional: bool,
+    /// Labels of the data that it reads and makes.
+    pub labels: BTreeSet<String>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all steps are calls; a box would cost each of them")]
+pub enum PlannedWork {
+    /// Runs a component once.
+    Component {
+        /// The component.
+        call: PlannedCall,
+    },
+    /// Runs its body once for each item of the one input that the runbook wires.
+    Map {
+        /// What it runs.
+        body: PlannedBody,
+        /// Most items; more fail the step.
+        max_items: u64,
+        /// Most items at once.
+        max_concurrency: u32,
+    },
+    /// Runs its body, then again over what it made, until a condition holds or the bound is reached.
+    Loop {
+        /// What it runs.
+        body: PlannedBody,
+        /// It ends when this holds of the latest output, which stands there under the name of the step's artifact.
+        until: PlannedCondition,
+        /// Most iterations.
+        max_iterations: u32,
+        /// The input port that gets the latest output.
+        port: String,
+    },
+    /// Runs a child runbook.
+    Child {
+        /// The child.
+        child: PlannedChild,
+    },
+    /// Waits for a person.
+    Approval {
+        /// What the person is asked.
+        message: String,
+        /// Who may answer; empty = whoever operates the host.
+        approvers: Vec<String>,
+        /// Milliseconds after which the answer is no.
+        expires_ms: Option<u64>,
+    },
+    /// Lets an agent work.
+    Agent {
+        /// Its component.
+        call: PlannedCall,
+        /// What it is to reach.
+        goal: String,
+        /// Components that it may call.
+        tools: Vec<AllowedComponent>,
+        /// Agents that it may call.
+        members: Vec<AllowedComponent>,
+        /// Limits of all that it does.
+        limits: RunLimits,
+    },
+    /// Takes an artifact of an earlier run.
+    Reuse {
+        /// The run.
+        from_run: String,
+        /// Its artifact.
+        artifact: String,
+    },
+}
+
+/// What `map` and `loop` run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "runs", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all bodies are calls; a box would cost each of them")]
+pub enum PlannedBody {
+    /// A component.
+    Component {
+        /// The component.
+        call: PlannedCall,
+    },
+    /// A child runbook.
+    Child {
+        /// The child.
+        child: PlannedChild,
+    },
+}
+
+/// A component, its config and what it may do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCall {
     /// The component.
     pub component: ComponentId,
     /// Its version.
@@ -64,12 +186,10 @@ pub struct PlannedStep {
     pub component_digest: Digest,
     /// It comes with Palisade.
     pub first_party: bool,
-    /// The config, defaults filled in.
+    /// The config, defaults filled in; null where a value is filled in before the attempt.
     pub config: Value,
-    /// What it reads, by port in the order of the manifest, within a port in the order written.
-    pub inputs: Vec<Binding>,
-    /// What it writes, one for each output port. The first is the step's artifact.
-    pub outputs: Vec<PlannedOutput>,
+    /// Values that are filled in before the attempt.
+    pub values: Vec<PlannedValue>,
     /// Input ports whose items may be split over several instances.
     pub per_item: Vec<String>,
     /// Limits in force for each attempt.
@@ -80,10 +200,91 @@ pub struct PlannedStep {
     pub connections: Vec<NamedConnection>,
     /// What it may do: the meet of the operator's grants, the manifest, the runbook and the config.
     pub authority: Authority,
-    /// Its artifact is a result of the run.
-    pub exported: bool,
-    /// The run does not fail with it.
-    pub optional: bool,
+}
+
+/// A value of the config that comes from a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedValue {
+    /// JSON pointer into the config.
+    pub pointer: String,
+    /// The artifact.
+    pub source: BindingSource,
+    /// JSON pointer into its document.
+    pub path: String,
+}
+
+/// A child runbook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedChild {
+    /// Where it comes from.
+    pub runbook: PlannedChildRunbook,
+    /// The components that it may use, with the digests that were meant; none = those that the operator allows
+    /// generated runbooks to use.
+    pub components: Option<Vec<AllowedComponent>>,
+    /// Limits of the child and all below it.
+    pub limits: RunLimits,
+    /// Limits within which a generated runbook needs no person; none = every one needs one.
+    pub approved_within: Option<RunLimits>,
+    /// The child's outputs and the artifacts that they become; where none is named, all appear as `STEP/OUTPUT`.
+    pub outputs: Vec<ChildOutput>,
+}
+
+/// Where a child runbook comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum PlannedChildRunbook {
+    /// An artifact of this run: it is planned when it is there.
+    Artifact {
+        /// The artifact.
+        source: BindingSource,
+    },
+    /// A file, planned with its parent.
+    File {
+        /// The path as written.
+        path: String,
+        /// The child's plan.
+        plan: Box<Plan>,
+    },
+}
+
+/// A child's output under its name in the parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildOutput {
+    /// The name in the child.
+    pub output: String,
+    /// The artifact of the parent that it becomes.
+    pub artifact: ArtifactName,
+}
+
+/// A component that a child or an agent may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedComponent {
+    /// Which.
+    pub component: ComponentId,
+    /// In which version.
+    pub version: semver::Version,
+    /// With which bytes.
+    pub digest: Digest,
+}
+
+/// A condition and what it speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCondition {
+    /// The condition, in CEL.
+    pub text: String,
+    /// The artifacts and inputs that it names.
+    pub names: Vec<(String, BindingSource)>,
+}
+
+/// What happens when an attempt fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRetry {
+    /// Attempts in all.
+    pub max_attempts: u32,
+    /// Milliseconds before the second attempt; each later wait is twice as long.
+    pub backoff_ms: u64,
+    /// Kinds of failure after which another attempt is made; empty = those that may pass by themselves.
+    pub on: Vec<String>,
 }
 
 /// An input of a step.
@@ -108,6 +309,11 @@ pub enum BindingSource {
         /// Its output port.
         port: String,
     },
+    /// An input of the run.
+    Input {
+        /// Its name.
+        name: ArtifactName,
+    },
     /// A ruleset of the plan.
     Ruleset {
         /// `local/NAME/VERSION`.
@@ -120,15 +326,17 @@ pub enum BindingSource {
 /// An output of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedOutput {
-    /// The port.
+    /// The port; for a child, the child's output.
     pub port: String,
     /// The artifact's name in the runbook; none for a port that the runbook does not name.
     pub artifact: Option<ArtifactName>,
     /// Its schema.
     pub schema: SchemaRef,
+    /// It is a result of the run.
+    pub exported: bool,
 }
 
-/// An artifact of the runbook that is another step's output under a second name (`inputs` without a `process`).
+/// An artifact of the runbook that is another one under a second name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedAlias {
     /// Its name in the runbook.
@@ -139,10 +347,8 @@ pub struct PlannedAlias {
     pub description: Option<String>,
     /// Whom to ask.
     pub contact: Option<String>,
-    /// The step whose output it is.
-    pub step: StepId,
-    /// The port of that step.
-    pub port: String,
+    /// What it is.
+    pub source: BindingSource,
     /// Its schema.
     pub schema: SchemaRef,
     /// It is a result of the run.
@@ -160,6 +366,8 @@ pub struct PlannedRuleset {
     pub schema: SchemaRef,
     /// The artifact's digest.
     pub digest: Digest,
+    /// Bytes of its items.
+    pub bytes: u64,
 }
 
 /// A schema that the plan fixes.
@@ -206,15 +414,101 @@ impl Plan {
     pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {
         self.steps.iter().find(|step| step.id == *id)
     }
+
+    /// Longest duration of the run, in milliseconds.
+    #[must_use]
+    pub fn wall_ms(&self) -> u64 {
+        self.limits.get(RunLimitKind::MaxDuration).unwrap_or(u64::MAX)
+    }
+
+    /// Most steps at once, at least one.
+    #[must_use]
+    pub fn max_concurrency(&self) -> usize {
+        let most = self.limits.get(RunLimitKind::MaxConcurrency).unwrap_or(1);
+        usize::try_from(most).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// All components that it runs, in the order of the steps; those of its children after their step.
+    pub fn calls(&self) -> Vec<&PlannedCall> {
+        let mut calls = Vec::new();
+        for step in &self.steps {
+            step.add_calls(&mut calls);
+        }
+        calls
+    }
 }
 
 impl PlannedStep {
-    /// The steps that it reads from, each once.
-    pub fn depends_on(&self) -> impl Iterator<Item = &StepId> {
-        let mut seen = std::collections::BTreeSet::new();
-        self.inputs.iter().filter_map(move |binding| match &binding.source {
-            BindingSource::Step { step, .. } => seen.insert(step).then_some(step),
-            BindingSource::Ruleset { .. } => None,
-        })
+    /// The component that it runs itself, if it does.
+    #[must_use]
+    pub fn call(&self) -> Option<&PlannedCall> {
+        match &self.work {
+            PlannedWork::Component { call }
+            | PlannedWork::Map { body: PlannedBody::Component { call }, .. }
+            | PlannedWork::Loop { body: PlannedBody::Component { call }, .. }
+            | PlannedWork::Agent { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    /// The child runbook that it runs, if it does.
+    #[must_use]
+    pub fn child(&self) -> Option<&PlannedChild> {
+        match &self.work {
+            PlannedWork::Child { child }
+            | PlannedWork::Map { body: PlannedBody::Child { child }, .. }
+            | PlannedWork::Loop { body: PlannedBody::Child { child }, .. } => Some(child),
+            _ => None,
+        }
+    }
+
+    /// Its type as a runbook writes it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.work {
+            PlannedWork::Component { .. }
+                if self.inputs.iter().all(|input| matches!(input.source, BindingSource::Ruleset { .. })) =>
+            {
+                "source"
+            }
+            PlannedWork::Component { .. } => "analyse",
+            PlannedWork::Map { .. } => "map",
+            PlannedWork::Loop { .. } => "loop",
+            PlannedWork::Child { .. } => "execute_workflow",
+            PlannedWork::Approval { .. } => "approval",
+            PlannedWork::Agent { .. } => "agent",
+            PlannedWork::Reuse { .. } => "reuse",
+        }
+    }
+
+    fn add_calls<'p>(&'p self, calls: &mut Vec<&'p PlannedCall>) {
+        calls.extend(self.call());
+        if let Some(PlannedChild { runbook: PlannedChildRunbook::File { plan, .. }, .. }) = self.child() {
+            calls.extend(plan.calls());
+        }
+        if let Some(compensate) = &self.compensate {
+            compensate.add_calls(calls);
+        }
+    }
+
+    /// Everything that it needs before it starts, in no order that matters; once for each use.
+    pub fn needs(&self) -> impl Iterator<Item = &BindingSource> {
+        let values = self.call().into_iter().flat_map(|call| call.values.iter().map(|value| &value.source));
+        let condition = self.when.iter().flat_map(|when| when.names.iter().map(|(_, source)| source));
+        let runbook = self.child().and_then(|child| match &child.runbook {
+            PlannedChildRunbook::Artifact { source } => Some(source),
+            PlannedChildRunbook::File { .. } => None,
+        });
+        self.inputs.iter().map(|binding| &binding.source).chain(values).chain(condition).chain(runbook)
+    }
+
+    /// The steps that it waits for, each once: those whose artifacts it needs, and those it is to come after.
+    pub fn waits_for(&self) -> impl Iterator<Item = &StepId> {
+        let mut seen = BTreeSet::new();
+        let needed = self.needs().filter_map(|source| match source {
+            BindingSource::Step { step, .. } => Some(step),
+            BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
+        });
+        needed.chain(&self.after).filter(move |step| seen.insert(*step))
     }
 }

@@ -2,29 +2,40 @@
 //! nothing stops at the first error.
 
 mod bind;
+mod call;
+mod child;
+mod condition;
+mod named;
 mod order;
+mod output;
+mod rulesets;
 mod step;
+mod value;
 
 use crate::codes::Code;
 use crate::components::{Components, KnownComponent, NotFound};
 use crate::config;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::plan::{FORM, Plan, PlannedAlias, PlannedRuleset, PlannedSchema, PlannedStep, RunLimits};
+use crate::plan::{
+    AllowedComponent, BindingSource, FORM, Plan, PlannedAlias, PlannedInput, PlannedRuleset, PlannedSchema, PlannedStep,
+};
 use crate::ruleset::{RulesetLookup, RulesetName, WantedRuleset};
-use crate::runbook::{Call, Runbook, Step, Work};
-use crate::source::Span;
+use crate::runbook::{Call, ChildRunbook, Runbook, Step, Work};
+use crate::source::{Span, Spanned};
+use crate::system::Systems;
 use palisade_authority::{Bound, Capability, Grant, Rule, WorkingFolder};
+use palisade_model::id::ComponentName;
 use palisade_model::manifest::{InputSource, ruleset_type};
-use palisade_model::{ComponentId, LimitKind, SchemaRef, StepId, neutral};
+use palisade_model::{ComponentId, LimitKind, RunLimitKind, RunLimits, SchemaRef, SchemaReq, neutral};
 use palisade_schema::{ConfigSchema, Registry, SchemaError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// WCF's default for the duration of a run.
-const DEFAULT_WALL_MS: u64 = 300_000;
+/// WCF's default for the duration of a run, in milliseconds.
+const DEFAULT_DURATION_MS: u64 = 300_000;
 /// WCF's default for steps at once.
-const DEFAULT_CONCURRENCY: u32 = 10;
+const DEFAULT_CONCURRENCY: u64 = 10;
 
 /// What a plan is made from, beside the runbook.
 #[derive(Debug)]
@@ -33,14 +44,57 @@ pub struct PlanContext<'c> {
     pub components: &'c Components,
     /// The known schemas.
     pub schemas: &'c Registry,
-    /// What was found for each of [`wanted_rulesets`], by name and wanted type.
+    /// What was found for each of [`wanted_rulesets`], of the runbook and its children, by name and wanted type.
     pub rulesets: &'c BTreeMap<(RulesetName, String), RulesetLookup>,
-    /// The operator's ceilings; a kind that is absent has its default ceiling.
+    /// What was found for each of [`wanted_children`], by the name of the runbook's source and the path as written.
+    pub children: &'c BTreeMap<(String, String), ChildLookup>,
+    /// The systems that the operator set up.
+    pub systems: &'c Systems,
+    /// The operator's ceilings of attempts; a kind that is absent has its default ceiling.
     pub ceilings: &'c BTreeMap<LimitKind, u64>,
+    /// The operator's ceilings of runs; a kind that is absent has none.
+    pub run_ceilings: &'c RunLimits,
     /// The folder in which the run starts: paths are relative to it.
     pub folder: &'c WorkingFolder,
     /// What the operator granted for this run alone.
     pub allowed: &'c [Grant],
+}
+
+/// What was found for a child runbook.
+#[derive(Debug, Clone)]
+pub enum ChildLookup {
+    /// The runbook.
+    Found(Arc<Runbook>),
+    /// There is no such file.
+    Missing {
+        /// Where it was looked for.
+        tried: Vec<String>,
+    },
+    /// It has errors of its own, or can't be read; that has been told.
+    Unusable,
+}
+
+/// A child runbook that a runbook names by a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantedChild {
+    /// The path as written: relative, and never upwards.
+    pub path: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The child runbooks that the steps of a runbook name by files, each once.
+#[must_use]
+pub fn wanted_children(runbook: &Runbook) -> Vec<WantedChild> {
+    let mut wanted: Vec<WantedChild> = Vec::new();
+    for child in runbook.steps.iter().filter_map(Step::child) {
+        if let ChildRunbook::File(path) = &child.runbook
+            && !wanted.iter().any(|known| known.path == path.value)
+        {
+            wanted.push(WantedChild { path: path.value.clone(), span: path.span });
+        }
+    }
+    wanted
 }
 
 /// The rulesets that the steps of a runbook ask for, each once. What can't be understood is left out; [`plan`] tells.
@@ -48,10 +102,11 @@ pub struct PlanContext<'c> {
 pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<WantedRuleset> {
     let mut configs = Configs::default();
     let mut wanted: Vec<WantedRuleset> = Vec::new();
-    for call in runbook.steps.iter().filter_map(call) {
+    let undone = runbook.steps.iter().filter_map(|step| step.compensate.as_deref());
+    for call in runbook.steps.iter().chain(undone).filter_map(Step::call) {
         let Ok(component) = components.find(&call.component.value) else { continue };
         let Ok(schema) = configs.of(component) else { continue };
-        let (config, _) = config::prepare(schema, call, &runbook.source);
+        let (config, _) = config::prepare(schema, call, runbook.form, &runbook.source);
         for (_, kind, text, span) in named_rulesets(component, call, &config) {
             let Ok(name) = text.parse::<RulesetName>() else { continue };
             if !wanted.iter().any(|known| known.name == name && known.kind == kind) {
@@ -65,18 +120,14 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
 /// Makes the plan. Gives it only if nothing is wrong, and all diagnostics, warnings included.
 #[must_use]
 pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
-    let mut planner = Planner::new(runbook, context);
+    let mut planner = Planner::new(runbook, context, &[]);
     let plan = planner.plan();
-    let broken = planner.diagnostics.has_error()
-        || runbook.steps.iter().any(|step| matches!(step.work, Work::Broken | Work::NotAvailable));
+    let broken = planner.diagnostics.has_error() || runbook.steps.iter().any(is_broken);
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
 }
 
-fn call(step: &Step) -> Option<&Call> {
-    match &step.work {
-        Work::Source(call) | Work::Process(call) => Some(call),
-        Work::PassOn | Work::NotAvailable | Work::Broken => None,
-    }
+fn is_broken(step: &Step) -> bool {
+    matches!(step.work, Work::Broken) || step.compensate.as_deref().is_some_and(is_broken)
 }
 
 /// Port, wanted type, name as written and its place, of each ruleset that a config names.
@@ -106,21 +157,29 @@ impl Configs {
     }
 }
 
-/// What is known of a runbook's artifact while planning.
+/// What is known of an artifact or input of the runbook while planning.
 #[derive(Debug, Clone)]
 struct Made {
-    step: StepId,
-    port: String,
-    schema: SchemaRef,
+    source: BindingSource,
+    /// None = only the child that makes it will tell.
+    schema: Option<SchemaRef>,
+    /// Where its name stands.
+    span: Span,
+    labels: BTreeSet<String>,
 }
 
 struct Planner<'p> {
     runbook: &'p Runbook,
     context: &'p PlanContext<'p>,
+    /// The runbooks that this one is a child of, outermost first.
+    ancestors: &'p [&'p Runbook],
     diagnostics: Diagnostics,
     configs: Configs,
-    /// The artifacts planned so far, by name without case.
+    /// The inputs, and the artifacts planned so far, by name without case.
     made: BTreeMap<String, Made>,
+    /// The names that something reads, without case.
+    read: BTreeSet<String>,
+    inputs: Vec<PlannedInput>,
     steps: Vec<PlannedStep>,
     aliases: Vec<PlannedAlias>,
     rulesets: BTreeSet<PlannedRuleset>,
@@ -130,13 +189,16 @@ struct Planner<'p> {
 }
 
 impl<'p> Planner<'p> {
-    fn new(runbook: &'p Runbook, context: &'p PlanContext<'p>) -> Self {
+    fn new(runbook: &'p Runbook, context: &'p PlanContext<'p>, ancestors: &'p [&'p Runbook]) -> Self {
         Self {
             runbook,
             context,
+            ancestors,
             diagnostics: Diagnostics::default(),
             configs: Configs::default(),
             made: BTreeMap::new(),
+            read: BTreeSet::new(),
+            inputs: Vec::new(),
             steps: Vec::new(),
             aliases: Vec::new(),
             rulesets: BTreeSet::new(),
@@ -147,42 +209,114 @@ impl<'p> Planner<'p> {
 
     fn plan(&mut self) -> Plan {
         self.bound = self.capabilities();
+        self.declared_inputs();
         let order = order::order(self.runbook, &mut self.diagnostics);
         for &index in &order {
             if let Some(step) = self.runbook.steps.get(index) {
                 self.step(step);
             }
         }
-        if !self.runbook.steps.is_empty() && !self.runbook.steps.iter().any(|step| step.output) {
-            let span = self.runbook.steps.first().map(|step| step.id.span).unwrap_or_default();
-            let none =
-                Diagnostic::new(Code::NoOutput, &self.runbook.source, span, "no artifact of this runbook is an output")
-                    .with_help("say `output: true` where the result is wanted");
-            self.diagnostics.push(none);
-        }
+        self.outputs();
+        let limits = self.run_limits();
         Plan {
             v: FORM,
             name: self.runbook.name.clone(),
             description: self.runbook.description.clone(),
             contact: self.runbook.contact.clone(),
             runbook_digest: self.runbook.digest,
+            inputs: std::mem::take(&mut self.inputs),
             steps: std::mem::take(&mut self.steps),
             aliases: std::mem::take(&mut self.aliases),
             rulesets: std::mem::take(&mut self.rulesets).into_iter().collect(),
             schemas: std::mem::take(&mut self.schemas).into_iter().collect(),
-            limits: self.run_limits(),
+            limits,
+            duration_is_set: self.runbook.limits.contains_key(&RunLimitKind::MaxDuration),
         }
     }
 
-    fn run_limits(&self) -> RunLimits {
-        let settings = &self.runbook.settings;
-        let seconds = settings.timeout.as_ref().map(|timeout| timeout.value);
-        let concurrency = settings.max_concurrency.as_ref().map(|most| u32::try_from(most.value).unwrap_or(u32::MAX));
-        RunLimits {
-            wall_ms: seconds.map_or(DEFAULT_WALL_MS, |seconds| seconds.saturating_mul(1_000)),
-            wall_is_set: seconds.is_some(),
-            max_concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+    /// What the runbook states, WCF's defaults, and never more than the operator's ceilings.
+    fn run_limits(&mut self) -> RunLimits {
+        let mut limits: RunLimits = self.runbook.limits.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
+        for (kind, default) in
+            [(RunLimitKind::MaxDuration, DEFAULT_DURATION_MS), (RunLimitKind::MaxConcurrency, DEFAULT_CONCURRENCY)]
+        {
+            if limits.get(kind).is_none() {
+                limits.set(kind, default);
+            }
         }
+        for (kind, ceiling) in self.context.run_ceilings.iter() {
+            if let Some(stated) = self.runbook.limits.get(&kind).filter(|stated| stated.value > ceiling) {
+                let (wanted, ceiling) = (kind.show(stated.value), kind.show(ceiling));
+                let message = format!("`{kind}` of {wanted} is above the operator's ceiling; {ceiling} is in force");
+                self.say(Code::AboveCeiling, stated.span, message);
+            }
+        }
+        limits.meet(self.context.run_ceilings)
+    }
+
+    fn declared_inputs(&mut self) {
+        let runbook = self.runbook;
+        for declared in &runbook.inputs {
+            let name = &declared.name;
+            let Some(wanted) = &declared.schema else { continue };
+            let Some(schema) = self.resolve_schema(wanted) else { continue };
+            let mut labels = BTreeSet::from(["input".to_owned()]);
+            labels.extend(declared.sensitive.then(|| "sensitive".to_owned()));
+            if let Some(default) = &declared.default {
+                self.check_default(&schema, default);
+            }
+            let source = BindingSource::Input { name: name.value.clone() };
+            let made = Made { source, schema: Some(schema.clone()), span: name.span, labels };
+            self.made.insert(name.value.key(), made);
+            self.inputs.push(PlannedInput {
+                name: name.value.clone(),
+                schema,
+                declared: true,
+                optional: declared.optional,
+                default: declared.default.as_ref().map(|default| default.value.clone()),
+                sensitive: declared.sensitive,
+                description: declared.description.clone(),
+            });
+        }
+    }
+
+    fn check_default(&mut self, schema: &SchemaRef, default: &Spanned<Value>) {
+        let validator = self.context.schemas.get(schema).and_then(|known| known.document().ok());
+        let broken = validator.map(|validator| validator.violations(&default.value, 1)).unwrap_or_default();
+        if let Some(first) = broken.first() {
+            let place = neutral::line(first.pointer.trim_start_matches('/'), 80).replace('/', ".");
+            let place = if place.is_empty() { String::new() } else { format!(" at `{place}`") };
+            let message = format!("this is no `{schema}`{place}: {}", first.violation.message);
+            self.say(Code::BadValue, default.span, message);
+        }
+    }
+
+    /// The newest schema that a requirement accepts, fixed in the plan.
+    fn resolve_schema(&mut self, wanted: &Spanned<SchemaReq>) -> Option<SchemaRef> {
+        if let Some(known) = self.context.schemas.resolve(&wanted.value) {
+            let schema = known.name().clone();
+            self.schemas.insert(PlannedSchema { schema: schema.clone(), digest: known.digest() });
+            return Some(schema);
+        }
+        let names: Vec<String> = self.context.schemas.names().map(|name| name.name().to_owned()).collect();
+        let versions: Vec<String> = self
+            .context
+            .schemas
+            .names()
+            .filter(|name| name.name() == wanted.value.name())
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let help = match versions.is_empty() {
+            true => crate::nearest::nearest(wanted.value.name(), names.iter().map(String::as_str)).map_or_else(
+                || "`palisade schema list` shows what is known".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            ),
+            false => format!("known are {}", versions.join(", ")),
+        };
+        let message = format!("there is no schema `{}`", wanted.value);
+        let unknown = Diagnostic::new(Code::UnknownSchema, &self.runbook.source, wanted.span, message).with_help(help);
+        self.diagnostics.push(unknown);
+        None
     }
 
     fn capabilities(&mut self) -> Option<Bound> {
@@ -203,16 +337,13 @@ impl<'p> Planner<'p> {
         self.diagnostics.push(Diagnostic::new(code, &self.runbook.source, span, message));
     }
 
-    /// The component of a call; what is wrong with its name is told.
-    fn component(&mut self, call: &Call) -> Option<Arc<KnownComponent>> {
-        let name = neutral::line(&call.component.value.name, 80);
-        let span = call.component.span;
-        let of = |code, message: String| Diagnostic::new(code, &self.runbook.source, span, message);
-        let diagnostic = match self.context.components.find(&call.component.value) {
+    /// The component of that name; what is wrong with the name is told.
+    fn component(&mut self, wanted: &Spanned<ComponentName>) -> Option<Arc<KnownComponent>> {
+        let name = neutral::line(&wanted.value.name, 80);
+        let of = |code, message: String| Diagnostic::new(code, &self.runbook.source, wanted.span, message);
+        let diagnostic = match self.context.components.find(&wanted.value) {
             Ok(component) => return Some(Arc::clone(component)),
-            Err(NotFound::Wcf) => {
-                of(Code::WcfComponent, format!("`{name}` is a known WCF component, but not in this build"))
-            }
+            Err(NotFound::NotBuilt) => of(Code::WcfComponent, format!("`{name}` is known, but not in this build")),
             Err(NotFound::Version { known }) => {
                 of(Code::UnknownComponent, format!("`{name}` has not the version that is wanted"))
                     .with_help(format!("known are {}", known.join(", ")))
@@ -228,6 +359,22 @@ impl<'p> Planner<'p> {
         self.diagnostics.push(diagnostic);
         None
     }
+
+    /// Components that a child or an agent may use, each with the bytes that are meant.
+    fn allowed_components(&mut self, names: &[Spanned<ComponentName>]) -> Option<Vec<AllowedComponent>> {
+        let found: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let known = self.component(name)?;
+                Some(AllowedComponent {
+                    component: known.manifest.id.clone(),
+                    version: known.manifest.version.clone(),
+                    digest: known.digest,
+                })
+            })
+            .collect();
+        found.into_iter().collect()
+    }
 }
 
 /// An error with its causes, in one line.
@@ -240,6 +387,3 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests;

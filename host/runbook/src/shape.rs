@@ -1,18 +1,27 @@
 //! Taking values out of a YAML tree: what has the wrong type is reported, and reading goes on.
+//!
+//! The artifacts form is read as WCF reads it: `"7"` is a number where one is wanted, `yes` a truth value. The execution
+//! form is read as written.
 
 use crate::codes::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::nearest::suggestion;
+use crate::runbook::Form;
 use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Data, Entry, Node};
 use palisade_model::neutral;
+use palisade_model::unit::ParseAmountError;
 use palisade_schema::lax;
 
 /// Reads values and collects what is wrong with them.
 pub(crate) struct Shape<'s> {
     pub(crate) source: &'s Source,
     pub(crate) diagnostics: Diagnostics,
+    form: Form,
 }
+
+/// Words that YAML 1.1 takes for truth values and YAML 1.2 for texts.
+const TRUTH_WORDS: [&str; 4] = ["yes", "no", "on", "off"];
 
 /// What happens to keys that are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +33,16 @@ pub(crate) enum Unknown {
 }
 
 impl<'s> Shape<'s> {
-    pub(crate) fn new(source: &'s Source) -> Self {
-        Self { source, diagnostics: Diagnostics::default() }
+    pub(crate) fn new(source: &'s Source, form: Form) -> Self {
+        Self { source, diagnostics: Diagnostics::default(), form }
+    }
+
+    /// What happens to unknown keys where WCF ignores them and nobody else does.
+    pub(crate) fn unknown_keys(&self) -> Unknown {
+        match self.form {
+            Form::Artifacts => Unknown::Ignored,
+            Form::Execution => Unknown::Refused,
+        }
     }
 
     pub(crate) fn say(&mut self, code: Code, span: Span, message: impl AsRef<str>) {
@@ -95,8 +112,25 @@ impl<'s> Shape<'s> {
         self.source.span(span.start, span.start + length)
     }
 
+    /// The place of a character of a text value, from 0; the whole value where it is not written as it is read.
+    pub(crate) fn within(&self, text: &Spanned<String>, character: usize) -> Span {
+        let written = self.source.slice(text.span);
+        let Some(inner) = written.find(text.value.as_str()) else { return text.span };
+        let at = text.value.char_indices().nth(character).map_or(text.value.len(), |(at, _)| at);
+        let start = text.span.start + inner + at;
+        self.source
+            .span(start, start + text.value.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8))
+    }
+
     pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
         match &node.data {
+            Data::Text(text) if self.form == Form::Execution && self.is_truth_word(node) => {
+                let message = format!("{what} is `{text}`, which other readers of YAML take for a truth value");
+                let ambiguous = Diagnostic::new(Code::AmbiguousWord, self.source.name(), node.span, message)
+                    .with_help(format!("put it in quotes: \"{text}\""));
+                self.push(ambiguous);
+                None
+            }
             Data::Text(text) => Some(Spanned::new(text.clone(), node.span)),
             _ => {
                 self.wrong_type(node, what, "a text");
@@ -114,16 +148,39 @@ impl<'s> Shape<'s> {
     /// A truth value under a key that may be absent.
     pub(crate) fn flag(&mut self, node: &Node, key: &str, what: &str) -> bool {
         let Some(node) = node.get(key) else { return false };
-        let read = lax::boolean(&node.to_json());
+        let read = match (self.form, &node.data) {
+            (_, Data::Bool(truth)) => Some(*truth),
+            (Form::Artifacts, _) => lax::boolean(&node.to_json()),
+            (Form::Execution, _) => None,
+        };
         if read.is_none() {
-            self.wrong_type(node, &format!("`{key}` of {what}"), "a truth value");
+            let what = format!("`{key}` of {what}");
+            if self.is_truth_word(node) {
+                let message = format!("{what} must be a truth value, not the text `{}`", self.source.slice(node.span));
+                let wrong = Diagnostic::new(Code::WrongType, self.source.name(), node.span, message)
+                    .with_help("write `true` or `false`");
+                self.push(wrong);
+            } else {
+                self.wrong_type(node, &what, "a truth value");
+            }
         }
         read.unwrap_or_default()
     }
 
+    /// Whether a value was written as a plain `yes`, `no`, `on` or `off`.
+    fn is_truth_word(&self, node: &Node) -> bool {
+        let written = self.source.slice(node.span);
+        TRUTH_WORDS.iter().any(|word| word.eq_ignore_ascii_case(written))
+    }
+
     /// A whole number of at least 1.
     pub(crate) fn positive(&mut self, node: &Node, what: &str) -> Option<Spanned<u64>> {
-        let Some(number) = lax::integer(&node.to_json()) else {
+        let number = match (self.form, &node.data) {
+            (_, Data::Int(number)) => Some(*number),
+            (Form::Artifacts, _) => lax::integer(&node.to_json()),
+            (Form::Execution, _) => None,
+        };
+        let Some(number) = number else {
             self.wrong_type(node, what, "an integer");
             return None;
         };
@@ -133,6 +190,47 @@ impl<'s> Shape<'s> {
                 self.say(Code::BadValue, node.span, format!("{what} must be at least 1"));
                 None
             }
+        }
+    }
+
+    /// An amount with its unit, as `parse` reads it. `example` is one that could stand there.
+    pub(crate) fn amount(
+        &mut self,
+        node: &Node,
+        what: &str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<u64, ParseAmountError>,
+    ) -> Option<Spanned<u64>> {
+        let written = match &node.data {
+            Data::Text(text) => text.clone(),
+            Data::Int(number) => number.to_string(),
+            Data::Float(number) => number.to_string(),
+            _ => {
+                self.wrong_type(node, what, "an amount");
+                return None;
+            }
+        };
+        match parse(&written) {
+            Ok(value) => Some(Spanned::new(value, node.span)),
+            Err(error) => {
+                let message = format!("{what} can't be read as an amount: {error}");
+                let wrong = Diagnostic::new(Code::BadAmount, self.source.name(), node.span, message)
+                    .with_help(format!("write it as `{example}`"));
+                self.push(wrong);
+                None
+            }
+        }
+    }
+
+    /// A text, or a list of texts.
+    pub(crate) fn one_or_more(&mut self, node: &Node, what: &str) -> Vec<Spanned<String>> {
+        match &node.data {
+            Data::Text(_) => self.text(node, what).into_iter().collect(),
+            Data::List(list) if list.is_empty() => {
+                self.say(Code::BadValue, node.span, format!("{what} is empty"));
+                Vec::new()
+            }
+            _ => self.texts(node, what).unwrap_or_default(),
         }
     }
 

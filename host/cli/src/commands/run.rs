@@ -7,15 +7,16 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::interrupt;
 use crate::output;
-use crate::render::{console, diagnostics, progress::Progress};
-use crate::rulesets::{self, FoundRulesets, RulesetFolders};
+use crate::planning::{self, PlanningArgs};
+use crate::render::{console, progress::Progress};
+use crate::rulesets;
 use crate::workspace::Workspace;
-use palisade_authority::{Grant, Use, authorise};
+use palisade_authority::{Use, authorise};
 use palisade_engine::{Cancel, Observer, Ran, RunRequest, Silent};
 use palisade_model::record::RunRecord;
 use palisade_model::{neutral, strict_json};
 use palisade_report::TextStyle;
-use palisade_runbook::{Plan, PlanContext, Source, parse, plan, wanted_rulesets};
+use palisade_runbook::{Code, Plan, Severity};
 use serde_json::Value;
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -34,13 +35,24 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     }
     let source = rulesets::source(&args.runbook)?;
     let workspace = Workspace::open(&context.settings)?;
-    let planned = plan_runbook(context, args, &workspace, &source)?;
-    deny_early(&planned.plan)?;
+    let planning = PlanningArgs { rulesets: &args.rulesets, allow: &args.allow };
+    let mut reading = planning::read(&workspace, &context.settings, planning, &source)?;
+    // What this build can only plan would be no run but a half.
+    for (_, told) in &mut reading.told {
+        if told.code == Code::PlannedOnly {
+            told.severity = Severity::Error;
+        }
+    }
+    let errors = reading.show(&context.settings);
+    let Some(plan) = reading.plan.take().filter(|_| errors == 0) else {
+        return Err(planning::unusable(&workspace, source.name(), &reading, errors));
+    };
+    deny_early(&plan)?;
     let engine = workspace.engine(args.threads)?;
     let request = RunRequest {
-        plan: &planned.plan,
+        plan: &plan,
         runbook: source.text().as_bytes(),
-        rulesets: &planned.found.rulesets,
+        rulesets: &reading.found.rulesets,
         schemas: &workspace.schemas,
         folder: &context.settings.working_dir,
         allowed: args.allow.clone(),
@@ -52,82 +64,22 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let observer: &dyn Observer = if args.quiet { &Silent } else { &progress };
     let mut ran =
         engine.run(&request, observer, &cancel).map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
-    ran.record.warnings = planned.warnings.into_iter().chain(engine.take_warnings()).collect();
+    let warnings =
+        reading.told.iter().map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message));
+    ran.record.warnings = warnings.chain(engine.take_warnings()).collect();
     let documents = open_all(engine.store(), &workspace.schemas, &ran.exports)?;
     tell(context, args, &ran, &documents, export.as_ref())?;
     Ok(exit_code(args, &ran.record, &documents))
 }
 
-/// A plan, and what it was made from.
-struct Planned {
-    plan: Plan,
-    found: FoundRulesets,
-    warnings: Vec<String>,
-}
-
-fn plan_runbook(
-    context: &Context,
-    args: &RunArgs,
-    workspace: &Workspace,
-    source: &Source,
-) -> Result<Planned, CliError> {
-    let grant = |text: &String| {
-        Grant::parse(&workspace.folder, text.as_bytes())
-            .map_err(|error| CliError::usage(format!("--allow {}: {error}", neutral::line(text, 200))))
-    };
-    let allowed = args.allow.iter().map(grant).collect::<Result<Vec<_>, _>>()?;
-    let components = workspace.components(&context.settings, &allowed)?;
-    let folders = RulesetFolders::new(&args.rulesets, &context.settings)?;
-    let (runbook, mut told) = parse(source, &context.settings.variables);
-    let mut found = FoundRulesets::default();
-    let mut planned = None;
-    if let Some(runbook) = &runbook {
-        found = folders.find(wanted_rulesets(runbook, &components), &workspace.schemas);
-        let (plan, more) = plan(
-            runbook,
-            &PlanContext {
-                components: &components,
-                schemas: &workspace.schemas,
-                rulesets: &found.lookups,
-                ceilings: &context.settings.ceilings,
-                folder: &workspace.folder,
-                allowed: &allowed,
-            },
-        );
-        told.extend(more);
-        planned = plan;
-    }
-    let all =
-        || found.diagnostics.iter().map(|(file, told)| (file, told)).chain(told.iter().map(|told| (source, told)));
-    let errors = diagnostics::show(all(), context.settings.colour_stderr);
-    let what = source.name();
-    match planned.filter(|_| errors == 0) {
-        Some(plan) => {
-            let warnings =
-                all().map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message)).collect();
-            Ok(Planned { plan, found, warnings })
-        }
-        None if workspace.catalogue.list().iter().all(|entry| !entry.first_party) => {
-            Err(CliError::usage(format!("{what} can't be run: this palisade was built without its components"))
-                .help("build them first: `cargo xtask plugins`, then build palisade again"))
-        }
-        None => {
-            let count = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
-            let mut error = CliError::usage(format!("{what} has {count}; nothing was started"));
-            error.diagnostics = all().filter_map(|(_, told)| serde_json::to_value(told).ok()).collect();
-            Err(error)
-        }
-    }
-}
-
 /// Refuses a run whose config names a path that it may not reach, before anything starts.
 fn deny_early(plan: &Plan) -> Result<(), CliError> {
-    for step in &plan.steps {
-        let files = step.paths.iter().map(|named| (&named.pointer, Use::FsRead { path: named.path.clone() }));
+    for (step, call) in plan.steps.iter().filter_map(|step| Some((step, step.call()?))) {
+        let files = call.paths.iter().map(|named| (&named.pointer, Use::FsRead { path: named.path.clone() }));
         let databases =
-            step.connections.iter().map(|named| (&named.pointer, Use::Sql { database: named.path.clone() }));
+            call.connections.iter().map(|named| (&named.pointer, Use::Sql { database: named.path.clone() }));
         for (pointer, wanted) in files.chain(databases) {
-            let decision = authorise(&step.authority, &wanted);
+            let decision = authorise(&call.authority, &wanted);
             if let Some(why) = decision.denial() {
                 let message = format!("step `{}` may not read what `{pointer}` of its config names: {why}", step.id);
                 let error = CliError::new(ExitCode::Denied, message);

@@ -1,44 +1,43 @@
-//! The order of the steps: each after those it reads from, else as written. Missing references and circles are told.
+//! The order of the steps: each after those it waits for, else as written. Missing references, references to what comes
+//! later and circles are told.
 
 use crate::codes::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::nearest::suggestion;
-use crate::runbook::Runbook;
+use crate::runbook::{Form, Runbook, Step};
+use crate::source::Span;
 use palisade_model::neutral;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A step that another waits for, and where that is written.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    step: usize,
+    span: Span,
+}
+
 /// Gives the indexes of the steps in their order; steps in or behind a circle are left out.
 pub(super) fn order(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<usize> {
-    let by_name: BTreeMap<String, usize> =
-        runbook.steps.iter().enumerate().map(|(index, step)| (step.id.value.key(), index)).collect();
-    let reads: Vec<Vec<usize>> = runbook
-        .steps
-        .iter()
-        .map(|step| {
-            let known = step.inputs.iter().filter_map(|input| by_name.get(&input.value.to_lowercase()).copied());
-            known.collect()
-        })
-        .collect();
-    missing(runbook, &by_name, diagnostics);
-    let mut readers = vec![Vec::new(); reads.len()];
-    let mut waits: Vec<usize> = reads.iter().map(Vec::len).collect();
-    for (reader, read) in
-        reads.iter().enumerate().flat_map(|(reader, reads)| reads.iter().map(move |&read| (reader, read)))
+    let waits = waits(runbook, diagnostics);
+    let mut readers = vec![Vec::new(); waits.len()];
+    let mut open: Vec<usize> = waits.iter().map(Vec::len).collect();
+    for (reader, wait) in
+        waits.iter().enumerate().flat_map(|(reader, waits)| waits.iter().map(move |wait| (reader, wait)))
     {
-        if let Some(readers) = readers.get_mut(read) {
+        if let Some(readers) = readers.get_mut(wait.step) {
             readers.push(reader);
         }
     }
-    let mut done = vec![false; reads.len()];
-    let mut order = Vec::with_capacity(reads.len());
-    let mut ready: BTreeSet<usize> = (0..reads.len()).filter(|&index| waits.get(index) == Some(&0)).collect();
+    let mut done = vec![false; waits.len()];
+    let mut order = Vec::with_capacity(waits.len());
+    let mut ready: BTreeSet<usize> = (0..waits.len()).filter(|&index| open.get(index) == Some(&0)).collect();
     while let Some(index) = ready.pop_first() {
         if let Some(slot) = done.get_mut(index) {
             *slot = true;
         }
         order.push(index);
         for &reader in readers.get(index).into_iter().flatten() {
-            if let Some(count) = waits.get_mut(reader) {
+            if let Some(count) = open.get_mut(reader) {
                 *count = count.saturating_sub(1);
                 if *count == 0 {
                     ready.insert(reader);
@@ -46,69 +45,126 @@ pub(super) fn order(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<usi
             }
         }
     }
-    circles(runbook, &reads, &done, diagnostics);
+    circles(runbook, &waits, &done, diagnostics);
     order
 }
 
-fn missing(runbook: &Runbook, by_name: &BTreeMap<String, usize>, diagnostics: &mut Diagnostics) {
-    let names: Vec<&str> = runbook.steps.iter().map(|step| step.id.value.as_str()).collect();
-    for input in runbook.steps.iter().flat_map(|step| &step.inputs) {
-        if by_name.contains_key(&input.value.to_lowercase()) || diagnostics.is_full() {
-            continue;
+/// What each step waits for. What is missing or comes too late is told and left out.
+fn waits(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<Vec<Wait>> {
+    let makers: BTreeMap<String, usize> = runbook
+        .steps
+        .iter()
+        .enumerate()
+        .flat_map(|(index, step)| step.artifacts().into_iter().map(move |name| (name.value.key(), index)))
+        .collect();
+    let ids: BTreeMap<String, usize> =
+        runbook.steps.iter().enumerate().map(|(index, step)| (step.id.value.key(), index)).collect();
+    let given: BTreeSet<String> = runbook.inputs.iter().map(|input| input.name.value.key()).collect();
+    let mut all = Vec::with_capacity(runbook.steps.len());
+    for (index, step) in runbook.steps.iter().enumerate() {
+        let mut waits = Vec::new();
+        for needed in step.needs() {
+            let key = needed.value.to_lowercase();
+            match makers.get(&key) {
+                Some(&maker) => waits.push(Wait { step: maker, span: needed.span }),
+                None if given.contains(&key) => {}
+                None => missing(runbook, needed.value, needed.span, &ids, diagnostics),
+            }
         }
-        let shown = neutral::line(&input.value, 60);
-        let declared = runbook.inputs.iter().any(|declared| declared.name.value == input.value);
-        let diagnostic = if declared {
-            let message = format!("`{shown}` is an input of the runbook, which this build can't be given");
-            Diagnostic::new(Code::NotAvailable, &runbook.source, input.span, message)
-        } else {
-            let message = format!("there is no artifact `{shown}`");
-            Diagnostic::new(Code::UnknownReference, &runbook.source, input.span, message)
-                .with_help_if(suggestion(&input.value, names.iter().copied()))
-        };
-        diagnostics.push(diagnostic);
+        for after in &step.after {
+            match ids.get(&after.value.to_lowercase()) {
+                Some(&maker) => waits.push(Wait { step: maker, span: after.span }),
+                None => {
+                    let message = format!("there is no step `{}`", neutral::line(&after.value, 60));
+                    let known = runbook.steps.iter().map(|step| step.id.value.as_str());
+                    let unknown = Diagnostic::new(Code::UnknownReference, &runbook.source, after.span, message)
+                        .with_help_if(suggestion(&after.value, known));
+                    diagnostics.push(unknown);
+                }
+            }
+        }
+        if runbook.form == Form::Execution {
+            waits.retain(|wait| {
+                let earlier = wait.step < index;
+                if !earlier {
+                    later(runbook, step, *wait, diagnostics);
+                }
+                earlier
+            });
+        }
+        all.push(waits);
     }
+    all
+}
+
+fn missing(runbook: &Runbook, name: &str, span: Span, ids: &BTreeMap<String, usize>, diagnostics: &mut Diagnostics) {
+    if diagnostics.is_full() {
+        return;
+    }
+    let called = ids.get(&name.to_lowercase()).and_then(|&index| runbook.steps.get(index)).map(|step| {
+        let names: Vec<String> = step.artifacts().iter().map(|name| format!("`{}`", name.value)).collect();
+        match names.is_empty() {
+            true => format!("the step `{}` makes no artifact", step.id.value),
+            false => format!("what the step `{}` makes is called {}", step.id.value, names.join(", ")),
+        }
+    });
+    let artifacts = runbook.steps.iter().flat_map(Step::artifacts).map(|name| name.value.as_str());
+    let known: Vec<&str> = artifacts.chain(runbook.inputs.iter().map(|input| input.name.value.as_str())).collect();
+    let message = format!("there is no artifact `{}`", neutral::line(name, 60));
+    let unknown = Diagnostic::new(Code::UnknownReference, &runbook.source, span, message)
+        .with_help_if(called.or_else(|| suggestion(name, known.iter().copied())));
+    diagnostics.push(unknown);
+}
+
+fn later(runbook: &Runbook, step: &Step, wait: Wait, diagnostics: &mut Diagnostics) {
+    let Some(maker) = runbook.steps.get(wait.step) else { return };
+    let (message, help) = if std::ptr::eq(maker, step) {
+        (format!("step `{}` refers to itself", step.id.value), "a step can use only what earlier steps make")
+    } else {
+        let message = format!("step `{}` refers to step `{}`, which comes later", step.id.value, maker.id.value);
+        (message, "move it behind the step that it needs: a runbook reads from top to bottom")
+    };
+    let later = Diagnostic::new(Code::LaterReference, &runbook.source, wait.span, message)
+        .with_label(maker.id.span, "comes here")
+        .with_help(help);
+    diagnostics.push(later);
 }
 
 /// Tells each circle once, as the way that closes it.
-fn circles(runbook: &Runbook, reads: &[Vec<usize>], done: &[bool], diagnostics: &mut Diagnostics) {
+fn circles(runbook: &Runbook, waits: &[Vec<Wait>], done: &[bool], diagnostics: &mut Diagnostics) {
     let open = |index: usize| done.get(index) == Some(&false);
     // Which walk came by; 0 = none. A walk that meets an earlier one ends: that one found the circle.
-    let mut walks = vec![0_usize; reads.len()];
-    for start in (0..reads.len()).filter(|&start| open(start)) {
+    let mut walks = vec![0_usize; waits.len()];
+    for start in (0..waits.len()).filter(|&start| open(start)) {
         let walk = start + 1;
         let mut way = Vec::new();
         let mut next = Some(start);
-        // Every open step reads from an open step, so walking on must come back to one that was seen.
+        // Every open step waits for an open step, so walking on must come back to one that was seen.
         while let Some(index) = next {
             let Some(mark) = walks.get_mut(index).filter(|mark| **mark == 0) else { break };
             *mark = walk;
             way.push(index);
-            next = reads.get(index).and_then(|reads| reads.iter().copied().find(|&read| open(read)));
+            next = waits.get(index).and_then(|waits| waits.iter().map(|wait| wait.step).find(|&step| open(step)));
         }
         let closing = next.filter(|&index| walks.get(index) == Some(&walk));
         if let Some(first) = closing.and_then(|index| way.iter().position(|&seen| seen == index)) {
-            diagnostics.push(circle_diagnostic(runbook, way.get(first..).unwrap_or_default()));
+            diagnostics.push(circle_diagnostic(runbook, waits, way.get(first..).unwrap_or_default()));
         }
     }
 }
 
 /// Begins with the step that is written first.
-fn circle_diagnostic(runbook: &Runbook, circle: &[usize]) -> Diagnostic {
+fn circle_diagnostic(runbook: &Runbook, waits: &[Vec<Wait>], circle: &[usize]) -> Diagnostic {
     let at = circle.iter().enumerate().min_by_key(|&(_, index)| index).map_or(0, |(at, _)| at);
-    let steps: Vec<_> = circle.iter().filter_map(|&index| runbook.steps.get(index)).collect();
-    let steps: Vec<_> = steps.iter().cycle().skip(at).take(steps.len() + 1).collect();
-    let names: Vec<String> = steps.iter().map(|step| format!("`{}`", step.id.value)).collect();
+    let around: Vec<usize> = circle.iter().copied().cycle().skip(at).take(circle.len() + 1).collect();
+    let name = |index: usize| runbook.steps.get(index).map_or_else(String::new, |step| format!("`{}`", step.id.value));
+    let names: Vec<String> = around.iter().map(|&index| name(index)).collect();
     let message = format!("artifacts depend on each other in a circle: {}", names.join(" reads "));
-    let links: Vec<_> = steps
-        .windows(2)
-        .filter_map(|pair| {
-            let (reader, read) = (pair.first()?, pair.last()?);
-            let input = reader.inputs.iter().find(|input| input.value.to_lowercase() == read.id.value.key())?;
-            Some((input.span, format!("`{}` reads `{}`", reader.id.value, read.id.value)))
-        })
-        .collect();
-    let mut links = links.into_iter();
+    let mut links = around.windows(2).filter_map(|pair| {
+        let (&reader, &read) = (pair.first()?, pair.last()?);
+        let wait = waits.get(reader)?.iter().find(|wait| wait.step == read)?;
+        Some((wait.span, format!("{} reads {}", name(reader), name(read))))
+    });
     let span = links.next().map(|(span, _)| span).unwrap_or_default();
     links.fold(Diagnostic::new(Code::Cycle, &runbook.source, span, message), |diagnostic, (span, text)| {
         diagnostic.with_label(span, text)

@@ -1,46 +1,53 @@
-//! Planning one step: its component, config, rulesets, limits, what it names, and its authority.
+//! Planning one step, whatever it does.
 
-use super::{Made, Planner, named_rulesets, with_causes};
+use super::Planner;
+use super::call::{PlannedParts, Role};
+use super::condition::Latest;
 use crate::codes::Code;
-use crate::components::KnownComponent;
-use crate::config;
 use crate::diagnostic::Diagnostic;
-use crate::nearest::nearest;
 use crate::plan::{
-    Binding, BindingSource, NamedConnection, NamedPath, PlannedAlias, PlannedOutput, PlannedRuleset, PlannedSchema,
-    PlannedStep,
+    Binding, BindingSource, PlannedAlias, PlannedBody, PlannedOutput, PlannedRetry, PlannedStep, PlannedWork,
 };
-use crate::ruleset::{RulesetLookup, RulesetName, RulesetNameError};
-use crate::runbook::{Call, Step, Work};
-use crate::source::Span;
-use palisade_authority::{Bound, NamedByConfig, ScopedPath};
-use palisade_model::manifest::{InputSource, OutputPort, Power, marked};
-use palisade_model::{LimitKind, Limits, SchemaRef, StepId, neutral};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use crate::runbook::{Agent, Body, Call, Step, Work};
+use crate::source::{Span, Spanned};
+use crate::yaml::Node;
+use palisade_model::manifest::InputSource;
+use palisade_model::{RunLimits, StepId, neutral};
+use std::collections::BTreeSet;
 
-/// What the values of a config name.
-#[derive(Default)]
-struct Named {
-    paths: Vec<NamedPath>,
-    connections: Vec<NamedConnection>,
-    powers: Vec<NamedByConfig>,
+/// Items of a map at once, if nobody says how many.
+const DEFAULT_MAP_CONCURRENCY: u32 = 10;
+/// Milliseconds before a second attempt, if nobody says how many.
+const DEFAULT_BACKOFF_MS: u64 = 1_000;
+
+/// What a step does, with what it reads and makes.
+struct Planned {
+    work: PlannedWork,
+    inputs: Vec<Binding>,
+    outputs: Vec<PlannedOutput>,
+    labels: BTreeSet<String>,
+}
+
+impl Planned {
+    fn of(parts: PlannedParts, work: impl FnOnce(crate::plan::PlannedCall) -> PlannedWork) -> Self {
+        Self { work: work(parts.call), inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels }
+    }
 }
 
 impl Planner<'_> {
     pub(super) fn step(&mut self, step: &Step) {
-        match &step.work {
-            Work::Source(call) => self.component_step(step, call, true),
-            Work::Process(call) => self.component_step(step, call, false),
-            Work::PassOn => self.pass_on(step),
-            Work::NotAvailable | Work::Broken => {}
+        if matches!(step.work, Work::PassOn) {
+            self.pass_on(step);
+        } else if let Some(planned) = self.planned_step(step) {
+            self.steps.push(planned);
         }
     }
 
     /// An artifact that is another under a second name.
     fn pass_on(&mut self, step: &Step) {
-        let [input] = step.inputs.as_slice() else {
-            if let Some(second) = step.inputs.get(1) {
+        let names: Vec<&Spanned<String>> = step.inputs.names().collect();
+        let [input] = names.as_slice() else {
+            if let Some(second) = names.get(1) {
                 let message = format!("`{}` has several inputs but no `process` that could read them", step.id.value);
                 let diagnostic = Diagnostic::new(Code::ManyWithoutProcess, &self.runbook.source, second.span, message)
                     .with_help("list the inputs at the artifact whose `process` reads them");
@@ -48,262 +55,292 @@ impl Planner<'_> {
             }
             return;
         };
-        let Some(made) = self.made.get(&input.value.to_lowercase()).cloned() else { return };
-        self.check_output_schema(step, &made.schema, &input.value);
+        let Some(mut made) = self.reads(&input.value) else { return };
+        let Some(schema) = self.known_schema(input, &made) else { return };
+        self.check_output_schema(step, &schema, &input.value);
         self.aliases.push(PlannedAlias {
             artifact: step.id.value.clone(),
             title: step.title.clone(),
             description: step.description.clone(),
             contact: step.contact.clone(),
-            step: made.step.clone(),
-            port: made.port.clone(),
-            schema: made.schema.clone(),
-            exported: step.output,
+            source: made.source.clone(),
+            schema,
+            exported: step.exported,
             optional: step.optional,
         });
+        made.span = step.id.span;
         self.made.insert(step.id.value.key(), made);
     }
 
-    fn component_step(&mut self, step: &Step, call: &Call, is_source: bool) {
-        let Some(component) = self.component(call) else { return };
-        let manifest = &component.manifest;
-        let Ok(id) = step.id.value.as_str().parse::<StepId>() else { return };
-        let reads = manifest.inputs.iter().any(|port| matches!(port.source, InputSource::Runbook { .. }));
-        if is_source == reads {
-            let name = &call.component.value.name;
-            let (message, help) = if is_source {
-                (
-                    format!("`{name}` reads artifacts, so it can't be a `source`"),
-                    "give it `inputs` and make it the `process`",
-                )
-            } else {
-                (
-                    format!("`{name}` reads no artifacts, so it can't be a `process`"),
-                    "make it the `source`, without `inputs`",
-                )
-            };
-            let wrong =
-                Diagnostic::new(Code::WrongRole, &self.runbook.source, call.component.span, message).with_help(help);
-            self.diagnostics.push(wrong);
-        }
-        let inputs = if is_source == reads { None } else { self.bind(step, call, &component) };
-        let config = self.config(call, &component);
-        // What it makes is known even if something else is wrong, so that its readers can be checked.
-        let Some(output) = self.output_port(step, &component) else { return };
-        self.made.insert(
-            step.id.value.key(),
-            Made { step: id.clone(), port: output.name.clone(), schema: output.schema.clone() },
-        );
-        let limits = self.limits(step, &component);
-        let Some(config) = config else { return };
-        let rulesets = self.bind_rulesets(call, &component, &config);
-        let named = self.named(call, &component, &config);
-        let (Some(mut inputs), Some(rulesets), Some(named)) = (inputs, rulesets, named) else { return };
-        inputs.extend(rulesets);
-        let place = |binding: &Binding| manifest.inputs.iter().position(|port| port.name == binding.port);
-        inputs.sort_by_key(place);
-        let mut authority = component.granted.clone().meet(Bound::of_manifest(manifest));
-        if let Some(bound) = &self.bound {
-            authority = authority.meet(bound.clone());
-        }
-        self.steps.push(PlannedStep {
-            id,
+    fn planned_step(&mut self, step: &Step) -> Option<PlannedStep> {
+        let planned = self.work(step);
+        let mut labels = planned.as_ref().map(|planned| planned.labels.clone()).unwrap_or_default();
+        let when = step.when.as_ref().map(|when| {
+            if when.value.constant() == Some(false) {
+                let message =
+                    format!("`when` never holds, so step `{}` and all that needs it never run", step.id.value);
+                self.say(Code::NeverRuns, when.span, message);
+            }
+            self.condition(when, None, &mut labels)
+        });
+        let when = match when {
+            Some(None) => return None,
+            Some(planned) => planned,
+            None => None,
+        };
+        let compensate = step.compensate.as_deref().map(|undo| self.compensation(undo));
+        self.later_work(step);
+        let planned = planned?;
+        let compensate = match compensate {
+            Some(undo) => Some(Box::new(undo?)),
+            None => None,
+        };
+        let runbook = self.runbook;
+        let find = |name: &Spanned<String>| {
+            let key = name.value.to_lowercase();
+            runbook.steps.iter().find(|step| step.id.value.key() == key).map(|step| StepId::from(step.id.value.clone()))
+        };
+        Some(PlannedStep {
+            id: StepId::from(step.id.value.clone()),
             title: step.title.clone(),
             description: step.description.clone(),
             contact: step.contact.clone(),
-            component: manifest.id.clone(),
-            version: manifest.version.clone(),
-            component_digest: component.digest,
-            first_party: component.first_party,
-            config,
-            inputs,
-            outputs: outputs(step, &component, &output),
-            per_item: manifest.inputs.iter().filter(|port| port.per_item).map(|port| port.name.clone()).collect(),
-            limits,
-            authority: authority.meet(Bound::of_config(&named.powers, self.context.allowed)),
-            paths: named.paths,
-            connections: named.connections,
-            exported: step.output,
+            work: planned.work,
+            inputs: planned.inputs,
+            outputs: planned.outputs,
+            when,
+            after: step.after.iter().filter_map(find).collect(),
+            retry: step.retry.as_ref().map(|retry| PlannedRetry {
+                max_attempts: u32::try_from(retry.max_attempts.value).unwrap_or(u32::MAX),
+                backoff_ms: retry.backoff_ms.as_ref().map_or(DEFAULT_BACKOFF_MS, |backoff| backoff.value),
+                on: retry.on.iter().map(|kind| kind.value.clone()).collect(),
+            }),
+            compensate,
             optional: step.optional,
-        });
+            labels,
+        })
     }
 
-    fn config(&mut self, call: &Call, component: &KnownComponent) -> Option<Value> {
-        let schema = match self.configs.of(component) {
-            Ok(schema) => schema,
-            Err(error) => {
-                let message =
-                    format!("the config schema of `{}` can't be used: {error}", component.manifest.versioned_id());
-                self.say(Code::ConfigSchema, call.component.span, message);
-                return None;
+    /// The step that undoes another. What it makes is nobody's to read.
+    fn compensation(&mut self, undo: &Step) -> Option<PlannedStep> {
+        let before = self.made.clone();
+        let planned = self.planned_step(undo);
+        self.made = before;
+        planned
+    }
+
+    fn work(&mut self, step: &Step) -> Option<Planned> {
+        match &step.work {
+            Work::Source(call) => {
+                let parts = self.component_call(step, call, Role::Source)?;
+                Some(Planned::of(parts, |call| PlannedWork::Component { call }))
             }
-        };
-        let (config, diagnostics) = config::prepare(schema, call, &self.runbook.source);
-        let good = !diagnostics.iter().any(Diagnostic::is_error);
-        self.diagnostics.extend(diagnostics);
-        good.then_some(config)
-    }
-
-    /// The port whose output is the step's artifact: the one that `output_schema` names, else the first.
-    fn output_port(&mut self, step: &Step, component: &KnownComponent) -> Option<OutputPort> {
-        let ports = &component.manifest.outputs;
-        for port in ports {
-            self.fix_schema(step.id.span, &port.schema);
-        }
-        let wanted = step.output_schema.as_ref();
-        let asked = ports.iter().find(|port| wanted.is_some_and(|wanted| wanted.value.accepts(&port.schema)));
-        let port = asked.or_else(|| ports.first())?;
-        self.check_output_schema(step, &port.schema, &component.manifest.id.to_string());
-        Some(port.clone())
-    }
-
-    fn check_output_schema(&mut self, step: &Step, schema: &SchemaRef, maker: &str) {
-        let Some(wanted) = step.output_schema.as_ref().filter(|wanted| !wanted.value.accepts(schema)) else { return };
-        let message = format!(
-            "`output_schema` of `{}` says `{}`, but `{}` makes `{schema}`",
-            step.id.value,
-            wanted.value,
-            neutral::line(maker, 80)
-        );
-        let diagnostic = Diagnostic::new(Code::OutputSchema, &self.runbook.source, wanted.span, message)
-            .with_help("`output_schema` asserts, it does not convert: leave it away or name the schema that is made");
-        self.diagnostics.push(diagnostic);
-    }
-
-    fn fix_schema(&mut self, span: Span, schema: &SchemaRef) {
-        match self.context.schemas.get(schema) {
-            Some(known) => {
-                self.schemas.insert(PlannedSchema { schema: schema.clone(), digest: known.digest() });
+            Work::Process(call) => {
+                let parts = self.component_call(step, call, Role::Process)?;
+                Some(Planned::of(parts, |call| PlannedWork::Component { call }))
             }
-            None => self.say(Code::OutputSchema, span, format!("the schema `{schema}` is not registered")),
-        }
-    }
-
-    fn limits(&mut self, step: &Step, component: &KnownComponent) -> Limits {
-        let asked: BTreeMap<LimitKind, u64> = step.limits.iter().map(|(&kind, asked)| (kind, asked.value)).collect();
-        let limits = Limits::settle(&component.manifest.limits, &asked, self.context.ceilings);
-        for (&kind, asked) in &step.limits {
-            let in_force = limits.get(kind);
-            if asked.value > in_force.value {
-                let message = format!(
-                    "`{}` of {} is above the operator's ceiling; {} is in force",
-                    kind.key(),
-                    kind.show(asked.value),
-                    kind.show(in_force.value)
-                );
-                self.say(Code::AboveCeiling, asked.span, message);
+            Work::System { name } => self.system(step, name),
+            Work::Map { body, max_items, max_concurrency, span } => {
+                let max_items = self.bound(step, max_items.as_ref(), *span, "map", "max_items");
+                let (body, planned) = self.body(step, body)?;
+                self.one_input(step, &planned, "a map goes over the items of one input");
+                let most = max_concurrency.as_ref().map(|most| u32::try_from(most.value).unwrap_or(u32::MAX));
+                let max_concurrency = most.unwrap_or(DEFAULT_MAP_CONCURRENCY);
+                let work = PlannedWork::Map { body, max_items: max_items?, max_concurrency };
+                Some(Planned { work, ..planned })
             }
-        }
-        limits
-    }
-
-    fn bind_rulesets(&mut self, call: &Call, component: &KnownComponent, config: &Value) -> Option<Vec<Binding>> {
-        let mut bindings = Vec::new();
-        let mut good = true;
-        for (port, kind, text, span) in named_rulesets(component, call, config) {
-            match self.ruleset(&kind, &text, span) {
-                Some(ruleset) => {
-                    let source = BindingSource::Ruleset { name: ruleset.name.clone(), digest: ruleset.digest };
-                    bindings.push(Binding { port, source, schema: ruleset.schema.clone() });
-                    self.fix_schema(span, &ruleset.schema);
-                    self.rulesets.insert(ruleset);
-                }
-                None => good = false,
+            Work::Loop { body, until, max_iterations, span } => {
+                let most = self.bound(step, max_iterations.as_ref(), *span, "loop", "max_iterations");
+                let (body, mut planned) = self.body(step, body)?;
+                self.one_input(step, &planned, "a loop feeds what it makes to one input");
+                let port = self.loop_port(step, &planned)?;
+                let until = self.until(step, until.as_ref()?, &mut planned)?;
+                let max_iterations = u32::try_from(most?).unwrap_or(u32::MAX);
+                let work = PlannedWork::Loop { body, until, max_iterations, port };
+                Some(Planned { work, ..planned })
             }
-        }
-        good.then_some(bindings)
-    }
-
-    fn ruleset(&mut self, kind: &str, text: &str, span: Span) -> Option<PlannedRuleset> {
-        let name = match text.parse::<RulesetName>() {
-            Ok(name) => name,
-            Err(error) => {
-                let code = match error {
-                    RulesetNameError::Provider { .. } => Code::RulesetProvider,
-                    _ => Code::BadRulesetName,
+            Work::Child(child) => {
+                let parts = self.child(step, child)?;
+                let work = PlannedWork::Child { child: parts.child };
+                Some(Planned { work, inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels })
+            }
+            Work::Approval(approval) => {
+                let mut labels = BTreeSet::new();
+                let inputs = self.shown(step, &mut labels)?;
+                let work = PlannedWork::Approval {
+                    message: approval.message.value.clone(),
+                    approvers: approval.approvers.iter().map(|name| name.value.clone()).collect(),
+                    expires_ms: approval.expires_ms.as_ref().map(|expires| expires.value),
                 };
-                self.say(code, span, error.to_string());
-                return None;
+                Some(Planned { work, inputs, outputs: Vec::new(), labels })
             }
-        };
+            Work::Agent(agent) => self.agent(step, agent),
+            Work::Reuse { from_run, artifact } => {
+                let schema = self.resolve_schema(step.output_schema.as_ref()?)?;
+                let labels = BTreeSet::new();
+                self.note_output(step, &step.id, "reused", Some(schema.clone()), &labels);
+                let output = PlannedOutput {
+                    port: "reused".to_owned(),
+                    artifact: Some(step.id.value.clone()),
+                    schema,
+                    exported: step.exported,
+                };
+                let work = PlannedWork::Reuse { from_run: from_run.value.clone(), artifact: artifact.value.clone() };
+                Some(Planned { work, inputs: Vec::new(), outputs: vec![output], labels })
+            }
+            Work::PassOn | Work::Broken => None,
+        }
+    }
+
+    /// What a map or loop must state: without it, nobody could say before the start what the run may cost.
+    fn bound(&mut self, step: &Step, stated: Option<&Spanned<u64>>, span: Span, what: &str, key: &str) -> Option<u64> {
+        if stated.is_none() {
+            let message = format!("the {what} of step `{}` has no bound", step.id.value);
+            let unbounded = Diagnostic::new(Code::Unbounded, &self.runbook.source, span, message)
+                .with_help(format!("say how far it may go at most: `{key}: 100`"));
+            self.diagnostics.push(unbounded);
+        }
+        stated.map(|stated| stated.value)
+    }
+
+    fn body(&mut self, step: &Step, body: &Body) -> Option<(PlannedBody, Planned)> {
+        // The work is put in its place by the caller, who knows what surrounds it.
+        let nothing = PlannedWork::Reuse { from_run: String::new(), artifact: String::new() };
+        match body {
+            Body::Component(call) => {
+                let parts = self.component_call(step, call, Role::Process)?;
+                let planned =
+                    Planned { work: nothing, inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels };
+                Some((PlannedBody::Component { call: parts.call }, planned))
+            }
+            Body::Workflow(child) => {
+                let parts = self.child(step, child)?;
+                let mut labels = parts.labels;
+                let mut inputs = parts.inputs;
+                inputs.extend(self.shown(step, &mut labels)?);
+                let planned = Planned { work: nothing, inputs, outputs: parts.outputs, labels };
+                Some((PlannedBody::Child { child: parts.child }, planned))
+            }
+        }
+    }
+
+    fn one_input(&mut self, step: &Step, planned: &Planned, why: &str) {
+        let mut wired = planned.inputs.iter().filter(|input| !matches!(input.source, BindingSource::Ruleset { .. }));
+        if wired.nth(1).is_some() {
+            let span = step.inputs.names().nth(1).map_or(step.id.span, |name| name.span);
+            self.say(Code::TooManyInputs, span, format!("{why}, and step `{}` has several", step.id.value));
+        }
+    }
+
+    /// The port that gets a loop's latest output.
+    fn loop_port(&mut self, step: &Step, planned: &Planned) -> Option<String> {
+        let input = planned.inputs.iter().find(|input| !matches!(input.source, BindingSource::Ruleset { .. }))?;
+        let output = planned.outputs.first()?;
+        let accepts = self.runbook_port_accepts(step, &input.port, &output.schema);
+        if accepts {
+            return Some(input.port.clone());
+        }
+        let message = format!(
+            "step `{}` makes `{}`, which its own input `{}` does not accept: it can't go on from what it made",
+            step.id.value, output.schema, input.port
+        );
+        self.say(Code::LoopShape, step.id.span, message);
+        None
+    }
+
+    fn runbook_port_accepts(&self, step: &Step, port: &str, schema: &palisade_model::SchemaRef) -> bool {
+        // A child's inputs have exact schemas, which are those of what they get first.
+        let Some(call) = step.call() else { return true };
+        let Ok(component) = self.context.components.find(&call.component.value) else { return true };
+        component.manifest.inputs.iter().any(|known| {
+            known.name == port
+                && matches!(&known.source, InputSource::Runbook { accepts } if accepts.iter().any(|wanted| wanted.accepts(schema)))
+        })
+    }
+
+    fn until(
+        &mut self,
+        step: &Step,
+        until: &Spanned<crate::condition::Condition>,
+        planned: &mut Planned,
+    ) -> Option<crate::plan::PlannedCondition> {
+        let output = planned.outputs.first()?;
+        let name = output.artifact.clone()?;
+        let source = BindingSource::Step { step: StepId::from(step.id.value.clone()), port: output.port.clone() };
+        let latest = Latest { name: &name, schema: output.schema.clone(), source };
+        let mut labels = std::mem::take(&mut planned.labels);
+        let condition = self.condition(until, Some(&latest), &mut labels);
+        planned.labels = labels;
+        condition
+    }
+
+    /// What is shown to a person or given to an agent, by the names in the runbook.
+    fn shown(&mut self, step: &Step, labels: &mut BTreeSet<String>) -> Option<Vec<Binding>> {
+        let mut inputs = Vec::new();
+        let names: Vec<Spanned<String>> = step.inputs.names().cloned().collect();
+        for name in names {
+            let made = self.reads(&name.value)?;
+            let schema = self.known_schema(&name, &made)?;
+            labels.extend(made.labels);
+            inputs.push(Binding { port: name.value, source: made.source, schema });
+        }
+        Some(inputs)
+    }
+
+    fn agent(&mut self, step: &Step, agent: &Agent) -> Option<Planned> {
+        let parts = self.component_call(step, &agent.call, Role::Agent);
+        let tools = self.allowed_components(&agent.tools);
+        let members = self.allowed_components(&agent.members);
+        let limits: RunLimits = step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
+        let goal = agent.goal.value.clone();
+        let (tools, members) = (tools?, members?);
+        Some(Planned::of(parts?, |call| PlannedWork::Agent { call, goal, tools, members, limits }))
+    }
+
+    /// Reads a system: its connector with the operator's config.
+    fn system(&mut self, step: &Step, name: &Spanned<String>) -> Option<Planned> {
         let context = self.context;
-        let missing = RulesetLookup::Missing { names: Vec::new(), versions: Vec::new() };
-        match context.rulesets.get(&(name.clone(), kind.to_owned())).unwrap_or(&missing) {
-            RulesetLookup::Found(ruleset) => {
-                Some(PlannedRuleset { name: name.to_string(), schema: ruleset.schema.clone(), digest: ruleset.digest })
-            }
-            RulesetLookup::Unusable => {
-                let message = format!("`{name}` can't be used as a ruleset of type `{kind}`: see its own errors");
-                self.say(Code::RulesetUnusable, span, message);
-                None
-            }
-            RulesetLookup::Missing { names, versions } if versions.is_empty() => {
-                let help = nearest(&name.name, names.iter().map(String::as_str)).map_or_else(
-                    || "say where rulesets are with `--rulesets DIR` or `[rulesets] paths`".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                let message = format!("there is no ruleset `{}`", name.name);
-                let unknown =
-                    Diagnostic::new(Code::UnknownRuleset, &self.runbook.source, span, message).with_help(help);
-                self.diagnostics.push(unknown);
-                None
-            }
-            RulesetLookup::Missing { versions, .. } => {
-                let message = format!("the ruleset `{}` has no version `{}`", name.name, name.version);
-                let unknown = Diagnostic::new(Code::UnknownRulesetVersion, &self.runbook.source, span, message)
-                    .with_help(format!("known are {}", versions.join(", ")));
-                self.diagnostics.push(unknown);
-                None
+        let Some(system) = context.systems.find(&name.value) else {
+            let message = format!("there is no system `{}`", neutral::line(&name.value, 60));
+            let help = match context.systems.nearest(&name.value) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "the operator lists systems as `[[system]]` in palisade.toml".to_owned(),
+            };
+            let unknown =
+                Diagnostic::new(Code::UnknownSystem, &self.runbook.source, name.span, message).with_help(help);
+            self.diagnostics.push(unknown);
+            return None;
+        };
+        let call = Call {
+            component: Spanned::new(system.connector.clone(), name.span),
+            config: Some(Node::from_json(&system.config, name.span)),
+            references: Vec::new(),
+            span: name.span,
+        };
+        let parts = self.component_call(step, &call, Role::Source)?;
+        let mut planned = Planned::of(parts, |call| PlannedWork::Component { call });
+        planned.labels.extend(system.labels.iter().cloned());
+        for artifact in step.artifacts() {
+            if let Some(made) = self.made.get_mut(&artifact.value.key()) {
+                made.labels.extend(system.labels.iter().cloned());
             }
         }
+        Some(planned)
     }
 
-    /// The paths and connections that the config names at the marks of the component's config schema.
-    fn named(&mut self, call: &Call, component: &KnownComponent, config: &Value) -> Option<Named> {
-        let schema = &component.manifest.config_schema;
-        let mut named = Named::default();
-        let mut good = true;
-        for (mark, power) in [("x-palisade-path", Power::FsRead), ("x-palisade-connection", Power::Sql)] {
-            for found in marked(schema, mark) {
-                let Some(written) = config.pointer(&found.pointer).and_then(Value::as_str) else { continue };
-                let known = if power == Power::Sql { "sqlite" } else { "read" };
-                let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&found.pointer).span);
-                if found.says != known {
-                    let message =
-                        format!("`{}` is not a `{mark}` that this build knows", neutral::line(&found.says, 60));
-                    self.say(Code::ConfigSchema, call.component.span, message);
-                    good = false;
-                    continue;
-                }
-                match ScopedPath::parse(self.context.folder, written.as_bytes()) {
-                    Ok(path) => named.add(found.pointer, power, written, path),
-                    Err(error) => {
-                        self.say(Code::BadPath, place, with_causes(&error));
-                        good = false;
-                    }
-                }
-            }
-        }
-        good.then_some(named)
+    /// Notes what this build can plan and not run.
+    fn later_work(&mut self, step: &Step) {
+        let what = match &step.work {
+            Work::Child(_) => "child runbooks",
+            Work::Map { body: Body::Workflow(_), .. } | Work::Loop { body: Body::Workflow(_), .. } => "child runbooks",
+            Work::Approval(_) => "approvals",
+            Work::Agent(_) => "agents",
+            Work::Reuse { .. } => "artifacts of earlier runs",
+            _ if step.retry.is_some() => "retries",
+            _ if step.compensate.is_some() => "compensation",
+            _ => return,
+        };
+        let message = format!("step `{}` can be planned, but {what} are not available in this build", step.id.value);
+        self.say(Code::PlannedOnly, step.id.span, message);
     }
-}
-
-impl Named {
-    fn add(&mut self, pointer: String, power: Power, written: &str, path: ScopedPath) {
-        self.powers.push(NamedByConfig { pointer: pointer.clone(), power, path: path.clone() });
-        match power {
-            Power::FsRead => self.paths.push(NamedPath { pointer, written: written.to_owned(), path }),
-            Power::Sql => self.connections.push(NamedConnection { pointer, name: format!("sqlite:{written}"), path }),
-        }
-    }
-}
-
-/// The step's own artifact first, then the ports that the runbook does not name.
-fn outputs(step: &Step, component: &KnownComponent, own: &OutputPort) -> Vec<PlannedOutput> {
-    let first =
-        PlannedOutput { port: own.name.clone(), artifact: Some(step.id.value.clone()), schema: own.schema.clone() };
-    let others = component.manifest.outputs.iter().filter(|port| port.name != own.name);
-    let others =
-        others.map(|port| PlannedOutput { port: port.name.clone(), artifact: None, schema: port.schema.clone() });
-    std::iter::once(first).chain(others).collect()
 }

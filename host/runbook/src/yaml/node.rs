@@ -108,6 +108,29 @@ impl Node {
         }
     }
 
+    /// A value that was not read from YAML, all of it at one place.
+    #[must_use]
+    pub fn from_json(value: &Value, span: Span) -> Self {
+        let data = match value {
+            Value::Null => Data::Null,
+            Value::Bool(truth) => Data::Bool(*truth),
+            Value::Number(number) => {
+                number.as_i64().map_or_else(|| Data::Float(number.as_f64().unwrap_or_default()), Data::Int)
+            }
+            Value::String(text) => Data::Text(text.clone()),
+            Value::Array(list) => Data::List(list.iter().map(|value| Self::from_json(value, span)).collect()),
+            Value::Object(map) => {
+                let entry = |(key, value): (&String, &Value)| Entry {
+                    key: key.clone(),
+                    key_span: span,
+                    value: Self::from_json(value, span),
+                };
+                Data::Map(map.iter().map(entry).collect())
+            }
+        };
+        Self { data, span }
+    }
+
     /// Bytes of all texts in it.
     pub(super) fn text_bytes(&self) -> usize {
         match &self.data {

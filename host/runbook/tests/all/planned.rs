@@ -3,8 +3,10 @@
 use crate::support::{check, components, lookup};
 use palisade_authority::{Use, WorkingFolder, authorise};
 use palisade_model::manifest::Power;
-use palisade_model::{LimitKind, LimitSource};
-use palisade_runbook::{BindingSource, Plan, PlanContext, PlannedStep, Severity, Source, parse, plan};
+use palisade_model::{LimitKind, LimitSource, RunLimits};
+use palisade_runbook::{
+    BindingSource, Plan, PlanContext, PlannedCall, PlannedStep, Severity, Source, Systems, parse, plan,
+};
 use palisade_schema::Registry;
 use std::collections::BTreeMap;
 
@@ -23,6 +25,10 @@ fn step<'p>(plan: &'p Plan, id: &str) -> &'p PlannedStep {
     plan.step(&id.parse().unwrap()).unwrap()
 }
 
+fn call<'p>(plan: &'p Plan, id: &str) -> &'p PlannedCall {
+    step(plan, id).call().unwrap()
+}
+
 #[test]
 fn inputs_are_bound_in_the_order_written_and_twice_is_twice() {
     let plan = planned(&format!(
@@ -32,10 +38,7 @@ fn inputs_are_bound_in_the_order_written_and_twice_is_twice() {
     let from: Vec<String> = step(&plan, "pd")
         .inputs
         .iter()
-        .map(|binding| match &binding.source {
-            BindingSource::Step { step, port } => format!("{}={step}.{port}", binding.port),
-            BindingSource::Ruleset { name, .. } => format!("{}={name}", binding.port),
-        })
+        .map(|binding| format!("{}={}", binding.port, source(&binding.source)))
         .collect();
     assert_eq!(from, ["documents=b.out", "documents=files.out", "documents=b.out", "ruleset=local/demo/1.0.0"]);
     let order: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
@@ -59,13 +62,21 @@ fn what_is_handed_on_is_the_same_artifact() {
          {{inputs: third, process: {PROCESS}}}\n"
     ));
     assert_eq!(plan.steps.len(), 2);
-    let names: Vec<_> = plan.aliases.iter().map(|alias| (alias.artifact.as_str(), alias.step.as_str())).collect();
-    assert_eq!(names, [("again", "files"), ("third", "files")]);
+    let names: Vec<_> = plan.aliases.iter().map(|alias| (alias.artifact.as_str(), source(&alias.source))).collect();
+    assert_eq!(names, [("again", "files.out".to_owned()), ("third", "files.out".to_owned())]);
     assert!(plan.aliases[0].exported && !plan.aliases[1].exported);
-    assert_eq!(step(&plan, "pd").depends_on().map(|id| id.as_str()).collect::<Vec<_>>(), ["files"]);
+    assert_eq!(step(&plan, "pd").waits_for().map(|id| id.as_str()).collect::<Vec<_>>(), ["files"]);
 }
 
-fn allowed(step: &PlannedStep, power: Power, path: &str) -> bool {
+fn source(source: &BindingSource) -> String {
+    match source {
+        BindingSource::Step { step, port } => format!("{step}.{port}"),
+        BindingSource::Ruleset { name, .. } => name.clone(),
+        BindingSource::Input { name } => name.to_string(),
+    }
+}
+
+fn allowed(step: &PlannedCall, power: Power, path: &str) -> bool {
     let folder = WorkingFolder::new(b"/work/folder").unwrap();
     let path = palisade_authority::ScopedPath::parse(&folder, path.as_bytes()).unwrap();
     authorise(&step.authority, &Use::of(power, path)).allowed()
@@ -76,12 +87,12 @@ fn a_step_may_reach_what_its_config_names_and_no_more() {
     let plan = planned(&format!(
         "{HEAD}artifacts:\n{FILES}  b:\n    source: {{type: sqlite, properties: {{database_path: x.db}}}}\n    output: true\n"
     ));
-    let files = step(&plan, "files");
+    let files = call(&plan, "files");
     assert_eq!((files.paths[0].written.as_str(), files.config["path"].as_str()), ("data/in", Some("data/in")));
     assert!(allowed(files, Power::FsRead, "data/in/x"));
     assert!(!allowed(files, Power::FsRead, "data"));
     assert!(!allowed(files, Power::Sql, "data/in/x"), "the manifest asks for no databases");
-    let tables = step(&plan, "b");
+    let tables = call(&plan, "b");
     assert_eq!((tables.connections[0].name.as_str(), tables.paths.len()), ("sqlite:x.db", 0));
     assert!(allowed(tables, Power::Sql, "x.db") && !allowed(tables, Power::FsRead, "x.db"));
 }
@@ -89,10 +100,10 @@ fn a_step_may_reach_what_its_config_names_and_no_more() {
 #[test]
 fn capabilities_of_the_runbook_are_a_second_key() {
     let with = |capabilities: &str| planned(&format!("{HEAD}capabilities: {capabilities}\nartifacts:\n{FILES}"));
-    assert!(allowed(step(&with("[fs-read=data]"), "files"), Power::FsRead, "data/in/x"));
-    assert!(!allowed(step(&with("[fs-read=other]"), "files"), Power::FsRead, "data/in/x"));
-    assert!(!allowed(step(&with("[]"), "files"), Power::FsRead, "data/in/x"));
-    assert!(!allowed(step(&with("[fs-read=/]"), "files"), Power::FsRead, "/etc/passwd"), "it can't widen");
+    assert!(allowed(call(&with("[fs-read=data]"), "files"), Power::FsRead, "data/in/x"));
+    assert!(!allowed(call(&with("[fs-read=other]"), "files"), Power::FsRead, "data/in/x"));
+    assert!(!allowed(call(&with("[]"), "files"), Power::FsRead, "data/in/x"));
+    assert!(!allowed(call(&with("[fs-read=/]"), "files"), Power::FsRead, "/etc/passwd"), "it can't widen");
 }
 
 #[test]
@@ -101,11 +112,11 @@ fn limits_are_the_steps_own_below_the_ceiling() {
         "{HEAD}config: {{timeout: '60', max_concurrency: 2.0}}\nartifacts:\n{FILES}    limits: {{wall: 5, memory: 2 MiB}}\n"
     );
     let plan = planned(&text);
-    let limits = &step(&plan, "files").limits;
+    let limits = &call(&plan, "files").limits;
     assert_eq!((limits.value(LimitKind::Wall), limits.value(LimitKind::Memory)), (5_000, 2 << 20));
     assert_eq!(limits.get(LimitKind::Wall).set_by, LimitSource::Step);
-    assert_eq!((plan.limits.wall_ms, plan.limits.max_concurrency, plan.limits.wall_is_set), (60_000, 2, true));
-    assert_eq!(planned(&format!("{HEAD}artifacts:\n{FILES}")).limits.wall_ms, 300_000);
+    assert_eq!((plan.wall_ms(), plan.max_concurrency(), plan.duration_is_set), (60_000, 2, true));
+    assert_eq!(planned(&format!("{HEAD}artifacts:\n{FILES}")).wall_ms(), 300_000);
 }
 
 #[test]
@@ -122,12 +133,15 @@ fn variables_come_from_the_given_map_alone() {
         components: &components,
         schemas: &Registry::builtin().unwrap(),
         rulesets: &lookup(&runbook, &components, &|_| None),
+        children: &BTreeMap::new(),
+        systems: &Systems::default(),
         ceilings: &BTreeMap::new(),
+        run_ceilings: &RunLimits::default(),
         folder: &WorkingFolder::new(b"/w").unwrap(),
         allowed: &[],
     };
     let (planned, _) = plan(&runbook, &context);
-    assert_eq!(planned.unwrap().steps[0].paths[0].path.to_string(), "in/x");
+    assert_eq!(planned.unwrap().steps[0].call().unwrap().paths[0].path.to_string(), "in/x");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use palisade_authority::{Authority, Grant, WorkingFolder};
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
-use palisade_model::{Digest, Manifest};
+use palisade_model::{Digest, Manifest, RunLimits};
 use palisade_runbook::{
-    Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, parse, plan, read_ruleset,
-    wanted_rulesets,
+    Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, Systems, parse, plan,
+    read_ruleset, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
@@ -259,7 +259,10 @@ pub(crate) fn check_with(
         components: &components,
         schemas: &Registry::builtin().unwrap(),
         rulesets: &rulesets,
+        children: &BTreeMap::new(),
+        systems: &Systems::default(),
         ceilings: &BTreeMap::new(),
+        run_ceilings: &RunLimits::default(),
         folder: &WorkingFolder::new(b"/work/folder").unwrap(),
         allowed: &[],
     };

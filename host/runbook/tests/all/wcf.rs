@@ -55,7 +55,7 @@ fn its_runbooks_are_planned() {
         let again: palisade_runbook::Plan = serde_json::from_str(&text).unwrap();
         assert_eq!((again.digest(), &again), (plan.digest(), &plan));
         for (index, step) in plan.steps.iter().enumerate() {
-            for needed in step.depends_on() {
+            for needed in step.waits_for() {
                 assert!(plan.steps.iter().take(index).any(|before| before.id == *needed), "{name}: {}", step.id);
             }
         }
@@ -69,12 +69,12 @@ fn a_plan_fixes_what_the_runbook_leaves_open() {
     let (plan, _) = support::check_with(&source, &|wanted| find(&folder, wanted));
     let plan = plan.unwrap();
     let files = &plan.steps[0];
-    assert_eq!(files.config["chunk_size"], 8192);
-    assert_eq!(files.paths[0].written, "samples/filesystem_mock");
-    assert_eq!(files.paths[0].path.to_string(), "samples/filesystem_mock");
-    assert_eq!(plan.limits.wall_ms, 3_600_000);
+    assert_eq!(files.call().unwrap().config["chunk_size"], 8192);
+    assert_eq!(files.call().unwrap().paths[0].written, "samples/filesystem_mock");
+    assert_eq!(files.call().unwrap().paths[0].path.to_string(), "samples/filesystem_mock");
+    assert_eq!(plan.wall_ms(), 3_600_000);
     let pd = plan.steps.iter().find(|step| step.id.as_str() == "pd").unwrap();
-    assert_eq!(pd.per_item, ["documents"]);
+    assert_eq!(pd.call().unwrap().per_item, ["documents"]);
     assert!(matches!(&pd.inputs[1].source, BindingSource::Ruleset { name, .. } if name.ends_with("_indicator/1.0.0")));
     assert_eq!(plan.rulesets.len(), 6);
 }

@@ -1,0 +1,257 @@
+//! Planning what a step runs: the component, its config, rulesets, limits, what it names, and its authority.
+
+use super::{Made, Planner};
+use crate::codes::Code;
+use crate::components::KnownComponent;
+use crate::config;
+use crate::diagnostic::Diagnostic;
+use crate::nearest::suggestion;
+use crate::plan::{Binding, BindingSource, PlannedCall, PlannedOutput, PlannedSchema};
+use crate::runbook::{Call, Outputs, Step};
+use crate::source::{Span, Spanned};
+use palisade_authority::Bound;
+use palisade_model::manifest::{InputSource, OutputPort};
+use palisade_model::{ArtifactName, LimitKind, Limits, SchemaRef, StepId, neutral};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a component stands in a runbook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It brings data in.
+    Source,
+    /// It works on artifacts.
+    Process,
+    /// It is an agent.
+    Agent,
+}
+
+/// A component call, planned.
+pub(super) struct PlannedParts {
+    pub(super) call: PlannedCall,
+    pub(super) inputs: Vec<Binding>,
+    pub(super) outputs: Vec<PlannedOutput>,
+    pub(super) labels: BTreeSet<String>,
+}
+
+impl Planner<'_> {
+    /// Plans a component call. What it makes is known even if something is wrong, so that its readers can be checked.
+    pub(super) fn component_call(&mut self, step: &Step, call: &Call, role: Role) -> Option<PlannedParts> {
+        let component = self.component(&call.component)?;
+        let manifest = &component.manifest;
+        let in_role = self.check_role(step, call, &component, role);
+        let bound = if in_role { self.bind(step, call, &component) } else { None };
+        let config = self.config(call, &component);
+        let mut labels = bound.as_ref().map(|bound| bound.labels.clone()).unwrap_or_default();
+        if role == Role::Source {
+            labels.insert(manifest.id.to_string());
+        }
+        let values = self.values(call, &component, &mut labels);
+        let outputs = self.component_outputs(step, &component, &labels);
+        let limits = self.limits(step, &component);
+        let config = config?;
+        let rulesets = self.bind_rulesets(call, &component, &config);
+        let named = self.named(call, &component, &config);
+        let (Some(bound), Some(values), Some(outputs), Some(rulesets), Some(named)) =
+            (bound, values, outputs, rulesets, named)
+        else {
+            return None;
+        };
+        let mut inputs = bound.bindings;
+        inputs.extend(rulesets);
+        inputs.sort_by_key(|binding| manifest.inputs.iter().position(|port| port.name == binding.port));
+        let mut authority = component.granted.clone().meet(Bound::of_manifest(manifest));
+        if let Some(bound) = &self.bound {
+            authority = authority.meet(bound.clone());
+        }
+        let call = PlannedCall {
+            component: manifest.id.clone(),
+            version: manifest.version.clone(),
+            component_digest: component.digest,
+            first_party: component.first_party,
+            config,
+            values,
+            per_item: manifest.inputs.iter().filter(|port| port.per_item).map(|port| port.name.clone()).collect(),
+            limits,
+            authority: authority.meet(Bound::of_config(&named.powers, self.context.allowed)),
+            paths: named.paths,
+            connections: named.connections,
+        };
+        Some(PlannedParts { call, inputs, outputs, labels })
+    }
+
+    fn check_role(&mut self, step: &Step, call: &Call, component: &KnownComponent, role: Role) -> bool {
+        let ports = &component.manifest.inputs;
+        let reads = ports.iter().any(|port| matches!(port.source, InputSource::Runbook { .. }));
+        let name = &call.component.value.name;
+        let (message, help) = match role {
+            Role::Source if reads => (
+                format!("`{name}` reads artifacts, so it can't be a source"),
+                match self.runbook.form {
+                    crate::runbook::Form::Artifacts => "give it `inputs` and make it the `process`",
+                    crate::runbook::Form::Execution => "make it an `analyser` with an `input`",
+                },
+            ),
+            Role::Process if !reads => (
+                format!("`{name}` reads no artifacts, so it has nothing to work on"),
+                match self.runbook.form {
+                    crate::runbook::Form::Artifacts => "make it the `source`, without `inputs`",
+                    crate::runbook::Form::Execution => "make it the `connector` of a step of `type: source`",
+                },
+            ),
+            Role::Source if !step.inputs.is_empty() => {
+                (format!("`{name}` is a source, which reads no artifacts"), "leave `input` away")
+            }
+            Role::Source | Role::Process | Role::Agent => return true,
+        };
+        let span = match role {
+            Role::Source if !reads => step.inputs.names().next().map_or(call.component.span, |name| name.span),
+            _ => call.component.span,
+        };
+        let wrong = Diagnostic::new(Code::WrongRole, &self.runbook.source, span, message).with_help(help);
+        self.diagnostics.push(wrong);
+        false
+    }
+
+    fn config(&mut self, call: &Call, component: &KnownComponent) -> Option<Value> {
+        let schema = match self.configs.of(component) {
+            Ok(schema) => schema,
+            Err(error) => {
+                let message =
+                    format!("the config schema of `{}` can't be used: {error}", component.manifest.versioned_id());
+                self.say(Code::ConfigSchema, call.component.span, message);
+                return None;
+            }
+        };
+        let (config, diagnostics) = config::prepare(schema, call, self.runbook.form, &self.runbook.source);
+        let good = !diagnostics.iter().any(Diagnostic::is_error);
+        self.diagnostics.extend(diagnostics);
+        good.then_some(config)
+    }
+
+    /// The outputs of a step's component, those with names first; notes what the names stand for.
+    fn component_outputs(
+        &mut self,
+        step: &Step,
+        component: &KnownComponent,
+        labels: &BTreeSet<String>,
+    ) -> Option<Vec<PlannedOutput>> {
+        let ports = &component.manifest.outputs;
+        let mut good = true;
+        for port in ports {
+            good &= self.fix_schema(step.id.span, &port.schema);
+        }
+        let mut named: Vec<(&OutputPort, &Spanned<ArtifactName>)> = Vec::new();
+        match &step.outputs {
+            Outputs::Own => named.extend(self.output_port(step, component).map(|port| (port, &step.id))),
+            Outputs::One(name) => named.extend(self.output_port(step, component).map(|port| (port, name))),
+            Outputs::Ports(pairs) => {
+                for (port, name) in pairs {
+                    match ports.iter().find(|known| known.name == port.value) {
+                        Some(port) => named.push((port, name)),
+                        None => {
+                            let message = format!(
+                                "`{}` has no output port `{}`",
+                                component.manifest.id,
+                                neutral::line(&port.value, 60)
+                            );
+                            let known = ports.iter().map(|port| port.name.as_str());
+                            let wrong = Diagnostic::new(Code::UnknownPort, &self.runbook.source, port.span, message)
+                                .with_help_if(suggestion(&port.value, known));
+                            self.diagnostics.push(wrong);
+                            good = false;
+                        }
+                    }
+                }
+            }
+        }
+        let exported = step.exported && self.exports_by_step();
+        let mut outputs = Vec::new();
+        for (port, name) in &named {
+            self.note_output(step, name, &port.name, Some(port.schema.clone()), labels);
+            outputs.push(PlannedOutput {
+                port: port.name.clone(),
+                artifact: Some(name.value.clone()),
+                schema: port.schema.clone(),
+                exported,
+            });
+        }
+        let rest = ports.iter().filter(|port| !named.iter().any(|(known, _)| known.name == port.name));
+        outputs.extend(rest.map(|port| PlannedOutput {
+            port: port.name.clone(),
+            artifact: None,
+            schema: port.schema.clone(),
+            exported: false,
+        }));
+        good.then_some(outputs)
+    }
+
+    /// Notes that a step makes an artifact of that name.
+    pub(super) fn note_output(
+        &mut self,
+        step: &Step,
+        name: &Spanned<ArtifactName>,
+        port: &str,
+        schema: Option<SchemaRef>,
+        labels: &BTreeSet<String>,
+    ) {
+        let source = BindingSource::Step { step: StepId::from(step.id.value.clone()), port: port.to_owned() };
+        let made = Made { source, schema, span: name.span, labels: labels.clone() };
+        self.made.insert(name.value.key(), made);
+    }
+
+    /// The port whose output is the step's artifact: the one that `output_schema` names, else the first.
+    fn output_port<'m>(&mut self, step: &Step, component: &'m KnownComponent) -> Option<&'m OutputPort> {
+        let ports = &component.manifest.outputs;
+        let wanted = step.output_schema.as_ref();
+        let asked = ports.iter().find(|port| wanted.is_some_and(|wanted| wanted.value.accepts(&port.schema)));
+        let port = asked.or_else(|| ports.first())?;
+        self.check_output_schema(step, &port.schema, &component.manifest.id.to_string());
+        Some(port)
+    }
+
+    pub(super) fn check_output_schema(&mut self, step: &Step, schema: &SchemaRef, maker: &str) {
+        let Some(wanted) = step.output_schema.as_ref().filter(|wanted| !wanted.value.accepts(schema)) else { return };
+        let message = format!(
+            "`output_schema` of `{}` says `{}`, but `{}` makes `{schema}`",
+            step.id.value,
+            wanted.value,
+            neutral::line(maker, 80)
+        );
+        let diagnostic = Diagnostic::new(Code::OutputSchema, &self.runbook.source, wanted.span, message)
+            .with_help("`output_schema` asserts, it does not convert: leave it away or name the schema that is made");
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(super) fn fix_schema(&mut self, span: Span, schema: &SchemaRef) -> bool {
+        match self.context.schemas.get(schema) {
+            Some(known) => {
+                self.schemas.insert(PlannedSchema { schema: schema.clone(), digest: known.digest() });
+                true
+            }
+            None => {
+                self.say(Code::OutputSchema, span, format!("the schema `{schema}` is not registered"));
+                false
+            }
+        }
+    }
+
+    fn limits(&mut self, step: &Step, component: &KnownComponent) -> Limits {
+        let stated = &step.limits.attempt;
+        let asked: BTreeMap<LimitKind, u64> = stated.iter().map(|(&kind, asked)| (kind, asked.value)).collect();
+        let limits = Limits::settle(&component.manifest.limits, &asked, self.context.ceilings);
+        for (&kind, asked) in stated {
+            let in_force = limits.get(kind);
+            if asked.value > in_force.value {
+                let message = format!(
+                    "`{}` of {} is above the operator's ceiling; {} is in force",
+                    kind.key(),
+                    kind.show(asked.value),
+                    kind.show(in_force.value)
+                );
+                self.say(Code::AboveCeiling, asked.span, message);
+            }
+        }
+        limits
+    }
+}
