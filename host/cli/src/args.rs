@@ -68,8 +68,23 @@ pub(crate) enum Command {
     /// Lists, shows and validates rulesets
     #[command(subcommand)]
     Ruleset(RulesetCommand),
+    /// Rewrites runbooks
+    #[command(subcommand)]
+    Runbook(RunbookCommand),
     /// Says what of the set-up works and what does not
     Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunbookCommand {
+    /// Writes a runbook in WCF's `artifacts:` form as a list of steps, to standard output
+    Convert {
+        /// The runbook (YAML)
+        runbook: PathBuf,
+        /// Writes it to this file, which must not be there
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -60,6 +60,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Plugin(command) => commands::plugin::exec(&context, command),
         Command::Schema(command) => commands::schema::exec(&context, command),
         Command::Ruleset(command) => commands::ruleset::exec(&context, command),
+        Command::Runbook(command) => commands::runbook::exec(&context, command),
         Command::Doctor => commands::doctor::exec(&context),
     }
 }

@@ -315,6 +315,13 @@ pub struct ComponentName {
     pub version: Option<semver::Version>,
 }
 
+impl fmt::Display for ComponentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.version.as_ref().map_or(Ok(()), |version| write!(f, "@{version}"))
+    }
+}
+
 impl FromStr for ComponentName {
     type Err = IdError;
 

@@ -14,22 +14,12 @@ use serde_json::{Value, json};
 ///
 /// Where a value is a reference there is null, which no rule is held against.
 pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &str) -> (Value, Vec<Diagnostic>) {
-    let mut config = call.config.as_ref().map_or_else(|| json!({}), Node::to_json);
     let written = call.config.clone().unwrap_or(Node { data: Data::Map(Vec::new()), span: call.component.span });
     let component = format!("`{}`", call.component.value.name);
-    let mut diagnostics = Vec::new();
-    if form == Form::Artifacts {
-        for dropped in schema.drop_unknown(&mut config) {
-            let place = written.nearest(&dropped.pointer);
-            let span = place.entry(&dropped.key).map_or(place.span, |entry| entry.key_span);
-            let message =
-                format!("{component} has no property `{}`; it is ignored, as in WCF", neutral::line(&dropped.key, 60));
-            let help = suggestion(&dropped.key, dropped.known_keys.iter().map(String::as_str));
-            diagnostics.push(Diagnostic::new(Code::IgnoredKey, source, span, message).with_help_if(help));
-        }
-        schema.coerce(&mut config);
-        trim_marked(schema.json(), &mut config);
-    }
+    let (mut config, mut diagnostics) = match form {
+        Form::Artifacts => as_wcf_reads(schema, call, source),
+        Form::Execution => (written.to_json(), Vec::new()),
+    };
     schema.fill_defaults(&mut config);
     let is_reference = |pointer: &str| {
         let within = |known: &str| pointer == known || pointer.starts_with(&format!("{known}/"));
@@ -39,6 +29,25 @@ pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &s
         diagnostics.extend(violation(Code::BadConfig, source, &written, found, &component));
     }
     (config, diagnostics)
+}
+
+/// The config as WCF reads it, without defaults; tells the keys that it ignores.
+pub(crate) fn as_wcf_reads(schema: &ConfigSchema, call: &Call, source: &str) -> (Value, Vec<Diagnostic>) {
+    let Some(written) = &call.config else { return (json!({}), Vec::new()) };
+    let mut config = written.to_json();
+    let dropped = schema.drop_unknown(&mut config);
+    let tell = |dropped: &palisade_schema::Dropped| {
+        let place = written.nearest(&dropped.pointer);
+        let span = place.entry(&dropped.key).map_or(place.span, |entry| entry.key_span);
+        let (component, key) = (&call.component.value.name, neutral::line(&dropped.key, 60));
+        let message = format!("`{component}` has no property `{key}`; it is ignored, as in WCF");
+        let help = suggestion(&dropped.key, dropped.known_keys.iter().map(String::as_str));
+        Diagnostic::new(Code::IgnoredKey, source, span, message).with_help_if(help)
+    };
+    let told = dropped.iter().map(tell).collect();
+    schema.coerce(&mut config);
+    trim_marked(schema.json(), &mut config);
+    (config, told)
 }
 
 /// WCF trims the paths it is given. The trimmed text is what the component sees and what the plan authorises.

@@ -7,6 +7,7 @@ mod components;
 mod condition;
 mod condition_types;
 mod config;
+mod convert;
 mod diagnostic;
 mod documents;
 mod execution_form;
@@ -23,13 +24,15 @@ mod source;
 mod system;
 mod variables;
 pub mod yaml;
+mod yaml_text;
 
 pub use codes::Code;
 pub use components::{Components, KnownComponent};
 pub use condition::{Condition, ConditionError, EvaluationError};
+pub use convert::convert;
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use documents::ITEM_COUNT;
-pub use parse::parse;
+pub use parse::{parse, parse_as_written};
 pub use plan::{
     AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlannedAlias, PlannedBody,
     PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput, PlannedOutput, PlannedRetry,

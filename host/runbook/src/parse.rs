@@ -15,6 +15,16 @@ use std::collections::BTreeMap;
 /// errors, not to be run.
 #[must_use]
 pub fn parse(source: &Source, variables: &BTreeMap<String, String>) -> (Option<Runbook>, Vec<Diagnostic>) {
+    read(source, Some(variables))
+}
+
+/// Reads a runbook in which each `${VAR}` stays as it is written: to write it down again, not to run it.
+#[must_use]
+pub fn parse_as_written(source: &Source) -> (Option<Runbook>, Vec<Diagnostic>) {
+    read(source, None)
+}
+
+fn read(source: &Source, variables: Option<&BTreeMap<String, String>>) -> (Option<Runbook>, Vec<Diagnostic>) {
     // WCF's form is YAML 1.1, the other one 1.2. Which it is, the keys tell, and those are texts in both.
     let (mut node, mut diagnostics) = yaml::read(source, Budget::RUNBOOK, Dialect::V11);
     let form = match node.as_ref().is_some_and(|root| root.entry("execution").is_some()) {
@@ -27,7 +37,9 @@ pub fn parse(source: &Source, variables: &BTreeMap<String, String>) -> (Option<R
     let mut reader = FormReader::new(source, form);
     reader.shape.diagnostics.extend(diagnostics);
     let runbook = node.and_then(|mut node| {
-        variables::replace(&mut node, variables, source, &mut reader.shape.diagnostics);
+        if let Some(variables) = variables {
+            variables::replace(&mut node, variables, source, &mut reader.shape.diagnostics);
+        }
         reader.runbook(&node, form)
     });
     (runbook, reader.shape.diagnostics.into_sorted())

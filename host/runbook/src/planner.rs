@@ -6,7 +6,7 @@ mod call;
 mod child;
 mod condition;
 mod named;
-mod order;
+pub(crate) mod order;
 mod output;
 mod rulesets;
 mod step;
@@ -147,10 +147,10 @@ fn named_rulesets(component: &KnownComponent, call: &Call, config: &Value) -> Ve
 
 /// Compiled config schemas, each component's once.
 #[derive(Default)]
-struct Configs(BTreeMap<(ComponentId, semver::Version), Result<ConfigSchema, SchemaError>>);
+pub(crate) struct Configs(BTreeMap<(ComponentId, semver::Version), Result<ConfigSchema, SchemaError>>);
 
 impl Configs {
-    fn of(&mut self, component: &KnownComponent) -> Result<&ConfigSchema, SchemaError> {
+    pub(crate) fn of(&mut self, component: &KnownComponent) -> Result<&ConfigSchema, SchemaError> {
         let manifest = &component.manifest;
         let slot = self.0.entry((manifest.id.clone(), manifest.version.clone()));
         slot.or_insert_with(|| ConfigSchema::new(&manifest.config_schema)).as_ref().map_err(Clone::clone)

@@ -6,6 +6,7 @@ pub(crate) mod init;
 pub(crate) mod plugin;
 pub(crate) mod ruleset;
 pub(crate) mod run;
+pub(crate) mod runbook;
 pub(crate) mod schema;
 
 use crate::args::Format;

@@ -17,7 +17,7 @@ struct Wait {
 }
 
 /// Gives the indexes of the steps in their order; steps in or behind a circle are left out.
-pub(super) fn order(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<usize> {
+pub(crate) fn order(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<usize> {
     let waits = waits(runbook, diagnostics);
     let mut readers = vec![Vec::new(); waits.len()];
     let mut open: Vec<usize> = waits.iter().map(Vec::len).collect();

@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their cases and bound their time")]
 
 #[cfg(test)]
+mod converted;
+#[cfg(test)]
 mod documented;
 #[cfg(test)]
 mod planned;

@@ -228,7 +228,8 @@ pub(crate) fn lookup(
     found
 }
 
-fn demo(wanted: &palisade_runbook::WantedRuleset) -> Option<RulesetLookup> {
+/// Finds the rulesets of the tests.
+pub(crate) fn demo(wanted: &palisade_runbook::WantedRuleset) -> Option<RulesetLookup> {
     let schemas = Registry::builtin().unwrap();
     match (wanted.name.name.as_str(), wanted.name.version.as_str()) {
         ("unusable", _) => Some(RulesetLookup::Unusable),
