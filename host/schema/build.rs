@@ -1,4 +1,5 @@
-//! Lists the schemas of `/schemas` in a table that `src/builtin.rs` includes: sorted, so that two builds are equal.
+//! Lists the schemas of `/schemas` in two tables that `src/builtin.rs` includes: those of artifacts, and those of
+//! Palisade's own files (`palisade.*`). Sorted, so that two builds are equal.
 #![expect(clippy::disallowed_methods, reason = "a build script reads and writes files")]
 
 use std::fmt::Write as _;
@@ -13,18 +14,20 @@ fn main() -> io::Result<()> {
         files.extend(entries(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|end| end == "json")));
     }
     files.sort();
-    let mut table = String::from("&[\n");
+    let mut artifacts = String::from("&[\n");
+    let mut forms = String::from("&[\n");
     for file in files {
         let part = |path: Option<&std::ffi::OsStr>| path.map(|part| part.to_string_lossy().into_owned());
         let name = part(file.parent().and_then(Path::file_name)).unwrap_or_default();
         let version = part(file.file_stem()).unwrap_or_default();
         let path = fs::canonicalize(&file)?;
+        let table = if name.starts_with("palisade.") { &mut forms } else { &mut artifacts };
         let _ =
             writeln!(table, "    ({:?}, include_str!({:?})),", format!("{name}/{version}"), path.display().to_string());
     }
-    table.push_str("]\n");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
-    fs::write(Path::new(&out).join("builtin.rs"), table)
+    fs::write(Path::new(&out).join("builtin.rs"), artifacts + "]\n")?;
+    fs::write(Path::new(&out).join("forms.rs"), forms + "]\n")
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {

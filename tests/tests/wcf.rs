@@ -24,10 +24,17 @@ fn sorted(mut values: Vec<Value>) -> Vec<String> {
     texts
 }
 
-fn check(wcf: &Path, runbook: &str, threads: &str) {
+/// Runs a runbook over the samples and compares what it finds. `converted`: it is rewritten into the execution form first.
+fn check(wcf: &Path, runbook: &str, threads: &str, converted: bool) {
     let (work, out) = (Dir::new(), Dir::new());
     work.copy_into("samples", &wcf.join("samples"));
-    let file = wcf.join(format!("runbooks/{runbook}.yaml"));
+    let mut file = wcf.join(format!("runbooks/{runbook}.yaml"));
+    if converted {
+        let text = palisade(work.path(), ["runbook", "convert", file.to_str().unwrap()]).exits(0).stdout;
+        assert!(text.contains("\nexecution:\n"), "{text}");
+        work.write("converted.yaml", text);
+        file = work.join("converted.yaml");
+    }
     let rulesets = wcf.join("rulesets");
     let args = ["run", file.to_str().unwrap(), "--rulesets", rulesets.to_str().unwrap(), "--threads", threads, "--out"];
     let _ = palisade(work.path(), args.into_iter().chain([out.path().to_str().unwrap()])).exits(0);
@@ -62,12 +69,19 @@ fn check(wcf: &Path, runbook: &str, threads: &str) {
 #[test]
 fn files_give_wcfs_findings_with_any_number_of_threads() {
     let Some(wcf) = wcf() else { return };
-    check(&wcf, "filesystem_three_analysers", "1");
-    check(&wcf, "filesystem_three_analysers", "3");
+    check(&wcf, "filesystem_three_analysers", "1", false);
+    check(&wcf, "filesystem_three_analysers", "3", false);
 }
 
 #[test]
 fn a_database_gives_wcfs_findings() {
     let Some(wcf) = wcf() else { return };
-    check(&wcf, "sqlite_three_analysers", "2");
+    check(&wcf, "sqlite_three_analysers", "2", false);
+}
+
+#[test]
+fn a_converted_runbook_finds_the_same() {
+    let Some(wcf) = wcf() else { return };
+    check(&wcf, "filesystem_three_analysers", "2", true);
+    check(&wcf, "sqlite_three_analysers", "2", true);
 }

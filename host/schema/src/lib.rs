@@ -17,6 +17,7 @@ mod validator;
 mod violation;
 
 pub use artifact::ArtifactSchema;
+pub use builtin::FORMS;
 pub use check::SchemaError;
 pub use config::{ConfigSchema, Dropped, coerce};
 pub use export::{DocumentWriter, ExportError};
