@@ -1,9 +1,7 @@
 //! How the inputs of a step are spread over several instances: into parts that follow each other.
 
+use palisade_model::limits::worthwhile_parts;
 use palisade_store::{ItemsReader, Part};
-
-/// Bytes below which a part of its own costs more than it saves: an instance sets up its rules once more.
-const MIN_PART_BYTES: u64 = 512 << 10;
 
 /// Which items of which input an instance reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +14,7 @@ pub(crate) struct Piece {
 
 /// How many parts are worth while for that many bytes.
 pub(crate) fn worthwhile(bytes: u64, most: usize) -> usize {
-    usize::try_from(bytes / MIN_PART_BYTES).unwrap_or(usize::MAX).clamp(1, most.max(1))
+    usize::try_from(worthwhile_parts(bytes, most as u64)).unwrap_or(most)
 }
 
 /// Cuts inputs, taken one behind the other, into at most `parts` parts of about equal length. Together the parts hold

@@ -80,6 +80,15 @@ const TABLE: [Row; 14] = [
     row(LimitKind::Rows, "rows", LimitUnit::Count, 1_000_000, 1_000_000_000),
 ];
 
+/// Bytes below which a part of an input costs more than it saves: an instance of its own sets up its rules once more.
+const MIN_PART_BYTES: u64 = 512 << 10;
+
+/// In how many parts an input of that many bytes is worth being split, at most `most`; at least one.
+#[must_use]
+pub fn worthwhile_parts(bytes: u64, most: u64) -> u64 {
+    (bytes / MIN_PART_BYTES).clamp(1, most.max(1))
+}
+
 impl LimitKind {
     /// All kinds, in order.
     pub fn all() -> impl Iterator<Item = Self> {

@@ -176,15 +176,18 @@ impl AttemptMeter {
         }
     }
 
-    /// The limit as it stands: fuel and output grow with the input that was handed out.
+    /// The limit as it stands: fuel and output grow with the input that was handed out. Output grows to its ceiling and no
+    /// further: what one step makes is the input of the next, and without an end to it no chain of steps had a bound.
     fn allowed(&self, kind: LimitKind) -> u64 {
-        let per_byte = match kind {
-            LimitKind::Fuel => self.limits.value(LimitKind::FuelPerInputByte),
-            LimitKind::OutputBytes => self.limits.value(LimitKind::OutputBytesPerInputByte),
-            _ => 0,
+        let (per_byte, most) = match kind {
+            LimitKind::Fuel => (self.limits.value(LimitKind::FuelPerInputByte), u64::MAX),
+            LimitKind::OutputBytes => {
+                (self.limits.value(LimitKind::OutputBytesPerInputByte), self.limits.get(kind).ceiling)
+            }
+            _ => (0, u64::MAX),
         };
         let grown = per_byte.saturating_mul(self.input_bytes.load(Relaxed));
-        self.limits.value(kind).saturating_add(grown)
+        self.limits.value(kind).saturating_add(grown).min(most)
     }
 }
 
@@ -237,6 +240,16 @@ mod tests {
             assert_eq!(meter.left(total), 0);
             assert!(meter.spend(total, u64::MAX).is_err(), "no overflow");
         }
+    }
+
+    #[test]
+    fn output_grows_to_its_ceiling_and_no_further() {
+        let ceilings = BTreeMap::from([(LimitKind::OutputBytes, 25)]);
+        let step = BTreeMap::from([(LimitKind::OutputBytes, 10), (LimitKind::OutputBytesPerInputByte, 2)]);
+        let meter = AttemptMeter::new(Limits::settle(&BTreeMap::new(), &step, &ceilings));
+        meter.handed_out(1_000);
+        meter.spend(Total::OutputBytes, 25).unwrap();
+        assert_eq!(limit_of(&meter.spend(Total::OutputBytes, 1).unwrap_err()), LimitKind::OutputBytes);
     }
 
     #[test]

@@ -96,6 +96,10 @@ impl sql::HostRows for Host {
         }
         let lines = lines(&next);
         self.charge(Work::Rows, lines.len());
+        // A database is a file, too: so one limit bounds what a source brings in, whatever it reads.
+        if let Err(error) = self.spend(Total::FileBytesRead, lines.len() as u64) {
+            return Ok(Err(error));
+        }
         self.meter.handed_out(lines.len() as u64);
         Ok(Ok(Some(lines)))
     }
