@@ -6,7 +6,7 @@
 use crate::capability::Capability;
 use crate::grant::Grant;
 use crate::path::ScopedPath;
-use crate::scope::PathScope;
+use crate::scope::{PathScope, is_own};
 use palisade_model::Manifest;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
@@ -160,10 +160,13 @@ impl Authority {
     }
 
     /// The smaller authority that never reaches `folder` or what lies below it, such as a data directory that is not
-    /// called `.palisade`.
+    /// called `.palisade`. One that is called so is closed to everyone already and is not kept: plans hold authorities,
+    /// and where the data directory lies is nothing that a plan's digest should depend on.
     #[must_use]
     pub fn without(mut self, folder: ScopedPath) -> Self {
-        self.closed.insert(folder);
+        if !is_own(&folder) {
+            self.closed.insert(folder);
+        }
         self
     }
 
