@@ -2,6 +2,7 @@
 //! or the environment, and nothing stops at the first error.
 
 mod artifacts_form;
+mod closure;
 pub mod codes;
 mod components;
 mod condition;
@@ -9,12 +10,14 @@ mod condition_types;
 mod config;
 mod convert;
 mod diagnostic;
+mod document;
 mod documents;
 mod execution_form;
 mod form;
 mod nearest;
 mod parse;
 mod plan;
+mod plan_diff;
 mod planner;
 mod reference;
 mod ruleset;
@@ -23,14 +26,17 @@ mod shape;
 mod source;
 mod system;
 mod variables;
+mod worst_case;
 pub mod yaml;
 mod yaml_text;
 
+pub use closure::{Closure, Denied, Open, Touch, Toucher, closure, first_denied};
 pub use codes::Code;
 pub use components::{Components, KnownComponent};
 pub use condition::{Condition, ConditionError, EvaluationError};
 pub use convert::convert;
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use document::{AssumedDocument, PlanDocument, ReadPlanError};
 pub use documents::ITEM_COUNT;
 pub use parse::{parse, parse_as_written};
 pub use plan::{
@@ -38,6 +44,7 @@ pub use plan::{
     PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput, PlannedOutput, PlannedRetry,
     PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork,
 };
+pub use plan_diff::{Change, Difference, Subject, plan_diff};
 pub use planner::{ChildLookup, PlanContext, WantedChild, plan, wanted_children, wanted_rulesets};
 pub use reference::{Reference, ReferenceError, Segment};
 pub use ruleset::{Ruleset, RulesetLookup, RulesetName, RulesetNameError, WantedRuleset, read as read_ruleset};
@@ -47,3 +54,4 @@ pub use runbook::{
 };
 pub use source::{Source, Span, Spanned};
 pub use system::{System, Systems};
+pub use worst_case::{Amounts, Assumed, MAX_INPUT_BYTES, Measure, StepShare, UNBOUNDED, WorstCase, worst_case};

@@ -2,6 +2,7 @@
 //! nothing stops at the first error.
 
 mod bind;
+mod bounds;
 mod call;
 mod child;
 mod condition;
@@ -122,7 +123,12 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
 pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut planner = Planner::new(runbook, context, &[]);
     let plan = planner.plan();
-    let broken = planner.diagnostics.has_error() || runbook.steps.iter().any(is_broken);
+    let broken = |planner: &Planner<'_>| planner.diagnostics.has_error() || runbook.steps.iter().any(is_broken);
+    // Of a runbook with errors the worst case would be that of another one.
+    if !broken(&planner) {
+        planner.check_bounds(&plan);
+    }
+    let broken = broken(&planner);
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
 }
 
@@ -324,7 +330,9 @@ impl<'p> Planner<'p> {
         for written in self.runbook.capabilities.as_ref()? {
             match Capability::parse(self.context.folder, written.value.as_bytes()) {
                 Ok(capability) => {
-                    let stated = format!("{}:{}", self.runbook.source, written.span.line);
+                    // Without its folder: a plan is the same wherever the runbook lies.
+                    let file = self.runbook.source.rsplit('/').next().unwrap_or_default();
+                    let stated = format!("{file}:{}", written.span.line);
                     rules.push(Rule { capability, stated });
                 }
                 Err(error) => self.say(Code::BadCapability, written.span, with_causes(&error)),

@@ -43,9 +43,7 @@ impl Planner<'_> {
                 let source = self.runbook_artifact(name, &mut labels);
                 let inputs = self.child_inputs(child, None, &mut labels);
                 let outputs = self.generated_outputs(step, child, &labels);
-                let defaults = RunLimitKind::all().map(|kind| (kind, kind.default_for_generated()));
-                let unstated = defaults.filter(|(kind, _)| stated.get(*kind).is_none()).collect();
-                (PlannedChildRunbook::Artifact { source: source? }, inputs?, outputs, stated.meet(&unstated))
+                (PlannedChildRunbook::Artifact { source: source? }, inputs?, outputs, generated_limits(&stated))
             }
             ChildRunbook::File(path) => {
                 let file = self.child_file(path);
@@ -318,6 +316,13 @@ impl Planner<'_> {
         });
         output.into_iter().collect()
     }
+}
+
+/// The limits of what is not known when its parent is planned: what the step states, else the defaults for such things.
+pub(super) fn generated_limits(stated: &RunLimits) -> RunLimits {
+    let defaults = RunLimitKind::all().map(|kind| (kind, kind.default_for_generated()));
+    let unstated = defaults.filter(|(kind, _)| stated.get(*kind).is_none()).collect();
+    stated.meet(&unstated)
 }
 
 /// Levels of children below a plan, as far as they are known.

@@ -2,6 +2,7 @@
 
 use super::Planner;
 use super::call::{PlannedParts, Role};
+use super::child::generated_limits;
 use super::condition::Latest;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
@@ -12,7 +13,7 @@ use crate::runbook::{Agent, Body, Call, Step, Work};
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
 use palisade_model::manifest::InputSource;
-use palisade_model::{RunLimits, StepId, neutral};
+use palisade_model::{StepId, neutral};
 use std::collections::BTreeSet;
 
 /// Items of a map at once, if nobody says how many.
@@ -291,7 +292,7 @@ impl Planner<'_> {
         let parts = self.component_call(step, &agent.call, Role::Agent);
         let tools = self.allowed_components(&agent.tools);
         let members = self.allowed_components(&agent.members);
-        let limits: RunLimits = step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
+        let limits = generated_limits(&step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect());
         let goal = agent.goal.value.clone();
         let (tools, members) = (tools?, members?);
         Some(Planned::of(parts?, |call| PlannedWork::Agent { call, goal, tools, members, limits }))

@@ -1,0 +1,182 @@
+//! The authority closure: everything that any step of a plan could touch, its children's steps included, and whether the
+//! authorities in the plan allow it. The decisions are [`authorise`]'s; here they are only collected.
+
+use crate::plan::{AllowedComponent, Plan, PlannedCall, PlannedChildRunbook, PlannedStep, PlannedWork};
+use palisade_authority::{ScopedPath, Use, authorise};
+use palisade_model::StepId;
+use palisade_model::manifest::Power;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that any step could touch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Closure {
+    /// Data outside of the run, by power and path.
+    pub touches: Vec<Touch>,
+    /// Steps whose components are not all known yet: whatever these do stays within the authority of the run.
+    pub open: Vec<Open>,
+}
+
+/// Something outside of the run that steps could touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touch {
+    /// By which power.
+    pub power: Power,
+    /// A path and all below it; none = every path.
+    pub path: Option<ScopedPath>,
+    /// The authorities in the plan allow it.
+    pub granted: bool,
+    /// Why not, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<String>,
+    /// The option that would allow it for one run, where one would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<String>,
+    /// By which steps.
+    pub by: Vec<Toucher>,
+}
+
+/// A step that could touch something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toucher {
+    /// The way to it, from the outermost step inwards.
+    pub step: Vec<StepId>,
+    /// JSON pointer to the value of its config that names it; none = links in what is named may lead there.
+    pub pointer: Option<String>,
+}
+
+/// A step that runs what is not planned yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// The way to it.
+    pub step: Vec<StepId>,
+    /// The components that it may use; none = those that the operator allows generated runbooks to use.
+    pub components: Option<Vec<AllowedComponent>>,
+}
+
+/// Something that a config names and that may not be touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The way to the step.
+    pub step: Vec<StepId>,
+    /// JSON pointer to the value of its config.
+    pub pointer: String,
+    /// Why, for people.
+    pub why: String,
+    /// The option that would allow it for one run, where one would.
+    pub allow: Option<String>,
+}
+
+/// Collects everything that any step could touch.
+#[must_use]
+pub fn closure(plan: &Plan) -> Closure {
+    let mut found: BTreeMap<(Power, Option<ScopedPath>, Verdict), Vec<Toucher>> = BTreeMap::new();
+    let mut open = Vec::new();
+    each_step(plan, &mut Vec::new(), &mut |way, step| {
+        open.extend(opened(step).map(|components| Open { step: way.to_vec(), components }));
+        let Some(call) = step.call() else { return };
+        let mut add = |power, path, verdict, pointer: Option<&str>| {
+            let by = Toucher { step: way.to_vec(), pointer: pointer.map(str::to_owned) };
+            found.entry((power, path, verdict)).or_default().push(by);
+        };
+        let mut named = Vec::new();
+        for (pointer, wanted) in named_uses(call) {
+            let (power, path) = parts(&wanted);
+            add(power, Some(path.clone()), verdict(call, &wanted), Some(pointer));
+            named.push((power, path.clone()));
+        }
+        for power in [Power::FsRead, Power::Sql] {
+            // Without a name in the config there is nothing that a link could lie in.
+            if !named.iter().any(|(known, _)| *known == power) {
+                continue;
+            }
+            let reach = call.authority.reach(power);
+            let Some(trees) = reach.trees() else {
+                add(power, None, Verdict::Granted, None);
+                continue;
+            };
+            let is_named =
+                |tree: &ScopedPath| named.iter().any(|(known, path)| *known == power && tree.is_within(path));
+            trees
+                .iter()
+                .filter(|tree| !is_named(tree))
+                .for_each(|tree| add(power, Some(tree.clone()), Verdict::Granted, None));
+        }
+    });
+    let touches = found.into_iter().map(|((power, path, verdict), by)| {
+        let (granted, denial, allow) = match verdict {
+            Verdict::Granted => (true, None, None),
+            Verdict::Denied { why, allow } => (false, Some(why), allow),
+        };
+        Touch { power, path, granted, denial, allow, by }
+    });
+    Closure { touches: touches.collect(), open }
+}
+
+/// The first thing that a config names and that may not be touched: such a run would fail for certain.
+#[must_use]
+pub fn first_denied(plan: &Plan) -> Option<Denied> {
+    let mut first = None;
+    each_step(plan, &mut Vec::new(), &mut |way, step| {
+        for (pointer, wanted) in step.call().into_iter().flat_map(named_uses) {
+            if let (None, Some(call)) = (&first, step.call())
+                && let Verdict::Denied { why, allow } = verdict(call, &wanted)
+            {
+                first = Some(Denied { step: way.to_vec(), pointer: pointer.to_owned(), why, allow });
+            }
+        }
+    });
+    first
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Granted,
+    Denied { why: String, allow: Option<String> },
+}
+
+fn verdict(call: &PlannedCall, wanted: &Use) -> Verdict {
+    let decision = authorise(&call.authority, wanted);
+    match decision.denial() {
+        None => Verdict::Granted,
+        Some(why) => Verdict::Denied { why, allow: decision.allow_line() },
+    }
+}
+
+/// What a config names: the pointer to the value, and the use that it leads to.
+fn named_uses(call: &PlannedCall) -> impl Iterator<Item = (&str, Use)> {
+    let files = call.paths.iter().map(|named| (named.pointer.as_str(), Use::FsRead { path: named.path.clone() }));
+    let databases =
+        call.connections.iter().map(|named| (named.pointer.as_str(), Use::Sql { database: named.path.clone() }));
+    files.chain(databases)
+}
+
+fn parts(wanted: &Use) -> (Power, &ScopedPath) {
+    match wanted {
+        Use::FsRead { path } => (Power::FsRead, path),
+        Use::Sql { database } => (Power::Sql, database),
+    }
+}
+
+/// The components of what a step runs and nobody has planned yet; an outer none if there is no such thing.
+fn opened(step: &PlannedStep) -> Option<Option<Vec<AllowedComponent>>> {
+    if let PlannedWork::Agent { tools, members, .. } = &step.work {
+        return Some(Some(tools.iter().chain(members).cloned().collect()));
+    }
+    let child = step.child()?;
+    matches!(child.runbook, PlannedChildRunbook::Artifact { .. }).then(|| child.components.clone())
+}
+
+/// Visits every step, what undoes it, and the steps of its child, each with the way to it.
+pub(crate) fn each_step<'p>(plan: &'p Plan, way: &mut Vec<StepId>, visit: &mut dyn FnMut(&[StepId], &'p PlannedStep)) {
+    for step in &plan.steps {
+        for step in std::iter::once(step).chain(step.compensate.as_deref()) {
+            way.push(step.id.clone());
+            visit(way, step);
+            if let Some(PlannedChildRunbook::File { plan, .. }) = step.child().map(|child| &child.runbook) {
+                each_step(plan, way, visit);
+            }
+            way.pop();
+        }
+    }
+}
