@@ -37,6 +37,8 @@ pub(crate) enum Format {
     Human,
     /// One JSON document.
     Json,
+    /// A diagram; of `plan` alone.
+    Mermaid,
 }
 
 /// When to use colours.
@@ -54,6 +56,10 @@ pub(crate) enum Colour {
 pub(crate) enum Command {
     /// Writes a commented palisade.toml into the working folder
     Init(InitArgs),
+    /// Says everything that is wrong with runbooks, without running them
+    Validate(ValidateArgs),
+    /// Shows what a runbook would do, the most it could come to and all it could touch, without running it
+    Plan(PlanArgs),
     /// Runs a runbook
     Run(RunArgs),
     /// Adds, lists, shows and removes components
@@ -92,6 +98,70 @@ pub(crate) struct InitArgs {
     /// Replaces a palisade.toml that is there
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The runbooks (YAML)
+    #[arg(required = true)]
+    pub(crate) runbooks: Vec<PathBuf>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct PlanArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<PlanCommand>,
+    /// The runbook (YAML)
+    #[arg(required = true)]
+    pub(crate) runbook: Option<PathBuf>,
+    /// A document that the run would be given, so that its size counts; may be given more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) input: Vec<String>,
+    /// Which limits are shown: those that somebody set, or all
+    #[arg(long, value_enum, default_value_t = LimitsArg::Set)]
+    pub(crate) limits: LimitsArg,
+    #[command(flatten)]
+    pub(crate) options: PlanningOptions,
+}
+
+/// What plans depend on beside their runbooks.
+#[derive(Debug, Args)]
+pub(crate) struct PlanningOptions {
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Grants a power, as fs-read=PATH, as `run` would be given it; may be given more than once
+    #[arg(long, value_name = "POWER=SCOPE")]
+    pub(crate) allow: Vec<String>,
+    /// Instances that run at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanCommand {
+    /// Shows what differs between two plans; ends with code 1 if anything does
+    Diff {
+        /// A runbook (YAML), or what `plan --format json` wrote (.json)
+        old: PathBuf,
+        /// The other one
+        new: PathBuf,
+        #[command(flatten)]
+        options: PlanningOptions,
+    },
+}
+
+/// Which limits are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LimitsArg {
+    /// Those that somebody set.
+    Set,
+    /// All that are in force.
+    All,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod documents;
 mod embedded;
 mod exit_code;
 mod failure;
+mod input_sizes;
 mod interrupt;
 mod output;
 mod planning;
@@ -18,7 +19,7 @@ mod rulesets;
 mod settings;
 mod workspace;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Format};
 use clap::Parser as _;
 use exit_code::ExitCode;
 use failure::CliError;
@@ -51,10 +52,15 @@ fn main() -> std::process::ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, CliError> {
+    if cli.global.format == Format::Mermaid && !matches!(cli.command, Command::Plan(_)) {
+        return Err(CliError::usage("--format mermaid is a diagram of a plan; only `palisade plan` has one"));
+    }
     let settings = Settings::resolve(&cli.global)?;
     let context = commands::Context { settings, format: cli.global.format };
     match &cli.command {
         Command::Init(args) => commands::init::exec(&context, args),
+        Command::Validate(args) => commands::validate::exec(&context, args),
+        Command::Plan(args) => commands::plan::exec(&context, args),
         Command::Run(args) => commands::run::exec(&context, args),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),

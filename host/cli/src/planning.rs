@@ -8,7 +8,7 @@ use crate::rulesets::{FoundRulesets, RulesetFolders};
 use crate::settings::Settings;
 use crate::workspace::Workspace;
 use palisade_authority::Grant;
-use palisade_model::neutral;
+use palisade_model::{RunLimits, neutral};
 use palisade_runbook::{Components, Diagnostic, Plan, PlanContext, Runbook, Source, parse, plan, wanted_rulesets};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub(crate) struct PlanningArgs<'a> {
 pub(crate) struct Reading {
     /// The plan; none if anything is wrong.
     pub(crate) plan: Option<Plan>,
+    /// The limits that the runbook states for the run as a whole.
+    pub(crate) stated: RunLimits,
     /// The rulesets of the plan.
     pub(crate) found: FoundRulesets,
     /// Everything that was found, each with the source that it points into.
@@ -68,6 +70,7 @@ pub(crate) fn read(
     let mut reading =
         Reading { told: told.into_iter().map(|told| (source.clone(), told)).collect(), ..Reading::default() };
     let Some(runbook) = runbook else { return Ok(reading) };
+    reading.stated = runbook.limits.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
     let children = children::read(&runbook, settings, &mut reading.told);
     reading.found = find_rulesets(&runbook, &children, &components, &folders, workspace);
     let (planned, more) = plan(

@@ -3,11 +3,13 @@
 pub(crate) mod component;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod ruleset;
 pub(crate) mod run;
 pub(crate) mod runbook;
 pub(crate) mod schema;
+pub(crate) mod validate;
 
 use crate::args::Format;
 use crate::settings::Settings;

@@ -11,12 +11,11 @@ use crate::planning::{self, PlanningArgs};
 use crate::render::{console, progress::Progress};
 use crate::rulesets;
 use crate::workspace::Workspace;
-use palisade_authority::{Use, authorise};
 use palisade_engine::{Cancel, Observer, Ran, RunRequest, Silent};
 use palisade_model::record::RunRecord;
-use palisade_model::{neutral, strict_json};
+use palisade_model::{StepId, neutral, strict_json};
 use palisade_report::TextStyle;
-use palisade_runbook::{Code, Plan, Severity};
+use palisade_runbook::{Code, Denied, Plan, Severity, first_denied};
 use serde_json::Value;
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -74,23 +73,14 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
 
 /// Refuses a run whose config names a path that it may not reach, before anything starts.
 fn deny_early(plan: &Plan) -> Result<(), CliError> {
-    for (step, call) in plan.steps.iter().filter_map(|step| Some((step, step.call()?))) {
-        let files = call.paths.iter().map(|named| (&named.pointer, Use::FsRead { path: named.path.clone() }));
-        let databases =
-            call.connections.iter().map(|named| (&named.pointer, Use::Sql { database: named.path.clone() }));
-        for (pointer, wanted) in files.chain(databases) {
-            let decision = authorise(&call.authority, &wanted);
-            if let Some(why) = decision.denial() {
-                let message = format!("step `{}` may not read what `{pointer}` of its config names: {why}", step.id);
-                let error = CliError::new(ExitCode::Denied, message);
-                return Err(match decision.allow_line() {
-                    Some(line) => error.help(format!("`{line}` would allow it for this run")),
-                    None => error,
-                });
-            }
-        }
-    }
-    Ok(())
+    let Some(Denied { step, pointer, why, allow }) = first_denied(plan) else { return Ok(()) };
+    let step = step.iter().map(StepId::as_str).collect::<Vec<_>>().join("/");
+    let message = format!("step `{step}` may not read what `{pointer}` of its config names: {why}");
+    let error = CliError::new(ExitCode::Denied, message);
+    Err(match allow {
+        Some(line) => error.help(format!("`{line}` would allow it for this run")),
+        None => error,
+    })
 }
 
 /// Writes everything that was asked for.

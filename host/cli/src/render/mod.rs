@@ -2,6 +2,7 @@
 
 pub(crate) mod console;
 pub(crate) mod diagnostics;
+pub(crate) mod plan;
 pub(crate) mod progress;
 
 use crate::args::{Format, Global};
