@@ -185,10 +185,29 @@ fn demangled(name: &str) -> String {
 }
 
 fn shortened(name: &str) -> String {
+    let name = without_generics(name);
     match name.char_indices().nth(MAX_NAME_CHARS) {
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.to_owned(),
+        None => name,
     }
+}
+
+/// Leaves out what stands between `<` and `>`, but at the start: `<T as Trait>::f` is a name, `f<closure>` is one with
+/// more types than a person wants to read. An arrow's `>` closes nothing.
+fn without_generics(name: &str) -> String {
+    let mut kept = String::with_capacity(name.len());
+    let (mut depth, mut before) = (0_u32, ' ');
+    let whole = name.starts_with('<');
+    for c in name.chars() {
+        match c {
+            '<' if !whole => depth += 1,
+            '>' if depth > 0 && before != '-' => depth -= 1,
+            _ if depth == 0 => kept.push(c),
+            _ => {}
+        }
+        before = c;
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -239,6 +258,15 @@ mod tests {
         );
         assert_eq!(short_path("/rust/library/library/core/src/str/mod.rs"), "core/src/str/mod.rs");
         assert_eq!(short_path("/plugin/sdk/src/lib.rs"), "/plugin/sdk/src/lib.rs");
+    }
+
+    #[test]
+    fn names_are_without_their_types() {
+        assert_eq!(shortened("run<word_count::Plugin>"), "run");
+        assert_eq!(shortened("{closure#0}<&R, Result<(), F>, fn(A<B>) -> C>"), "{closure#0}");
+        assert_eq!(shortened("<T as core::fmt::Debug>::fmt"), "<T as core::fmt::Debug>::fmt");
+        assert_eq!(shortened("plain::f"), "plain::f");
+        assert!(shortened(&"x".repeat(MAX_NAME_CHARS + 1)).ends_with("x…"));
     }
 
     #[test]
