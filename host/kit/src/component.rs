@@ -7,6 +7,9 @@ use wit_component::ComponentEncoder;
 /// Deepest nesting of components that is stripped; the encoder makes two levels.
 const MAX_DEPTH: u32 = 8;
 
+/// How the exports of every analyser begin, whatever the version of the interface.
+const ANALYSER: &str = "palisade:plugin/manifest@";
+
 /// A guest as it is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltGuest {
@@ -51,9 +54,8 @@ pub fn componentise(name: &str, core: Vec<u8>) -> Result<BuiltGuest, ComponentEr
         return Err(ComponentError::NotAModule);
     }
     let module = strip(&core, &|section| section.starts_with("component-type"), 0)?;
-    // Whatever custom section is left tells the world. Without one, the encoder would make an empty component.
-    let mut payloads = Parser::new(0).parse_all(&module);
-    if !payloads.any(|payload| matches!(payload, Ok(Payload::CustomSection(_)))) {
+    // Without its world, the encoder would make an empty component; without the exports, one that fits no world.
+    if !has_interface(&module) {
         return Err(ComponentError::NoInterface);
     }
     let component = ComponentEncoder::default()
@@ -61,6 +63,21 @@ pub fn componentise(name: &str, core: Vec<u8>) -> Result<BuiltGuest, ComponentEr
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(|error| ComponentError::Encode { reason: format!("{error:#}") })?;
     Ok(BuiltGuest { name: name.to_owned(), component: strip(&component, &|_| false, 0)?, symbols: core })
+}
+
+/// Whether a module tells its world (in whatever custom section is left) and exports an analyser.
+fn has_interface(module: &[u8]) -> bool {
+    let (mut tells_world, mut exports) = (false, false);
+    for payload in Parser::new(0).parse_all(module).flatten() {
+        match payload {
+            Payload::CustomSection(_) => tells_world = true,
+            Payload::ExportSection(section) => {
+                exports = section.into_iter().flatten().any(|export| export.name.starts_with(ANALYSER));
+            }
+            _ => {}
+        }
+    }
+    tells_world && exports
 }
 
 /// Copies a module or component without its custom sections, nested ones included, but those that `keep` names.
@@ -105,19 +122,27 @@ fn strip(wasm: &[u8], keep: &dyn Fn(&str) -> bool, depth: u32) -> Result<Vec<u8>
 
 #[cfg(test)]
 mod tests {
-    use wasm_encoder::{CodeSection, CustomSection, Function, FunctionSection, Module, TypeSection};
+    use wasm_encoder::{
+        CodeSection, CustomSection, ExportKind, ExportSection, Function, FunctionSection, Module, TypeSection,
+    };
 
     use super::*;
 
     fn module_with(custom: &[&str]) -> Vec<u8> {
+        module_exporting("palisade:plugin/manifest@0.1.0#describe", custom)
+    }
+
+    fn module_exporting(name: &str, custom: &[&str]) -> Vec<u8> {
         let mut module = Module::new();
         let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+        let mut exports = ExportSection::new();
+        exports.export(name, ExportKind::Func, 0);
         types.ty().function([], []);
         functions.function(0);
         let mut body = Function::new([]);
         body.instructions().end();
         code.function(&body);
-        module.section(&types).section(&functions).section(&code);
+        module.section(&types).section(&functions).section(&exports).section(&code);
         for name in custom {
             module.section(&CustomSection { name: (*name).into(), data: b"/home/somebody".into() });
         }
@@ -145,6 +170,8 @@ mod tests {
     #[test]
     fn a_module_without_the_interface_is_refused() {
         assert!(matches!(componentise("x", module_with(&["name"])), Err(ComponentError::NoInterface)));
+        let other = module_exporting("run", &["component-type:x"]);
+        assert!(matches!(componentise("x", other), Err(ComponentError::NoInterface)));
         let broken = componentise("x", module_with(&["component-type:x"]));
         assert!(matches!(broken, Err(ComponentError::Encode { .. })), "{broken:?}");
     }

@@ -51,8 +51,9 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<Toolcha
         eprintln!("guest compiler: {toolchain}");
         return Ok(toolchain);
     }
-    eprintln!("{report}");
-    timed("installing a guest compiler", || get(project, install, &report))?;
+    // What to install is said once: by the error, if nothing is installed here.
+    report.findings.iter().for_each(|finding| eprintln!("{finding}"));
+    get(project, install, &report)?;
     let report = inspect(&project.environment);
     match report.toolchain {
         Some(toolchain) => {
@@ -67,10 +68,10 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<Toolcha
 fn get(project: &Project, install: Install, report: &Report) -> anyhow::Result<()> {
     if is_debian_root() {
         if install.agreed("install Debian's packages now?")? {
-            return install_debian(project);
+            return timed("installing Debian's compiler", || install_debian(project));
         }
     } else if report.has_rustup && install.agreed(&format!("let rustup download the target {TARGET}?"))? {
-        return Ok(add_rustup_target(&project.environment)?);
+        return timed("adding the target", || Ok(add_rustup_target(&project.environment)?));
     }
     Err(what_to_do(report))
 }
