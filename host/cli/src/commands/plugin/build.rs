@@ -6,8 +6,9 @@ use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
-use palisade_model::neutral;
 use palisade_model::unit::Bytes;
+use palisade_model::{Manifest, SchemaRef, neutral};
+use palisade_schema::Registry;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -36,6 +37,12 @@ pub(super) fn exec(context: &Context, at: &PluginAt, install_target: bool) -> Re
     for (kind, &value) in &manifest.limits {
         let _ = writeln!(text, "  limit      {}: {}", kind.key(), kind.show(value));
     }
+    for name in unknown_schemas(manifest)? {
+        let _ = writeln!(
+            text,
+            "warning: nothing here defines `{name}`; carry it with `.schema(…)`, or add what does first"
+        );
+    }
     let _ = writeln!(text, "next: palisade component add {component}");
     console::err(&text);
     if context.format == Format::Json {
@@ -46,4 +53,13 @@ pub(super) fn exec(context: &Context, at: &PluginAt, install_target: bool) -> Re
         }));
     }
     Ok(ExitCode::Done)
+}
+
+/// The schemas of outputs that neither the plugin brings nor Palisade. Another component may; a slip is likelier.
+fn unknown_schemas(manifest: &Manifest) -> Result<Vec<SchemaRef>, CliError> {
+    let builtin = Registry::builtin().map_err(|error| CliError::from_error(ExitCode::Bug, &error))?;
+    let outputs = manifest.outputs.iter().map(|port| &port.schema);
+    let is_known =
+        |name: &&SchemaRef| builtin.get(name).is_some() || manifest.schemas.iter().any(|own| own.schema == **name);
+    Ok(outputs.filter(|name| !is_known(name)).cloned().collect())
 }

@@ -25,6 +25,14 @@ pub(super) struct Given {
 }
 
 impl Given {
+    /// Looks whether the file is there.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub(super) fn exists(&self) -> Result<(), CliError> {
+        self.file.metadata().map(drop).map_err(|error| self.unreadable(&error))
+    }
+
     /// Reads and checks the items.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ use palisade_model::wcf_names::is_wcf_name;
 use std::fs;
 use std::path::Path;
 
+/// Names that a package can't have beside the SDK and the standard library, which is built with it.
+const TAKEN: [&str; 6] = ["palisade-sdk", "alloc", "core", "proc_macro", "std", "test"];
+
 pub(super) fn exec(context: &Context, name: &str, dir: Option<&Path>) -> Result<ExitCode, CliError> {
     let id = component_id(name)?;
     let shown = dir.unwrap_or(Path::new(id.name()));
@@ -50,6 +53,10 @@ fn component_id(name: &str) -> Result<ComponentId, CliError> {
         return Err(CliError::usage(format!("the namespace `{}` is reserved", id.namespace()))
             .help("choose one that stands for you, as in acme:word_count"));
     }
+    if TAKEN.contains(&id.name()) {
+        return Err(CliError::usage(format!("`{}` is the name of a crate that every plugin is built with", id.name()))
+            .help("choose one that says what the plugin does, as in acme:word_count"));
+    }
     Ok(id)
 }
 
@@ -70,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_registered_is_refused_at_once() {
-        for wrong in ["", "Words", "acme:", "../x", "a/b", "palisade:words", "sqlite:words"] {
+        for wrong in ["", "Words", "acme:", "../x", "a/b", "palisade:words", "sqlite:words", "acme:std"] {
             assert_eq!(component_id(wrong).unwrap_err().code, ExitCode::Usage, "{wrong}");
         }
     }

@@ -9,12 +9,14 @@ use crate::failure::CliError;
 use crate::output;
 use crate::render::console;
 use palisade_kit::{
-    BuildError, CargoOutput, Environment, TARGET, Toolchain, add_rustup_target, build_guest, inspect, list_guests,
+    BuildError, CargoOutput, Environment, GuestsError, TARGET, Toolchain, add_rustup_target, build_guest, inspect,
+    list_guests,
 };
 use palisade_sandbox::{Sandbox, Settings, Symbols};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The folder of the unpacked SDK below the plugin's.
@@ -68,8 +70,13 @@ impl Project {
             }
         }
         let environment = Environment::of_process();
-        let guests =
-            list_guests(&environment, &manifest).map_err(|error| CliError::from_error(ExitCode::Usage, &error))?;
+        let guests = list_guests(&environment, &manifest).map_err(|error| {
+            let told = CliError::from_error(ExitCode::Usage, &error);
+            match error {
+                GuestsError::Start(_) => told.help("plugins are built with Rust 1.95 or newer: https://rustup.rs"),
+                _ => told,
+            }
+        })?;
         let guest = guests.into_iter().find(|guest| guest.folder == root).ok_or_else(|| {
             CliError::usage(format!("the package in {shown} makes no component"))
                 .help("its Cargo.toml needs: [lib] crate-type = [\"cdylib\"]")
@@ -90,6 +97,9 @@ impl Project {
         let symbols = file.with_extension("symbols.wasm");
         for (path, bytes) in [(&file, &guest.component), (&symbols, &guest.symbols)] {
             output::file(path, |out| Ok(out.write_all(bytes)?))?;
+            // Private by default, as results are; this is like any other output of a build.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+                .map_err(|error| CliError::new(ExitCode::Failed, format!("{}: {error}", path.display())))?;
         }
         let sandbox = Sandbox::new(Settings::default()).map_err(|error| CliError::from_error(ExitCode::Bug, &error))?;
         let mut checked = component_check::check_in(&sandbox, &self.package, &guest.component)?;

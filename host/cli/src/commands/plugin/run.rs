@@ -37,8 +37,10 @@ pub(super) struct Wanted<'a> {
 
 pub(super) fn exec(context: &Context, at: &PluginAt, wanted: &Wanted<'_>) -> Result<ExitCode, CliError> {
     let folder = &context.settings.working_dir;
-    let inputs = wanted.inputs.iter().map(|text| input(folder, text)).collect::<Result<_, _>>()?;
+    let inputs: Vec<Given> = wanted.inputs.iter().map(|text| input(folder, text)).collect::<Result<_, _>>()?;
     let config = config(folder, wanted.config)?;
+    // Before a build that may take minutes.
+    inputs.iter().try_for_each(Given::exists)?;
     let project = Project::open(context, at)?;
     let workbench = Workbench::new(context, project.build(false)?, &project.root, None)?;
     let trial = Trial { inputs, config, limits: BTreeMap::new(), folder, allow: wanted.allow };

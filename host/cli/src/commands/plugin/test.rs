@@ -87,7 +87,9 @@ pub(super) fn exec(context: &Context, at: &PluginAt, accept: bool, filter: Optio
         }
         reports.push(report);
     }
-    let wrong = reports.iter().filter(|report| !matches!(report.verdict, Verdict::Ok | Verdict::Accepted)).count();
+    let count = |wanted: &[Verdict]| reports.iter().filter(|report| wanted.contains(&report.verdict)).count();
+    let (broken, other) = (count(&[Verdict::Broken]), count(&[Verdict::Differs, Verdict::Fuel]));
+    let wrong = broken + other;
     let code = if wrong == 0 { ExitCode::Done } else { ExitCode::Failed };
     if context.format == Format::Json {
         console::json(&serde_json::json!({"plugin": runner.workbench.manifest().versioned_id(), "cases": reports}));
@@ -96,8 +98,11 @@ pub(super) fn exec(context: &Context, at: &PluginAt, accept: bool, filter: Optio
     if code == ExitCode::Done {
         return Ok(code);
     }
-    let help = "read the differences; `palisade plugin test --accept` makes what came out what is expected";
-    Err(CliError::new(code, format!("{wrong} of {} cases are not as expected", reports.len())).help(help))
+    let told = CliError::new(code, format!("{wrong} of {} cases are not as expected", reports.len()));
+    Err(match other {
+        0 => told.help("a broken case did not run: mend what is said of it above"),
+        _ => told.help("read the differences; `palisade plugin test --accept` makes what came out what is expected"),
+    })
 }
 
 struct Runner<'a> {
@@ -144,6 +149,7 @@ impl Runner<'_> {
             report.verdict = Verdict::Differs;
         } else if rose {
             report.verdict = Verdict::Fuel;
+            report.error = Some(format!("that is more than {:.0} % above what was recorded", MAX_RISE * 100.0));
         }
         if self.accept && !self.cancel.is_cancelled() {
             self.accept(case, &expected.unwrap_or_default(), &found, &mut report)?;

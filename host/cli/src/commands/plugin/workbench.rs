@@ -203,7 +203,9 @@ impl<'a> Workbench<'a> {
             }
             let given: Vec<_> = trial.inputs.iter().filter(|given| given.port == port.name).collect();
             if given.is_empty() && port.arity != Arity::Optional {
-                return Err(CliError::usage(format!("nothing is given for the input port `{}`", port.name)));
+                let port = &port.name;
+                return Err(CliError::usage(format!("nothing is given for the input port `{port}`"))
+                    .help(format!("`plugin run --input {port}=FILE`; in a case, input/{port}.jsonl")));
             }
             if given.len() > 1 && port.arity != Arity::Many {
                 return Err(CliError::usage(format!(
