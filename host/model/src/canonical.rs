@@ -1,6 +1,7 @@
 //! The canonical JSON form (RFC 8785, JCS): equal values have equal bytes, so a digest can name them.
 
 use crate::digest::Digest;
+use serde::Serialize;
 use serde_json::Value;
 
 /// Writes a value in canonical form.
@@ -14,6 +15,13 @@ pub fn to_vec(value: &Value) -> Vec<u8> {
 #[must_use]
 pub fn digest(value: &Value) -> Digest {
     Digest::of(&to_vec(value))
+}
+
+/// The digest of a large value's canonical form, without a copy of it as JSON. The value must have text keys and finite
+/// numbers only.
+#[must_use]
+pub fn digest_of(value: &impl Serialize) -> Digest {
+    Digest::of(&serde_json_canonicalizer::to_vec(value).unwrap_or_default())
 }
 
 /// The digest of an artifact: of its schema, of its item lines as emitted, and of its metadata.

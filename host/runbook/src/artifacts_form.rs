@@ -10,7 +10,7 @@ use crate::source::Spanned;
 use crate::yaml::{Data, Entry, Node};
 use palisade_model::{ArtifactName, Digest, RunLimitKind};
 use palisade_schema::lax;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const TOP: &[&str] = &[
     "name",
@@ -59,15 +59,7 @@ impl FormReader<'_> {
         let contact = self.title(root, "contact", "the runbook");
         self.shape.optional_text(root, "framework", "a runbook");
         let config = root.get("config").map(|node| self.settings(node)).unwrap_or_default();
-        let mut limits = present(root, "limits").map(|node| self.run_limits(node, "the runbook")).unwrap_or_default();
-        for (kind, value) in config.limits {
-            if let Some(other) = limits.insert(kind, value.clone()) {
-                let message = format!("`config` and `limits` both state what `{kind}` bounds");
-                let both = Diagnostic::new(Code::Combination, self.shape.source.name(), value.span, message)
-                    .with_label(other.span, "the other one");
-                self.shape.push(both);
-            }
-        }
+        let limits = self.limits_of_run(root, config.limits);
         let capabilities = self.capabilities(root);
         let inputs = self.declared_inputs(root);
         let steps = self.artifacts(root, &inputs);
@@ -88,6 +80,8 @@ impl FormReader<'_> {
             inputs,
             outputs,
             steps,
+            spoilt: std::mem::take(&mut self.spoilt),
+            mistakes: BTreeSet::new(),
         }
     }
 
@@ -95,9 +89,8 @@ impl FormReader<'_> {
     pub(crate) fn settings(&mut self, node: &Node) -> RunConfig {
         let mut config = RunConfig::default();
         let unknown = self.shape.unknown_keys();
-        if self.shape.strict(node, "`config`", CONFIG, unknown).is_none() {
-            return config;
-        }
+        let Some(node) = self.shape.strict(node, "`config`", CONFIG, unknown) else { return config };
+        let node = &*node;
         for (key, kind) in [
             ("timeout", RunLimitKind::MaxDuration),
             ("max_concurrency", RunLimitKind::MaxConcurrency),
@@ -108,7 +101,11 @@ impl FormReader<'_> {
             config.limits.extend(read.map(|read| (kind, Spanned::new(read.value.saturating_mul(unit), read.span))));
         }
         if let Some(cost) = present(node, "cost_limit") {
-            let micro_usd = self.number(cost, "`cost_limit`").map(|usd| (usd.max(0.0) * 1e6).ceil() as u64);
+            let usd = self.number(cost, "`cost_limit`");
+            if usd.is_some_and(|usd| usd < 0.0) {
+                self.shape.say(Code::BadValue, cost.span, "`cost_limit` can't be negative");
+            }
+            let micro_usd = usd.map(|usd| (usd.max(0.0) * 1e6).ceil() as u64);
             config
                 .limits
                 .extend(micro_usd.map(|cost_limit| (RunLimitKind::MaxLlmCost, Spanned::new(cost_limit, cost.span))));
@@ -130,6 +127,14 @@ impl FormReader<'_> {
 
     fn artifacts(&mut self, root: &Node, inputs: &[DeclaredInput]) -> Vec<Step> {
         let entries = match root.get("artifacts") {
+            Some(Node { data: Data::List(_), span }) => {
+                let span = root.entry("artifacts").map_or(*span, |entry| entry.key_span);
+                let message = "`artifacts` must be a mapping from names to artifacts, not a list";
+                let wrong = Diagnostic::new(Code::WrongType, self.shape.source.name(), span, message)
+                    .with_help("write `NAME:` above each; a list of steps is called `execution`");
+                self.shape.push(wrong);
+                &[]
+            }
             Some(node) => self.shape.mapping(node, "`artifacts`").unwrap_or_default(),
             None => &[],
         };
@@ -171,19 +176,13 @@ impl FormReader<'_> {
             self.execute(execute, &what);
         }
         let (inputs, work) = self.work(&step.id, node, &what, is_child);
-        step.inputs = Inputs::List(inputs);
+        step.inputs = inputs;
         step.work = work;
         step
     }
 
     /// What the artifact is made from. Exactly one way must be given.
-    fn work(
-        &mut self,
-        id: &Spanned<ArtifactName>,
-        node: &Node,
-        what: &str,
-        is_child: bool,
-    ) -> (Vec<Spanned<String>>, Work) {
+    fn work(&mut self, id: &Spanned<ArtifactName>, node: &Node, what: &str, is_child: bool) -> (Inputs, Work) {
         let ways: Vec<&Entry> = ["source", "inputs", "reuse"]
             .iter()
             .filter_map(|key| node.entry(key))
@@ -191,14 +190,23 @@ impl FormReader<'_> {
             .collect();
         let process = present_entry(node, "process");
         let child = present_entry(node, "child_runbook");
-        let inputs = present(node, "inputs");
-        let inputs =
-            inputs.map(|node| self.shape.one_or_more(node, &format!("`inputs` of {what}"))).unwrap_or_default();
+        let inputs = match present(node, "inputs") {
+            Some(inputs) => {
+                let names = self.shape.one_or_more(inputs, &format!("`inputs` of {what}"));
+                names.map_or(Inputs::Unreadable, Inputs::List)
+            }
+            None => Inputs::List(Vec::new()),
+        };
         let way = match ways.as_slice() {
             [way] => *way,
             [] => {
-                let message = format!("{what} has none of `source`, `inputs` and `reuse`");
-                self.shape.say(Code::ProductionMethod, id.span, message);
+                if !self.shape.was_meant(node, &["source", "inputs", "reuse"]) {
+                    let message = format!("{what} has none of `source`, `inputs` and `reuse`");
+                    let help = "say what makes it: `source: {type: …}`, or `inputs` and a `process`";
+                    let none = Diagnostic::new(Code::ProductionMethod, self.shape.source.name(), id.span, message)
+                        .with_help(help);
+                    self.shape.push(none);
+                }
                 return (inputs, Work::Broken);
             }
             [first, second, ..] => {
@@ -224,9 +232,7 @@ impl FormReader<'_> {
             ("reuse", ..) => self.reuse(way, node, what),
             (_, Some(process), Some(child)) => {
                 let message = format!("{what} has `process` and `child_runbook`; only one can make it");
-                let both = Diagnostic::new(Code::Combination, self.shape.source.name(), child.key_span, message)
-                    .with_label(process.key_span, "the other one");
-                self.shape.push(both);
+                self.combination(child.key_span, message, process.key_span);
                 Work::Broken
             }
             (_, Some(process), None) => {
@@ -239,7 +245,8 @@ impl FormReader<'_> {
     }
 
     fn typed_call(&mut self, node: &Node, what: &str) -> Option<Call> {
-        self.shape.strict(node, what, CALL, Unknown::Refused)?;
+        let node = self.shape.strict(node, what, CALL, Unknown::Refused)?;
+        let node = &*node;
         let config = match node.get("properties") {
             None => None,
             Some(properties) => {
@@ -262,11 +269,11 @@ impl FormReader<'_> {
                 format!("{within} needs the key `output_schema` beside it"),
             );
         }
-        if self.shape.strict(&entry.value, &within, REUSE, Unknown::Refused).is_none() {
+        let Some(reuse) = self.shape.strict(&entry.value, &within, REUSE, Unknown::Refused) else {
             return Work::Broken;
-        }
+        };
         let mut text = |key: &str| {
-            let value = self.shape.required(&entry.value, key, &within)?;
+            let value = self.shape.required(&reuse, key, &within)?;
             self.shape.text(value, &format!("`{key}` of {within}"))
         };
         match (text("from_run"), text("artifact")) {
@@ -277,10 +284,10 @@ impl FormReader<'_> {
 
     fn child(&mut self, id: &Spanned<ArtifactName>, entry: &Entry, what: &str) -> Work {
         let within = format!("`child_runbook` of {what}");
-        let node = &entry.value;
-        if self.shape.strict(node, &within, CHILD, Unknown::Refused).is_none() {
+        let Some(node) = self.shape.strict(&entry.value, &within, CHILD, Unknown::Refused) else {
             return Work::Broken;
-        }
+        };
+        let node = &*node;
         let path = self.shape.required(node, "path", &within);
         let path = path.and_then(|path| self.shape.text(path, &format!("`path` of {within}")));
         let path = path.and_then(|path| self.child_path(path));
@@ -292,24 +299,22 @@ impl FormReader<'_> {
                 self.shape.say(Code::MissingKey, entry.key_span, message);
                 None
             }
-            (Some(_), Some(mapping)) => {
+            (Some(output), Some(mapping)) => {
                 let message = format!("{within} has both `output` and `output_mapping`");
-                self.shape.say(Code::Combination, mapping.key_span, message);
+                self.combination(mapping.key_span, message, output.key_span);
                 None
             }
             (Some(output), None) => {
                 let output = self.shape.text(&output.value, &format!("`output` of {within}"));
                 output.map(|output| vec![(output, id.clone())])
             }
-            (None, Some(mapping)) => {
-                let pairs = self.map_of_texts(&mapping.value, &format!("`output_mapping` of {within}"));
-                let named = pairs
-                    .into_iter()
-                    .filter_map(|(output, name)| Some((output, self.name(&name.value, name.span, "an artifact")?)));
-                Some(named.collect())
-            }
+            (None, Some(mapping)) => Some(self.named_outputs(&mapping.value, &format!("`output_mapping` of {within}"))),
         };
-        let (Some(path), Some(inputs), Some(outputs)) = (path, inputs, outputs) else { return Work::Broken };
+        let (Some(path), Some(inputs), Some(outputs)) = (path, inputs, outputs.as_ref()) else {
+            self.spoilt.extend(outputs.iter().flatten().map(|(_, name)| name.value.key()));
+            return Work::Broken;
+        };
+        let outputs = outputs.clone();
         Work::Child(Child {
             runbook: ChildRunbook::File(path),
             inputs,
@@ -322,9 +327,8 @@ impl FormReader<'_> {
 
     fn execute(&mut self, node: &Node, what: &str) {
         let within = format!("`execute` of {what}");
-        if self.shape.strict(node, &within, EXECUTE, Unknown::Refused).is_none() {
-            return;
-        }
+        let Some(node) = self.shape.strict(node, &within, EXECUTE, Unknown::Refused) else { return };
+        let node = &*node;
         if let Some(mode) = self.shape.required(node, "mode", &within)
             && let Some(mode) = self.shape.text(mode, &format!("`mode` of {within}"))
             && mode.value != "child"

@@ -5,6 +5,7 @@
 //! a budget is not evaluated. The same data therefore always gives the same answer.
 
 use crate::reference::Segment;
+use crate::source::Span;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::objects::{Key, Map};
 use cel::parser::Parser;
@@ -34,6 +35,9 @@ pub enum ConditionError {
     /// It is too long.
     #[error("a condition has at most {MAX_BYTES} bytes")]
     TooLong,
+    /// It nests too deep.
+    #[error("a condition nests at most {MAX_DEPTH} levels deep")]
+    TooDeep,
     /// It is not CEL.
     #[error("this is not a condition: {message}")]
     Syntax {
@@ -94,6 +98,18 @@ impl Condition {
         self.names.iter().map(String::as_str)
     }
 
+    /// Where one of its names stands first, if the condition itself stands at `span`.
+    pub(crate) fn place(&self, name: &str, span: Span) -> Span {
+        let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
+        let is_name = |&(at, _): &(usize, &str)| {
+            let (before, behind) = self.text.split_at(at);
+            !before.ends_with(|c: char| part_of_word(c) || c == '.')
+                && !behind.get(name.len()..).is_some_and(|rest| rest.starts_with(part_of_word))
+        };
+        let found = self.text.match_indices(name).find(is_name);
+        found.map_or(span, |(at, _)| span.part(&self.text, at..at + name.len()))
+    }
+
     /// Whether it has the same answer whatever the data, and which.
     #[must_use]
     pub fn constant(&self) -> Option<bool> {
@@ -129,6 +145,9 @@ fn syntax_error(text: &str, errors: &cel::ParseErrors) -> ConditionError {
     let Some(first) = errors.errors.first() else {
         return ConditionError::Syntax { at: None, message: "it can't be read".to_owned() };
     };
+    if first.msg.contains("Recursion limit") {
+        return ConditionError::TooDeep;
+    }
     let message = in_words(&first.msg);
     let (line, column) = (usize::try_from(first.pos.0).ok(), usize::try_from(first.pos.1).ok());
     let before = |line: usize| {
@@ -147,9 +166,6 @@ fn in_words(message: &str) -> String {
         .next()
         .and_then(|first| first.split_once('\''))
         .map(|(_, rest)| rest.trim_end_matches('\''));
-    if message.contains("Recursion limit") {
-        return format!("it nests deeper than {MAX_DEPTH} levels");
-    }
     match unexpected {
         Some("<EOF>") => "it ends too early".to_owned(),
         Some(token) if message.contains("input") => format!("`{token}` is not expected here"),
@@ -299,7 +315,7 @@ mod tests {
         check("a.none > 1", &data, "No such key: none");
         check("a.n +", &data, "this is not a condition: it ends too early");
         check("a.n = 3", &data, "this is not a condition: `=` can't stand here");
-        check(&"(".repeat(40), &data, "this is not a condition: it nests deeper than 32 levels");
+        check(&"(".repeat(40), &data, "a condition nests at most 32 levels deep");
         check(&"a".repeat(3_000), &data, "a condition has at most 2048 bytes");
     }
 

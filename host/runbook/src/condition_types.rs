@@ -2,7 +2,7 @@
 //! over what is no list. It knows less than CEL and never objects to what it does not know.
 
 use crate::condition::path;
-use crate::documents::{ITEM_COUNT, Place, Types, follow_from, in_words, types};
+use crate::documents::{Place, Types, follow, follow_from, in_words, types};
 use crate::reference::Segment;
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
 use serde_json::Value;
@@ -105,12 +105,11 @@ impl<'s, 'n> Checker<'s, 'n> {
         let Some((name, path)) = path(expression) else { return Known::anything() };
         let Some(known) = self.names.get(name) else { return Known::anything() };
         let Some((root, part)) = known.schema else { return Known::anything() };
-        if known.is_document && path == [Segment::Key(ITEM_COUNT.to_owned())] {
-            return Known::of("number");
-        }
-        match follow_from(root, part, &path) {
+        let place = if known.is_document { follow(root, &path) } else { follow_from(root, part, &path) };
+        match place {
             Place::Schema(found) => Known { types: types(found), schema: Some((root, found)), is_document: false },
-            Place::ItemCount | Place::Open => Known::anything(),
+            Place::ItemCount => Known::of("number"),
+            Place::Open => Known::anything(),
             Place::Nothing { segment, known } => {
                 self.problems.push(Problem::Nothing { name: name.to_owned(), path, segment, known });
                 Known::anything()

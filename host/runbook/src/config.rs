@@ -1,9 +1,10 @@
 //! The config of one step: from what the runbook writes to what the component gets, and what is wrong with it.
 
 use crate::codes::Code;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::nearest::{nearest, suggestion};
 use crate::runbook::{Call, Form};
+use crate::shape::is_truth_word;
 use crate::yaml::{Data, Node};
 use palisade_model::{manifest, neutral};
 use palisade_schema::{ConfigSchema, ConfigViolation};
@@ -25,8 +26,41 @@ pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &s
         let within = |known: &str| pointer == known || pointer.starts_with(&format!("{known}/"));
         call.references.iter().any(|(known, _)| within(known))
     };
-    for found in schema.validate(&config).iter().filter(|found| !is_reference(&found.pointer)) {
-        diagnostics.extend(violation(Code::BadConfig, source, &written, found, &component));
+    let found = schema.validate(&config);
+    let unknown = |key: &str, pointer: &str| {
+        found.iter().any(|other| other.pointer == pointer && other.unknown_keys.iter().any(|unknown| unknown == key))
+    };
+    for found in found.iter().filter(|found| !is_reference(&found.pointer)) {
+        // A property that is missing because it is misspelt is told where it stands.
+        let misspelt = found.missing_key.as_ref().and_then(|missing| {
+            let Data::Map(entries) = &written.nearest(&found.pointer).data else { return None };
+            let ignored = |span| diagnostics.iter().any(|told| told.span == span && told.code == Code::IgnoredKey);
+            entries.iter().find(|entry| {
+                nearest(&entry.key, [missing.as_str()]).is_some()
+                    && (unknown(&entry.key, &found.pointer) || ignored(entry.key_span))
+            })
+        });
+        match misspelt {
+            Some(entry) => {
+                // What would be ignored elsewhere can't be, where something is missing.
+                for wrong in diagnostics.iter_mut().filter(|wrong| wrong.span == entry.key_span) {
+                    wrong.code = Code::BadConfig;
+                    wrong.severity = Severity::Error;
+                    wrong.message = format!("{component} has no property `{}`", neutral::line(&entry.key, 60));
+                }
+            }
+            None => {
+                let help = found.missing_key.as_ref().filter(|_| call.config.is_none()).map(|key| match form {
+                    Form::Artifacts => format!("write `properties: {{{key}: …}}`"),
+                    Form::Execution => format!("write `config: {{{key}: …}}`"),
+                });
+                let told = violation(Code::BadConfig, source, &written, found, &component);
+                diagnostics.extend(told.into_iter().map(|told| match &help {
+                    Some(help) => told.with_help(help),
+                    None => told,
+                }));
+            }
+        }
     }
     (config, diagnostics)
 }
@@ -82,6 +116,12 @@ pub(crate) fn violation(
     let path = neutral::line(found.pointer.trim_start_matches('/'), 120).replace('/', ".");
     let subject = if path.is_empty() { whose.to_owned() } else { format!("`{path}` of {whose}") };
     let help = match &place.data {
+        Data::Text(text) if found.violation.rule == "type" && is_truth_word(text) => {
+            Some("write `true` or `false`".to_owned())
+        }
+        Data::Text(text) if found.violation.rule == "type" && text.parse::<f64>().is_ok() => {
+            Some("write it without quotes".to_owned())
+        }
         Data::Text(text) => {
             nearest(text, found.allowed.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
         }

@@ -5,6 +5,7 @@ use crate::codes::Code;
 use crate::source::{Source, Span};
 use palisade_model::neutral;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Most characters of one text of a diagnostic.
@@ -151,13 +152,34 @@ fn show(text: &mut String, source: &Source, width: usize, span: Span, mark: char
 pub(crate) struct Diagnostics {
     list: Vec<Diagnostic>,
     has_error: bool,
+    /// Places of errors that were told before: what else seems wrong there follows from them.
+    told: BTreeSet<Span>,
 }
 
 impl Diagnostics {
     /// Most diagnostics of one reading.
     const MOST: usize = 200;
 
+    /// For a reading that goes on from another one, which told errors at these places.
+    pub(crate) fn after(told: BTreeSet<Span>) -> Self {
+        Self { list: Vec::new(), has_error: !told.is_empty(), told }
+    }
+
+    /// Begins another reading of the same text: nothing more will be said of the places of errors.
+    pub(crate) fn next_reading(&mut self) {
+        self.told = self.places();
+    }
+
+    /// The places of all errors.
+    pub(crate) fn places(&self) -> BTreeSet<Span> {
+        let own = self.list.iter().filter(|found| found.is_error()).map(|found| found.span);
+        self.told.iter().copied().chain(own).collect()
+    }
+
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        if self.told.contains(&diagnostic.span) {
+            return;
+        }
         let first_error = diagnostic.is_error() && !self.has_error;
         self.has_error |= diagnostic.is_error();
         if self.list.len() < Self::MOST || first_error {
@@ -169,6 +191,17 @@ impl Diagnostics {
         more.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
+    /// Makes what was told of a place an error, if it is of that kind. Says whether there is such a thing.
+    pub(crate) fn make_error(&mut self, code: Code, span: Span) -> bool {
+        let found = self.list.iter_mut().find(|found| found.code == code && found.span == span);
+        if let Some(found) = found {
+            found.severity = Severity::Error;
+            self.has_error = true;
+            return true;
+        }
+        false
+    }
+
     pub(crate) fn has_error(&self) -> bool {
         self.has_error
     }
@@ -178,8 +211,15 @@ impl Diagnostics {
         self.has_error && self.list.len() >= Self::MOST
     }
 
-    /// All of them, in the order in which a reader meets their places.
+    /// All of them, in the order in which a reader meets their places. A warning is left out where an error stands, and
+    /// notes where there is an error at all: they are for people who are done.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        let errors = self.places();
+        self.list.retain(|found| match found.severity {
+            Severity::Error => true,
+            Severity::Warning => !errors.contains(&found.span),
+            Severity::Note => errors.is_empty(),
+        });
         self.list.sort_by_key(|found| (found.span.start, found.severity, found.code));
         self.list
     }
@@ -191,7 +231,8 @@ mod tests {
 
     #[test]
     fn the_bound_keeps_the_first_error() {
-        let of = |code| Diagnostic::new(code, "x", Span::default(), "x");
+        let at = |start| Span { start, end: start + 1, ..Span::default() };
+        let of = |code: Code| Diagnostic::new(code, "x", at(usize::from(code.severity() == Severity::Error)), "x");
         let mut all = Diagnostics::default();
         all.extend(std::iter::repeat_n(of(Code::NoEffect), Diagnostics::MOST + 5));
         assert!(!all.has_error() && !all.is_full());
@@ -200,6 +241,23 @@ mod tests {
         let codes: Vec<Code> = all.into_sorted().iter().map(|found| found.code).collect();
         assert_eq!(codes.len(), Diagnostics::MOST + 1);
         assert!(codes.contains(&Code::Syntax) && !codes.contains(&Code::Tag));
+    }
+
+    #[test]
+    fn what_follows_from_an_error_is_not_told() {
+        let at = |start| Span { start, end: start + 1, ..Span::default() };
+        let of = |code, start| Diagnostic::new(code, "x", at(start), "x");
+        let mut first = Diagnostics::default();
+        first.extend([of(Code::Number, 1), of(Code::HiddenCharacters, 1), of(Code::HiddenCharacters, 2)]);
+        first.next_reading();
+        first.extend([of(Code::WrongType, 1), of(Code::WrongType, 2), of(Code::BadName, 2)]);
+        let places = first.places();
+        let codes: Vec<Code> = first.into_sorted().iter().map(|found| found.code).collect();
+        assert_eq!(codes, [Code::Number, Code::WrongType, Code::BadName]);
+        let mut second = Diagnostics::after(places);
+        second.push(of(Code::BadConfig, 2));
+        assert!(second.has_error() && second.into_sorted().is_empty());
+        assert!(!Diagnostics::after(BTreeSet::new()).has_error());
     }
 
     #[test]

@@ -30,10 +30,17 @@ const TYPES: [&str; 6] = ["array", "boolean", "null", "number", "object", "strin
 
 /// Follows a path through the schema of a document.
 pub(crate) fn follow<'s>(root: &'s Value, path: &[Segment]) -> Place<'s> {
-    if path == [Segment::Key(ITEM_COUNT.to_owned())] {
-        return Place::ItemCount;
+    match path {
+        [Segment::Key(key)] if key == ITEM_COUNT => Place::ItemCount,
+        [Segment::Key(key), ..] if key == ITEM_COUNT => Place::Nothing { segment: 1, known: Vec::new() },
+        _ => match follow_from(root, root, path) {
+            Place::Nothing { segment: 0, mut known } => {
+                known.push(ITEM_COUNT.to_owned());
+                Place::Nothing { segment: 0, known }
+            }
+            place => place,
+        },
     }
-    follow_from(root, root, path)
 }
 
 /// Follows a path from a part of a schema on. `root` is the whole, for references.
@@ -182,7 +189,8 @@ mod tests {
         check(".map.x", "a number");
         check(".item_count", "count");
         check(".summary.totl", r#"nothing at 1, known ["total"]"#);
-        check(".sumary", r#"nothing at 0, known ["findings", "free", "map", "summary"]"#);
+        check(".sumary", r#"nothing at 0, known ["findings", "free", "map", "summary", "item_count"]"#);
+        check(".item_count.x", "nothing at 1, known []");
         check(".findings.category", "nothing at 1, known []");
         check(".summary[0]", "nothing at 1, known []");
     }

@@ -10,13 +10,15 @@ use crate::reference::{Braces, Reference};
 use crate::runbook::{
     Agent, Approval, AutoApprove, Body, Call, Child, ChildRunbook, Form, Inputs, Outputs, Retry, Runbook, Step, Work,
 };
-use crate::shape::Unknown;
-use crate::source::{Span, Spanned};
+use crate::shape::{Unknown, read_as_meant};
+use crate::source::Spanned;
 use crate::yaml::{Data, Entry, Node};
-use palisade_model::id::ComponentName;
+use palisade_model::id::{ComponentName, IdError};
 use palisade_model::unit::Millis;
 use palisade_model::{ArtifactName, Digest, LimitKind, RunLimitKind, StepId, neutral};
 use palisade_schema::escape;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 const TOP: &[&str] =
     &["name", "description", "contact", "inputs", "outputs", "capabilities", "limits", "config", "execution"];
@@ -61,6 +63,38 @@ const TYPES: &[(StepType, &str, &[&str])] = &[
     (StepType::Agent, "agent", &["agent", "goal", "tools", "members"]),
 ];
 
+/// Keys of all steps that mean nothing for some types, and why.
+const WITHOUT: &[(StepType, &[&str], &str)] = &[
+    (StepType::Source, &["input", "inputs", "input_schema"], "a source reads no artifacts"),
+    (StepType::Child, &["input_schema", "config"], "what the child runs has configs of its own"),
+    (
+        StepType::Approval,
+        &["output", "outputs", "output_schema", "config", "limits", "retry", "compensate"],
+        "an approval makes nothing and runs nothing",
+    ),
+    (StepType::Approval, &["timeout"], "how long a person may take says `expires`"),
+];
+/// Keys that tell the type of a step that does not say it.
+const TELLING: &[(&str, StepType)] = &[
+    ("connector", StepType::Source),
+    ("system", StepType::Source),
+    ("until", StepType::Loop),
+    ("max_iterations", StepType::Loop),
+    ("max_items", StepType::Map),
+    ("max_concurrency", StepType::Map),
+    ("workflow", StepType::Child),
+    ("file", StepType::Child),
+    ("message", StepType::Approval),
+    ("approvers", StepType::Approval),
+    ("expires", StepType::Approval),
+    ("agent", StepType::Agent),
+    ("goal", StepType::Agent),
+];
+
+/// What other languages write where CEL writes something else.
+const OTHER_WORDS: &[(&str, &str)] =
+    &[("=", "=="), ("and", "&&"), ("AND", "&&"), ("or", "||"), ("OR", "||"), ("not", "!"), ("is", "==")];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StepType {
     Analyse,
@@ -80,28 +114,22 @@ impl StepType {
 }
 
 impl FormReader<'_> {
-    pub(crate) fn execution_form(&mut self, root: &Node) -> Runbook {
-        self.shape.strict(root, "a runbook", TOP, Unknown::Refused);
+    pub(crate) fn execution_form(&mut self, root: &Node) -> Option<Runbook> {
+        let root = self.shape.strict(root, "a runbook", TOP, Unknown::Refused)?;
+        let root = &*root;
         let name = self.title(root, "name", "the runbook").unwrap_or_else(|| stem(self.shape.source.name()));
         let description = self.prose(root, "description", "the runbook").map(|text| text.value).unwrap_or_default();
         let contact = self.title(root, "contact", "the runbook");
         let config = present(root, "config").map(|node| self.settings(node)).unwrap_or_default();
-        let mut limits = present(root, "limits").map(|node| self.run_limits(node, "the runbook")).unwrap_or_default();
-        for (kind, value) in config.limits {
-            if let Some(other) = limits.insert(kind, value.clone()) {
-                let message = format!("`config` and `limits` both state what `{kind}` bounds");
-                self.combination(value.span, message, other.span);
-            }
-        }
+        let limits = self.limits_of_run(root, config.limits);
         let capabilities = self.capabilities(root);
         let inputs = self.declared_inputs(root);
         let steps = self.steps(root);
         self.distinct(steps.iter().map(|step| Named { what: "step", name: &step.id }).collect::<Vec<_>>());
         let named = inputs.iter().map(|input| Named { what: "input", name: &input.name });
         let artifacts = steps.iter().flat_map(Step::artifacts).map(|name| Named { what: "artifact", name });
-        // A step's id that is also its artifact's name has been compared with the other ids already.
         self.distinct(named.chain(artifacts).collect::<Vec<_>>());
-        Runbook {
+        Some(Runbook {
             source: self.shape.source.name().to_owned(),
             digest: Digest::of(self.shape.source.text().as_bytes()),
             form: Form::Execution,
@@ -114,13 +142,9 @@ impl FormReader<'_> {
             inputs,
             outputs: self.declared_outputs(root, Form::Execution),
             steps,
-        }
-    }
-
-    fn combination(&mut self, span: Span, message: impl AsRef<str>, other: Span) {
-        let both = Diagnostic::new(Code::Combination, self.shape.source.name(), span, message)
-            .with_label(other, "the other one");
-        self.shape.push(both);
+            spoilt: std::mem::take(&mut self.spoilt),
+            mistakes: BTreeSet::new(),
+        })
     }
 
     fn steps(&mut self, root: &Node) -> Vec<Step> {
@@ -156,9 +180,8 @@ impl FormReader<'_> {
             None => format!("step `{}`", id.value),
         };
         let mut step = Step::broken(id);
-        if let Some(kind) = kind {
-            self.step_keys(node, kind, &what);
-        }
+        let (node, foreign) = self.step_keys(node, kind, &what);
+        let node = &*node;
         step.title = self.title(node, "name", &what);
         step.description = self.prose(node, "description", &what).map(|text| text.value);
         step.contact = self.title(node, "contact", &what);
@@ -167,7 +190,7 @@ impl FormReader<'_> {
         step.output_schema = self.optional_schema(node, "output_schema", &what);
         step.when = present(node, "when").and_then(|node| self.condition(node, &format!("`when` of {what}")));
         step.after = present(node, "after")
-            .map(|node| self.shape.one_or_more(node, &format!("`after` of {what}")))
+            .and_then(|node| self.shape.one_or_more(node, &format!("`after` of {what}")))
             .unwrap_or_default();
         step.retry = present(node, "retry").and_then(|node| self.retry(node, &what));
         if let Some(entry) = present_entry(node, "compensate") {
@@ -178,22 +201,39 @@ impl FormReader<'_> {
                 step.compensate = self.step(&entry.value, number, Some(step.id.value.as_str())).map(Box::new);
             }
         }
+        step.outputs = self.step_outputs(node, &what);
+        step.exported = !matches!(step.outputs, Outputs::Own);
         let Some(kind) = kind else { return Some(step) };
         self.limits_and_timeout(&mut step, node, kind, &what);
-        if kind != StepType::Child {
+        let starts_child = starts_child(node, kind);
+        if kind == StepType::Source {
+            // That it reads nothing has been told.
+            step.input_schema = None;
+        } else if !starts_child || kind != StepType::Child && !takes_ports(node) {
             step.inputs = self.step_inputs(node, &what);
-            step.outputs = self.step_outputs(node, &what);
-            step.exported = !matches!(step.outputs, Outputs::Own);
         }
-        step.work = self.step_work(&mut step.outputs, node, kind, &what);
-        if let Work::Child(child) = &step.work {
-            step.exported = !child.outputs.is_empty();
+        // What lacks a key of its own while it has one of another type is of that type: that has been told.
+        step.work = if foreign { Work::Broken } else { self.step_work(&mut step.inputs, node, kind, &what) };
+        if starts_child && let Some(config) = present_entry(node, "config").filter(|_| kind != StepType::Child) {
+            let message = format!("{what} starts a child, whose steps have configs of their own: it has no `config`");
+            self.shape.say(Code::KeyOfOtherType, config.key_span, message);
         }
         Some(step)
     }
 
+    /// The type of a step. Where it is missing but a key tells which is meant, that is told, and the step read so.
     fn step_type(&mut self, node: &Node, what: &str) -> Option<StepType> {
-        let Some(written) = present(node, "type") else { return Some(StepType::Analyse) };
+        let Some(written) = present(node, "type") else {
+            let telling = TELLING.iter().find_map(|(key, kind)| Some((node.entry(key)?, *kind)));
+            let Some((entry, kind)) = telling.filter(|_| node.entry("analyser").is_none()) else {
+                return Some(StepType::Analyse);
+            };
+            let message = format!("{what} has the key `{}` but no `type`", entry.key);
+            let wrong = Diagnostic::new(Code::StepType, self.shape.source.name(), entry.key_span, message)
+                .with_help(format!("say `type: {}`", kind.row().0));
+            self.shape.push(wrong);
+            return Some(kind);
+        };
         let text = self.shape.text(written, &format!("`type` of {what}"))?;
         let found = TYPES.iter().find(|(_, name, _)| *name == text.value).map(|(kind, ..)| *kind);
         if found.is_none() {
@@ -221,7 +261,11 @@ impl FormReader<'_> {
             Some((Data::Text(name), span)) => match StepId::from_title(name) {
                 Ok(id) => Spanned::new(id.into(), span),
                 Err(error) => {
-                    let message = format!("no id can be made from `{}`: {error}", neutral::line(name, 60));
+                    let reason = match error {
+                        IdError::Empty => "it has no letter or digit".to_owned(),
+                        error => error.to_string(),
+                    };
+                    let message = format!("no id can be made from `{}`: {reason}", neutral::line(name, 60));
                     let wrong = Diagnostic::new(Code::BadName, self.shape.source.name(), span, message)
                         .with_help("give the step an `id`");
                     self.shape.push(wrong);
@@ -238,44 +282,54 @@ impl FormReader<'_> {
         }
     }
 
-    fn step_keys(&mut self, node: &Node, kind: StepType, what: &str) {
+    /// Tells of keys that steps of this type don't have. Gives the step with misspelt keys put right, and whether it has
+    /// keys of another type.
+    fn step_keys<'n>(&mut self, node: &'n Node, kind: Option<StepType>, what: &str) -> (Cow<'n, Node>, bool) {
+        let mut read = Cow::Borrowed(node);
+        let mut foreign = false;
+        let (Some(kind), Data::Map(entries)) = (kind, &node.data) else { return (read, foreign) };
         let (name, own) = kind.row();
         let known: Vec<&str> = COMMON.iter().chain(own).copied().collect();
-        let Data::Map(entries) = &node.data else { return };
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        for (index, entry) in entries.iter().enumerate() {
+            let key = entry.key.as_str();
+            let without = WITHOUT.iter().find(|(of, keys, _)| *of == kind && keys.contains(&key));
             let of: Vec<String> = TYPES
                 .iter()
-                .filter(|(.., keys)| keys.contains(&entry.key.as_str()))
+                .filter(|(.., keys)| keys.contains(&key))
                 .map(|(_, name, _)| format!("`type: {name}`"))
                 .collect();
-            let (code, message, help) = if of.is_empty() {
-                let message = format!("{what} has no key `{}`", neutral::line(&entry.key, 60));
-                (Code::UnknownKey, message, suggestion(&entry.key, known.iter().copied()))
+            let wrong = if let Some((.., why)) = without {
+                let message = format!("{what} is of type `{name}`, which has no key `{key}`");
+                Diagnostic::new(Code::KeyOfOtherType, self.shape.source.name(), entry.key_span, message).with_help(why)
+            } else if known.contains(&key) {
+                continue;
+            } else if of.is_empty() {
+                read_as_meant(&mut read, index, &known);
+                self.shape.unknown_key(entry, what, &known)
             } else {
-                let message = format!("{what} is of type `{name}`, which has no key `{}`", entry.key);
-                (Code::KeyOfOtherType, message, Some(format!("it belongs to {}", of.join(" and "))))
+                foreign = true;
+                let message = format!("{what} is of type `{name}`, which has no key `{key}`");
+                Diagnostic::new(Code::KeyOfOtherType, self.shape.source.name(), entry.key_span, message)
+                    .with_help(format!("it belongs to {}", of.join(", ")))
             };
-            let wrong = Diagnostic::new(code, self.shape.source.name(), entry.key_span, message).with_help_if(help);
             self.shape.push(wrong);
         }
+        let lacks_own = own.first().is_some_and(|key| read.entry(key).is_none());
+        (read, foreign && lacks_own)
     }
 
     fn limits_and_timeout(&mut self, step: &mut Step, node: &Node, kind: StepType, what: &str) {
-        let child = ["workflow", "file"].iter().any(|key| present(node, key).is_some());
+        let child = starts_child(node, kind);
         let of = match kind {
             StepType::Analyse | StepType::Source => LimitsOf { attempt: true, run: false },
             StepType::Child => LimitsOf { attempt: false, run: true },
             StepType::Map | StepType::Loop => LimitsOf { attempt: !child, run: child },
             StepType::Agent => LimitsOf { attempt: true, run: true },
-            StepType::Approval => LimitsOf { attempt: false, run: false },
+            // That it has none has been told.
+            StepType::Approval => return,
         };
         step.limits = present(node, "limits").map(|limits| self.step_limits(limits, what, of)).unwrap_or_default();
         let Some(timeout) = present_entry(node, "timeout") else { return };
-        if kind == StepType::Approval {
-            let message = format!("{what} waits for a person; how long says `expires`, not `timeout`");
-            self.shape.say(Code::Combination, timeout.key_span, message);
-            return;
-        }
         let amount = format!("`timeout` of {what}");
         let read = self.shape.amount(&timeout.value, &amount, "30s", |text| Millis::parse(text).map(|amount| amount.0));
         let Some(read) = read else { return };
@@ -295,43 +349,59 @@ impl FormReader<'_> {
         if let (Some(one), Some(many)) = (one, many) {
             self.combination(many.key_span, format!("{what} has both `input` and `inputs`"), one.key_span);
         }
+        let read = |form: &mut Self, names: Option<Vec<Spanned<String>>>| {
+            let names = names?.into_iter().map(|name| form.artifact_name(name)).collect::<Vec<_>>();
+            names.into_iter().collect::<Option<Vec<_>>>()
+        };
         if let Some(one) = one {
+            if matches!(one.value.data, Data::List(_) | Data::Map(_)) {
+                let message = format!("`input` of {what} must be a text, not {}", one.value.data.kind());
+                let wrong = Diagnostic::new(Code::WrongType, self.shape.source.name(), one.key_span, message)
+                    .with_help("several are `inputs`");
+                self.shape.push(wrong);
+                return Inputs::Unreadable;
+            }
             let name = self.shape.text(&one.value, &format!("`input` of {what}"));
-            return Inputs::List(name.and_then(|name| self.artifact_name(name)).into_iter().collect());
+            return read(self, name.map(|name| vec![name])).map_or(Inputs::Unreadable, Inputs::List);
         }
         let Some(many) = many else { return Inputs::List(Vec::new()) };
         let within = format!("`inputs` of {what}");
-        match &many.value.data {
-            Data::Map(entries) => {
-                let mut ports = Vec::new();
-                for entry in entries {
-                    let names = self.shape.one_or_more(&entry.value, &format!("`{}` of {within}", entry.key));
-                    let names = names.into_iter().filter_map(|name| self.artifact_name(name)).collect();
-                    ports.push((Spanned::new(entry.key.clone(), entry.key_span), names));
-                }
-                Inputs::Ports(ports)
-            }
-            _ => {
-                let names = self.shape.one_or_more(&many.value, &within);
-                Inputs::List(names.into_iter().filter_map(|name| self.artifact_name(name)).collect())
+        let Data::Map(entries) = &many.value.data else {
+            let names = self.shape.one_or_more(&many.value, &within);
+            return read(self, names).map_or(Inputs::Unreadable, Inputs::List);
+        };
+        let mut ports = Vec::new();
+        for entry in entries {
+            let of = format!("`{}` of {within}", neutral::line(&entry.key, 60));
+            let names = self.shape.one_or_more(&entry.value, &of);
+            match read(self, names) {
+                Some(names) => ports.push((Spanned::new(entry.key.clone(), entry.key_span), names)),
+                None => return Inputs::Unreadable,
             }
         }
+        Inputs::Ports(ports)
     }
 
     /// The name of a whole artifact: bare, or between double braces.
     fn artifact_name(&mut self, text: Spanned<String>) -> Option<Spanned<String>> {
         let reference = match Reference::find(&text.value) {
             Braces::None => return Some(text),
-            Braces::Within => {
-                let message = "a reference must be the whole text";
-                self.shape.say(Code::BadReference, text.span, message);
+            found @ (Braces::Open | Braces::Within) => {
+                let message = match found {
+                    Braces::Open => "the braces of this reference are not closed",
+                    _ => "a reference must be the whole text",
+                };
+                let wrong = Diagnostic::new(Code::BadReference, self.shape.source.name(), text.span, message)
+                    .with_help("write `{{ name }}`, or the bare name");
+                self.shape.push(wrong);
                 return None;
             }
-            Braces::Whole(found) => self.reference(found, text.span)?,
+            Braces::Whole(found) => self.reference(found, &text)?,
         };
-        if reference.path.is_empty() {
-            return Some(Spanned::new(reference.artifact, text.span));
+        if reference.value.path.is_empty() {
+            return Some(Spanned::new(reference.value.artifact, reference.span));
         }
+        let reference = reference.value;
         let message = format!("`{reference}` is a part of an artifact; only a whole one can stand here");
         let wrong = Diagnostic::new(Code::BadReference, self.shape.source.name(), text.span, message)
             .with_help(format!("write `{{{{ {} }}}}`, or put the part into `config`", reference.artifact));
@@ -339,18 +409,26 @@ impl FormReader<'_> {
         None
     }
 
+    /// A reference with its place between the braces.
     fn reference(
         &mut self,
         found: Result<Reference, crate::reference::ReferenceError>,
-        span: Span,
-    ) -> Option<Reference> {
-        found
-            .map_err(|error| {
-                let wrong = Diagnostic::new(Code::BadReference, self.shape.source.name(), span, error.to_string())
+        text: &Spanned<String>,
+    ) -> Option<Spanned<Reference>> {
+        match found {
+            Ok(reference) => {
+                let written = reference.to_string();
+                let at = text.value.find(&written).unwrap_or_default();
+                let span = text.span.part(&text.value, at..at + written.len());
+                Some(Spanned::new(reference, span))
+            }
+            Err(error) => {
+                let wrong = Diagnostic::new(Code::BadReference, self.shape.source.name(), text.span, error.to_string())
                     .with_help("write it as `{{ name }}` or `{{ name.property[0] }}`");
                 self.shape.push(wrong);
-            })
-            .ok()
+                None
+            }
+        }
     }
 
     fn step_outputs(&mut self, node: &Node, what: &str) -> Outputs {
@@ -365,47 +443,31 @@ impl FormReader<'_> {
                 .map_or(Outputs::Own, Outputs::One);
         }
         match many {
-            Some(many) => Outputs::Ports(self.named_outputs(&many.value, what)),
+            Some(many) => Outputs::Ports(self.named_outputs(&many.value, &format!("`outputs` of {what}"))),
             None => Outputs::Own,
         }
     }
 
-    fn named_outputs(&mut self, node: &Node, what: &str) -> Vec<(Spanned<String>, Spanned<ArtifactName>)> {
-        let pairs = self.map_of_texts(node, &format!("`outputs` of {what}"));
-        pairs
-            .into_iter()
-            .filter_map(|(port, name)| Some((port, self.name(&name.value, name.span, "an artifact")?)))
-            .collect()
-    }
-
-    fn step_work(&mut self, outputs: &mut Outputs, node: &Node, kind: StepType, what: &str) -> Work {
+    /// What a step does. `inputs` are taken over by what names them itself, as a child does.
+    fn step_work(&mut self, inputs: &mut Inputs, node: &Node, kind: StepType, what: &str) -> Work {
         let span = present(node, "type").map_or_else(|| self.shape.first_line(node.span), |node| node.span);
         match kind {
             StepType::Analyse => self.call(node, "analyser", what).map_or(Work::Broken, Work::Process),
             StepType::Source => self.source(node, what),
             StepType::Child => {
-                let Some(mut child) = self.child_of(node, what) else { return Work::Broken };
-                if let Some(inputs) = present(node, "inputs") {
-                    let pairs = self.map_of_texts(inputs, &format!("`inputs` of {what}"));
-                    child.inputs =
-                        pairs.into_iter().filter_map(|(port, name)| Some((port, self.artifact_name(name)?))).collect();
-                }
                 if let Some(entry) = present_entry(node, "input") {
                     let message = format!("{what} starts a child, whose inputs have names");
                     let wrong = Diagnostic::new(Code::Combination, self.shape.source.name(), entry.key_span, message)
                         .with_help("write `inputs: {NAME_IN_THE_CHILD: ARTIFACT}`");
                     self.shape.push(wrong);
+                    *inputs = Inputs::Unreadable;
                 }
-                match self.step_outputs(node, what) {
-                    Outputs::Ports(ports) => child.outputs = ports,
-                    named => *outputs = named,
-                }
-                Work::Child(child)
+                self.child_of(inputs, node, what).map_or(Work::Broken, Work::Child)
             }
             StepType::Map => {
                 let max_items = self.positive(node, "max_items", what);
                 let max_concurrency = self.positive(node, "max_concurrency", what);
-                match self.body(node, what) {
+                match self.body(inputs, node, what) {
                     Some(body) => Work::Map { body, max_items, max_concurrency, span },
                     None => Work::Broken,
                 }
@@ -414,7 +476,7 @@ impl FormReader<'_> {
                 let until = self.shape.required(node, "until", what);
                 let until = until.and_then(|node| self.condition(node, &format!("`until` of {what}")));
                 let max_iterations = self.positive(node, "max_iterations", what);
-                match self.body(node, what) {
+                match self.body(inputs, node, what) {
                     Some(body) => Work::Loop { body, until, max_iterations, span },
                     None => Work::Broken,
                 }
@@ -425,7 +487,10 @@ impl FormReader<'_> {
     }
 
     fn positive(&mut self, node: &Node, key: &str, what: &str) -> Option<Spanned<u64>> {
-        present(node, key).and_then(|value| self.shape.positive(value, &format!("`{key}` of {what}")))
+        let node = present(node, key)?;
+        let read = self.shape.positive(node, &format!("`{key}` of {what}"));
+        // One that is wrong, which has been told, is no missing one.
+        Some(read.unwrap_or(Spanned::new(1, node.span)))
     }
 
     /// The component under `key`, and the step's `config`.
@@ -456,16 +521,15 @@ impl FormReader<'_> {
         match &mut node.data {
             Data::Text(text) => match Reference::find(text) {
                 Braces::None => {}
-                Braces::Within => {
+                Braces::Open | Braces::Within => {
                     let message = "double braces within other text are just text";
                     let wrong = Diagnostic::new(Code::BracesAreText, self.shape.source.name(), node.span, message)
                         .with_help("a reference must be the whole value");
                     self.shape.push(wrong);
                 }
                 Braces::Whole(reference) => {
-                    if let Some(reference) = self.reference(reference, node.span) {
-                        found.push((pointer.clone(), Spanned::new(reference, node.span)));
-                    }
+                    let text = Spanned::new(text.clone(), node.span);
+                    found.extend(self.reference(reference, &text).map(|reference| (pointer.clone(), reference)));
                     node.data = Data::Null;
                 }
             },
@@ -509,7 +573,7 @@ impl FormReader<'_> {
         }
     }
 
-    fn body(&mut self, node: &Node, what: &str) -> Option<Body> {
+    fn body(&mut self, inputs: &mut Inputs, node: &Node, what: &str) -> Option<Body> {
         let child = ["workflow", "file"].iter().find_map(|key| present_entry(node, key));
         match (present_entry(node, "analyser"), child) {
             (Some(analyser), Some(child)) => {
@@ -517,12 +581,13 @@ impl FormReader<'_> {
                 self.combination(child.key_span, message, analyser.key_span);
                 None
             }
-            (None, Some(_)) => self.child_of(node, what).map(Body::Workflow),
+            (None, Some(_)) => self.child_of(inputs, node, what).map(Body::Workflow),
             (_, None) => self.call(node, "analyser", what).map(Body::Component),
         }
     }
 
-    fn child_of(&mut self, node: &Node, what: &str) -> Option<Child> {
+    fn child_of(&mut self, inputs: &mut Inputs, node: &Node, what: &str) -> Option<Child> {
+        let ports = self.child_ports(inputs, node, what);
         let (workflow, file) = (present_entry(node, "workflow"), present_entry(node, "file"));
         let (runbook, span) = match (workflow, file) {
             (Some(workflow), Some(file)) => {
@@ -554,7 +619,24 @@ impl FormReader<'_> {
         let components =
             present(node, "components").map(|node| self.components(node, &format!("`components` of {what}")));
         let auto_approve = self.auto_approve(node, what);
-        Some(Child { runbook, inputs: Vec::new(), outputs: Vec::new(), components, auto_approve, span })
+        if let (ChildRunbook::File(_), Some(entry)) = (&runbook, present_entry(node, "auto_approve")) {
+            let message = format!("`auto_approve` of {what} has no effect: a file is nothing that a model wrote");
+            self.shape.say(Code::NoEffect, entry.key_span, message);
+        }
+        Some(Child { runbook, inputs: ports, outputs: Vec::new(), components, auto_approve, span })
+    }
+
+    /// The child's inputs by name, where they are written so.
+    fn child_ports(&mut self, inputs: &mut Inputs, node: &Node, what: &str) -> Vec<(Spanned<String>, Spanned<String>)> {
+        let Some(written) = present(node, "inputs").filter(|_| inputs.is_empty()) else { return Vec::new() };
+        let pairs = self.map_of_texts(written, &format!("`inputs` of {what}"));
+        let count = written.len();
+        let named: Vec<_> =
+            pairs.into_iter().filter_map(|(port, name)| Some((port, self.artifact_name(name)?))).collect();
+        if named.len() < count || !matches!(written.data, Data::Map(_)) {
+            *inputs = Inputs::Unreadable;
+        }
+        named
     }
 
     fn components(&mut self, node: &Node, what: &str) -> Vec<Spanned<ComponentName>> {
@@ -569,7 +651,7 @@ impl FormReader<'_> {
             Data::Bool(true) => {
                 if present(node, "limits").is_none() || present(node, "components").is_none() {
                     let message = format!(
-                        "`auto_approve` of {what} approves whatever lies within its limits, and it states none"
+                        "`auto_approve` of {what} approves what lies within its `limits` and `components`, and it has not both"
                     );
                     let wrong = Diagnostic::new(Code::Combination, self.shape.source.name(), entry.key_span, message)
                         .with_help("state `limits` and `components` of the step");
@@ -577,13 +659,20 @@ impl FormReader<'_> {
                 }
                 AutoApprove::WithinStep(entry.key_span)
             }
-            _ => AutoApprove::Within(self.run_limits(&entry.value, &format!("`auto_approve` of {what}"))),
+            Data::Map(_) => AutoApprove::Within(self.run_limits(&entry.value, &format!("`auto_approve` of {what}"))),
+            other => {
+                let message = format!("`auto_approve` of {what} must be a truth value or limits, not {}", other.kind());
+                let wrong = Diagnostic::new(Code::WrongType, self.shape.source.name(), entry.value.span, message)
+                    .with_help("write `true`, or the limits within which nobody is asked: `{max_llm_cost: 1 USD}`");
+                self.shape.push(wrong);
+                AutoApprove::Nothing
+            }
         }
     }
 
     fn approval(&mut self, node: &Node, what: &str) -> Work {
         let approvers = present(node, "approvers")
-            .map(|node| self.shape.one_or_more(node, &format!("`approvers` of {what}")))
+            .and_then(|node| self.shape.one_or_more(node, &format!("`approvers` of {what}")))
             .unwrap_or_default();
         let expires_ms = present(node, "expires").and_then(|node| {
             let amount = format!("`expires` of {what}");
@@ -612,7 +701,8 @@ impl FormReader<'_> {
 
     fn retry(&mut self, node: &Node, what: &str) -> Option<Retry> {
         let within = format!("`retry` of {what}");
-        self.shape.strict(node, &within, RETRY, Unknown::Refused)?;
+        let node = self.shape.strict(node, &within, RETRY, Unknown::Refused)?;
+        let node = &*node;
         let max_attempts = self.shape.required(node, "max_attempts", &within);
         let max_attempts =
             max_attempts.and_then(|node| self.shape.positive(node, &format!("`max_attempts` of {within}")));
@@ -620,7 +710,7 @@ impl FormReader<'_> {
             let amount = format!("`backoff` of {within}");
             self.shape.amount(node, &amount, "5s", |text| Millis::parse(text).map(|amount| amount.0))
         });
-        let on = present(node, "on").map(|node| self.shape.one_or_more(node, &format!("`on` of {within}")));
+        let on = present(node, "on").and_then(|node| self.shape.one_or_more(node, &format!("`on` of {within}")));
         let on = on.unwrap_or_default();
         for kind in on.iter().filter(|kind| !palisade_model::failure::RETRYABLE.contains(&kind.value.as_str())) {
             let message =
@@ -636,29 +726,54 @@ impl FormReader<'_> {
     fn condition(&mut self, node: &Node, what: &str) -> Option<Spanned<Condition>> {
         let text = match &node.data {
             Data::Bool(truth) => Spanned::new(truth.to_string(), node.span),
+            Data::Text(text) if self.shape.is_truth_word(node) => {
+                let message = format!("{what} is the text `{text}`, which is no condition");
+                let wrong = Diagnostic::new(Code::AmbiguousWord, self.shape.source.name(), node.span, message)
+                    .with_help("write `true` or `false`");
+                self.shape.push(wrong);
+                return None;
+            }
             _ => self.shape.text(node, what)?,
         };
-        match Condition::parse(&text.value) {
-            Ok(condition) => Some(Spanned::new(condition, text.span)),
-            Err(error) => {
-                let span = match &error {
-                    ConditionError::Syntax { at: Some(at), .. } => self.shape.within(&text, *at),
-                    _ => text.span,
-                };
-                let braces = text.value.contains("{{");
-                let help = if braces {
-                    "leave the braces away: artifacts are called by name in conditions"
-                } else {
-                    "conditions are CEL: `findings.summary.total > 0 && has(other.x)`"
-                };
-                let wrong =
-                    Diagnostic::new(Code::BadCondition, self.shape.source.name(), span, format!("{what}: {error}"))
-                        .with_help(help);
-                self.shape.push(wrong);
-                None
-            }
-        }
+        let error = match Condition::parse(&text.value) {
+            Ok(condition) => return Some(Spanned::new(condition, text.span)),
+            Err(error) => error,
+        };
+        let wrong =
+            |span, message: String| Diagnostic::new(Code::BadCondition, self.shape.source.name(), span, message);
+        let wrong = if let (Some(start), Some(end)) = (text.value.find("{{"), text.value.find("}}")) {
+            let braces = text.span.part(&text.value, start..(end + 2).max(start));
+            wrong(braces, format!("{what}: artifacts are called by their bare names in a condition"))
+                .with_help("leave the braces away")
+        } else {
+            let span = match &error {
+                ConditionError::Syntax { at: Some(at), .. } => self.shape.word(&text, *at),
+                _ => text.span,
+            };
+            let token = self.shape.source.slice(span);
+            let help = match (&error, OTHER_WORDS.iter().find(|(word, _)| *word == token)) {
+                (_, Some((_, cel))) => Some(format!("write `{cel}`")),
+                (ConditionError::Syntax { .. }, None) => {
+                    Some("conditions are CEL: `findings.summary.total > 0 && has(other.x)`".to_owned())
+                }
+                _ => None,
+            };
+            wrong(span, format!("{what}: {error}")).with_help_if(help)
+        };
+        self.shape.push(wrong);
+        None
     }
+}
+
+/// Whether a step runs a runbook rather than a component.
+fn starts_child(node: &Node, kind: StepType) -> bool {
+    let child = ["workflow", "file"].iter().any(|key| present(node, key).is_some());
+    kind == StepType::Child || child && matches!(kind, StepType::Map | StepType::Loop)
+}
+
+/// Whether its inputs are written with the names that they have inside.
+fn takes_ports(node: &Node) -> bool {
+    present(node, "inputs").is_some_and(|inputs| matches!(inputs.data, Data::Map(_)))
 }
 
 /// The file name of a source without folder and ending, for a runbook that has no name.

@@ -7,9 +7,9 @@ use crate::runbook::{DeclaredInput, DeclaredOutput, Form, StepLimits};
 use crate::shape::{Shape, Unknown};
 use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Data, Entry, Node};
-use palisade_model::id::ComponentName;
+use palisade_model::id::{ComponentName, IdError};
 use palisade_model::{ArtifactName, LimitKind, RunLimitKind, SchemaReq, StepId, neutral};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use unicode_security::confusable_detection::skeleton;
 
 const INPUT: &[&str] = &["input_schema", "optional", "default", "sensitive", "description"];
@@ -22,6 +22,8 @@ const MAX_PROSE_CHARS: usize = 8_000;
 /// Reads the parts of a runbook and collects what is wrong with them.
 pub(crate) struct FormReader<'s> {
     pub(crate) shape: Shape<'s>,
+    /// Names, without case, of things that could not be understood: who refers to them makes no mistake of their own.
+    pub(crate) spoilt: BTreeSet<String>,
 }
 
 /// Which limits a step may set.
@@ -33,7 +35,7 @@ pub(crate) struct LimitsOf {
     pub(crate) run: bool,
 }
 
-/// A name, where it is given, and what has it: `step`, `artifact`, `input`.
+/// A name, where it is given, and what has it: `step`, `artifact`, `input`, `output`. Steps are compared with steps alone.
 pub(crate) struct Named<'n> {
     pub(crate) what: &'static str,
     pub(crate) name: &'n Spanned<ArtifactName>,
@@ -41,7 +43,7 @@ pub(crate) struct Named<'n> {
 
 impl<'s> FormReader<'s> {
     pub(crate) fn new(source: &'s Source, form: Form) -> Self {
-        Self { shape: Shape::new(source, form) }
+        Self { shape: Shape::new(source, form), spoilt: BTreeSet::new() }
     }
 
     /// A title under a key that may be absent.
@@ -74,6 +76,7 @@ impl<'s> FormReader<'s> {
         match text.parse::<ArtifactName>() {
             Ok(name) => Some(Spanned::new(name, span)),
             Err(error) => {
+                self.spoilt.insert(text.to_lowercase());
                 let help = StepId::from_title(text).ok().map(|id| format!("call it `{id}`"));
                 let message = format!("`{}` can't be the name of {of}: {error}", neutral::line(text, 60));
                 let wrong = Diagnostic::new(Code::BadName, self.shape.source.name(), span, message).with_help_if(help);
@@ -83,10 +86,11 @@ impl<'s> FormReader<'s> {
         }
     }
 
-    /// Tells names that are equal, or could be taken for one another.
+    /// Tells names that are equal, or could be taken for one another; not those in a place that has been told of.
     pub(crate) fn distinct<'n>(&mut self, names: impl IntoIterator<Item = Named<'n>>) {
+        let told = self.shape.diagnostics.places();
         let mut seen: BTreeMap<String, Named<'n>> = BTreeMap::new();
-        for named in names {
+        for named in names.into_iter().filter(|named| !told.contains(&named.name.span)) {
             let alike: String = skeleton(&named.name.value.key()).collect();
             let Some(first) = seen.get(&alike) else {
                 seen.insert(alike, named);
@@ -94,7 +98,11 @@ impl<'s> FormReader<'s> {
             };
             let (text, span) = (&named.name.value, named.name.span);
             let (code, message, label) = if first.name.value == named.name.value {
-                let message = format!("the {} `{text}` has the name of another {}", named.what, first.what);
+                let other = match (first.what == named.what, first.what) {
+                    (true, what) => format!("another {what}"),
+                    (false, what) => format!("an {what}"),
+                };
+                let message = format!("the {} `{text}` has the name of {other}", named.what);
                 (Code::TwoMakers, message, "the first one")
             } else {
                 let message = format!("`{text}` can be mistaken for another {}", first.what);
@@ -129,8 +137,16 @@ impl<'s> FormReader<'s> {
         match name.value.parse::<ComponentName>() {
             Ok(component) => Some(Spanned::new(component, name.span)),
             Err(error) => {
+                let help = match error {
+                    IdError::Version { .. } => {
+                        "an exact version is written as `@1.2.0`; without one, that in force is meant"
+                    }
+                    _ => "components are called by their id or alias, never by a path or URL: `acme:words`",
+                };
                 let message = format!("`{}` is not the name of a component: {error}", neutral::line(&name.value, 60));
-                self.shape.say(Code::BadComponentName, name.span, message);
+                let wrong = Diagnostic::new(Code::BadComponentName, self.shape.source.name(), name.span, message)
+                    .with_help(help);
+                self.shape.push(wrong);
                 None
             }
         }
@@ -154,14 +170,42 @@ impl<'s> FormReader<'s> {
         limits
     }
 
+    /// Limits of the run as a whole, as `limits` and `config` state them.
+    pub(crate) fn limits_of_run(
+        &mut self,
+        root: &Node,
+        config: BTreeMap<RunLimitKind, Spanned<u64>>,
+    ) -> BTreeMap<RunLimitKind, Spanned<u64>> {
+        let mut limits = present(root, "limits").map(|node| self.run_limits(node, "the runbook")).unwrap_or_default();
+        for (kind, value) in config {
+            if let Some(other) = limits.insert(kind, value.clone()) {
+                let message = format!("`config` and `limits` both state what `{kind}` bounds");
+                self.combination(value.span, message, other.span);
+            }
+        }
+        limits
+    }
+
+    /// Tells that two keys exclude each other.
+    pub(crate) fn combination(&mut self, span: Span, message: impl AsRef<str>, other: Span) {
+        let both = Diagnostic::new(Code::Combination, self.shape.source.name(), span, message)
+            .with_label(other, "the other one");
+        self.shape.push(both);
+    }
+
     /// Limits of the run as a whole.
     pub(crate) fn run_limits(&mut self, node: &Node, what: &str) -> BTreeMap<RunLimitKind, Spanned<u64>> {
         self.step_limits(node, what, LimitsOf { attempt: false, run: true }).run
     }
 
     fn run_limit(&mut self, entry: &Entry, kind: RunLimitKind, what: &str) -> Option<(RunLimitKind, Spanned<u64>)> {
-        let example = kind.show(kind.default_for_generated().max(1));
-        let value = self.shape.amount(&entry.value, what, &example, |text| kind.parse(text))?;
+        let example = match kind {
+            RunLimitKind::MaxDuration => "1 h",
+            RunLimitKind::MaxLlmCost => "5 USD",
+            RunLimitKind::MaxDepth => "1",
+            RunLimitKind::MaxConcurrency | RunLimitKind::MaxRuns => "100",
+        };
+        let value = self.shape.amount(&entry.value, what, example, |text| kind.parse(text))?;
         if value.value == 0 && !matches!(kind, RunLimitKind::MaxDepth | RunLimitKind::MaxLlmCost) {
             self.shape.say(Code::BadValue, entry.value.span, format!("{what} must be at least 1"));
             return None;
@@ -176,7 +220,7 @@ impl<'s> FormReader<'s> {
         let message = format!("{what} has no limit `{}`", neutral::line(&entry.key, 60));
         let elsewhere = LimitKind::from_key(&entry.key).is_some() || RunLimitKind::from_key(&entry.key).is_some();
         let help = match elsewhere {
-            true if of.run => Some("it limits attempts of components, and this runs none itself".to_owned()),
+            true if of.run => Some("it limits attempts of a component: state it at the step that runs one".to_owned()),
             true => Some("it limits runs: state it for the runbook, or for a step that starts a child".to_owned()),
             false => suggestion(&entry.key, known.iter().map(String::as_str)),
         };
@@ -202,8 +246,11 @@ impl<'s> FormReader<'s> {
     fn declared_input(&mut self, entry: &Entry) -> Option<DeclaredInput> {
         let what = format!("input `{}`", neutral::line(&entry.key, 60));
         let name = self.name(&entry.key, entry.key_span, "an input");
-        let node = &entry.value;
-        self.shape.strict(node, &what, INPUT, Unknown::Refused)?;
+        let Some(node) = self.shape.strict(&entry.value, &what, INPUT, Unknown::Refused) else {
+            self.spoilt.insert(entry.key.to_lowercase());
+            return None;
+        };
+        let node = &*node;
         let mut schema = None;
         if let Some(written) = self.shape.required(node, "input_schema", &what)
             && let Some(text) = self.shape.text(written, &format!("`input_schema` of {what}"))
@@ -221,7 +268,9 @@ impl<'s> FormReader<'s> {
                 format!("`default` of {what} needs `optional: true`"),
             );
         }
-        let default = default.map(|entry| Spanned::new(entry.value.to_json(), self.shape.first_line(entry.value.span)));
+        let default = default
+            .filter(|_| optional)
+            .map(|entry| Spanned::new(entry.value.to_json(), self.shape.first_line(entry.value.span)));
         Some(DeclaredInput { name: name?, schema, optional, default, sensitive, description })
     }
 
@@ -229,7 +278,10 @@ impl<'s> FormReader<'s> {
     /// form.
     pub(crate) fn declared_outputs(&mut self, root: &Node, form: Form) -> Option<Vec<DeclaredOutput>> {
         present(root, "outputs")?;
-        Some(self.entries(root, "outputs").iter().filter_map(|entry| self.declared_output(entry, form)).collect())
+        let outputs: Vec<DeclaredOutput> =
+            self.entries(root, "outputs").iter().filter_map(|entry| self.declared_output(entry, form)).collect();
+        self.distinct(outputs.iter().map(|output| Named { what: "output", name: &output.name }));
+        Some(outputs)
     }
 
     fn declared_output(&mut self, entry: &Entry, form: Form) -> Option<DeclaredOutput> {
@@ -239,9 +291,9 @@ impl<'s> FormReader<'s> {
             let artifact = self.shape.text(&entry.value, &what)?;
             return Some(DeclaredOutput { name: name?, artifact, description: None });
         }
-        self.shape.strict(&entry.value, &what, OUTPUT, Unknown::Refused)?;
-        let description = self.prose(&entry.value, "description", &what).map(|text| text.value);
-        let artifact = self.shape.required(&entry.value, "artifact", &what)?;
+        let node = self.shape.strict(&entry.value, &what, OUTPUT, Unknown::Refused)?;
+        let description = self.prose(&node, "description", &what).map(|text| text.value);
+        let artifact = self.shape.required(&node, "artifact", &what)?;
         let artifact = self.shape.text(artifact, &format!("`artifact` of {what}"))?;
         Some(DeclaredOutput { name: name?, artifact, description })
     }
@@ -256,12 +308,23 @@ impl<'s> FormReader<'s> {
         pairs
     }
 
+    /// Ports, or outputs of a child, and the artifacts that they become.
+    pub(crate) fn named_outputs(&mut self, node: &Node, what: &str) -> Vec<(Spanned<String>, Spanned<ArtifactName>)> {
+        let pairs = self.map_of_texts(node, what);
+        pairs
+            .into_iter()
+            .filter_map(|(port, name)| Some((port, self.name(&name.value, name.span, "an artifact")?)))
+            .collect()
+    }
+
     /// The path of a child runbook: relative, and never upwards.
     pub(crate) fn child_path(&mut self, path: Spanned<String>) -> Option<Spanned<String>> {
         let climbs = path.value.split(['/', '\\']).any(|part| part == "..");
         if climbs || path.value.starts_with(['/', '\\']) || path.value.trim().is_empty() {
             let message = "the path of a child runbook must be relative, without `..`";
-            self.shape.say(Code::ChildPath, path.span, message);
+            let wrong = Diagnostic::new(Code::ChildPath, self.shape.source.name(), path.span, message)
+                .with_help("it is looked for beside this runbook, then below each of `config.template_paths`");
+            self.shape.push(wrong);
             return None;
         }
         Some(path)

@@ -3,17 +3,18 @@
 /// Most names that one is compared with: every comparison costs the product of the lengths.
 const MAX_CANDIDATES: usize = 500;
 
-/// Fewest characters of a name that is taken for the beginning of another.
-const MIN_PREFIX: usize = 6;
+/// Fewest characters of a name that is taken for the beginning or the end of another.
+const MIN_PART: usize = 6;
 
-/// The nearest of `known` to `wrong`, if one is near: at most a third of the characters differ, or one is the
-/// beginning of the other; case and `-`/`_` aside.
+/// The nearest of `known` to `wrong`, if one is near: at most a third of the characters differ, or one is the beginning or
+/// the end of the other; case and `-`/`_` aside.
 #[must_use]
 pub(crate) fn nearest<'k>(wrong: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |text: &str| -> Vec<char> { text.to_lowercase().replace('-', "_").chars().take(128).collect() };
     let wrong = plain(wrong);
-    let one_begins_the_other = |name: &[char]| {
-        wrong.len().min(name.len()) >= MIN_PREFIX && (name.starts_with(&wrong) || wrong.starts_with(name))
+    let one_is_part_of_the_other = |name: &[char]| {
+        let (short, long) = if wrong.len() < name.len() { (&wrong[..], name) } else { (name, &wrong[..]) };
+        short.len() >= MIN_PART && (long.starts_with(short) || long.ends_with(short))
     };
     let most = (wrong.len() / 3).max(1);
     known
@@ -22,7 +23,7 @@ pub(crate) fn nearest<'k>(wrong: &str, known: impl IntoIterator<Item = &'k str>)
         .filter_map(|name| {
             let plain = plain(name);
             let distance = distance(&wrong, &plain);
-            (distance <= most || one_begins_the_other(&plain)).then_some((distance, name))
+            (distance <= most || one_is_part_of_the_other(&plain)).then_some((distance, name))
         })
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, name)| name)
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!(nearest("personal-data", known), Some("personal_data"));
         assert_eq!(nearest("SQLiet", known), Some("sqlite"));
         assert_eq!(nearest("personal", known), Some("personal_data"));
+        assert_eq!(nearest("subject", known), Some("data_subject"));
         assert_eq!(nearest("mongodb", known), None);
         assert_eq!(nearest("", known), None);
         assert_eq!(suggestion("zzz", ["a", "b"]).as_deref(), Some("known are `a`, `b`"));

@@ -3,11 +3,16 @@
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::form::FormReader;
+use crate::nearest::nearest;
 use crate::runbook::{Form, Runbook};
 use crate::source::Source;
 use crate::variables;
-use crate::yaml::{self, Budget, Data, Dialect, Node};
+use crate::yaml::{self, Budget, Data, Dialect, Entry, Node};
+use palisade_model::neutral;
 use std::collections::BTreeMap;
+
+/// What other tools call their steps.
+const ELSEWHERE: [&str; 6] = ["steps", "jobs", "tasks", "stages", "workflow", "pipeline"];
 
 /// Reads a runbook. `variables` are those that the operator lists for `${VAR}`; nothing is taken from elsewhere.
 ///
@@ -25,14 +30,20 @@ pub fn parse_as_written(source: &Source) -> (Option<Runbook>, Vec<Diagnostic>) {
 }
 
 fn read(source: &Source, variables: Option<&BTreeMap<String, String>>) -> (Option<Runbook>, Vec<Diagnostic>) {
-    // WCF's form is YAML 1.1, the other one 1.2. Which it is, the keys tell, and those are texts in both.
-    let (mut node, mut diagnostics) = yaml::read(source, Budget::RUNBOOK, Dialect::V11);
-    let form = match node.as_ref().is_some_and(|root| root.entry("execution").is_some()) {
+    // WCF's form is YAML 1.1, the other one 1.2. Which it is, the keys tell, and those are texts in both; the first guess
+    // only saves reading twice.
+    let guess = match source.text().lines().any(|line| line.starts_with("execution:")) {
         true => Form::Execution,
         false => Form::Artifacts,
     };
-    if form == Form::Execution {
-        (node, diagnostics) = yaml::read(source, Budget::RUNBOOK, Dialect::V12);
+    let (mut node, mut diagnostics) = yaml::read(source, Budget::RUNBOOK, dialect(guess));
+    let form = match node.as_ref() {
+        Some(root) if root.entry("execution").is_some() => Form::Execution,
+        Some(_) => Form::Artifacts,
+        None => guess,
+    };
+    if form != guess {
+        (node, diagnostics) = yaml::read(source, Budget::RUNBOOK, dialect(form));
     }
     let mut reader = FormReader::new(source, form);
     reader.shape.diagnostics.extend(diagnostics);
@@ -40,19 +51,26 @@ fn read(source: &Source, variables: Option<&BTreeMap<String, String>>) -> (Optio
         if let Some(variables) = variables {
             variables::replace(&mut node, variables, source, &mut reader.shape.diagnostics);
         }
+        reader.shape.diagnostics.next_reading();
         reader.runbook(&node, form)
     });
-    (runbook, reader.shape.diagnostics.into_sorted())
+    let mistakes = reader.shape.diagnostics.places();
+    (runbook.map(|runbook| Runbook { mistakes, ..runbook }), reader.shape.diagnostics.into_sorted())
+}
+
+fn dialect(form: Form) -> Dialect {
+    match form {
+        Form::Artifacts => Dialect::V11,
+        Form::Execution => Dialect::V12,
+    }
 }
 
 impl FormReader<'_> {
     fn runbook(&mut self, root: &Node, form: Form) -> Option<Runbook> {
         self.shape.mapping(root, "a runbook")?;
         match form {
-            Form::Artifacts => {
-                self.steps_outside(root);
-                Some(self.artifacts_form(root))
-            }
+            Form::Artifacts if self.steps_elsewhere(root) => None,
+            Form::Artifacts => Some(self.artifacts_form(root)),
             Form::Execution => {
                 if let (Some(execution), Some(artifacts)) = (root.entry("execution"), root.entry("artifacts")) {
                     let message = "a runbook has either `artifacts` or `execution`, not both";
@@ -61,20 +79,30 @@ impl FormReader<'_> {
                     self.shape.push(both);
                     return None;
                 }
-                Some(self.execution_form(root))
+                self.execution_form(root)
             }
         }
     }
 
-    /// A list of steps under a key that other tools use: a hint is worth more than an ignored key.
-    fn steps_outside(&mut self, root: &Node) {
-        let guess = ["steps", "jobs", "tasks", "workflow"].iter().find_map(|key| root.entry(key));
-        let list = guess.filter(|entry| matches!(entry.value.data, Data::List(_)) && root.entry("artifacts").is_none());
-        if let Some(entry) = list {
-            let message = format!("a runbook has no key `{}`", entry.key);
-            let wrong = Diagnostic::new(Code::UnknownKey, self.shape.source.name(), entry.key_span, message)
-                .with_help("a list of steps is called `execution`");
-            self.shape.push(wrong);
+    /// A list of steps under a key that other tools use, or a misspelt one: told once, instead of all that would follow.
+    fn steps_elsewhere(&mut self, root: &Node) -> bool {
+        if root.entry("artifacts").is_some() {
+            return false;
         }
+        let Data::Map(entries) = &root.data else { return false };
+        let steps = |entry: &&Entry| match &entry.value.data {
+            Data::List(list) => {
+                let key = entry.key.as_str();
+                let named = ELSEWHERE.contains(&key) || nearest(key, ["execution"]).is_some();
+                named && list.iter().any(|step| matches!(step.data, Data::Map(_)))
+            }
+            _ => false,
+        };
+        let Some(entry) = entries.iter().find(steps) else { return false };
+        let message = format!("a runbook has no key `{}`", neutral::line(&entry.key, 60));
+        let wrong = Diagnostic::new(Code::UnknownKey, self.shape.source.name(), entry.key_span, message)
+            .with_help("a list of steps is called `execution`");
+        self.shape.push(wrong);
+        true
     }
 }

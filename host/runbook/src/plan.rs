@@ -405,8 +405,7 @@ impl Plan {
     /// The digest of the plan's canonical form.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        // A plan has text keys and finite numbers only, so it always has a JSON form.
-        canonical::digest(&serde_json::to_value(self).unwrap_or_default())
+        canonical::digest_of(self)
     }
 
     /// The step of that id.

@@ -21,13 +21,15 @@ use crate::plan::{
     AllowedComponent, BindingSource, FORM, Plan, PlannedAlias, PlannedInput, PlannedRuleset, PlannedSchema, PlannedStep,
 };
 use crate::ruleset::{RulesetLookup, RulesetName, WantedRuleset};
-use crate::runbook::{Call, ChildRunbook, Runbook, Step, Work};
+use crate::runbook::{Call, ChildRunbook, Runbook, Step};
 use crate::source::{Span, Spanned};
 use crate::system::Systems;
 use palisade_authority::{Bound, Capability, Grant, Rule, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{InputSource, ruleset_type};
-use palisade_model::{ComponentId, LimitKind, RunLimitKind, RunLimits, SchemaRef, SchemaReq, neutral};
+use palisade_model::{
+    ArtifactName, ComponentId, LimitKind, RunLimitKind, RunLimits, SchemaRef, SchemaReq, StepId, neutral,
+};
 use palisade_schema::{ConfigSchema, Registry, SchemaError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,17 +125,12 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
 pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut planner = Planner::new(runbook, context, &[]);
     let plan = planner.plan();
-    let broken = |planner: &Planner<'_>| planner.diagnostics.has_error() || runbook.steps.iter().any(is_broken);
     // Of a runbook with errors the worst case would be that of another one.
-    if !broken(&planner) {
+    if !planner.diagnostics.has_error() {
         planner.check_bounds(&plan);
     }
-    let broken = broken(&planner);
+    let broken = planner.diagnostics.has_error();
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
-}
-
-fn is_broken(step: &Step) -> bool {
-    matches!(step.work, Work::Broken) || step.compensate.as_deref().is_some_and(is_broken)
 }
 
 /// Port, wanted type, name as written and its place, of each ruleset that a config names.
@@ -166,6 +163,7 @@ impl Configs {
 /// What is known of an artifact or input of the runbook while planning.
 #[derive(Debug, Clone)]
 struct Made {
+    name: ArtifactName,
     source: BindingSource,
     /// None = only the child that makes it will tell.
     schema: Option<SchemaRef>,
@@ -183,6 +181,8 @@ struct Planner<'p> {
     configs: Configs,
     /// The inputs, and the artifacts planned so far, by name without case.
     made: BTreeMap<String, Made>,
+    /// The steps by their ids without case.
+    ids: BTreeMap<String, StepId>,
     /// The names that something reads, without case.
     read: BTreeSet<String>,
     inputs: Vec<PlannedInput>,
@@ -200,9 +200,10 @@ impl<'p> Planner<'p> {
             runbook,
             context,
             ancestors,
-            diagnostics: Diagnostics::default(),
+            diagnostics: Diagnostics::after(runbook.mistakes.clone()),
             configs: Configs::default(),
             made: BTreeMap::new(),
+            ids: runbook.steps.iter().map(|step| (step.id.value.key(), StepId::from(step.id.value.clone()))).collect(),
             read: BTreeSet::new(),
             inputs: Vec::new(),
             steps: Vec::new(),
@@ -272,7 +273,7 @@ impl<'p> Planner<'p> {
                 self.check_default(&schema, default);
             }
             let source = BindingSource::Input { name: name.value.clone() };
-            let made = Made { source, schema: Some(schema.clone()), span: name.span, labels };
+            let made = Made { name: name.value.clone(), source, schema: Some(schema.clone()), span: name.span, labels };
             self.made.insert(name.value.key(), made);
             self.inputs.push(PlannedInput {
                 name: name.value.clone(),
@@ -353,7 +354,9 @@ impl<'p> Planner<'p> {
             Ok(component) => return Some(Arc::clone(component)),
             Err(NotFound::NotBuilt) => of(Code::WcfComponent, format!("`{name}` is known, but not in this build")),
             Err(NotFound::Version { known }) => {
-                of(Code::UnknownComponent, format!("`{name}` has not the version that is wanted"))
+                let version = wanted.value.version.as_ref().map(ToString::to_string).unwrap_or_default();
+                let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+                of(Code::UnknownComponent, format!("`{name}` has no version `{}`", neutral::line(&version, 40)))
                     .with_help(format!("known are {}", known.join(", ")))
             }
             Err(NotFound::Name { nearest }) => {

@@ -60,6 +60,8 @@ pub(crate) enum Braces {
     Whole(Result<Reference, ReferenceError>),
     /// They stand within other text, where they mean nothing.
     Within,
+    /// They are opened at the start and never closed.
+    Open,
 }
 
 impl Reference {
@@ -70,6 +72,7 @@ impl Reference {
         match inner.filter(|inner| !inner.contains("{{") && !inner.contains("}}")) {
             Some(inner) => Braces::Whole(Self::parse(inner)),
             None if text.contains("{{") && text.contains("}}") => Braces::Within,
+            None if trimmed.starts_with("{{") => Braces::Open,
             None => Braces::None,
         }
     }
@@ -125,10 +128,16 @@ fn segment(text: &str) -> Option<(Segment, &str)> {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.artifact)?;
-        self.path.iter().try_for_each(|segment| match segment {
-            Segment::Key(key) => write!(f, ".{key}"),
-            Segment::Index(index) => write!(f, "[{index}]"),
-        })
+        self.path.iter().try_for_each(|segment| write!(f, "{segment}"))
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, ".{key}"),
+            Self::Index(index) => write!(f, "[{index}]"),
+        }
     }
 }
 
@@ -140,6 +149,7 @@ mod tests {
         let found = match Reference::find(text) {
             Braces::None => "none".to_owned(),
             Braces::Within => "within".to_owned(),
+            Braces::Open => "open".to_owned(),
             Braces::Whole(Ok(reference)) => format!("{reference} {}", reference.pointer()),
             Braces::Whole(Err(error)) => format!("error: {error}"),
         };
@@ -155,7 +165,8 @@ mod tests {
         check("{ one }", "none");
         check("see {{ a }} there", "within");
         check("{{ a }} and {{ b }}", "within");
-        check("{{ unclosed", "none");
+        check("{{ unclosed", "open");
+        check("a {{ b", "none");
     }
 
     #[test]

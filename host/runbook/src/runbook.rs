@@ -7,7 +7,7 @@ use crate::yaml::Node;
 use palisade_model::id::ComponentName;
 use palisade_model::{ArtifactName, Digest, LimitKind, RunLimitKind, SchemaReq};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a runbook is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub struct Runbook {
     pub outputs: Option<Vec<DeclaredOutput>>,
     /// Its steps, in the order written.
     pub steps: Vec<Step>,
+    /// Names, without case, of things that could not be understood; that has been reported.
+    pub spoilt: BTreeSet<String>,
+    /// The places of all errors that were reported when it was read. With any, it has no plan.
+    pub mistakes: BTreeSet<Span>,
 }
 
 /// An input that the runbook declares.
@@ -119,6 +123,8 @@ pub enum Inputs {
     List(Vec<Spanned<String>>),
     /// Port by port.
     Ports(Vec<(Spanned<String>, Vec<Spanned<String>>)>),
+    /// It could not be understood; that has been reported.
+    Unreadable,
 }
 
 /// What a step's artifacts are called.
@@ -295,6 +301,7 @@ impl Inputs {
         let (list, ports): (&[_], &[_]) = match self {
             Self::List(names) => (names, &[]),
             Self::Ports(ports) => (&[], ports),
+            Self::Unreadable => (&[], &[]),
         };
         list.iter().chain(ports.iter().flat_map(|(_, names)| names))
     }
@@ -302,7 +309,7 @@ impl Inputs {
     /// Whether nothing is read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names().next().is_none()
+        *self != Self::Unreadable && self.names().next().is_none()
     }
 }
 
@@ -336,8 +343,8 @@ impl Step {
             _ => &[],
         };
         let own: Vec<_> = match &self.outputs {
-            // A gate makes nothing, and a child only what is mapped.
-            Outputs::Own if matches!(self.work, Work::Approval(_)) || !children.is_empty() => Vec::new(),
+            // A gate makes nothing, and a child only what is named.
+            Outputs::Own if matches!(self.work, Work::Approval(_) | Work::Child(_)) => Vec::new(),
             Outputs::Own => vec![&self.id],
             Outputs::One(name) => vec![name],
             Outputs::Ports(ports) => ports.iter().map(|(_, name)| name).collect(),
@@ -374,12 +381,12 @@ impl Step {
         let mut needs: Vec<Spanned<&str>> =
             self.inputs.names().map(|name| Spanned::new(name.value.as_str(), name.span)).collect();
         if let Some(when) = &self.when {
-            needs.extend(when.value.names().map(|name| Spanned::new(name, when.span)));
+            needs.extend(when.value.names().map(|name| Spanned::new(name, when.value.place(name, when.span))));
         }
         if let Work::Loop { until: Some(until), .. } = &self.work {
             let own: Vec<String> = self.artifacts().iter().map(|name| name.value.key()).collect();
             let others = until.value.names().filter(|name| !own.contains(&name.to_lowercase()));
-            needs.extend(others.map(|name| Spanned::new(name, until.span)));
+            needs.extend(others.map(|name| Spanned::new(name, until.value.place(name, until.span))));
         }
         if let Some(call) = self.call() {
             needs.extend(

@@ -5,13 +5,14 @@
 
 use crate::codes::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::nearest::suggestion;
+use crate::nearest::{nearest, suggestion};
 use crate::runbook::Form;
 use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Data, Entry, Node};
 use palisade_model::neutral;
 use palisade_model::unit::ParseAmountError;
 use palisade_schema::lax;
+use std::borrow::Cow;
 
 /// Reads values and collects what is wrong with them.
 pub(crate) struct Shape<'s> {
@@ -74,36 +75,51 @@ impl<'s> Shape<'s> {
         }
     }
 
-    /// A mapping whose keys are all known.
+    /// A mapping whose keys are all known. Where they must be, a misspelt one is told and then read as the one that it
+    /// was meant to be, so that nothing follows from it.
     pub(crate) fn strict<'n>(
         &mut self,
         node: &'n Node,
         what: &str,
         known: &[&str],
         unknown: Unknown,
-    ) -> Option<&'n [Entry]> {
+    ) -> Option<Cow<'n, Node>> {
         let entries = self.mapping(node, what)?;
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            let message = format!("{what} has no key `{}`", neutral::line(&entry.key, 60));
-            let help = suggestion(&entry.key, known.iter().copied());
-            let mut diagnostic =
-                Diagnostic::new(Code::UnknownKey, self.source.name(), entry.key_span, message).with_help_if(help);
+        let mut read = Cow::Borrowed(node);
+        for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !known.contains(&entry.key.as_str())) {
+            let mut wrong = self.unknown_key(entry, what, known);
             if unknown == Unknown::Ignored {
-                diagnostic = diagnostic.into_warning();
+                wrong = wrong.into_warning();
+            } else {
+                read_as_meant(&mut read, index, known);
             }
-            self.push(diagnostic);
+            self.push(wrong);
         }
-        Some(entries)
+        Some(read)
+    }
+
+    /// What is said of a key that is not known.
+    pub(crate) fn unknown_key(&self, entry: &Entry, what: &str, known: &[&str]) -> Diagnostic {
+        let message = format!("{what} has no key `{}`", neutral::line(&entry.key, 60));
+        Diagnostic::new(Code::UnknownKey, self.source.name(), entry.key_span, message)
+            .with_help_if(suggestion(&entry.key, known.iter().copied()))
     }
 
     /// The value of a key that must be there.
     pub(crate) fn required<'n>(&mut self, node: &'n Node, key: &str, what: &str) -> Option<&'n Node> {
         let found = node.get(key);
-        if found.is_none() {
+        if found.is_none() && !self.was_meant(node, &[key]) {
             let span = self.first_line(node.span);
             self.say(Code::MissingKey, span, format!("{what} needs the key `{key}`"));
         }
         found
+    }
+
+    /// Whether a mapping that lacks `keys` has one of them misspelt. What was a warning is an error then, and says enough.
+    pub(crate) fn was_meant(&mut self, node: &Node, keys: &[&str]) -> bool {
+        let Data::Map(entries) = &node.data else { return false };
+        let misspelt = |entry: &&Entry| nearest(&entry.key, keys.iter().copied()).is_some();
+        entries.iter().filter(misspelt).any(|entry| self.diagnostics.make_error(Code::UnknownKey, entry.key_span))
     }
 
     /// The first line of a place, so that a mark does not run over a whole block.
@@ -112,14 +128,14 @@ impl<'s> Shape<'s> {
         self.source.span(span.start, span.start + length)
     }
 
-    /// The place of a character of a text value, from 0; the whole value where it is not written as it is read.
-    pub(crate) fn within(&self, text: &Spanned<String>, character: usize) -> Span {
-        let written = self.source.slice(text.span);
-        let Some(inner) = written.find(text.value.as_str()) else { return text.span };
+    /// The place of the word, or the sign, at a character of a text value, from 0; the whole value where it is not written
+    /// as it is read.
+    pub(crate) fn word(&self, text: &Spanned<String>, character: usize) -> Span {
         let at = text.value.char_indices().nth(character).map_or(text.value.len(), |(at, _)| at);
-        let start = text.span.start + inner + at;
-        self.source
-            .span(start, start + text.value.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8))
+        let rest = text.value.get(at..).unwrap_or_default();
+        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let length = word.max(rest.chars().next().map_or(0, char::len_utf8));
+        text.span.part(&text.value, at..at + length)
     }
 
     pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
@@ -168,9 +184,8 @@ impl<'s> Shape<'s> {
     }
 
     /// Whether a value was written as a plain `yes`, `no`, `on` or `off`.
-    fn is_truth_word(&self, node: &Node) -> bool {
-        let written = self.source.slice(node.span);
-        TRUTH_WORDS.iter().any(|word| word.eq_ignore_ascii_case(written))
+    pub(crate) fn is_truth_word(&self, node: &Node) -> bool {
+        is_truth_word(self.source.slice(node.span))
     }
 
     /// A whole number of at least 1.
@@ -213,7 +228,10 @@ impl<'s> Shape<'s> {
         match parse(&written) {
             Ok(value) => Some(Spanned::new(value, node.span)),
             Err(error) => {
-                let message = format!("{what} can't be read as an amount: {error}");
+                let message = match written.trim().strip_prefix('-') {
+                    Some(_) => format!("{what} can't be negative"),
+                    None => format!("{what} can't be read as an amount: {error}"),
+                };
                 let wrong = Diagnostic::new(Code::BadAmount, self.source.name(), node.span, message)
                     .with_help(format!("write it as `{example}`"));
                 self.push(wrong);
@@ -222,28 +240,51 @@ impl<'s> Shape<'s> {
         }
     }
 
-    /// A text, or a list of texts.
-    pub(crate) fn one_or_more(&mut self, node: &Node, what: &str) -> Vec<Spanned<String>> {
+    /// A text, or a list of texts; none if any of them is something else.
+    pub(crate) fn one_or_more(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
         match &node.data {
-            Data::Text(_) => self.text(node, what).into_iter().collect(),
             Data::List(list) if list.is_empty() => {
                 self.say(Code::BadValue, node.span, format!("{what} is empty"));
-                Vec::new()
+                None
             }
-            _ => self.texts(node, what).unwrap_or_default(),
+            Data::List(_) => self.texts(node, what),
+            Data::Map(_) | Data::Null => {
+                self.wrong_type(node, what, "a text or a list of texts");
+                None
+            }
+            _ => self.text(node, what).map(|text| vec![text]),
         }
     }
 
-    /// A list of texts.
+    /// A list of texts; none if any of them is something else.
     pub(crate) fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
         match &node.data {
             Data::List(list) => {
-                Some(list.iter().filter_map(|node| self.text(node, &format!("each element of {what}"))).collect())
+                let texts: Vec<_> =
+                    list.iter().map(|node| self.text(node, &format!("each element of {what}"))).collect();
+                texts.into_iter().collect()
             }
             _ => {
                 self.wrong_type(node, what, "a list of texts");
                 None
             }
         }
+    }
+}
+
+/// Whether a text is one that some readers of YAML take for a truth value.
+pub(crate) fn is_truth_word(text: &str) -> bool {
+    TRUTH_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// Gives an entry the key that it was probably meant to have, if no other has it.
+pub(crate) fn read_as_meant(read: &mut Cow<'_, Node>, index: usize, known: &[&str]) {
+    let Data::Map(entries) = &read.data else { return };
+    let meant = entries.get(index).and_then(|entry| nearest(&entry.key, known.iter().copied()));
+    let Some(meant) = meant.filter(|meant| !entries.iter().any(|entry| entry.key == *meant)) else { return };
+    if let Data::Map(entries) = &mut read.to_mut().data
+        && let Some(entry) = entries.get_mut(index)
+    {
+        meant.clone_into(&mut entry.key);
     }
 }

@@ -3,10 +3,15 @@
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::sync::Arc;
 
-/// A text that diagnostics point into.
+/// A text that diagnostics point into. A clone is the same text: every diagnostic can have one.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct Source(Arc<Text>);
+
+#[derive(Debug)]
+struct Text {
     name: String,
     text: String,
     /// Byte offset of each line's first byte.
@@ -35,6 +40,24 @@ pub struct Spanned<T> {
     pub span: Span,
 }
 
+impl Span {
+    /// The place of a part of a text that stands here, from byte to byte of it: the whole, if the text is not written as
+    /// it is read, on one line and with at most plain quotes around it.
+    pub(crate) fn part(self, text: &str, part: Range<usize>) -> Self {
+        let quote = match (self.end - self.start).checked_sub(text.len()) {
+            Some(0) => 0,
+            Some(2) => 1,
+            _ => return self,
+        };
+        let Some(before) = text.get(..part.start).filter(|_| !text.contains('\n') && part.end <= text.len()) else {
+            return self;
+        };
+        let start = self.start + quote + part.start;
+        let column = self.column + quote + before.chars().count();
+        Self { start, end: start + part.len(), line: self.line, column }
+    }
+}
+
 impl Source {
     /// Takes a text and the name that people know it by, usually its path. A byte order mark is left away.
     #[must_use]
@@ -44,7 +67,7 @@ impl Source {
             text.drain(..'\u{feff}'.len_utf8());
         }
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), text, lines }
+        Self(Arc::new(Text { name: name.into(), text, lines }))
     }
 
     /// Takes the bytes of a file.
@@ -64,38 +87,39 @@ impl Source {
     /// What people know it by.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The text.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The place between two byte offsets, moved to the nearest character borders.
     #[must_use]
     pub fn span(&self, start: usize, end: usize) -> Span {
-        let start = self.text.floor_char_boundary(start);
-        let end = self.text.floor_char_boundary(end).max(start);
-        let line = self.lines.partition_point(|&first| first <= start).max(1);
-        let first = self.lines.get(line - 1).copied().unwrap_or_default();
-        let column = self.text.get(first..start).map_or(0, |before| before.chars().count()) + 1;
+        let start = self.0.text.floor_char_boundary(start);
+        let end = self.0.text.floor_char_boundary(end).max(start);
+        let line = self.0.lines.partition_point(|&first| first <= start).max(1);
+        let first = self.0.lines.get(line - 1).copied().unwrap_or_default();
+        let column = self.0.text.get(first..start).map_or(0, |before| before.chars().count()) + 1;
         Span { start, end, line, column }
     }
 
     /// The text of a place.
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {
-        self.text.get(span.start..span.end).unwrap_or_default()
+        self.0.text.get(span.start..span.end).unwrap_or_default()
     }
 
     /// A line without its end, counted from 1.
     #[must_use]
     pub fn line(&self, number: usize) -> &str {
-        let start = number.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(self.text.len());
-        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
-        self.text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r'])
+        let start =
+            number.checked_sub(1).and_then(|index| self.0.lines.get(index)).copied().unwrap_or(self.0.text.len());
+        let end = self.0.lines.get(number).copied().unwrap_or(self.0.text.len());
+        self.0.text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r'])
     }
 }
 
@@ -120,5 +144,17 @@ mod tests {
         assert_eq!((source.slice(span), span.line, span.column), ("d", 2, 2));
         assert_eq!(source.span(1, 1).start, 0, "not inside of a character");
         assert_eq!((source.line(1), source.line(2), source.line(3), source.line(0)), ("äb", "cd", "", ""));
+    }
+
+    #[test]
+    fn a_part_of_a_text_has_its_place_where_it_is_written_so() {
+        let source = Source::new("x", "a: 'äbc'\nb: äbc\nc: \"\\u00e4bc\"");
+        let check = |start, end, expected: (&str, usize)| {
+            let span = source.span(start, end).part("äbc", 2..3);
+            assert_eq!((source.slice(span), span.column), expected);
+        };
+        check(3, 9, ("b", 6));
+        check(13, 17, ("b", 5));
+        check(21, 31, ("\"\\u00e4bc\"", 4));
     }
 }

@@ -17,8 +17,10 @@ pub(crate) fn replace(
 ) {
     match &mut node.data {
         Data::Text(text) if text.contains("${") => {
-            let span = node.span;
+            let (span, written) = (node.span, text.clone());
             let mut undefined = |name: &str| {
+                let variable = format!("${{{name}}}");
+                let span = written.find(&variable).map_or(span, |at| span.part(&written, at..at + variable.len()));
                 let known = variables.keys().map(String::as_str);
                 let help = suggestion(name, known)
                     .unwrap_or_else(|| "list it in `[environment] variables` of palisade.toml, and set it".to_owned());

@@ -6,6 +6,7 @@
 
 mod node;
 mod scalar;
+mod syntax;
 
 pub use node::{Data, Entry, Node};
 
@@ -41,8 +42,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// For a runbook: a thousand artifacts and more.
-    pub const RUNBOOK: Self = Self { bytes: 1 << 20, depth: 64, nodes: 100_000, copied_bytes: 4 << 20 };
+    /// For a runbook: ten thousand steps, each with twenty keys and values and some hundred bytes.
+    pub const RUNBOOK: Self = Self { bytes: 4 << 20, depth: 64, nodes: 400_000, copied_bytes: 4 << 20 };
     /// For a ruleset: a hundred thousand patterns.
     pub const RULESET: Self = Self { bytes: 16 << 20, depth: 32, nodes: 1_000_000, copied_bytes: 4 << 20 };
 }
@@ -111,13 +112,32 @@ struct Frame {
 
 enum FrameKind {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<Key>, seen: HashMap<String, Span>, merges: Vec<Node> },
+    Map(OpenMap),
+}
+
+/// A mapping that is not closed yet.
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<Entry>,
+    key: Option<Key>,
+    seen: HashMap<String, Span>,
+    merges: Vec<Node>,
+    /// It is written `{{ … }}`: a reference that lacks its quotes.
+    braces: bool,
 }
 
 struct Key {
     text: String,
     span: Span,
-    merge: bool,
+    role: KeyRole,
+}
+
+#[derive(PartialEq, Eq)]
+enum KeyRole {
+    Names,
+    Merges,
+    /// It is no text, which has been told: its entry is left out, so that nothing follows from it.
+    Wrong,
 }
 
 impl Reader<'_> {
@@ -128,14 +148,7 @@ impl Reader<'_> {
             let (event, place) = match event {
                 Ok(event) => event,
                 Err(error) => {
-                    let at = self.byte(error.marker().index());
-                    let place = self.source.span(at, at + 1);
-                    if error.info() == "recursion limit exceeded" {
-                        self.say(Code::TooDeep, place, "the YAML nests deeper than its reader goes");
-                    } else {
-                        let message = format!("this is not YAML: {}", neutral::line(error.info(), 200));
-                        self.say(Code::Syntax, place, message);
-                    }
+                    self.syntax_error(error.info(), error.marker().index());
                     return None;
                 }
             };
@@ -155,9 +168,7 @@ impl Reader<'_> {
                 }
                 Event::MappingStart(anchor, tag) => {
                     self.check_tag(tag.as_deref(), "map", span);
-                    let kind =
-                        FrameKind::Map { entries: Vec::new(), key: None, seen: HashMap::new(), merges: Vec::new() };
-                    self.open(anchor, span, kind)?;
+                    self.open(anchor, span, FrameKind::Map(OpenMap::default()))?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
                 Event::Alias(anchor) => self.alias(anchor, span)?,
@@ -165,6 +176,36 @@ impl Reader<'_> {
             }
         }
         Some(())
+    }
+
+    fn syntax_error(&mut self, message: &str, character: usize) {
+        let at = self.byte(character);
+        if message == "recursion limit exceeded" {
+            self.say(Code::TooDeep, self.source.span(at, at + 1), "the YAML nests deeper than its reader goes");
+            return;
+        }
+        let words = syntax::in_words(message);
+        let text = self.source.text();
+        // Where nothing is left, what is wrong stands at the end of what there is; a tab is named behind it.
+        let at = match text.get(..at).map(str::trim_end) {
+            Some(before) if text.get(at..).is_some_and(|rest| rest.trim().is_empty()) => before.len().saturating_sub(1),
+            Some(_) if text.get(..at).is_some_and(|before| before.ends_with('\t')) => at - 1,
+            _ => at,
+        };
+        let message = format!("this is not YAML: {}", neutral::line(words.says, 200));
+        let mut wrong = Diagnostic::new(Code::Syntax, self.source.name(), self.source.span(at, at + 1), message);
+        let begins = |open: &&Frame, with: &[&str]| {
+            let rest = text.get(open.start.start..).unwrap_or_default();
+            with.iter().any(|with| rest.starts_with(with))
+        };
+        let help = match self.stack.iter().find(|open| begins(open, &["{{"])) {
+            Some(_) => Some("put a reference in quotes: \"{{ name }}\""),
+            None => words.help,
+        };
+        if let Some(open) = self.stack.last().filter(|open| words.of_open && begins(open, &["[", "{"])) {
+            wrong = wrong.with_label(self.source.span(open.start.start, open.start.start + 1), "this is open");
+        }
+        self.push(wrong.with_help_if(help));
     }
 
     fn byte(&self, character: usize) -> usize {
@@ -219,10 +260,22 @@ impl Reader<'_> {
         let span = self.source.span(frame.start.start, frame.start.start + text.trim_end().len());
         let data = match frame.kind {
             FrameKind::List(items) => Data::List(items),
-            FrameKind::Map { entries, merges, .. } => Data::Map(self.merged(entries, merges)?),
+            FrameKind::Map(OpenMap { braces: true, .. }) => self.bare_reference(span),
+            FrameKind::Map(OpenMap { entries, merges, .. }) => Data::Map(self.merged(entries, merges)?),
         };
         let nodes = self.nodes - frame.nodes_before;
         self.add(Node { data, span }, frame.anchor, nodes)
+    }
+
+    /// Tells of a reference without quotes, and reads on as if it had them.
+    fn bare_reference(&mut self, span: Span) -> Data {
+        let written = self.source.slice(span).to_owned();
+        let shown = neutral::line(&written, 60);
+        let message = format!("`{shown}` without quotes is a YAML mapping, not a reference");
+        let wrong = Diagnostic::new(Code::BadReference, self.source.name(), span, message)
+            .with_help(format!("put it in quotes: \"{shown}\""));
+        self.push(wrong);
+        Data::Text(written)
     }
 
     /// Entries of merged mappings come first, those of earlier mappings win, and the mapping's own win over all.
@@ -284,16 +337,19 @@ impl Reader<'_> {
             let message = format!("the text `{}` holds characters that can't be seen", neutral::line(text, 60));
             self.say(Code::HiddenCharacters, span, message);
         }
-        let wants_key = matches!(self.stack.last(), Some(Frame { kind: FrameKind::Map { key: None, .. }, .. }));
-        if wants_key {
+        if self.wants_key() {
             return self.key(text, &data, plain && tag.is_none(), span, anchor);
         }
         self.add(Node { data, span }, anchor, 1)
     }
 
+    fn wants_key(&self) -> bool {
+        matches!(self.stack.last(), Some(Frame { kind: FrameKind::Map(OpenMap { key: None, .. }), .. }))
+    }
+
     fn date(&mut self, span: Span) {
         // As a key it is text in any case.
-        if !matches!(self.stack.last(), Some(Frame { kind: FrameKind::Map { key: None, .. }, .. })) {
+        if !self.wants_key() {
             let note = Diagnostic::new(Code::DateAsText, self.source.name(), span, "this date is read as text")
                 .with_help("put it in quotes, so that WCF reads text too");
             self.push(note);
@@ -301,8 +357,12 @@ impl Reader<'_> {
     }
 
     fn key(&mut self, text: &str, data: &Data, plain: bool, span: Span, anchor: usize) -> Option<()> {
-        let merge = plain && text == "<<" && self.dialect == Dialect::V11;
+        let mut role = KeyRole::Names;
+        if plain && text == "<<" && self.dialect == Dialect::V11 {
+            role = KeyRole::Merges;
+        }
         if !matches!(data, Data::Text(_)) {
+            role = KeyRole::Wrong;
             let shown = neutral::line(text, 60);
             let message = format!("the key `{shown}` is {}, not a text", data.kind());
             self.push(
@@ -314,8 +374,10 @@ impl Reader<'_> {
             let node = Node { data: Data::Text(text.to_owned()), span };
             self.anchors.insert(anchor, (node, Cost { nodes: 1, bytes: text.len() }));
         }
-        let Some(Frame { kind: FrameKind::Map { key, seen, .. }, .. }) = self.stack.last_mut() else { return Some(()) };
-        *key = Some(Key { text: text.to_owned(), span, merge });
+        let Some(Frame { kind: FrameKind::Map(OpenMap { key, seen, .. }), .. }) = self.stack.last_mut() else {
+            return Some(());
+        };
+        *key = Some(Key { text: text.to_owned(), span, role });
         let first = match seen.entry(text.to_owned()) {
             Slot::Occupied(slot) => Some(*slot.get()),
             Slot::Vacant(slot) => {
@@ -343,19 +405,23 @@ impl Reader<'_> {
         match self.stack.last_mut() {
             None => self.root = Some(node),
             Some(Frame { kind: FrameKind::List(items), .. }) => items.push(node),
-            Some(Frame { kind: FrameKind::Map { entries, key, merges, .. }, .. }) => match key.take() {
-                Some(Key { merge: true, .. }) => merges.push(node),
-                Some(Key { text, span, .. }) => {
+            Some(Frame { start, kind: FrameKind::Map(map), .. }) => match map.key.take() {
+                Some(Key { role: KeyRole::Merges, .. }) => map.merges.push(node),
+                Some(Key { role: KeyRole::Wrong, .. }) => {}
+                Some(Key { text, span, role: KeyRole::Names }) => {
                     if node.data == Data::Null && node.span.start == node.span.end {
                         // Nothing was written: the parser's place may be lines below.
                         node.span = span;
                     }
-                    entries.push(Entry { key: text, key_span: span, value: node });
+                    map.entries.push(Entry { key: text, key_span: span, value: node });
                 }
                 None => {
-                    *key = Some(Key { text: String::new(), span: node.span, merge: false });
-                    let span = node.span;
-                    self.say(Code::KeyNotText, span, format!("{} can't be a key", node.data.kind()));
+                    let (span, kind) = (node.span, node.data.kind());
+                    map.key = Some(Key { text: String::new(), span, role: KeyRole::Wrong });
+                    map.braces = matches!(node.data, Data::Map(_)) && start.start + 1 == span.start;
+                    if !map.braces {
+                        self.say(Code::KeyNotText, span, format!("{kind} can't be a key"));
+                    }
                 }
             },
         }

@@ -31,6 +31,8 @@ pub struct ConfigViolation {
     pub pointer: String,
     /// Keys that the schema does not know.
     pub unknown_keys: Vec<String>,
+    /// The key that is required and absent.
+    pub missing_key: Option<String>,
     /// Keys that it does know in that place, where they were looked up.
     pub known_keys: Vec<String>,
     /// Texts that would be allowed, where the schema lists them.
@@ -68,7 +70,12 @@ impl ConfigViolation {
             ValidationErrorKind::Constant { expected_value } => vec![expected_value.as_ref().clone()],
             _ => Vec::new(),
         };
+        let missing_key = match error.kind() {
+            ValidationErrorKind::Required { property } => property.as_str().map(str::to_owned),
+            _ => None,
+        };
         Self {
+            missing_key,
             violation: Violation::of(error),
             pointer: error.instance_path().as_str().to_owned(),
             unknown_keys,

@@ -12,6 +12,9 @@ use palisade_model::manifest::{Arity, InputPort, InputSource};
 use palisade_model::{SchemaRef, SchemaReq, neutral};
 use std::collections::BTreeSet;
 
+/// Most artifacts that are offered for an input that is missing.
+const MAX_OFFERED: usize = 5;
+
 /// An input port that the runbook wires, and what it has so far.
 struct Port<'m> {
     port: &'m InputPort,
@@ -57,6 +60,7 @@ impl Planner<'_> {
             good &= input.is_some_and(|input| self.bind_one(step, call, &input, None, &mut ports, &mut labels));
         }
         match &step.inputs {
+            Inputs::Unreadable => good = false,
             Inputs::List(names) => {
                 for name in names {
                     good &= self.bind_one(step, call, name, None, &mut ports, &mut labels);
@@ -71,7 +75,7 @@ impl Planner<'_> {
             }
         }
         for port in &ports {
-            good &= self.check_port(step, call, port, good);
+            good &= self.check_port(call, port, good);
         }
         let bindings = ports.into_iter().flat_map(|port| port.bound.into_iter().map(|(_, binding)| binding)).collect();
         good.then_some(Bound { bindings, labels })
@@ -107,7 +111,10 @@ impl Planner<'_> {
         }
         let source = crate::plan::BindingSource::Input { name: name.clone() };
         let labels = BTreeSet::from(["input".to_owned()]);
-        self.made.insert(name.key(), Made { source, schema: Some(schema.clone()), span: wanted.span, labels });
+        self.made.insert(
+            name.key(),
+            Made { name: name.clone(), source, schema: Some(schema.clone()), span: wanted.span, labels },
+        );
         self.inputs.push(PlannedInput {
             name: name.clone(),
             schema,
@@ -203,7 +210,7 @@ impl Planner<'_> {
         false
     }
 
-    fn check_port(&mut self, step: &Step, call: &Call, port: &Port<'_>, complete: bool) -> bool {
+    fn check_port(&mut self, call: &Call, port: &Port<'_>, complete: bool) -> bool {
         if let [(first_span, first), rest @ ..] = port.bound.as_slice() {
             let Some((span, other)) = rest.iter().find(|(_, other)| other.schema != first.schema) else { return true };
             let message = format!(
@@ -226,8 +233,16 @@ impl Planner<'_> {
                 accepts.join(" or "),
                 port.port.name
             );
-            let span = step.inputs.names().next().map_or(call.component.span, |input| input.span);
-            self.say(Code::InputMissing, span, message);
+            let fits = |made: &&Made| made.schema.as_ref().is_some_and(|schema| port.accepts(schema));
+            // Where nothing more will be told, looking for help is of no use.
+            let offered = if self.diagnostics.is_full() { None } else { Some(self.made.values()) };
+            let mut fitting: Vec<&Made> = offered.into_iter().flatten().filter(fits).collect();
+            fitting.sort_by_key(|made| made.span.start);
+            let names: Vec<String> = fitting.iter().take(MAX_OFFERED).map(|made| format!("`{}`", made.name)).collect();
+            let help = (!names.is_empty()).then(|| format!("it could read {}", names.join(" or ")));
+            let wrong = Diagnostic::new(Code::InputMissing, &self.runbook.source, call.component.span, message)
+                .with_help_if(help);
+            self.diagnostics.push(wrong);
         }
         !missing
     }

@@ -5,7 +5,7 @@ use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::config;
 use crate::diagnostic::Diagnostic;
-use crate::nearest::suggestion;
+use crate::nearest::{nearest, suggestion};
 use crate::plan::{Binding, BindingSource, PlannedCall, PlannedOutput, PlannedSchema};
 use crate::runbook::{Call, Outputs, Step};
 use crate::source::{Span, Spanned};
@@ -39,7 +39,7 @@ impl Planner<'_> {
     pub(super) fn component_call(&mut self, step: &Step, call: &Call, role: Role) -> Option<PlannedParts> {
         let component = self.component(&call.component)?;
         let manifest = &component.manifest;
-        let in_role = self.check_role(step, call, &component, role);
+        let in_role = self.check_role(call, &component, role);
         let bound = if in_role { self.bind(step, call, &component) } else { None };
         let config = self.config(call, &component);
         let mut labels = bound.as_ref().map(|bound| bound.labels.clone()).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Planner<'_> {
         Some(PlannedParts { call, inputs, outputs, labels })
     }
 
-    fn check_role(&mut self, step: &Step, call: &Call, component: &KnownComponent, role: Role) -> bool {
+    fn check_role(&mut self, call: &Call, component: &KnownComponent, role: Role) -> bool {
         let ports = &component.manifest.inputs;
         let reads = ports.iter().any(|port| matches!(port.source, InputSource::Runbook { .. }));
         let name = &call.component.value.name;
@@ -99,16 +99,10 @@ impl Planner<'_> {
                     crate::runbook::Form::Execution => "make it the `connector` of a step of `type: source`",
                 },
             ),
-            Role::Source if !step.inputs.is_empty() => {
-                (format!("`{name}` is a source, which reads no artifacts"), "leave `input` away")
-            }
             Role::Source | Role::Process | Role::Agent => return true,
         };
-        let span = match role {
-            Role::Source if !reads => step.inputs.names().next().map_or(call.component.span, |name| name.span),
-            _ => call.component.span,
-        };
-        let wrong = Diagnostic::new(Code::WrongRole, &self.runbook.source, span, message).with_help(help);
+        let wrong =
+            Diagnostic::new(Code::WrongRole, &self.runbook.source, call.component.span, message).with_help(help);
         self.diagnostics.push(wrong);
         false
     }
@@ -196,8 +190,9 @@ impl Planner<'_> {
         labels: &BTreeSet<String>,
     ) {
         let source = BindingSource::Step { step: StepId::from(step.id.value.clone()), port: port.to_owned() };
-        let made = Made { source, schema, span: name.span, labels: labels.clone() };
-        self.made.insert(name.value.key(), made);
+        // Where two have one name, which has been told, it stands for the first.
+        let made = Made { name: name.value.clone(), source, schema, span: name.span, labels: labels.clone() };
+        self.made.entry(name.value.key()).or_insert(made);
     }
 
     /// The port whose output is the step's artifact: the one that `output_schema` names, else the first.
@@ -218,8 +213,14 @@ impl Planner<'_> {
             wanted.value,
             neutral::line(maker, 80)
         );
-        let diagnostic = Diagnostic::new(Code::OutputSchema, &self.runbook.source, wanted.span, message)
-            .with_help("`output_schema` asserts, it does not convert: leave it away or name the schema that is made");
+        let help =
+            match nearest(wanted.value.name(), [schema.name()]).filter(|_| wanted.value.name() != schema.name()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`output_schema` asserts, it does not convert: leave it away or name the schema that is made"
+                    .to_owned(),
+            };
+        let diagnostic =
+            Diagnostic::new(Code::OutputSchema, &self.runbook.source, wanted.span, message).with_help(help);
         self.diagnostics.push(diagnostic);
     }
 

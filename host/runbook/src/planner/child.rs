@@ -1,12 +1,12 @@
 //! Child runbooks: files are planned with their parent, artifacts when they are there.
 
-use super::{ChildLookup, Planner, is_broken};
+use super::{ChildLookup, Made, Planner};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::nearest::suggestion;
 use crate::plan::{Binding, ChildOutput, Plan, PlannedChild, PlannedChildRunbook, PlannedOutput};
-use crate::runbook::{AutoApprove, Child, ChildRunbook, Outputs, Runbook, Step};
-use crate::source::Spanned;
+use crate::runbook::{AutoApprove, Child, ChildRunbook, Form, Inputs, Outputs, Runbook, Step, Work};
+use crate::source::{Span, Spanned};
 use palisade_model::{ArtifactName, RunLimitKind, RunLimits, SchemaRef, neutral};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,16 +41,17 @@ impl Planner<'_> {
         let (runbook, inputs, outputs, limits) = match &child.runbook {
             ChildRunbook::Artifact(name) => {
                 let source = self.runbook_artifact(name, &mut labels);
-                let inputs = self.child_inputs(child, None, &mut labels);
+                let inputs = self.child_inputs(step, child, None, &mut labels);
                 let outputs = self.generated_outputs(step, child, &labels);
                 (PlannedChildRunbook::Artifact { source: source? }, inputs?, outputs, generated_limits(&stated))
             }
             ChildRunbook::File(path) => {
                 let file = self.child_file(path);
-                let inputs = self.child_inputs(child, file.as_ref(), &mut labels);
+                let inputs = self.child_inputs(step, child, file.as_ref(), &mut labels);
                 let outputs = self.file_outputs(step, child, file.as_ref(), &labels);
                 let file = file?;
                 self.check_depth(step, &file.plan);
+                self.check_whitelist(child, path, &file.plan);
                 let limits = stated.meet(&file.plan.limits);
                 let runbook = PlannedChildRunbook::File { path: path.value.clone(), plan: Box::new(file.plan) };
                 (runbook, inputs?, outputs?, limits)
@@ -68,10 +69,12 @@ impl Planner<'_> {
         };
         let renamed = match &child.runbook {
             ChildRunbook::File(_) => outputs.iter().filter_map(named).collect(),
-            ChildRunbook::Artifact(_) => child
-                .outputs
-                .iter()
-                .map(|(output, name)| ChildOutput { output: output.value.clone(), artifact: name.value.clone() })
+            ChildRunbook::Artifact(_) => wanted_outputs(step, child)
+                .into_iter()
+                .map(|(output, name)| ChildOutput {
+                    output: output.map_or_else(|| name.value.as_str().to_owned(), |output| output.value.clone()),
+                    artifact: name.value.clone(),
+                })
                 .collect(),
         };
         let components = match components {
@@ -148,11 +151,10 @@ impl Planner<'_> {
         let plan = planner.plan();
         let inputs = planner.inputs_offered(&plan);
         let outputs = planner.outputs_offered();
-        let broken = planner.diagnostics.has_error() || runbook.steps.iter().any(is_broken);
+        // What is wrong in the child has its own places; it keeps this runbook from being planned too.
+        let broken = planner.diagnostics.has_error();
         self.diagnostics.extend(planner.diagnostics.into_sorted());
         if broken {
-            let message = format!("the child runbook `{shown}` can't be used: see its own errors");
-            self.say(Code::ChildNotFound, path.span, message);
             return None;
         }
         Some(PlannedFile { plan, inputs, outputs })
@@ -186,21 +188,89 @@ impl Planner<'_> {
         let depth = 1 + depth(child);
         let stated = step.limits.run.get(&RunLimitKind::MaxDepth);
         if let Some(most) = stated.filter(|most| depth > most.value) {
-            let message = format!("`max_depth` allows {} levels of children, and there are {depth}", most.value);
-            self.say(Code::AboveRunCeiling, most.span, message);
+            let message = format!("`max_depth` allows children {} deep, and these are {depth} deep", most.value);
+            let deep = Diagnostic::new(Code::AboveRunCeiling, &self.runbook.source, most.span, message)
+                .with_label(step.child().map_or(step.id.span, |child| child.span), "this child");
+            self.diagnostics.push(deep);
+        }
+    }
+
+    /// A child file is known before the run, and so is whether it keeps to the components that it may use.
+    fn check_whitelist(&mut self, child: &Child, path: &Spanned<String>, plan: &Plan) {
+        let Some(allowed) = &child.components else { return };
+        let context = self.context;
+        if allowed.iter().any(|name| context.components.find(&name.value).is_err()) {
+            return;
+        }
+        let may = |call: &crate::plan::PlannedCall| {
+            allowed.iter().any(|name| {
+                context.components.find(&name.value).is_ok_and(|known| known.digest == call.component_digest)
+            })
+        };
+        let used: BTreeSet<String> =
+            plan.calls().into_iter().filter(|call| !may(call)).map(|call| format!("`{}`", call.component)).collect();
+        if used.is_empty() {
+            return;
+        }
+        let used: Vec<String> = used.into_iter().collect();
+        let message = format!("the child runs {}, which `components` does not allow", used.join(" and "));
+        let mut wrong = Diagnostic::new(Code::NotAllowed, &self.runbook.source, path.span, message);
+        if let (Some(first), Some(last)) = (allowed.first(), allowed.last()) {
+            let all = Span { end: last.span.end, ..first.span };
+            wrong = wrong.with_label(all, "allowed are these");
+        }
+        self.diagnostics.push(wrong);
+    }
+
+    /// The child's input that gets an artifact which is wired without a name: the only one that must be given, else the
+    /// only one of that schema. A runbook that is not there yet is thought to call it as its parent does.
+    fn only_input(
+        &mut self,
+        child: &Child,
+        file: Option<&PlannedFile>,
+        artifact: &Spanned<String>,
+        schema: &SchemaRef,
+    ) -> Option<String> {
+        let Some(file) = file else { return Some(artifact.value.clone()) };
+        let required: Vec<&String> =
+            file.inputs.iter().filter(|(_, (_, optional))| !optional).map(|(name, _)| name).collect();
+        let fitting: Vec<&String> =
+            file.inputs.iter().filter(|(_, (wanted, _))| wanted == schema).map(|(name, _)| name).collect();
+        match (required.as_slice(), fitting.as_slice()) {
+            ([one], _) | ([], [one]) => Some((*one).clone()),
+            _ => {
+                let message = format!("the child has {} inputs, so one name is not enough", file.inputs.len());
+                let known: Vec<String> = file.inputs.keys().map(|name| format!("`{name}`")).collect();
+                let help = match known.is_empty() {
+                    true => "leave it away".to_owned(),
+                    false => format!("write `inputs: {{INPUT: ARTIFACT}}`; known are {}", known.join(", ")),
+                };
+                let wrong = Diagnostic::new(Code::ChildInput, &self.runbook.source, artifact.span, message)
+                    .with_label(child.span, "this child")
+                    .with_help(help);
+                self.diagnostics.push(wrong);
+                None
+            }
         }
     }
 
     /// Binds what the child gets. With no `file`, its inputs are not known yet.
     fn child_inputs(
         &mut self,
+        step: &Step,
         child: &Child,
         file: Option<&PlannedFile>,
         labels: &mut BTreeSet<String>,
     ) -> Option<Vec<Binding>> {
         let mut bindings = Vec::new();
-        let mut good = true;
-        for (input, artifact) in &child.inputs {
+        let mut good = step.inputs != Inputs::Unreadable;
+        let mut unnamed: Vec<Spanned<String>> = step.inputs.names().cloned().collect();
+        if self.runbook.form == Form::Artifacts {
+            // There `inputs` only lists what `input_mapping` wires.
+            unnamed.drain(..).for_each(|listed| drop(self.reads(&listed.value)));
+        }
+        let named = child.inputs.iter().map(|(input, artifact)| (Some(input), artifact));
+        for (input, artifact) in named.chain(unnamed.iter().map(|artifact| (None, artifact))) {
             let Some(made) = self.reads(&artifact.value) else {
                 good = false;
                 continue;
@@ -210,39 +280,71 @@ impl Planner<'_> {
                 good = false;
                 continue;
             };
+            let port = match input {
+                Some(input) => Some(input.value.clone()),
+                None => self.only_input(child, file, artifact, &schema),
+            };
+            let Some(port) = port else {
+                good = false;
+                continue;
+            };
             if let Some(file) = file {
-                match file.inputs.get(&input.value) {
-                    None => {
-                        let message = format!("the child has no input `{}`", neutral::line(&input.value, 60));
-                        let known = file.inputs.keys().map(String::as_str);
-                        let wrong = Diagnostic::new(Code::ChildInput, &self.runbook.source, input.span, message)
-                            .with_help_if(suggestion(&input.value, known));
-                        self.diagnostics.push(wrong);
-                        good = false;
-                    }
-                    Some((wanted, _)) if *wanted != schema => {
-                        let message = format!(
-                            "the child's input `{}` has the schema `{wanted}`, but `{}` has `{schema}`",
-                            input.value, artifact.value
-                        );
-                        let wrong = Diagnostic::new(Code::ChildInput, &self.runbook.source, artifact.span, message)
-                            .with_label(made.span, format!("makes `{schema}`"));
-                        self.diagnostics.push(wrong);
-                        good = false;
-                    }
-                    Some(_) => {}
-                }
+                good &= self.check_child_input(
+                    file,
+                    (&port, input.map_or(artifact.span, |input| input.span)),
+                    artifact,
+                    &made,
+                );
             }
-            bindings.push(Binding { port: input.value.clone(), source: made.source, schema });
+            bindings.push(Binding { port, source: made.source, schema });
         }
-        for (name, (schema, optional)) in file.iter().flat_map(|file| &file.inputs) {
-            if !optional && !child.inputs.iter().any(|(input, _)| input.value == *name) {
+        // An input that could not be bound may have been meant for what is missing.
+        let wired = good;
+        for (name, (schema, optional)) in file.iter().filter(|_| wired).flat_map(|file| &file.inputs) {
+            if !optional && !bindings.iter().any(|bound| bound.port == *name) {
                 let message = format!("the child needs its input `{name}` of schema `{schema}`");
-                self.say(Code::ChildInput, child.span, message);
+                let missing =
+                    Diagnostic::new(Code::ChildInput, &self.runbook.source, child.span, message).with_help(match self
+                        .runbook
+                        .form
+                    {
+                        Form::Artifacts => format!("write `input_mapping: {{{name}: ARTIFACT}}`"),
+                        Form::Execution => format!("write `inputs: {{{name}: ARTIFACT}}`"),
+                    });
+                self.diagnostics.push(missing);
                 good = false;
             }
         }
         good.then_some(bindings)
+    }
+
+    fn check_child_input(
+        &mut self,
+        file: &PlannedFile,
+        port: (&str, Span),
+        artifact: &Spanned<String>,
+        made: &Made,
+    ) -> bool {
+        let (input, place) = port;
+        let wrong = match (file.inputs.get(input), &made.schema) {
+            (None, _) => {
+                let message = format!("the child has no input `{}`", neutral::line(input, 60));
+                let known = file.inputs.keys().map(String::as_str);
+                Diagnostic::new(Code::ChildInput, &self.runbook.source, place, message)
+                    .with_help_if(suggestion(input, known))
+            }
+            (Some((wanted, _)), Some(schema)) if wanted != schema => {
+                let message = format!(
+                    "the child's input `{input}` has the schema `{wanted}`, but `{}` has `{schema}`",
+                    artifact.value
+                );
+                Diagnostic::new(Code::ChildInput, &self.runbook.source, artifact.span, message)
+                    .with_label(made.span, format!("makes `{schema}`"))
+            }
+            (Some(_), _) => return true,
+        };
+        self.diagnostics.push(wrong);
+        false
     }
 
     /// What becomes of a file's outputs in the parent.
@@ -253,45 +355,49 @@ impl Planner<'_> {
         file: Option<&PlannedFile>,
         labels: &BTreeSet<String>,
     ) -> Option<Vec<PlannedOutput>> {
-        let mut wanted: Vec<(Spanned<String>, &Spanned<ArtifactName>)> =
-            child.outputs.iter().map(|(output, name)| (output.clone(), name)).collect();
-        if let (Outputs::One(name), Some(file)) = (&step.outputs, file) {
-            match file.outputs.keys().next().filter(|_| file.outputs.len() == 1) {
-                Some(only) => wanted.push((Spanned::new(only.clone(), name.span), name)),
-                None => {
-                    let known: Vec<String> = file.outputs.keys().map(|name| format!("`{name}`")).collect();
-                    let message = format!("the child has {} outputs, so one name is not enough", file.outputs.len());
-                    let wrong = Diagnostic::new(Code::ChildOutput, &self.runbook.source, name.span, message)
-                        .with_help(format!("write `outputs: {{OUTPUT: NAME}}`; known are {}", known.join(", ")));
-                    self.diagnostics.push(wrong);
-                }
-            }
-        }
+        let file = file?;
         let mut outputs = Vec::new();
-        let mut good = file.is_some();
-        for (output, name) in &wanted {
-            let schema = match file.map(|file| file.outputs.get(&output.value)) {
-                Some(Some(schema)) => schema.clone(),
-                Some(None) => {
-                    let known = file.into_iter().flat_map(|file| file.outputs.keys().map(String::as_str));
-                    let known: Vec<&str> = known.collect();
-                    let message = format!("the child has no output `{}`", neutral::line(&output.value, 60));
-                    let wrong = Diagnostic::new(Code::ChildOutput, &self.runbook.source, output.span, message)
-                        .with_help_if(suggestion(&output.value, known.iter().copied()));
+        let mut good = true;
+        for (output, name) in wanted_outputs(step, child) {
+            let (output, place) = match (output, file.outputs.keys().next().filter(|_| file.outputs.len() == 1)) {
+                (Some(output), _) => (&output.value, output.span),
+                (None, Some(only)) => (only, name.span),
+                (None, None) => {
+                    let known: Vec<String> = file.outputs.keys().map(|name| format!("`{name}`")).collect();
+                    let (message, help) = match known.len() {
+                        0 => (
+                            "the child has no outputs".to_owned(),
+                            "declare them under the child's `outputs`".to_owned(),
+                        ),
+                        many => (
+                            format!("the child has {many} outputs, so one name is not enough"),
+                            format!("write `outputs: {{OUTPUT: NAME}}`; known are {}", known.join(", ")),
+                        ),
+                    };
+                    let wrong =
+                        Diagnostic::new(Code::ChildOutput, &self.runbook.source, name.span, message).with_help(help);
                     self.diagnostics.push(wrong);
                     good = false;
                     continue;
                 }
-                None => continue,
             };
-            self.note_output(step, name, &output.value, schema.clone(), labels);
+            let Some(schema) = file.outputs.get(output) else {
+                let known = file.outputs.keys().map(String::as_str);
+                let message = format!("the child has no output `{}`", neutral::line(output, 60));
+                let wrong = Diagnostic::new(Code::ChildOutput, &self.runbook.source, place, message)
+                    .with_help_if(suggestion(output, known));
+                self.diagnostics.push(wrong);
+                good = false;
+                continue;
+            };
+            self.note_output(step, name, output, schema.clone(), labels);
             if let Some(schema) = schema {
-                self.check_output_schema(step, &schema, &output.value);
-                self.fix_schema(name.span, &schema);
+                self.check_output_schema(step, schema, output);
+                self.fix_schema(name.span, schema);
                 outputs.push(PlannedOutput {
-                    port: output.value.clone(),
+                    port: output.clone(),
                     artifact: Some(name.value.clone()),
-                    schema,
+                    schema: schema.clone(),
                     exported: step.exported && self.exports_by_step(),
                 });
             }
@@ -299,22 +405,24 @@ impl Planner<'_> {
         good.then_some(outputs)
     }
 
-    /// What becomes of the outputs of a runbook that is not there yet: their schemas are what the step says.
+    /// What becomes of the outputs of a runbook that is not there yet. The schema of the only one is what the step says.
     fn generated_outputs(&mut self, step: &Step, child: &Child, labels: &BTreeSet<String>) -> Vec<PlannedOutput> {
-        for (output, name) in &child.outputs {
-            self.note_output(step, name, &output.value, None, labels);
-        }
-        let Outputs::One(name) = &step.outputs else { return Vec::new() };
-        let schema = step.output_schema.as_ref().and_then(|wanted| self.resolve_schema(wanted));
-        self.note_output(step, name, name.value.as_str(), schema.clone(), labels);
         let exported = step.exported && self.exports_by_step();
-        let output = schema.map(|schema| PlannedOutput {
-            port: name.value.as_str().to_owned(),
-            artifact: Some(name.value.clone()),
-            schema,
-            exported,
-        });
-        output.into_iter().collect()
+        let mut outputs = Vec::new();
+        let wanted = wanted_outputs(step, child);
+        let said = step.output_schema.as_ref().filter(|_| wanted.len() == 1);
+        let schema = said.and_then(|wanted| self.resolve_schema(wanted));
+        for (output, name) in wanted {
+            let port = output.map_or(name.value.as_str(), |output| output.value.as_str());
+            self.note_output(step, name, port, schema.clone(), labels);
+            outputs.extend(schema.clone().map(|schema| PlannedOutput {
+                port: port.to_owned(),
+                artifact: Some(name.value.clone()),
+                schema,
+                exported,
+            }));
+        }
+        outputs
     }
 }
 
@@ -323,6 +431,22 @@ pub(super) fn generated_limits(stated: &RunLimits) -> RunLimits {
     let defaults = RunLimitKind::all().map(|kind| (kind, kind.default_for_generated()));
     let unstated = defaults.filter(|(kind, _)| stated.get(*kind).is_none()).collect();
     stated.meet(&unstated)
+}
+
+/// The child's outputs that the step names, and what it calls them; where the child's own name is not given, it is its
+/// only one.
+fn wanted_outputs<'s>(
+    step: &'s Step,
+    child: &'s Child,
+) -> Vec<(Option<&'s Spanned<String>>, &'s Spanned<ArtifactName>)> {
+    let mapped = child.outputs.iter().map(|(output, name)| (Some(output), name));
+    let named: Vec<_> = match &step.outputs {
+        Outputs::Ports(ports) => ports.iter().map(|(output, name)| (Some(output), name)).collect(),
+        Outputs::One(name) => vec![(None, name)],
+        Outputs::Own if matches!(step.work, Work::Child(_)) => Vec::new(),
+        Outputs::Own => vec![(None, &step.id)],
+    };
+    mapped.chain(named).collect()
 }
 
 /// Levels of children below a plan, as far as they are known.

@@ -38,7 +38,8 @@ impl Planner<'_> {
                     continue;
                 };
                 labels.extend(made.labels.iter().cloned());
-                let schema = self.known_schema(&Spanned::new(name.to_owned(), condition.span), &made);
+                let place = condition.value.place(name, condition.span);
+                let schema = self.known_schema(&Spanned::new(name.to_owned(), place), &made);
                 good &= schema.is_some();
                 (made.source, schema)
             };
@@ -55,7 +56,8 @@ impl Planner<'_> {
             match problem {
                 Problem::Nothing { name, path, segment, known } => {
                     if let Some(schema) = schemas.get(&name) {
-                        self.not_in_document(&name, schema, &path, segment, &known, condition.span);
+                        let within = (condition.value.text(), condition.span);
+                        self.not_in_document(&name, schema, &path, segment, &known, within);
                     }
                 }
                 Problem::Types(message) => {

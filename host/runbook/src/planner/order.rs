@@ -4,7 +4,7 @@
 use crate::codes::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::nearest::suggestion;
-use crate::runbook::{Form, Runbook, Step};
+use crate::runbook::{Form, Runbook, Step, Work};
 use crate::source::Span;
 use palisade_model::neutral;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,36 +49,59 @@ pub(crate) fn order(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<usi
     order
 }
 
+/// What the names in a runbook stand for.
+struct Names {
+    /// The step that makes an artifact; the first, where there are several.
+    makers: BTreeMap<String, usize>,
+    ids: BTreeMap<String, usize>,
+    given: BTreeSet<String>,
+}
+
+impl Names {
+    fn of(runbook: &Runbook) -> Self {
+        let mut names = Self {
+            makers: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            given: runbook.inputs.iter().map(|input| input.name.value.key()).collect(),
+        };
+        for (index, step) in runbook.steps.iter().enumerate() {
+            names.ids.entry(step.id.value.key()).or_insert(index);
+            for artifact in step.artifacts() {
+                names.makers.entry(artifact.value.key()).or_insert(index);
+            }
+        }
+        names
+    }
+}
+
 /// What each step waits for. What is missing or comes too late is told and left out.
 fn waits(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<Vec<Wait>> {
-    let makers: BTreeMap<String, usize> = runbook
-        .steps
-        .iter()
-        .enumerate()
-        .flat_map(|(index, step)| step.artifacts().into_iter().map(move |name| (name.value.key(), index)))
-        .collect();
-    let ids: BTreeMap<String, usize> =
-        runbook.steps.iter().enumerate().map(|(index, step)| (step.id.value.key(), index)).collect();
-    let given: BTreeSet<String> = runbook.inputs.iter().map(|input| input.name.value.key()).collect();
+    let names = Names::of(runbook);
     let mut all = Vec::with_capacity(runbook.steps.len());
     for (index, step) in runbook.steps.iter().enumerate() {
         let mut waits = Vec::new();
         for needed in step.needs() {
             let key = needed.value.to_lowercase();
-            match makers.get(&key) {
+            match names.makers.get(&key) {
+                _ if names.given.contains(&key) || runbook.spoilt.contains(&key) => {}
                 Some(&maker) => waits.push(Wait { step: maker, span: needed.span }),
-                None if given.contains(&key) => {}
-                None => missing(runbook, needed.value, needed.span, &ids, diagnostics),
+                None => missing(runbook, needed.value, needed.span, &names, diagnostics),
             }
         }
         for after in &step.after {
-            match ids.get(&after.value.to_lowercase()) {
+            let key = after.value.to_lowercase();
+            match names.ids.get(&key) {
                 Some(&maker) => waits.push(Wait { step: maker, span: after.span }),
+                None if runbook.spoilt.contains(&key) => {}
                 None => {
                     let message = format!("there is no step `{}`", neutral::line(&after.value, 60));
+                    let maker = names.makers.get(&key).and_then(|&index| runbook.steps.get(index));
+                    let braces = after.value.contains("{{").then(|| "steps are named without braces".to_owned());
+                    let help =
+                        braces.or_else(|| maker.map(|step| format!("the step that makes it is `{}`", step.id.value)));
                     let known = runbook.steps.iter().map(|step| step.id.value.as_str());
                     let unknown = Diagnostic::new(Code::UnknownReference, &runbook.source, after.span, message)
-                        .with_help_if(suggestion(&after.value, known));
+                        .with_help_if(help.or_else(|| suggestion(&after.value, known)));
                     diagnostics.push(unknown);
                 }
             }
@@ -92,41 +115,59 @@ fn waits(runbook: &Runbook, diagnostics: &mut Diagnostics) -> Vec<Vec<Wait>> {
                 earlier
             });
         }
+        if let Some(undo) = &step.compensate {
+            undone(runbook, index, undo, &names, diagnostics);
+        }
         all.push(waits);
     }
     all
 }
 
-fn missing(runbook: &Runbook, name: &str, span: Span, ids: &BTreeMap<String, usize>, diagnostics: &mut Diagnostics) {
+/// Checks what a compensation needs: it may also read what the step made that it undoes.
+fn undone(runbook: &Runbook, index: usize, undo: &Step, names: &Names, diagnostics: &mut Diagnostics) {
+    for needed in undo.needs() {
+        let key = needed.value.to_lowercase();
+        match names.makers.get(&key) {
+            _ if names.given.contains(&key) || runbook.spoilt.contains(&key) => {}
+            Some(&maker) if maker <= index => {}
+            Some(&maker) => later(runbook, undo, Wait { step: maker, span: needed.span }, diagnostics),
+            None => missing(runbook, needed.value, needed.span, names, diagnostics),
+        }
+    }
+}
+
+fn missing(runbook: &Runbook, name: &str, span: Span, names: &Names, diagnostics: &mut Diagnostics) {
     if diagnostics.is_full() {
         return;
     }
-    let called = ids.get(&name.to_lowercase()).and_then(|&index| runbook.steps.get(index)).map(|step| {
+    let step = names.ids.get(&name.to_lowercase()).and_then(|&index| runbook.steps.get(index));
+    let called = step.map(|step| {
         let names: Vec<String> = step.artifacts().iter().map(|name| format!("`{}`", name.value)).collect();
-        match names.is_empty() {
-            true => format!("the step `{}` makes no artifact", step.id.value),
-            false => format!("what the step `{}` makes is called {}", step.id.value, names.join(", ")),
+        match (names.is_empty(), &step.work) {
+            (true, Work::Child(_)) => format!("name what the step `{}` makes: give it an `output`", step.id.value),
+            (true, _) => format!("the step `{}` makes no artifact", step.id.value),
+            (false, _) => format!("what the step `{}` makes is called {}", step.id.value, names.join(", ")),
         }
     });
+    let braces = name.contains("{{").then(|| "write the bare name: in this form braces are just text".to_owned());
     let artifacts = runbook.steps.iter().flat_map(Step::artifacts).map(|name| name.value.as_str());
     let known: Vec<&str> = artifacts.chain(runbook.inputs.iter().map(|input| input.name.value.as_str())).collect();
     let message = format!("there is no artifact `{}`", neutral::line(name, 60));
     let unknown = Diagnostic::new(Code::UnknownReference, &runbook.source, span, message)
-        .with_help_if(called.or_else(|| suggestion(name, known.iter().copied())));
+        .with_help_if(braces.or(called).or_else(|| suggestion(name, known.iter().copied())));
     diagnostics.push(unknown);
 }
 
 fn later(runbook: &Runbook, step: &Step, wait: Wait, diagnostics: &mut Diagnostics) {
     let Some(maker) = runbook.steps.get(wait.step) else { return };
-    let (message, help) = if std::ptr::eq(maker, step) {
-        (format!("step `{}` refers to itself", step.id.value), "a step can use only what earlier steps make")
-    } else {
-        let message = format!("step `{}` refers to step `{}`, which comes later", step.id.value, maker.id.value);
-        (message, "move it behind the step that it needs: a runbook reads from top to bottom")
+    let of = |message: String| Diagnostic::new(Code::LaterReference, &runbook.source, wait.span, message);
+    let later = match std::ptr::eq(maker, step) {
+        true => of(format!("step `{}` refers to itself", step.id.value))
+            .with_help("a step can use only what earlier steps make"),
+        false => of(format!("step `{}` refers to step `{}`, which comes later", step.id.value, maker.id.value))
+            .with_label(maker.id.span, "comes here")
+            .with_help("move it behind the step that it needs: a runbook reads from top to bottom"),
     };
-    let later = Diagnostic::new(Code::LaterReference, &runbook.source, wait.span, message)
-        .with_label(maker.id.span, "comes here")
-        .with_help(help);
     diagnostics.push(later);
 }
 

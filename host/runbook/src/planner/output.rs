@@ -40,10 +40,17 @@ impl Planner<'_> {
     }
 
     fn declared_output(&mut self, output: &DeclaredOutput) {
+        let key = output.artifact.value.to_lowercase();
+        if self.runbook.spoilt.contains(&key) {
+            return;
+        }
+        if self.made.get(&key).is_some_and(|made| matches!(made.source, BindingSource::Input { .. })) {
+            let message = format!("output `{}` names an input, which no step makes", output.name.value);
+            self.say(Code::UnknownReference, output.artifact.span, message);
+            return;
+        }
         let Some(made) = self.reads(&output.artifact.value) else {
-            let makes = |step: &crate::runbook::Step| {
-                step.artifacts().iter().any(|name| name.value.key() == output.artifact.value.to_lowercase())
-            };
+            let makes = |step: &crate::runbook::Step| step.artifacts().iter().any(|name| name.value.key() == key);
             if self.runbook.steps.iter().any(makes) {
                 return;
             }
@@ -98,7 +105,7 @@ impl Planner<'_> {
     fn never_used(&mut self) {
         for step in &self.runbook.steps {
             let artifacts = step.artifacts();
-            let effect = matches!(step.work, Work::Child(_) | Work::Agent(_) | Work::Approval(_));
+            let effect = step.child().is_some() || matches!(step.work, Work::Agent(_) | Work::Approval(_));
             let exported = step.exported && self.exports_by_step();
             let used = artifacts.iter().any(|name| self.read.contains(&name.value.key()));
             if exported || used || effect || artifacts.is_empty() {

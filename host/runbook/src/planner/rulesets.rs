@@ -72,6 +72,7 @@ impl Planner<'_> {
                 None
             }
             RulesetLookup::Missing { versions, .. } => {
+                let versions: Vec<String> = versions.iter().map(|known| format!("`{known}`")).collect();
                 let message = format!("the ruleset `{}` has no version `{}`", name.name, name.version);
                 let unknown = Diagnostic::new(Code::UnknownRulesetVersion, &self.runbook.source, span, message)
                     .with_help(format!("known are {}", versions.join(", ")));

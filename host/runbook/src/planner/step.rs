@@ -13,7 +13,7 @@ use crate::runbook::{Agent, Body, Call, Step, Work};
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
 use palisade_model::manifest::InputSource;
-use palisade_model::{StepId, neutral};
+use palisade_model::{SchemaRef, StepId, neutral};
 use std::collections::BTreeSet;
 
 /// Items of a map at once, if nobody says how many.
@@ -69,6 +69,7 @@ impl Planner<'_> {
             exported: step.exported,
             optional: step.optional,
         });
+        made.name = step.id.value.clone();
         made.span = step.id.span;
         self.made.insert(step.id.value.key(), made);
     }
@@ -96,11 +97,8 @@ impl Planner<'_> {
             Some(undo) => Some(Box::new(undo?)),
             None => None,
         };
-        let runbook = self.runbook;
-        let find = |name: &Spanned<String>| {
-            let key = name.value.to_lowercase();
-            runbook.steps.iter().find(|step| step.id.value.key() == key).map(|step| StepId::from(step.id.value.clone()))
-        };
+        // The steps of earlier places are planned; a name that is none of theirs has been told.
+        let find = |name: &Spanned<String>| self.ids.get(&name.value.to_lowercase()).cloned();
         Some(PlannedStep {
             id: StepId::from(step.id.value.clone()),
             title: step.title.clone(),
@@ -144,16 +142,20 @@ impl Planner<'_> {
             Work::Map { body, max_items, max_concurrency, span } => {
                 let max_items = self.bound(step, max_items.as_ref(), *span, "map", "max_items");
                 let (body, planned) = self.body(step, body)?;
-                self.one_input(step, &planned, "a map goes over the items of one input");
+                let why = "a map goes over the items of one input";
+                let single = self.one_input(step, &planned, Code::InputMissing, why);
                 let most = max_concurrency.as_ref().map(|most| u32::try_from(most.value).unwrap_or(u32::MAX));
                 let max_concurrency = most.unwrap_or(DEFAULT_MAP_CONCURRENCY);
                 let work = PlannedWork::Map { body, max_items: max_items?, max_concurrency };
-                Some(Planned { work, ..planned })
+                single.then_some(Planned { work, ..planned })
             }
             Work::Loop { body, until, max_iterations, span } => {
                 let most = self.bound(step, max_iterations.as_ref(), *span, "loop", "max_iterations");
                 let (body, mut planned) = self.body(step, body)?;
-                self.one_input(step, &planned, "a loop feeds what it makes to one input");
+                let why = "a loop feeds what it makes to one input";
+                if !self.one_input(step, &planned, Code::LoopShape, why) {
+                    return None;
+                }
                 let port = self.loop_port(step, &planned)?;
                 let until = self.until(step, until.as_ref()?, &mut planned)?;
                 let max_iterations = u32::try_from(most?).unwrap_or(u32::MAX);
@@ -216,28 +218,46 @@ impl Planner<'_> {
             }
             Body::Workflow(child) => {
                 let parts = self.child(step, child)?;
-                let mut labels = parts.labels;
-                let mut inputs = parts.inputs;
-                inputs.extend(self.shown(step, &mut labels)?);
-                let planned = Planned { work: nothing, inputs, outputs: parts.outputs, labels };
+                let planned =
+                    Planned { work: nothing, inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels };
                 Some((PlannedBody::Child { child: parts.child }, planned))
             }
         }
     }
 
-    fn one_input(&mut self, step: &Step, planned: &Planned, why: &str) {
-        let mut wired = planned.inputs.iter().filter(|input| !matches!(input.source, BindingSource::Ruleset { .. }));
-        if wired.nth(1).is_some() {
-            let span = step.inputs.names().nth(1).map_or(step.id.span, |name| name.span);
-            self.say(Code::TooManyInputs, span, format!("{why}, and step `{}` has several", step.id.value));
+    /// Whether the runbook wires exactly one input; `missing` tells that it wires none.
+    fn one_input(&mut self, step: &Step, planned: &Planned, missing: Code, why: &str) -> bool {
+        let wired = planned.inputs.iter().filter(|input| !matches!(input.source, BindingSource::Ruleset { .. }));
+        match wired.count() {
+            1 => true,
+            0 => {
+                let message = format!("{why}, and step `{}` has none", step.id.value);
+                let none = Diagnostic::new(missing, &self.runbook.source, step.id.span, message)
+                    .with_help("give it an `input`");
+                self.diagnostics.push(none);
+                false
+            }
+            _ => {
+                let second = step.inputs.names().nth(1).map(|name| name.span);
+                let named = step.child().and_then(|child| child.inputs.get(1)).map(|(port, _)| port.span);
+                let span = second.or(named).unwrap_or(step.id.span);
+                self.say(Code::TooManyInputs, span, format!("{why}, and step `{}` has several", step.id.value));
+                false
+            }
         }
     }
 
     /// The port that gets a loop's latest output.
     fn loop_port(&mut self, step: &Step, planned: &Planned) -> Option<String> {
         let input = planned.inputs.iter().find(|input| !matches!(input.source, BindingSource::Ruleset { .. }))?;
-        let output = planned.outputs.first()?;
-        let accepts = self.runbook_port_accepts(step, &input.port, &output.schema);
+        let Some(output) = planned.outputs.first() else {
+            let message = format!("the schema of what step `{}` makes is not known before it runs", step.id.value);
+            let unknown = Diagnostic::new(Code::UnknownSchema, &self.runbook.source, step.id.span, message)
+                .with_help("say its `output_schema`");
+            self.diagnostics.push(unknown);
+            return None;
+        };
+        let accepts = self.runbook_port_accepts(step, &input.port, &input.schema, &output.schema);
         if accepts {
             return Some(input.port.clone());
         }
@@ -245,13 +265,14 @@ impl Planner<'_> {
             "step `{}` makes `{}`, which its own input `{}` does not accept: it can't go on from what it made",
             step.id.value, output.schema, input.port
         );
-        self.say(Code::LoopShape, step.id.span, message);
+        let span = step.call().map(|call| call.component.span).or(step.child().map(|child| child.span));
+        self.say(Code::LoopShape, span.unwrap_or(step.id.span), message);
         None
     }
 
-    fn runbook_port_accepts(&self, step: &Step, port: &str, schema: &palisade_model::SchemaRef) -> bool {
+    fn runbook_port_accepts(&self, step: &Step, port: &str, first: &SchemaRef, schema: &SchemaRef) -> bool {
         // A child's inputs have exact schemas, which are those of what they get first.
-        let Some(call) = step.call() else { return true };
+        let Some(call) = step.call() else { return schema == first };
         let Ok(component) = self.context.components.find(&call.component.value) else { return true };
         component.manifest.inputs.iter().any(|known| {
             known.name == port
@@ -265,8 +286,12 @@ impl Planner<'_> {
         until: &Spanned<crate::condition::Condition>,
         planned: &mut Planned,
     ) -> Option<crate::plan::PlannedCondition> {
-        let output = planned.outputs.first()?;
-        let name = output.artifact.clone()?;
+        let Some((output, name)) = planned.outputs.first().and_then(|output| Some((output, output.artifact.clone()?)))
+        else {
+            let message = format!("step `{}` names no output that its `until` could speak of", step.id.value);
+            self.say(Code::LoopShape, step.id.span, message);
+            return None;
+        };
         let source = BindingSource::Step { step: StepId::from(step.id.value.clone()), port: output.port.clone() };
         let latest = Latest { name: &name, schema: output.schema.clone(), source };
         let mut labels = std::mem::take(&mut planned.labels);
@@ -278,6 +303,9 @@ impl Planner<'_> {
     /// What is shown to a person or given to an agent, by the names in the runbook.
     fn shown(&mut self, step: &Step, labels: &mut BTreeSet<String>) -> Option<Vec<Binding>> {
         let mut inputs = Vec::new();
+        if step.inputs == crate::runbook::Inputs::Unreadable {
+            return None;
+        }
         let names: Vec<Spanned<String>> = step.inputs.names().cloned().collect();
         for name in names {
             let made = self.reads(&name.value)?;
@@ -331,17 +359,22 @@ impl Planner<'_> {
 
     /// Notes what this build can plan and not run.
     fn later_work(&mut self, step: &Step) {
-        let what = match &step.work {
-            Work::Child(_) => "child runbooks",
-            Work::Map { body: Body::Workflow(_), .. } | Work::Loop { body: Body::Workflow(_), .. } => "child runbooks",
-            Work::Approval(_) => "approvals",
-            Work::Agent(_) => "agents",
-            Work::Reuse { .. } => "artifacts of earlier runs",
-            _ if step.retry.is_some() => "retries",
-            _ if step.compensate.is_some() => "compensation",
-            _ => return,
+        let work = match &step.work {
+            Work::Approval(_) => Some("approvals"),
+            Work::Agent(_) => Some("agents"),
+            Work::Reuse { .. } => Some("artifacts of earlier runs"),
+            _ => step.child().map(|_| "child runbooks"),
         };
-        let message = format!("step `{}` can be planned, but {what} are not available in this build", step.id.value);
-        self.say(Code::PlannedOnly, step.id.span, message);
+        let retry = step.retry.as_ref().map(|_| "retries");
+        let compensate = step.compensate.as_ref().map(|_| "compensations");
+        let later: Vec<&str> = work.into_iter().chain(retry).chain(compensate).collect();
+        if !later.is_empty() {
+            let message = format!(
+                "step `{}` can be planned, but this build can't run {} yet",
+                step.id.value,
+                later.join(" and ")
+            );
+            self.say(Code::PlannedOnly, step.id.span, message);
+        }
     }
 }

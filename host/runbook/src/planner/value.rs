@@ -98,13 +98,14 @@ impl Planner<'_> {
             Place::ItemCount => Some(Some(BTreeSet::from(["number"]))),
             Place::Open => Some(None),
             Place::Nothing { segment, known } => {
-                self.not_in_document(&reference.artifact, schema, &reference.path, segment, &known, span);
+                let written = reference.to_string();
+                self.not_in_document(&reference.artifact, schema, &reference.path, segment, &known, (&written, span));
                 None
             }
         }
     }
 
-    /// Tells that a path leads to nothing.
+    /// Tells that a path leads to nothing. `within` is the text that the path stands in, and its place.
     pub(super) fn not_in_document(
         &mut self,
         artifact: &str,
@@ -112,8 +113,9 @@ impl Planner<'_> {
         path: &[Segment],
         wrong: usize,
         known: &[String],
-        span: Span,
+        within: (&str, Span),
     ) {
+        let (text, span) = within;
         let upto = Reference { artifact: artifact.to_owned(), path: path.iter().take(wrong).cloned().collect() };
         let (message, help) = match path.get(wrong) {
             Some(Segment::Key(key)) => (
@@ -122,6 +124,10 @@ impl Planner<'_> {
             ),
             _ => (format!("`{upto}` is no list (the schema of `{artifact}` is `{schema}`)"), None),
         };
+        let segment = path.get(wrong).map(ToString::to_string).unwrap_or_default();
+        let at = text.find(&format!("{upto}{segment}")).map(|at| at + upto.to_string().len());
+        let dot = usize::from(segment.starts_with('.'));
+        let span = at.map_or(span, |at| span.part(text, at + dot..at + segment.len()));
         let wrong = Diagnostic::new(Code::NotInDocument, &self.runbook.source, span, message).with_help_if(help);
         self.diagnostics.push(wrong);
     }

@@ -8,6 +8,10 @@ use palisade_schema::Registry;
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// The child runbook that examples name.
+const CHILD: &str = "inputs:\n  texts: {input_schema: standard_input/1.0.0}\noutputs: {found: findings}\nexecution:\n  - name: \
+                     Find words\n    analyser: acme:words\n    input: texts\n    output: findings\n";
+
 /// One fenced example: what stands behind `yaml`, the text, and the answers below it.
 struct Example {
     flags: Vec<String>,
@@ -17,7 +21,7 @@ struct Example {
 fn run(example: &Example) -> Vec<Diagnostic> {
     let mut bytes = example.text.clone().into_bytes();
     match example.flags.first().map(String::as_str) {
-        Some("large") => bytes.extend(std::iter::repeat_n(b'#', 1 << 20)),
+        Some("large") => bytes.extend(std::iter::repeat_n(b'#', 4 << 20)),
         Some("bytes") => {
             let at = bytes.windows(4).position(|window| window == br"\xFF").unwrap();
             bytes.splice(at..at + 4, [0xFF]);
@@ -33,7 +37,12 @@ fn run(example: &Example) -> Vec<Diagnostic> {
         let kind = example.flags.get(1).map_or(support::KIND, String::as_str);
         return read_ruleset(&source, Some(&name), kind, &Registry::builtin().unwrap()).1;
     }
-    support::check(&source).1
+    let read = |path: &str| match path {
+        "child.yaml" => Some(Source::new(path, CHILD)),
+        "x.yaml" => Some(source.clone()),
+        _ => None,
+    };
+    support::World::new().check(&source, &support::demo, &read).1.into_iter().map(|(_, found)| found).collect()
 }
 
 fn answer(diagnostic: &Diagnostic) -> String {

@@ -149,6 +149,8 @@ fn a_plan_names_everything_that_shaped_it() {
     let text = format!("{HEAD}artifacts:\n{FILES}  pd: {{inputs: files, process: {PROCESS}, output: true}}\n");
     let plan_a = planned(&text);
     assert_eq!(plan_a.digest(), planned(&text).digest());
+    let json = serde_json::to_value(&plan_a).unwrap();
+    assert_eq!(plan_a.digest(), palisade_model::canonical::digest(&json), "it is that of the stored form");
     assert_ne!(plan_a.digest(), planned(&text.replace("data/in", "data/on")).digest());
     assert_ne!(plan_a.digest(), planned(&text.replace("name: N", "name: M")).digest());
     let schemas: Vec<String> = plan_a.schemas.iter().map(|schema| schema.schema.to_string()).collect();

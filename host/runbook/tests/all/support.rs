@@ -2,15 +2,15 @@
 
 use palisade_authority::{Authority, Grant, WorkingFolder};
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
-use palisade_model::{Digest, Manifest, RunLimits};
+use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
-    Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, Systems, parse, plan,
-    read_ruleset, wanted_rulesets,
+    ChildLookup, Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, Systems, parse,
+    plan, read_ruleset, wanted_children, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The ruleset that exists in tests, as `local/demo/1.0.0`.
 pub(crate) const RULESET: &str =
@@ -56,6 +56,20 @@ fn component(id: &str, inputs: Vec<InputPort>, output: &str, config_schema: Valu
     };
     let granted = Authority::of_operator(Grant::default_set());
     KnownComponent { manifest, digest: Digest::of(id.as_bytes()), first_party: true, granted }
+}
+
+/// The same with a second output, `code`.
+fn two_outputs(mut component: KnownComponent) -> KnownComponent {
+    let code =
+        OutputPort { name: "code".into(), schema: "source_code/1.0.0".parse().unwrap(), description: String::new() };
+    component.manifest.outputs.push(code);
+    component
+}
+
+/// The built-in schemas, read once.
+pub(crate) fn schemas() -> &'static Registry {
+    static SCHEMAS: OnceLock<Registry> = OnceLock::new();
+    SCHEMAS.get_or_init(|| Registry::builtin().unwrap())
 }
 
 fn closed(properties: Value, required: Value) -> Value {
@@ -198,6 +212,39 @@ pub(crate) fn components() -> Components {
             "standard_input/1.0.0",
             empty(),
         ),
+        component(
+            "acme:words",
+            vec![port("documents", &["standard_input/1"], Arity::Many)],
+            "personal_data_indicator/1.0.0",
+            closed(
+                json!({
+                    "words": {"type": "array", "items": {"type": "string"}, "default": []},
+                    "threshold": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5},
+                    "most": {"type": "integer", "minimum": 1, "default": 10},
+                    "exact": {"type": "boolean", "default": false},
+                    "mode": {"enum": ["fast", "thorough"], "default": "fast"},
+                }),
+                json!([]),
+            ),
+        ),
+        component(
+            "acme:refine",
+            vec![port("findings", &["personal_data_indicator/1"], Arity::One)],
+            "personal_data_indicator/1.0.0",
+            empty(),
+        ),
+        two_outputs(component(
+            "acme:split",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "standard_input/1.0.0",
+            empty(),
+        )),
+        component(
+            "acme:planner",
+            vec![port("policy", &["privacy_policy_document/1"], Arity::One)],
+            "runbook_definition/1.0.0",
+            empty(),
+        ),
         component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
     ];
     let mut components = Components::default();
@@ -230,15 +277,111 @@ pub(crate) fn lookup(
 
 /// Finds the rulesets of the tests.
 pub(crate) fn demo(wanted: &palisade_runbook::WantedRuleset) -> Option<RulesetLookup> {
-    let schemas = Registry::builtin().unwrap();
+    let schemas = schemas();
     match (wanted.name.name.as_str(), wanted.name.version.as_str()) {
         ("unusable", _) => Some(RulesetLookup::Unusable),
         ("demo", "1.0.0") if wanted.kind == KIND => {
-            let (ruleset, diagnostics) = read_ruleset(&Source::new("demo.yaml", RULESET), None, &wanted.kind, &schemas);
+            let (ruleset, diagnostics) = read_ruleset(&Source::new("demo.yaml", RULESET), None, &wanted.kind, schemas);
             assert_eq!(diagnostics, []);
             Some(RulesetLookup::Found(Arc::new(ruleset.unwrap())))
         }
         _ => None,
+    }
+}
+
+/// What a runbook is planned in.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) components: Components,
+    pub(crate) systems: Systems,
+    pub(crate) ceilings: BTreeMap<LimitKind, u64>,
+    pub(crate) run_ceilings: RunLimits,
+    pub(crate) variables: BTreeMap<String, String>,
+}
+
+impl World {
+    /// Nothing but the components of the tests.
+    pub(crate) fn new() -> Self {
+        Self {
+            components: components(),
+            systems: Systems::default(),
+            ceilings: BTreeMap::new(),
+            run_ceilings: RunLimits::default(),
+            variables: BTreeMap::new(),
+        }
+    }
+
+    /// Parses and plans a runbook, with rulesets and children from elsewhere.
+    pub(crate) fn check(
+        &self,
+        source: &Source,
+        find: &dyn Fn(&palisade_runbook::WantedRuleset) -> Option<RulesetLookup>,
+        read: &dyn Fn(&str) -> Option<Source>,
+    ) -> (Option<Plan>, Vec<(Source, Diagnostic)>) {
+        let told = |source: &Source, list: Vec<Diagnostic>| {
+            list.into_iter().map(|found| (source.clone(), found)).collect::<Vec<_>>()
+        };
+        let (runbook, diagnostics) = parse(source, &self.variables);
+        let mut all = told(source, diagnostics);
+        let Some(runbook) = runbook else { return (None, all) };
+        let mut children = BTreeMap::new();
+        let mut sources = vec![source.clone()];
+        let mut rulesets = lookup(&runbook, &self.components, find);
+        let mut open = vec![Arc::new(runbook.clone())];
+        while let Some(parent) = open.pop() {
+            for wanted in wanted_children(&parent) {
+                let folder = parent.source.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let key = (parent.source.clone(), wanted.path.clone());
+                if children.contains_key(&key) {
+                    continue;
+                }
+                let folders =
+                    std::iter::once(folder).chain(parent.template_paths.iter().map(|path| path.value.as_str()));
+                let tried: Vec<String> = folders
+                    .map(|folder| format!("{folder}/{}", wanted.path).trim_start_matches('/').to_owned())
+                    .collect();
+                let child = match tried.iter().find_map(|path| read(path)) {
+                    None => ChildLookup::Missing { tried },
+                    Some(source) => {
+                        let (child, diagnostics) = parse(&source, &self.variables);
+                        let broken = diagnostics.iter().any(Diagnostic::is_error);
+                        all.extend(told(&source, diagnostics));
+                        sources.push(source);
+                        match child.filter(|_| !broken) {
+                            Some(child) => {
+                                rulesets.extend(lookup(&child, &self.components, find));
+                                let child = Arc::new(child);
+                                open.push(Arc::clone(&child));
+                                ChildLookup::Found(child)
+                            }
+                            None => ChildLookup::Unusable,
+                        }
+                    }
+                };
+                children.insert(key, child);
+            }
+        }
+        let context = PlanContext {
+            components: &self.components,
+            schemas: schemas(),
+            rulesets: &rulesets,
+            children: &children,
+            systems: &self.systems,
+            ceilings: &self.ceilings,
+            run_ceilings: &self.run_ceilings,
+            folder: &WorkingFolder::new(b"/work/folder").unwrap(),
+            allowed: &[],
+        };
+        let (planned, more) = plan(&runbook, &context);
+        for found in more {
+            let place = sources.iter().find(|source| source.name() == found.source).unwrap_or(source);
+            all.push((place.clone(), found));
+        }
+        let order = |name: &str| sources.iter().position(|source| source.name() == name);
+        all.sort_by_key(|(source, found)| (order(source.name()), found.span.start, found.code));
+        let broken = all.iter().any(|(_, found)| found.is_error());
+        assert_eq!(planned.is_none(), broken, "there is a plan, or an error that says why not");
+        (planned, all)
     }
 }
 
@@ -252,24 +395,6 @@ pub(crate) fn check_with(
     source: &Source,
     find: &dyn Fn(&palisade_runbook::WantedRuleset) -> Option<RulesetLookup>,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let (runbook, mut diagnostics) = parse(source, &BTreeMap::new());
-    let Some(runbook) = runbook else { return (None, diagnostics) };
-    let components = components();
-    let rulesets = lookup(&runbook, &components, find);
-    let context = PlanContext {
-        components: &components,
-        schemas: &Registry::builtin().unwrap(),
-        rulesets: &rulesets,
-        children: &BTreeMap::new(),
-        systems: &Systems::default(),
-        ceilings: &BTreeMap::new(),
-        run_ceilings: &RunLimits::default(),
-        folder: &WorkingFolder::new(b"/work/folder").unwrap(),
-        allowed: &[],
-    };
-    let broken = diagnostics.iter().any(Diagnostic::is_error);
-    let (planned, more) = plan(&runbook, &context);
-    diagnostics.extend(more);
-    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
-    (planned.filter(|_| !broken), diagnostics)
+    let (plan, found) = World::new().check(source, find, &|_| None);
+    (plan, found.into_iter().map(|(_, found)| found).collect())
 }
