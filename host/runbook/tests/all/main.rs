@@ -4,11 +4,17 @@
 #[cfg(test)]
 mod converted;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod documented;
 #[cfg(test)]
 mod planned;
 #[cfg(test)]
 mod rendered;
+#[cfg(test)]
+mod robust;
+#[cfg(test)]
+mod speed;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
