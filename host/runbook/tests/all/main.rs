@@ -8,6 +8,8 @@ mod corpus;
 #[cfg(test)]
 mod documented;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod planned;
 #[cfg(test)]
 mod rendered;
