@@ -29,14 +29,7 @@ impl CliError {
 
     /// An error of a lower layer, with its causes.
     pub(crate) fn from_error(code: ExitCode, error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self::new(code, message)
+        Self::new(code, palisade_model::causes(error))
     }
 
     /// Adds what to do about it.

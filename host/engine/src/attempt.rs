@@ -392,5 +392,5 @@ fn denied_if_so(failure: Failure, refused: Option<SkipRecord>) -> Failure {
 }
 
 fn host_failure(what: &str, error: &dyn std::error::Error) -> Failure {
-    Failure::new(FailureKind::Host, format!("{what}: {}", crate::chain(error)))
+    Failure::new(FailureKind::Host, format!("{what}: {}", palisade_model::causes(error)))
 }

@@ -92,7 +92,7 @@ impl Engine {
         };
         let loaded = self.parts.sandbox.load(&component.digest, bytes, how, self.parts.cache.as_ref());
         let loaded = loaded.map_err(|error| {
-            Failure::new(FailureKind::Host, format!("{id} can't be loaded: {}", crate::chain(&error)))
+            Failure::new(FailureKind::Host, format!("{id} can't be loaded: {}", palisade_model::causes(&error)))
         })?;
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.extend(loaded.warnings.iter().map(ToString::to_string));

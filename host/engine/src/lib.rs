@@ -21,15 +21,3 @@ pub use engine::{Engine, EngineParts};
 pub use observe::{Observed, Observer, Silent};
 pub use record::{Export, Ran};
 pub use run::{RunError, RunRequest};
-
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

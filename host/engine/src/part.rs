@@ -6,7 +6,7 @@
 use crate::sql;
 use palisade_authority::{Decision, GUEST_DENIAL, ScopedPath, Use};
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
-use palisade_model::{Failure, FailureKind, neutral};
+use palisade_model::{Failure, FailureKind, causes, neutral};
 use palisade_sandbox::ports::{Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
 use palisade_schema::ArtifactSchema;
 use palisade_store::{ItemsReader, Spool};
@@ -155,7 +155,7 @@ impl Ports for PartPorts {
         let Some(output) = left.outputs.get_mut(index) else {
             return Err(PortError::Host("an output vanished".to_owned()));
         };
-        output.spool.append(items).map(drop).map_err(|error| PortError::Host(crate::chain(&error)))
+        output.spool.append(items).map(drop).map_err(|error| PortError::Host(causes(&error)))
     }
 
     fn log(&mut self, level: Level, message: &str) {
@@ -217,7 +217,7 @@ impl Ports for PartPorts {
         statement: &str,
         parameters: &[SqlValue],
     ) -> Result<Box<dyn Rows>, PortError> {
-        let database = sql::Database::open(&database).map_err(|error| PortError::Unavailable(crate::chain(&error)))?;
+        let database = sql::Database::open(&database).map_err(|error| PortError::Unavailable(causes(&error)))?;
         let parameters = parameters.iter().map(sql::value).collect();
         let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes, self.until.clone())?;
         Ok(Box::new(rows))
@@ -262,7 +262,7 @@ impl Items for PartItems {
 
     fn next(&mut self, max_bytes: usize) -> Result<Option<Batch>, PortError> {
         let mut items = Vec::new();
-        let batch = self.reader.next(max_bytes, &mut items).map_err(|error| PortError::Host(crate::chain(&error)))?;
+        let batch = self.reader.next(max_bytes, &mut items).map_err(|error| PortError::Host(causes(&error)))?;
         Ok(batch.map(|batch| Batch { first: batch.first, items }))
     }
 }

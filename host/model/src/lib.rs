@@ -3,6 +3,7 @@
 //! Nothing here does IO, reads a clock or names a foreign type other than serde's in a signature.
 
 pub mod canonical;
+mod causes;
 pub mod digest;
 pub mod failure;
 pub mod id;
@@ -17,6 +18,7 @@ pub mod unit;
 pub mod usage;
 pub mod wcf_names;
 
+pub use causes::causes;
 pub use digest::Digest;
 pub use failure::{Failure, FailureKind};
 pub use id::{ArtifactName, ComponentId, RunId, StepId, TenantId};

@@ -28,7 +28,7 @@ use palisade_authority::{Bound, Capability, Grant, Rule, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{InputSource, ruleset_type};
 use palisade_model::{
-    ArtifactName, ComponentId, LimitKind, RunLimitKind, RunLimits, SchemaRef, SchemaReq, StepId, neutral,
+    ArtifactName, ComponentId, LimitKind, RunLimitKind, RunLimits, SchemaRef, SchemaReq, StepId, causes, neutral,
 };
 use palisade_schema::{ConfigSchema, Registry, SchemaError};
 use serde_json::Value;
@@ -336,7 +336,7 @@ impl<'p> Planner<'p> {
                     let stated = format!("{file}:{}", written.span.line);
                     rules.push(Rule { capability, stated });
                 }
-                Err(error) => self.say(Code::BadCapability, written.span, with_causes(&error)),
+                Err(error) => self.say(Code::BadCapability, written.span, causes(&error)),
             }
         }
         Some(Bound::of_runbook(rules))
@@ -386,15 +386,4 @@ impl<'p> Planner<'p> {
             .collect();
         found.into_iter().collect()
     }
-}
-
-/// An error with its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! The engine that all components of a process share: loads them, from the cache or by compiling.
 
-use crate::cache::{CacheError, CodeCache, Found};
+use crate::cache::{CodeCache, Found};
 use crate::compile::{CompileError, Compiling, compile};
 use crate::config::{Allocator, config};
 use crate::engine_id::EngineId;
@@ -8,7 +8,7 @@ use crate::import;
 use crate::imports::Imports;
 use crate::run::Prepared;
 use crate::state::Host;
-use palisade_model::Digest;
+use palisade_model::{Digest, causes};
 use std::{fmt, io};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -158,7 +158,7 @@ impl Sandbox {
         }
         let code = compile(&self.engine, &bytes, compiling)?;
         if let Some(Err(error)) = cache.map(|cache| cache.store(component, &self.id, &code)) {
-            warnings.push(Warning::NotCached { component: *component, why: with_cause(&error) });
+            warnings.push(Warning::NotCached { component: *component, why: causes(&error) });
         }
         let compiled = self.deserialize(&code.native).map_err(|error| LoadError::Code(format!("{error:#}")))?;
         let (prepared, imports) = self.link(&compiled, code.core_instances)?;
@@ -204,12 +204,5 @@ impl Sandbox {
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sandbox")
-    }
-}
-
-fn with_cause(error: &CacheError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }

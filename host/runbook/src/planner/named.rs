@@ -1,13 +1,13 @@
 //! The paths and databases that a component's config names.
 
-use super::{Planner, with_causes};
+use super::Planner;
 use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::plan::{NamedConnection, NamedPath};
 use crate::runbook::Call;
 use palisade_authority::{NamedByConfig, ScopedPath};
 use palisade_model::manifest::{Power, marked};
-use palisade_model::neutral;
+use palisade_model::{causes, neutral};
 use serde_json::Value;
 
 /// What the values of a config name.
@@ -39,7 +39,7 @@ impl Planner<'_> {
                 match ScopedPath::parse(self.context.folder, written.as_bytes()) {
                     Ok(path) => named.add(found.pointer, power, written, path),
                     Err(error) => {
-                        self.say(Code::BadPath, place, with_causes(&error));
+                        self.say(Code::BadPath, place, causes(&error));
                         good = false;
                     }
                 }
