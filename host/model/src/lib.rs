@@ -22,7 +22,7 @@ pub use causes::causes;
 pub use digest::Digest;
 pub use failure::{Failure, FailureKind};
 pub use id::{ArtifactName, ComponentId, RunId, StepId, TenantId};
-pub use limits::{LimitKind, LimitSource, Limits};
+pub use limits::{LimitKind, LimitSet, LimitSource, Limits};
 pub use manifest::Manifest;
 pub use run_limits::{RunLimitKind, RunLimits};
 pub use schema_ref::{SchemaRef, SchemaReq};

@@ -1,5 +1,9 @@
 //! The limits of one attempt: which there are, their values, and who set each.
 
+mod set;
+
+pub use set::LimitSet;
+
 use crate::unit::{Bytes, Count, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,36 +53,53 @@ pub enum LimitUnit {
     Millis,
 }
 
-/// A limit's name in WIT, unit, default and the ceiling that holds unless the operator sets another.
+/// A limit's name in WIT, unit, default, the ceiling that holds unless the operator sets another, and what the sets
+/// `small` and `large` give, where they give something.
 struct Row {
     kind: LimitKind,
     name: &'static str,
     unit: LimitUnit,
     default: u64,
     ceiling: u64,
+    sizes: Option<(u64, u64)>,
 }
 
 const fn row(kind: LimitKind, name: &'static str, unit: LimitUnit, default: u64, ceiling: u64) -> Row {
-    Row { kind, name, unit, default, ceiling }
+    Row { kind, name, unit, default, ceiling, sizes: None }
 }
 
+impl Row {
+    const fn sizes(self, small: u64, large: u64) -> Self {
+        Self { sizes: Some((small, large)), ..self }
+    }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
 /// All limits. Why these numbers: docs/design/002-limits.md.
-const TABLE: [Row; 14] = [
-    row(LimitKind::Fuel, "fuel", LimitUnit::Count, 2_000_000_000, 1_000_000_000_000),
-    row(LimitKind::FuelPerInputByte, "fuel-per-input-byte", LimitUnit::Count, 2_000, 100_000),
-    row(LimitKind::Memory, "memory", LimitUnit::Bytes, 64 << 20, 1 << 30),
-    row(LimitKind::TableElements, "table-elements", LimitUnit::Count, 10_000, 100_000),
-    row(LimitKind::Instances, "instances", LimitUnit::Count, 64, 64),
-    row(LimitKind::Wall, "wall", LimitUnit::Millis, 300_000, 86_400_000),
-    row(LimitKind::CallBytes, "call-bytes", LimitUnit::Bytes, 16 << 20, 256 << 20),
-    row(LimitKind::OutputBytes, "output-bytes", LimitUnit::Bytes, 64 << 20, 64 << 30),
-    row(LimitKind::OutputBytesPerInputByte, "output-bytes-per-input-byte", LimitUnit::Count, 16, 1_000),
-    row(LimitKind::LogBytes, "log-bytes", LimitUnit::Bytes, 1 << 20, 64 << 20),
-    row(LimitKind::Handles, "handles", LimitUnit::Count, 64, 1_024),
-    row(LimitKind::FilesRead, "files-read", LimitUnit::Count, 100_000, 10_000_000),
-    row(LimitKind::FileBytesRead, "file-bytes-read", LimitUnit::Bytes, 16 << 30, 1 << 40),
-    row(LimitKind::Rows, "rows", LimitUnit::Count, 1_000_000, 1_000_000_000),
-];
+const TABLE: [Row; 14] = {
+    use LimitKind as Kind;
+    use LimitUnit::{Bytes, Count, Millis};
+    [
+        row(Kind::Fuel, "fuel", Count, 2_000_000_000, 1_000_000_000_000).sizes(200_000_000, 20_000_000_000),
+        row(Kind::FuelPerInputByte, "fuel-per-input-byte", Count, 2_000, 100_000).sizes(1_000, 20_000),
+        row(Kind::Memory, "memory", Bytes, 64 * MIB, GIB).sizes(32 * MIB, 512 * MIB),
+        row(Kind::TableElements, "table-elements", Count, 10_000, 100_000),
+        row(Kind::Instances, "instances", Count, 64, 64),
+        row(Kind::Wall, "wall", Millis, 300_000, 86_400_000).sizes(30_000, 7_200_000),
+        row(Kind::CallBytes, "call-bytes", Bytes, 16 * MIB, 256 * MIB).sizes(4 * MIB, 64 * MIB),
+        row(Kind::OutputBytes, "output-bytes", Bytes, 64 * MIB, 64 * GIB).sizes(8 * MIB, 4 * GIB),
+        row(Kind::OutputBytesPerInputByte, "output-bytes-per-input-byte", Count, 16, 1_000).sizes(4, 64),
+        row(Kind::LogBytes, "log-bytes", Bytes, MIB, 64 * MIB).sizes(256 * KIB, 16 * MIB),
+        row(Kind::Handles, "handles", Count, 64, 1_024),
+        row(Kind::FilesRead, "files-read", Count, 100_000, 10_000_000).sizes(10_000, 1_000_000),
+        row(Kind::FileBytesRead, "file-bytes-read", Bytes, 16 * GIB, TIB).sizes(256 * MIB, 256 * GIB),
+        row(Kind::Rows, "rows", Count, 1_000_000, 1_000_000_000).sizes(100_000, 100_000_000),
+    ]
+};
 
 /// Bytes below which a part of an input costs more than it saves: an instance of its own sets up its rules once more.
 const MIN_PART_BYTES: u64 = 512 << 10;

@@ -6,7 +6,7 @@
 use crate::bindings::exports::palisade::plugin::manifest as wit;
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, OwnSchema, Power, Request};
 use palisade_model::schema_ref::SchemaRefError;
-use palisade_model::{LimitKind, Manifest, SchemaRef, strict_json};
+use palisade_model::{LimitKind, LimitSet, Manifest, SchemaRef, strict_json};
 use std::collections::BTreeMap;
 
 /// Why an answer is no manifest. All texts of the component are quoted as they are; neutralise before showing.
@@ -68,6 +68,12 @@ pub enum NotAManifest {
         /// The power.
         power: &'static str,
     },
+    /// An attribute is named twice.
+    #[error("the manifest has the attribute `{attribute}` twice")]
+    DuplicateAttribute {
+        /// The attribute.
+        attribute: &'static str,
+    },
     /// A limit is named twice.
     #[error("the manifest sets limit `{limit}` twice")]
     DuplicateLimit {
@@ -76,9 +82,11 @@ pub enum NotAManifest {
     },
 }
 
+/// The attribute of a component that names a set of limits.
+const LIMITS: &str = "limits";
+
 /// Makes a manifest of an answer.
 pub(crate) fn checked(said: wit::Description) -> Result<Manifest, NotAManifest> {
-    known_attributes(&said.attributes)?;
     Ok(Manifest {
         id: said.id.parse()?,
         version: version(&said.version)?,
@@ -90,7 +98,7 @@ pub(crate) fn checked(said: wit::Description) -> Result<Manifest, NotAManifest> 
         config_schema: json("the config schema".into(), &said.config_schema)?,
         schemas: said.schemas.into_iter().map(own_schema).collect::<Result<_, _>>()?,
         requests: said.requests.into_iter().map(request).collect::<Result<_, _>>()?,
-        limits: limits(&said.limits)?,
+        limits: limits(limit_set(&said.attributes)?, &said.limits)?,
     })
 }
 
@@ -117,7 +125,7 @@ pub(crate) fn difference(one: &wit::Description, other: &wit::Description) -> Op
 }
 
 fn input(port: wit::Port) -> Result<InputPort, NotAManifest> {
-    known_attributes(&port.attributes)?;
+    no_attributes(&port.attributes)?;
     let source = match port.ruleset {
         Some(_) if !port.schemas.is_empty() => return Err(NotAManifest::RulesetWithSchemas { port: port.name }),
         Some(pointer) => InputSource::Ruleset { pointer },
@@ -135,7 +143,7 @@ fn input(port: wit::Port) -> Result<InputPort, NotAManifest> {
 }
 
 fn output(port: wit::Port) -> Result<OutputPort, NotAManifest> {
-    known_attributes(&port.attributes)?;
+    no_attributes(&port.attributes)?;
     let [schema] = port.schemas.as_slice() else { return Err(NotAManifest::OutputShape { port: port.name }) };
     if port.arity != wit::Arity::One || port.ruleset.is_some() {
         return Err(NotAManifest::OutputShape { port: port.name });
@@ -162,19 +170,37 @@ fn request(request: wit::Request) -> Result<Request, NotAManifest> {
     Ok(Request { power, reason: request.reason, optional: request.optional })
 }
 
-fn limits(amounts: &[wit::Amount]) -> Result<BTreeMap<LimitKind, u64>, NotAManifest> {
-    let mut limits = BTreeMap::new();
+/// The set of limits that the component asks for by name.
+fn limit_set(attributes: &[wit::Attribute]) -> Result<Option<LimitSet>, NotAManifest> {
+    let mut set = None;
+    for attribute in attributes {
+        if attribute.name != LIMITS {
+            return Err(unknown("attribute", &attribute.name));
+        }
+        let named = LimitSet::parse(&attribute.value).ok_or_else(|| unknown("set of limits", &attribute.value))?;
+        if set.replace(named).is_some() {
+            return Err(NotAManifest::DuplicateAttribute { attribute: LIMITS });
+        }
+    }
+    Ok(set)
+}
+
+/// What the set gives, and over it what is asked for by itself.
+fn limits(set: Option<LimitSet>, amounts: &[wit::Amount]) -> Result<BTreeMap<LimitKind, u64>, NotAManifest> {
+    let mut named = BTreeMap::new();
     for amount in amounts {
         let kind = LimitKind::from_name(&amount.name).ok_or_else(|| unknown("limit", &amount.name))?;
-        if limits.insert(kind, amount.value).is_some() {
+        if named.insert(kind, amount.value).is_some() {
             return Err(NotAManifest::DuplicateLimit { limit: kind.name() });
         }
     }
+    let mut limits = set.map(LimitSet::values).unwrap_or_default();
+    limits.extend(named);
     Ok(limits)
 }
 
-/// No attribute is defined yet.
-fn known_attributes(attributes: &[wit::Attribute]) -> Result<(), NotAManifest> {
+/// None is defined for ports yet.
+fn no_attributes(attributes: &[wit::Attribute]) -> Result<(), NotAManifest> {
     match attributes.first() {
         Some(attribute) => Err(unknown("attribute", &attribute.name)),
         None => Ok(()),

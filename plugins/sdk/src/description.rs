@@ -2,7 +2,7 @@
 //!
 //! Never checks it against the host's rules; the host does when the component is added, with precise messages.
 
-use crate::ConfigSchema;
+use crate::{ConfigSchema, LimitSet};
 
 /// What a component says of itself. Must be the same on every call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,12 @@ impl Description {
     pub fn request(mut self, request: Request) -> Self {
         self.requests.push(request);
         self
+    }
+
+    /// Asks for a named set of limits. What [`Description::limit`] sets by itself goes before what the set says.
+    #[must_use]
+    pub fn limits(self, set: LimitSet) -> Self {
+        self.attribute("limits", set.name())
     }
 
     /// Asks for a limit by name (see [`limit`](crate::limit)); the host has defaults for the rest.

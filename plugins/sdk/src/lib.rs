@@ -75,7 +75,7 @@ pub use config_schema::{ConfigSchema, Property};
 pub use context::{Context, Level, Log};
 pub use description::{Description, Input, Output, Request};
 pub use failure::{Failure, FailureKind, HostError, HostErrorKind, Place, Result};
-pub use limits::{Limits, limit};
+pub use limits::{LimitSet, Limits, limit};
 pub use reader::{Batch, Info, Item, Items, NumberedItems, Reader};
 #[cfg(not(target_family = "wasm"))]
 pub use testing::{TestContext, TestInput, TestOutcome};

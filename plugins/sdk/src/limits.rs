@@ -1,4 +1,4 @@
-//! Owns the names of limits and the values in force. Never enforces one: the host does.
+//! Owns the names of limits and of sets of them, and the values in force. Never enforces one: the host does.
 
 /// Names of limits, for [`Description::limit`](crate::Description::limit) and [`Limits::get`].
 pub mod limit {
@@ -30,6 +30,28 @@ pub mod limit {
     pub const FILE_BYTES_READ: &str = "file-bytes-read";
     /// Rows handed out by `sql`.
     pub const ROWS: &str = "rows";
+}
+
+/// A named set of limits, for [`Description::limits`](crate::Description::limits). The host knows what each gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitSet {
+    /// For a few megabytes, over in seconds.
+    Small,
+    /// What holds when nothing is said.
+    Standard,
+    /// For gigabytes, or for an interpreter inside of the component.
+    Large,
+}
+
+impl LimitSet {
+    /// Its name, as runbooks have it too.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Standard => "standard",
+            Self::Large => "large",
+        }
+    }
 }
 
 /// The limits in force, fixed for the attempt; made by [`Context::limits`](crate::Context::limits).

@@ -2,7 +2,7 @@
 
 use crate::guest::{Description, Guest, encode};
 use crate::world::{load, try_load};
-use palisade_model::LimitKind;
+use palisade_model::{LimitKind, LimitSet};
 use palisade_sandbox::{DescribeError, LoadError, describe};
 use std::error::Error as _;
 
@@ -38,6 +38,17 @@ fn a_good_manifest_is_taken_as_it_is() {
 }
 
 #[test]
+fn a_set_of_limits_gives_what_is_not_asked_for_by_itself() {
+    let mut guest = Guest::default();
+    guest.manifest.attributes = vec![("limits".into(), "large".into())];
+    guest.manifest.limits = vec![("memory".into(), 1 << 20)];
+    let loaded = load(&guest);
+    let mut expected = LimitSet::Large.values();
+    expected.insert(LimitKind::Memory, 1 << 20);
+    assert_eq!(describe(&loaded.prepared, &loaded.imports).unwrap().limits, expected);
+}
+
+#[test]
 fn unknown_names_are_refused_with_the_name() {
     let check = |change: fn(&mut Description), wanted: &str| {
         let message = message(change);
@@ -48,6 +59,8 @@ fn unknown_names_are_refused_with_the_name() {
     check(|m| m.limits = vec![("memory".into(), 1), ("memory".into(), 2)], "sets limit `memory` twice");
     check(|m| m.requests = vec![("fly".into(), "why not".into())], "the power `fly`");
     check(|m| m.attributes = vec![("colour".into(), "red".into())], "the attribute `colour`");
+    check(|m| m.attributes = vec![("limits".into(), "huge".into())], "the set of limits `huge`");
+    check(|m| m.attributes = vec![("limits".into(), "large".into()); 2], "the attribute `limits` twice");
     check(|m| m.id = "Guest".into(), "id is not valid");
     check(|m| m.version = "one".into(), "`one` in the manifest is not a version");
     check(|m| m.accepts = vec!["standard input".into()], "port `documents`");
