@@ -10,8 +10,12 @@ use std::collections::BTreeMap;
 pub(crate) const MAX_SCHEMA_BYTES: usize = 256 << 10;
 /// Deepest nesting of a schema's JSON.
 pub(crate) const MAX_DEPTH: usize = 64;
-/// Most subschemas once every reference is replaced by what it names: the work for one value is at most that.
+/// Most subschemas and listed values or names once every reference is replaced by what it names: the work for one value
+/// is at most that.
 pub(crate) const MAX_EXPANDED: usize = 20_000;
+/// Most values of one `enum`, which are compared with a value one after the other. Countries, languages and currencies
+/// have a few hundred.
+pub(crate) const MAX_ENUM_VALUES: usize = 1_000;
 /// Most patterns: each is compiled under a limit of its own.
 pub(crate) const MAX_PATTERNS: usize = 64;
 /// Most bytes of one pattern.
@@ -79,7 +83,6 @@ const OWN: &[&str] = &[
     "x-palisade-path",
     "x-palisade-ruleset",
     "x-palisade-sensitive",
-    "x-palisade-sensitive",
     "x-palisade-stamp",
     "x-palisade-text",
     "x-palisade-wcf-lax",
@@ -107,8 +110,16 @@ pub enum SchemaError {
         at: String,
     },
     /// The references make too many subschemas.
-    #[error("the schema has more than {MAX_EXPANDED} subschemas once its references are followed")]
+    #[error("the schema has more than {MAX_EXPANDED} subschemas and listed values once its references are followed")]
     TooManySubschemas,
+    /// An `enum` is too long.
+    #[error("the `enum` at `#{at}` has {values} values, at most {MAX_ENUM_VALUES} are allowed")]
+    EnumTooLong {
+        /// JSON pointer to the subschema that has it.
+        at: String,
+        /// How many it has.
+        values: usize,
+    },
     /// There are too many patterns.
     #[error("the schema has more than {MAX_PATTERNS} patterns")]
     TooManyPatterns,
@@ -275,6 +286,13 @@ fn check_keywords(
                     return Err(SchemaError::Reference { reference: neutral::line(text, 80), at: at.to_owned() });
                 }
             }
+            "enum" => {
+                let values = value.as_array().map(Vec::len).filter(|&values| values > 0);
+                match values.ok_or_else(|| form(keyword, "a list of at least one value"))? {
+                    0..=MAX_ENUM_VALUES => {}
+                    values => return Err(SchemaError::EnumTooLong { at: at.to_owned(), values }),
+                }
+            }
             "pattern" => {
                 let pattern = value.as_str().ok_or_else(|| form(keyword, "a text"))?;
                 count_pattern(at, pattern, patterns)?;
@@ -301,7 +319,16 @@ fn count_pattern(at: &str, pattern: &str, patterns: &mut usize) -> Result<(), Sc
     Ok(())
 }
 
-/// Subschemas below `at` with references followed; a marker of 0 in `sizes` stands for "being counted".
+/// Values and names that a subschema lists itself: each may be compared with one of the data.
+fn listed(schema: &Value) -> usize {
+    let length = |list: &Value| list.as_array().map_or(0, Vec::len);
+    let of = |keyword: &str| schema.get(keyword).map_or(0, length);
+    let dependent = schema.get("dependentRequired").and_then(Value::as_object);
+    of("enum") + of("required") + dependent.into_iter().flatten().map(|(_, names)| 1 + length(names)).sum::<usize>()
+}
+
+/// Subschemas below `at` and what they list, with references followed; a marker of 0 in `sizes` stands for "being
+/// counted".
 fn expanded(
     at: &str,
     found: &BTreeMap<String, &Value>,
@@ -320,6 +347,7 @@ fn expanded(
     sizes.insert(at.to_owned(), 0);
     let mut size = 1_usize;
     if let Some(node) = found.get(at) {
+        size += listed(node);
         let referred = node.get("$ref").and_then(Value::as_str).and_then(target);
         let definitions = format!("{at}/$defs/");
         let inner = children(at, node)?.into_iter().map(|(pointer, _)| pointer);
@@ -401,6 +429,30 @@ mod tests {
         };
         assert_eq!(check(&doubling(11)), Ok(()));
         assert_eq!(check(&doubling(13)), Err(SchemaError::TooManySubschemas));
+    }
+
+    #[test]
+    fn listed_values_count_as_often_as_they_are_compared() {
+        let codes = |values: usize| (0..values).map(|value| json!(value)).collect::<Vec<_>>();
+        let once = |values| json!({"properties": {"code": {"enum": codes(values)}}});
+        assert_eq!(check(&once(MAX_ENUM_VALUES)), Ok(()));
+        let long = SchemaError::EnumTooLong { at: "/properties/code".to_owned(), values: MAX_ENUM_VALUES + 1 };
+        assert_eq!(check(&once(MAX_ENUM_VALUES + 1)), Err(long));
+        assert!(wrong(json!({"enum": []})).contains("at least one value"));
+        assert!(wrong(json!({"enum": "a"})).contains("at least one value"));
+        // The root, and for each name the reference, its target and the thousand values of it.
+        let often = |times: usize| {
+            let code = json!({"$ref": "#/$defs/code"});
+            json!({"allOf": vec![code; times], "$defs": {"code": {"enum": codes(998)}}})
+        };
+        assert_eq!(check(&often(19)), Ok(()));
+        assert_eq!(check(&often(20)), Err(SchemaError::TooManySubschemas));
+        let required = |names: usize| json!({"required": vec!["x"; names]});
+        assert_eq!(check(&required(MAX_EXPANDED - 1)), Ok(()));
+        assert_eq!(check(&required(MAX_EXPANDED)), Err(SchemaError::TooManySubschemas));
+        let dependent = |names: usize| json!({"dependentRequired": {"x": vec!["y"; names]}});
+        assert_eq!(check(&dependent(MAX_EXPANDED - 2)), Ok(()));
+        assert_eq!(check(&dependent(MAX_EXPANDED - 1)), Err(SchemaError::TooManySubschemas));
     }
 
     #[test]
