@@ -12,6 +12,11 @@ pub(super) fn name(text: &str) -> String {
     escape(&neutral::line(text, MAX_NAME_CHARS))
 }
 
+/// The id of a component or schema, for the text of an element: in a narrow column it breaks between its words.
+pub(super) fn id(text: &str) -> String {
+    name(text).replace('_', "_<wbr>").replace(':', ":<wbr>").replace('/', "/<wbr>")
+}
+
 /// A foreign message, for the same places.
 pub(super) fn message(text: &str) -> String {
     escape(&neutral::line(text, MAX_MESSAGE_CHARS))
@@ -73,6 +78,7 @@ mod tests {
         assert_eq!(name("</script><b a='\"'>&"), "&lt;/script&gt;&lt;b a=&#39;&quot;&#39;&gt;&amp;");
         assert_eq!(name("a\u{202e}b\u{1b}[m\nc"), "a\\u{202e}b\\u{1b}[m\\u{a}c");
         assert_eq!(lines("a\n<\r"), "a\n&lt;\\u{d}");
+        assert_eq!(id("acme:a_b/1'"), "acme:<wbr>a_<wbr>b/<wbr>1&#39;");
         assert_eq!(name(&"x".repeat(301)).chars().count(), 301);
         assert!(name(&"x".repeat(301)).ends_with("x…"));
         assert_eq!(fragment("a b&c=#\"é"), "a%20b%26c%3D%23%22%C3%A9");

@@ -23,16 +23,19 @@ pub(super) fn cards(run: &RunRecord, tallies: &Tallies<'_>, places: &Places, out
     let done = run.steps.iter().filter(|step| step.status == Status::Succeeded).count();
     let skipped: u64 = run.steps.iter().map(|step| step.skipped_count).sum();
     out.write_all(b"<section aria-label=\"At a glance\">\n<dl class=\"cards\">\n")?;
-    card("Findings", &unit::Count(findings).to_string(), "", out)?;
+    // Where nothing was made, nothing is known: that is no zero.
+    let known = |text: String| if tallies.is_empty() { "–".to_owned() } else { text };
+    card("Findings", &known(unit::Count(findings).to_string()), "", out)?;
     let special = sum(Mark::Special);
-    card("Special categories", &unit::Count(special).to_string(), if special > 0 { "notable" } else { "" }, out)?;
+    let class = if special > 0 { "notable" } else { "" };
+    card("Special categories", &known(unit::Count(special).to_string()), class, out)?;
     for mark in [Mark::Sensitive, Mark::Dpia, Mark::Risk, Mark::Weakness, Mark::Review] {
         if sum(mark) > 0 {
             card(title(mark), &unit::Count(sum(mark)).to_string(), "notable", out)?;
         }
     }
     let at_least = if more { "+" } else { "" };
-    card("Places", &format!("{}{at_least}", unit::Count(place_count as u64)), "", out)?;
+    card("Places", &known(format!("{}{at_least}", unit::Count(place_count as u64))), "", out)?;
     let failed = if done < run.steps.len() { "bad" } else { "" };
     card("Steps done", &format!("{done} of {}", run.steps.len()), failed, out)?;
     card("Inputs skipped", &unit::Count(skipped).to_string(), if skipped > 0 { "notable" } else { "" }, out)?;
@@ -101,7 +104,9 @@ fn artifact(document: &dyn Document, tally: &Tally, out: &mut impl Write) -> io:
             unit::Count(count.findings)
         )?;
     }
-    if no_categories {
+    if tally.all.findings == 0 {
+        out.write_all(b"<tr><td>Nothing.</td></tr>\n")?;
+    } else if no_categories {
         out.write_all(b"<tr><td>This schema has no categories; its items are only counted.</td></tr>\n")?;
     }
     if let Some(rest) = rest {

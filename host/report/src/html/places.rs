@@ -28,7 +28,7 @@ pub(super) fn findings(
 ) -> io::Result<()> {
     out.write_all(b"<section aria-labelledby=\"findings\">\n<h2 id=\"findings\">Findings by place</h2>\n")?;
     if tallies.is_empty() {
-        out.write_all(b"<p>The run has no output artifact.</p>\n")?;
+        out.write_all(b"<p>The run made no output artifact.</p>\n")?;
     } else if collected.places.is_empty() {
         out.write_all(b"<p>Nothing was found.</p>\n")?;
     } else {

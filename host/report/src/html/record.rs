@@ -1,6 +1,6 @@
 //! What the record says: failures and limits reached, steps, what was left out, warnings, digests.
 
-use super::escape::{message, name};
+use super::escape::{id, message, name};
 use super::evidence::Evidence;
 use super::page::{counted, status, time};
 use super::trust::is_first_party;
@@ -161,7 +161,7 @@ pub(super) fn steps(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
             out,
             "<tr><th scope=\"row\">{}{title}</th><td><code>{} {}</code></td><td>{}</td><td class=\"n\">{items}</td>",
             name(step.id.as_str()),
-            step.component,
+            id(&step.component.to_string()),
             step.version,
             status(step.status),
         )?;
@@ -302,7 +302,7 @@ pub(super) fn digests(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
     ];
     open_table("digests", "Digests of components and artifacts", &columns, out)?;
     for step in &run.steps {
-        let inputs: Vec<_> = step.inputs.iter().map(|input| name(input)).collect();
+        let inputs: Vec<_> = step.inputs.iter().map(|input| id(input)).collect();
         write!(
             out,
             "<tr><th scope=\"row\">{}</th><td><code class=\"digest\">{}</code></td><td>{}</td>",
@@ -316,7 +316,7 @@ pub(super) fn digests(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
                 out,
                 "<td>{} <small><code>{}</code></small></td><td><code class=\"digest\">{}</code></td>",
                 name(output.name.as_str()),
-                name(&output.schema.to_string()),
+                id(&output.schema.to_string()),
                 output.digest
             )?,
         }

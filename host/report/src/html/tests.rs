@@ -38,7 +38,7 @@ fn elements(page: &str) -> Vec<String> {
         all.push(name.clone());
         if let raw @ ("script" | "style") = name.as_str() {
             rest = rest.split_once(&format!("</{raw}>")).unwrap().1;
-        } else if !matches!(name.as_str(), "meta" | "input" | "br") && !tag.ends_with('/') {
+        } else if !matches!(name.as_str(), "meta" | "input" | "br" | "wbr") && !tag.ends_with('/') {
             open.push(name);
         }
     }
@@ -265,4 +265,17 @@ fn data_that_passed_through_is_counted_and_not_shown() {
     let page = page(&run(), &documents, Evidence::Full);
     assert!(page.contains("texts <span>2 items, <code>standard_input/1.0.0</code></span>"), "{page}");
     assert!(page.contains("<p>Nothing was found.</p>") && !page.contains("a.txt") && !page.contains("secret"));
+}
+
+#[test]
+fn nothing_found_and_nothing_made_are_told_apart() {
+    let found_nothing = page(&run(), &[Made::new("gdpr", "gdpr_personal_data/1.0.0", Vec::new())], Evidence::Masked);
+    let findings = |number: &str| format!("<dt>Findings</dt><dd>{number}</dd>");
+    assert!(found_nothing.contains(&findings("0")) && found_nothing.contains("<td>Nothing.</td>"), "{found_nothing}");
+    assert!(found_nothing.contains("<p>Nothing was found.</p>") && !found_nothing.contains("no categories"));
+    let made_nothing = page(&failed_run(), &[], Evidence::Masked);
+    assert!(
+        made_nothing.contains(&findings("–")) && made_nothing.contains("made no output artifact"),
+        "{made_nothing}"
+    );
 }
