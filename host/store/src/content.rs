@@ -144,7 +144,10 @@ impl Content {
     }
 
     pub(crate) fn open(&self, segment: &Segment) -> Result<File, Fault> {
-        self.shared.backend.open(&segment.path).map_err(|error| Fault::io(&segment.path, error))
+        self.shared.backend.open(&segment.path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Fault::damaged(&segment.path, "it is gone"),
+            _ => Fault::io(&segment.path, error),
+        })
     }
 
     pub(crate) fn read(&self, file: &File, segment: &Segment, buffer: &mut [u8], offset: u64) -> Result<(), Fault> {

@@ -204,7 +204,7 @@ fn check(folder: &Path, acknowledged: &[Digest]) {
         assert_eq!(files_below(&folder.join("artifacts")), 0);
         return;
     };
-    assert_eq!(store.verify(run()).unwrap(), row.head);
+    assert_eq!(store.inspect(|_| {}).unwrap().damage_count, 0);
     let events = store.events(run(), 0, 100).unwrap();
     assert!(events.len() == acknowledged.len() || events.len() == acknowledged.len() + 1);
     assert_eq!(row.summary, summary(&format!("after {}", events.len() - 1)));

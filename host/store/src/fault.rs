@@ -78,6 +78,12 @@ impl Fault {
         }
     }
 
+    /// What was stored is not what is there any more: neither a person nor time can make it come right.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+
     /// Says what is wrong with `place`.
     pub(crate) fn damaged(place: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { place: place.to_owned(), what: what.into() }

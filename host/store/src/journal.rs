@@ -227,7 +227,6 @@ impl Store {
     /// At the first event that is missing or changed.
     pub fn verify(&self, run: RunId) -> Result<Head, VerifyError> {
         const PAGE: usize = 256;
-        let expected = self.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
         let mut head = Head::start(run);
         loop {
             let page = self.events(run, head.seq, PAGE)?;
@@ -241,14 +240,17 @@ impl Store {
                 }
                 head = next;
             }
-            if page.len() < PAGE {
-                break;
+            if page.len() == PAGE {
+                continue;
             }
-        }
-        if head == expected {
-            Ok(head)
-        } else {
-            Err(VerifyError::Head { run, expected: expected.seq, found: head.seq })
+            // Read after the events: another process may have appended some, and then there are more to be read.
+            let expected = self.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
+            if head == expected {
+                return Ok(head);
+            }
+            if head.seq >= expected.seq || self.events(run, head.seq, 1)?.is_empty() {
+                return Err(VerifyError::Head { run, expected: expected.seq, found: head.seq });
+            }
         }
     }
 }

@@ -17,10 +17,13 @@ const BUSY: Duration = Duration::from_secs(30);
 /// What leads from each version of the tables to the next. An entry never changes once released: add one.
 const MIGRATIONS: [&str; 1] = [include_str!("tables.sql")];
 
+/// The version of the tables that this Palisade writes.
+pub(crate) const KNOWN: usize = MIGRATIONS.len();
+
 /// Why a database can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
-    #[error("version {found} of the tables is newer than {}", MIGRATIONS.len())]
+    #[error("version {found} of the tables is newer than {KNOWN}")]
     Newer { found: i64 },
     #[error("the database is not Palisade's")]
     Foreign,

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::lock::{OwnError, RunLock};
 use crate::session::{Folders, Session, sweep};
 use crate::spool::{Spool, SpoolError, join};
-use crate::sqlite::{self, DatabaseError};
+use crate::sqlite::{self, DatabaseError, KNOWN};
 use palisade_model::{Digest, RunId, TenantId};
 use rusqlite::Connection;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -41,7 +41,7 @@ pub enum OpenError {
         folder: PathBuf,
     },
     /// A newer Palisade wrote it.
-    #[error("the data directory `{}` was written by a newer Palisade: its tables have version {found}", folder.display())]
+    #[error("the data directory `{}` was written by a newer Palisade: its tables have version {found}, this one knows {KNOWN}", folder.display())]
     Newer {
         /// The directory.
         folder: PathBuf,

@@ -281,7 +281,7 @@ fn a_segment_that_was_cut_or_changed_is_noticed() {
     let ended = items.items().next(10, &mut Vec::new()).unwrap_err();
     assert!(ended.to_string().ends_with("is damaged: an item has no end"), "{ended}");
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(items.read_all(), Err(Fault::Io { .. })));
+    assert!(items.read_all().unwrap_err().to_string().ends_with("is damaged: it is gone"));
     store.connection().execute("UPDATE segment SET file = '../../../etc/passwd'", []).unwrap();
     assert!(matches!(store.artifact(digest), Err(Fault::Damaged { .. })));
 }
@@ -295,6 +295,55 @@ fn an_artifact_whose_row_was_changed_is_noticed() {
     store.connection().execute("UPDATE artifact SET metadata = '{\"a\":2}'", []).unwrap();
     let noticed = store.artifact(digest).unwrap_err();
     assert!(noticed.to_string().ends_with("it does not have its digest"), "{noticed}");
+}
+
+/// Runs `damage` over a sound store, given its folder and the file of its large artifact, and gives what is then found.
+fn found_after(damage: impl FnOnce(&Store, &Path)) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let line = b"0123456789\n";
+    let digest = keep(&store, store.join(vec![spool(&store, 0, &[&line.repeat(50_000)])]).unwrap());
+    keep(&store, store.join(vec![spool(&store, 0, &[line])]).unwrap());
+    store.add_component(&manifest("acme:x", "1.0.0"), b"wasm").unwrap();
+    append(&store, 2, 0, &[event(b"{\"a\":1}"), event(b"{}"), event(b"{}")]).unwrap();
+    let mut seen = 0;
+    let sound = store.inspect(|bytes| seen = bytes).unwrap();
+    assert_eq!((sound.runs, sound.artifacts, sound.contents, sound.damage_count), (2, 2, 3, 0), "{:?}", sound.damages);
+    assert_eq!((sound.bytes, seen), (550_000 + 11 + 4, 550_000.max(seen)));
+    let items = store.artifact(digest).unwrap().unwrap().items;
+    damage(&store, &items.segments()[0].path);
+    let found = store.inspect(|_| {}).unwrap();
+    assert_eq!(found.damage_count, found.damages.len() as u64);
+    found.damages.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_damage_is_found_where_it_is() {
+    let check = |damage: &dyn Fn(&Store, &Path), expected: &str| {
+        let found = found_after(damage);
+        assert!(found.len() == 1 && found[0].contains(expected), "`{expected}` and not {found:?}");
+    };
+    let sql = |text: &'static str| move |store: &Store, _: &Path| store.connection().execute_batch(text).unwrap();
+    let flip = |at: usize| {
+        move |_: &Store, file: &Path| {
+            let mut bytes = std::fs::read(file).unwrap();
+            bytes[at] ^= 1;
+            std::fs::write(file, bytes).unwrap();
+        }
+    };
+    check(&flip(0), "the bytes do not have the digest");
+    check(&flip(549_999), "the bytes do not have the digest");
+    check(&|_, file| std::fs::write(file, b"x").unwrap(), "it has 1 bytes and not 550000");
+    check(&|_, file| std::fs::remove_file(file).unwrap(), "it is gone");
+    check(&sql("UPDATE content SET bytes = CAST('wasn' AS BLOB) WHERE length = 4"), "do not have the digest");
+    check(&sql("UPDATE content SET lines = 2 WHERE length = 11"), "counted the lines");
+    let wrong_mark = "UPDATE content SET marks = x'00000000000800000000000000000001' WHERE length = 550000";
+    check(&sql(wrong_mark), "counted the lines");
+    check(&sql("UPDATE event SET bytes = CAST('{}' AS BLOB) WHERE length(bytes) = 7"), "event 1 is not what");
+    check(&sql("UPDATE run SET head_seq = 9 WHERE head_seq = 3"), "the events end at 3");
+    check(&sql("UPDATE artifact SET schema = 'other/1.0.0' WHERE rowid = 1"), "it does not have its digest");
+    check(&sql("UPDATE component SET manifest = '{}'"), "the manifest of component");
+    check(&sql("PRAGMA foreign_keys = OFF; DELETE FROM run WHERE head_seq = 3"), "3 rows of `event`");
 }
 
 #[test]
