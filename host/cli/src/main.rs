@@ -80,10 +80,14 @@ fn start_tracing(verbose: u8) {
         1 => "palisade_engine=info,palisade_sandbox=info,palisade_store=info",
         _ => "palisade_engine=trace,palisade_sandbox=trace,palisade_store=trace",
     };
-    let filter = EnvFilter::try_from_env("PALISADE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = std::env::var("PALISADE_LOG").unwrap_or_else(|_| default.to_owned());
+    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+        render::console::err(&format!("note: PALISADE_LOG is no filter: {error}\n"));
+        EnvFilter::new(default)
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| render::console::Stderr)
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
         .init();
 }

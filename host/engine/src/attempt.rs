@@ -101,7 +101,7 @@ pub(crate) struct Surroundings<'a> {
 /// How far an attempt is.
 pub(crate) enum Progress {
     Started { parts: usize },
-    Going { usage: Usage, said: Option<(u64, Option<u64>)> },
+    Going { usage: Usage, items: u64, said: Option<(u64, Option<u64>)> },
 }
 
 /// What one instance works on.
@@ -123,6 +123,18 @@ pub(crate) fn run(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
     drop(permit);
     let finished = partials.and_then(|partials| running.finish(partials, instances.len()));
     running.settle(&instances, finished)
+}
+
+/// Reports how an attempt ended, also if it ended by a panic, which goes on then: a driver that waits for a report would
+/// otherwise wait for ever.
+pub(crate) fn reported(work: impl FnOnce() -> Ended, report: impl FnOnce(Ended)) {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(ended) => report(ended),
+        Err(panic) => {
+            report(Ended::before_start(Failure::new(FailureKind::Host, "Palisade itself failed")));
+            std::panic::resume_unwind(panic);
+        }
+    }
 }
 
 impl Ended {
@@ -210,7 +222,7 @@ impl Running<'_> {
                 Some(Err(failure)) => return Err(self.told(failure, &instance.left, items_before)),
                 None => return Err(Failure::new(FailureKind::Host, "a part of the step vanished")),
             }
-            items_before += instance.left.lock().outputs.iter().map(|output| output.spool.lines()).sum::<u64>();
+            items_before += emitted(instance);
         }
         Ok(all)
     }
@@ -306,7 +318,8 @@ impl Running<'_> {
             let said = instances.iter().filter_map(|instance| instance.left.lock().said).reduce(|sum, said| {
                 (sum.0.saturating_add(said.0), sum.1.zip(said.1).map(|(a, b)| a.saturating_add(b)))
             });
-            (self.around.progress)(Progress::Going { usage: self.meter.usage(), said });
+            let items = instances.iter().map(emitted).sum();
+            (self.around.progress)(Progress::Going { usage: self.meter.usage(), items, said });
             let now = Instant::now();
             if now > give_up {
                 return Err(self.meter.wall_reached());
@@ -391,6 +404,26 @@ fn denied_if_so(failure: Failure, refused: Option<SkipRecord>) -> Failure {
     }
 }
 
+/// Items that an instance emitted so far.
+fn emitted(instance: &Instance) -> u64 {
+    instance.left.lock().outputs.iter().map(|output| output.spool.lines()).sum()
+}
+
 fn host_failure(what: &str, error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::Host, format!("{what}: {}", palisade_model::causes(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_reported_before_it_goes_on() {
+        let mut told = None;
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            reported(|| panic!("on purpose"), |ended| told = Some(ended));
+        }));
+        assert!(panicked.is_err());
+        assert!(matches!(told.unwrap().result, Err(Failure { kind: FailureKind::Host, .. })));
+    }
 }

@@ -27,6 +27,8 @@ pub enum Observed<'a> {
         step: &'a StepId,
         /// What it used so far.
         usage: Usage,
+        /// Items that it emitted so far.
+        items: u64,
         /// How far it says it is.
         said: Option<(u64, Option<u64>)>,
     },

@@ -3,7 +3,7 @@
 //! One thread owns the journal and the state; each attempt has a thread that reports to it. What is finished is durable
 //! before it is told.
 
-use crate::attempt::{Attempt, AttemptInput, Ended, Progress};
+use crate::attempt::{self, Attempt, AttemptInput, Ended, Progress};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::observe::{Observed, Observer};
@@ -72,8 +72,8 @@ pub enum RunError {
     /// The journal takes no more.
     #[error("the journal can't be written")]
     Append(#[from] AppendError),
-    /// The store can't be read.
-    #[error("the store can't be read")]
+    /// The store can't be used.
+    #[error("the store can't be used")]
     Store(#[from] Fault),
     /// The store takes no more bytes.
     #[error("the store can't be written")]
@@ -350,9 +350,9 @@ impl<'a> Driver<'a> {
         let report = report.clone();
         scope.spawn(move || {
             let span = tracing::info_span!("step", step = %planned.id, attempt);
-            let ended = span.in_scope(|| performer.perform(planned, call, inputs, stop));
+            let work = || span.in_scope(|| performer.perform(planned, call, inputs, stop));
             // The driver may have given up; then nobody wants to know.
-            let _ = report.send(Outcome { step: planned.id.clone(), attempt, ended });
+            attempt::reported(work, |ended| drop(report.send(Outcome { step: planned.id.clone(), attempt, ended })));
         });
         Ok(())
     }
@@ -478,7 +478,7 @@ impl Performer<'_> {
                 Progress::Started { parts } => {
                     Observed::StepStarted { step, component: &component, input_bytes, parts }
                 }
-                Progress::Going { usage, said } => Observed::StepProgress { step, usage, said },
+                Progress::Going { usage, items, said } => Observed::StepProgress { step, usage, items, said },
             });
         };
         self.engine.attempt_with(&attempt, stop, &progress)

@@ -41,7 +41,11 @@ pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> 
             store.data_mut().lifting = true;
             // The slice is used up: this is wasmtime's call that yields. Other calls see an older, larger value; but for
             // those between a return and the guest's next check, after which it pays a slice too much, every time alike.
-            if left(&store)? <= 0 { settle(store, 0) } else { Ok(()) }
+            if left(&store)? > 0 {
+                return Ok(());
+            }
+            store.data_mut().note_use();
+            settle(store, 0)
         }
         CallHook::ReturningFromHost => {
             let cost = store.data_mut().cost.take();
@@ -59,13 +63,17 @@ pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> 
     }
 }
 
-/// Takes `cost` from the slice, and a new slice from the meter if that is not enough.
+/// Takes `cost` from the slice, and a new slice from the meter if that is not enough. A new slice is also the moment at
+/// which a guest is seen to go on, be it by its own work or by the host's for it.
 fn settle(mut store: StoreContextMut<'_, Host>, cost: u64) -> wasmtime::Result<()> {
     let left = i128::from(left(&store)?) - i128::from(cost);
     let slice = match u64::try_from(left) {
         Ok(left) if left > 0 => left,
         _ => {
             let owed = u64::try_from(-left).unwrap_or(u64::MAX);
+            if cost > 0 {
+                store.data_mut().note_use();
+            }
             let taken = store.data().meter.take_fuel(owed.saturating_add(1), owed.saturating_add(SLICE));
             taken.map_err(|failure| Ended(Box::new(failure)))? - owed
         }

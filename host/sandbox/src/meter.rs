@@ -160,8 +160,8 @@ impl AttemptMeter {
         self.instances.fetch_add(1, Relaxed);
     }
 
-    /// Notes what an instance had at its end.
-    pub(crate) fn instance_ended(&self, memory_peak_bytes: u64, cpu: Duration) {
+    /// Notes the peak of an instance's memory, and CPU time that it took beside what was noted before.
+    pub(crate) fn used(&self, memory_peak_bytes: u64, cpu: Duration) {
         self.memory_peak_bytes.fetch_max(memory_peak_bytes, Relaxed);
         self.cpu_us.fetch_add(u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }

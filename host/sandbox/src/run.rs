@@ -132,7 +132,6 @@ impl Prepared {
         if instances > meter.limits().value(LimitKind::Instances) {
             return Err(meter.reached(LimitKind::Instances, Some(instances)));
         }
-        let began = thread_time();
         let mut store = Store::new(self.pre.engine(), Host::new(Arc::clone(&meter), ports, granted, seed));
         prepare(&mut store);
         meter.instance_started();
@@ -161,9 +160,9 @@ impl Prepared {
                 None => Ok(answer),
             },
         };
-        let peak = host.limiter.peak();
+        let noted = host.note_use();
         drop(store);
-        meter.instance_ended(peak, thread_time().saturating_sub(began));
+        meter.used(0, thread_time().saturating_sub(noted));
         result
     }
 }
@@ -194,7 +193,7 @@ fn bounded(what: &str, bytes: usize) -> Result<(), Failure> {
 }
 
 /// CPU time of this thread.
-fn thread_time() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -10,10 +10,12 @@ use crate::import::wasi_base::World;
 use crate::limiter::Limiter;
 use crate::meter::{AttemptMeter, Total};
 use crate::ports::{PortError, Ports};
+use crate::run::thread_time;
 use palisade_authority::{Authority, GUEST_DENIAL, ScopedPath, Use, authorise};
 use palisade_model::{Failure, FailureKind, LimitKind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
@@ -70,6 +72,8 @@ pub(crate) struct Host {
     pub(crate) lifting: bool,
     wasi: Option<World>,
     seed: u64,
+    /// CPU time of the thread when its use was last noted.
+    noted: Duration,
     failed: Option<Failure>,
     denied: Option<Failure>,
     last_error: Option<String>,
@@ -94,10 +98,20 @@ impl Host {
             lifting: false,
             wasi: None,
             seed,
+            noted: thread_time(),
             failed: None,
             denied: None,
             last_error: None,
         }
+    }
+
+    /// Adds to the meter what the instance used since the last time, for those who watch it; gives the CPU time of its
+    /// thread up to now.
+    pub(crate) fn note_use(&mut self) -> Duration {
+        let now = thread_time();
+        self.meter.used(self.limiter.peak(), now.saturating_sub(self.noted));
+        self.noted = now;
+        now
     }
 
     /// Charges the fuel of one host call. Call it once per call, before the work is done.

@@ -31,6 +31,20 @@ pub(crate) fn err(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Standard error as a writer that takes everything: there is nobody to tell that nobody reads it.
+pub(crate) struct Stderr;
+
+impl io::Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        drop(io::stderr().lock().write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes one JSON document to standard output.
 pub(crate) fn json(value: &impl serde::Serialize) {
     let mut stdout = io::stdout().lock();

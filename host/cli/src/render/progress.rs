@@ -4,10 +4,13 @@ use super::console;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use palisade_engine::{Observed, Observer};
 use palisade_model::unit::{Bytes, Count, Millis};
-use palisade_model::{StepId, Usage, neutral};
+use palisade_model::{FailureKind, StepId, Usage, neutral};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// Columns of a terminal from which on there is room for a bar beside its figures.
+const ROOM_FOR_BARS: usize = 90;
 
 /// Listens to a run and shows it on standard error.
 #[derive(Debug)]
@@ -51,14 +54,17 @@ impl Observer for Progress {
                     self.line(&format!("{step}: {component} started{input}{parts}"));
                 }
             }
-            Observed::StepProgress { step, usage, said } => {
+            Observed::StepProgress { step, usage, items, said } => {
                 if let Some(bars) = &self.bars {
-                    bars.advance(step, usage, *said);
+                    bars.advance(step, usage, *items, *said);
                 }
             }
             Observed::StepSucceeded { step, items, skipped, usage } => {
                 let skipped = if *skipped > 0 { format!(", {} skipped", Count(*skipped)) } else { String::new() };
                 self.end(step, &format!("{step}: {} items{skipped}, {}", Count(*items), figures(usage)));
+            }
+            Observed::StepFailed { step, failure } if failure.kind == FailureKind::Cancelled => {
+                self.end(step, &format!("{step}: cancelled"));
             }
             Observed::StepFailed { step, failure } => {
                 self.end(step, &format!("{step}: failed: {}", neutral::line(&failure.message, 500)));
@@ -83,27 +89,33 @@ impl Bars {
     }
 
     fn start(&self, step: &StepId, input_bytes: u64) {
-        // The templates are constants; with a wrong one the default would show.
-        let style =
-            if input_bytes > 0 { "{prefix:20} {bar:24} {percent:>3}% {msg}" } else { "{prefix:20} {spinner} {msg}" };
+        let style = match (input_bytes > 0, console::width() >= ROOM_FOR_BARS) {
+            (true, true) => "{prefix:20!} {bar:24} {percent:>3}% {wide_msg}",
+            (true, false) => "{prefix:12!} {percent:>3}% {wide_msg}",
+            (false, true) => "{prefix:20!} {spinner} {wide_msg}",
+            (false, false) => "{prefix:12!} {spinner} {wide_msg}",
+        };
         let bar = if input_bytes > 0 { ProgressBar::new(input_bytes) } else { ProgressBar::new_spinner() };
+        // First of all: until it is one of the bars, it would be drawn where they are.
+        let bar = self.all.add(bar);
+        // The templates are constants; with a wrong one the default would show.
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
         bar.set_prefix(step.to_string());
         bar.enable_steady_tick(Duration::from_millis(200));
-        self.steps().insert(step.clone(), self.all.add(bar));
+        self.steps().insert(step.clone(), bar);
     }
 
-    fn advance(&self, step: &StepId, usage: &Usage, said: Option<(u64, Option<u64>)>) {
+    fn advance(&self, step: &StepId, usage: &Usage, items: u64, said: Option<(u64, Option<u64>)>) {
         if let Some(bar) = self.steps().get(step) {
             bar.set_position(usage.input_bytes);
             let said = match said {
-                Some((done, Some(total))) => format!("{} of {}, ", Count(done), Count(total)),
-                Some((done, None)) => format!("{}, ", Count(done)),
+                Some((done, Some(total))) => format!("{} of {} done, ", Count(done), Count(total)),
+                Some((done, None)) => format!("{} done, ", Count(done)),
                 None => String::new(),
             };
-            bar.set_message(format!("{said}{}", figures(usage)));
+            bar.set_message(format!("{said}{} items, {}", Count(items), figures(usage)));
         }
     }
 }
@@ -111,6 +123,6 @@ impl Bars {
 fn figures(usage: &Usage) -> String {
     let bytes = usage.input_bytes;
     let speed = bytes.saturating_mul(1_000).checked_div(usage.wall_ms).filter(|_| bytes > 0);
-    let speed = speed.map_or_else(String::new, |speed| format!(", {}/s", Bytes(speed)));
-    format!("{} CPU, {} memory{speed}", Millis(usage.cpu_ms), Bytes(usage.memory_peak_bytes))
+    let speed = speed.map_or_else(String::new, |speed| format!("{}/s, ", Bytes(speed)));
+    format!("{speed}{} CPU, {} memory", Millis(usage.cpu_ms), Bytes(usage.memory_peak_bytes))
 }
