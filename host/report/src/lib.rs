@@ -21,7 +21,7 @@ pub use document::{Document, write_document};
 pub use error::ReportError;
 pub use html::{Evidence, html};
 pub use json::run_json;
-pub use summary::{TextStyle, summary};
+pub use summary::{TextStyle, summary, written};
 pub use wcf::wcf;
 
 #[cfg(test)]

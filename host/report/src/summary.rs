@@ -42,6 +42,14 @@ pub fn summary(
     Ok(())
 }
 
+/// Writes which files were written, as the summary's last part.
+///
+/// # Errors
+/// When the writer refuses.
+pub fn written(files: &[String], style: TextStyle, out: &mut impl Write) -> Result<(), ReportError> {
+    Ok(notes::written(files, style, out)?)
+}
+
 fn head(
     run: &RunRecord,
     tallies: &[(&dyn Document, Tally)],
@@ -73,7 +81,10 @@ fn head(
     for (index, line) in wrap(&facts.join(" · "), style.columns().saturating_sub(2)).iter().enumerate() {
         writeln!(out, "{} {}", style.ink(ink, if index == 0 { sign } else { " " }), style.ink(ink, line))?;
     }
-    writeln!(out, "  {}", style.ink(Ink::Quiet, &format!("run {}", run.run_id)))
+    // An id must be there as a whole, to be copied.
+    let id = format!("run {}", run.run_id);
+    let indent = if style.columns() < id.len() + 2 { "" } else { "  " };
+    writeln!(out, "{indent}{}", style.ink(Ink::Quiet, &id))
 }
 
 /// `1 step`, `12 steps`.

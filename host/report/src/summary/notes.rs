@@ -73,6 +73,17 @@ pub(super) fn warnings(run: &RunRecord, style: TextStyle, out: &mut impl Write) 
     list("Allowed for this run", &run.allowed, 0, style, out)
 }
 
+/// Writes which files were written.
+pub(super) fn written(files: &[String], style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    heading("Written", style, out)?;
+    files.iter().try_for_each(|file| {
+        wrap(file, style.columns().saturating_sub(2)).iter().try_for_each(|line| writeln!(out, "  {line}"))
+    })
+}
+
 fn list(title: &str, texts: &[String], left_out: u64, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
     if texts.is_empty() {
         return Ok(());

@@ -3,19 +3,22 @@
 use super::pen::{Ink, TextStyle, fit, left, right, width, wrap};
 use super::{heading, sign};
 use crate::allow::option;
-use palisade_model::FailureKind;
 use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::unit::{Bytes, Count, Millis};
+use palisade_model::{Failure, FailureKind};
 use std::io::{self, Write};
 
 /// Most lines shown of a guest's stack.
 const MAX_FRAMES: usize = 8;
-/// Most columns of a step's name.
+/// Least and most columns of a step's name.
+const MIN_STEP: usize = 12;
 const MAX_STEP: usize = 40;
 
 /// Writes why steps failed, and which were not started because of it.
 pub(super) fn failures(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
-    let failed: Vec<_> = run.steps.iter().filter(|step| step.failure.is_some()).collect();
+    // That a step was cancelled with its run needs no reason of its own.
+    let cancelled = |step: &StepRecord| matches!(step.failure, Some(Failure { kind: FailureKind::Cancelled, .. }));
+    let failed: Vec<_> = run.steps.iter().filter(|step| step.failure.is_some() && !cancelled(step)).collect();
     if failed.is_empty() {
         return Ok(());
     }
@@ -72,7 +75,7 @@ fn indented(text: &str, indent: &str, columns: usize, out: &mut impl Write) -> i
     wrap(text, columns.saturating_sub(indent.len())).iter().try_for_each(|line| writeln!(out, "{indent}{line}"))
 }
 
-/// Writes one line for each step: status, items, CPU time, peak memory, wall time.
+/// Writes one line for each step: status, items, CPU time, peak memory, wall time; as many of them as there is room for.
 pub(super) fn table(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
     heading("Steps", style, out)?;
     let rows: Vec<_> = run.steps.iter().map(cells).collect();
@@ -84,12 +87,16 @@ pub(super) fn table(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> 
             rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).fold(width(title), usize::max)
         })
         .collect();
-    let numbers = widths.iter().map(|width| width + 2).sum::<usize>();
-    let room = style.columns().saturating_sub(numbers + 4).clamp(8, MAX_STEP);
+    let mut shown = widths.len();
+    let numbers = |shown: usize| widths.iter().take(shown).map(|width| width + 2).sum::<usize>();
+    while shown > 1 && style.columns() < 4 + MIN_STEP + numbers(shown) {
+        shown -= 1;
+    }
+    let room = style.columns().saturating_sub(numbers(shown) + 4).clamp(MIN_STEP, MAX_STEP);
     let names: Vec<_> = run.steps.iter().map(|step| fit(step.id.as_str(), room)).collect();
     let columns = names.iter().map(|name| width(name)).fold(4, usize::max);
     let line = |cells: &[String]| -> String {
-        cells.iter().zip(&widths).map(|(cell, width)| format!("  {}", right(cell, *width))).collect()
+        cells.iter().zip(&widths).take(shown).map(|(cell, width)| format!("  {}", right(cell, *width))).collect()
     };
     let title = format!("    {}{}", left("step", columns), line(&titles.map(str::to_owned)));
     writeln!(out, "{}", style.ink(Ink::Quiet, &title))?;

@@ -55,6 +55,44 @@ Steps
 }
 
 #[test]
+fn a_narrow_terminal_gets_what_it_has_room_for() {
+    let expected = "\
+Customer data check
+✓ succeeded in 1.3 s · 3 of 3 steps · 12
+  findings in 2 places
+run 01a0c450-6c00-7707-8707-070707070707
+
+Findings
+  gdpr  12 findings
+    contact_data    9
+    financial_data  2  ● needs review …
+    health_data     1  ● special catego…
+
+  texts  1 item  standard_input/1.0.0
+
+Steps
+    step        items     CPU  memory
+  ✓ files          12  310 ms   3 MiB
+  ✓ indicators      5  310 ms   3 MiB
+  ✓ gdpr            5  310 ms   3 MiB
+";
+    check(&run(), &documents(), TextStyle { colour: false, width: 40 }, expected);
+}
+
+#[test]
+fn a_step_that_was_cancelled_with_its_run_did_not_fail() {
+    let mut run = run();
+    run.status = Status::Interrupted;
+    run.steps[2].status = Status::Cancelled;
+    run.steps[2].output = None;
+    run.steps[2].failure = Some(said(FailureKind::Cancelled, "the run was cancelled"));
+    let mut out = Vec::new();
+    summary(&run, &[], TextStyle::default(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("■ interrupted") && text.contains("cancelled\n") && !text.contains("Failed"), "{text}");
+}
+
+#[test]
 fn what_failed_comes_first_and_what_was_left_out_is_said() {
     let expected = "\
 Customer data check
