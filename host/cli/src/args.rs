@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Runs analysers you don't trust over data you can't leak.
 #[derive(Debug, Parser)]
-#[command(name = "palisade", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "palisade", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -23,7 +23,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
     /// Colours: auto uses them on a terminal
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    #[arg(long, alias = "colour", global = true, value_enum, default_value_t = Colour::Auto)]
     pub(crate) color: Colour,
     /// Says more on standard error; twice for still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -175,7 +175,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
     /// How much of the evidence the report shows
-    #[arg(long, value_enum, default_value_t = EvidenceArg::Masked)]
+    #[arg(long, value_enum, default_value_t = EvidenceArg::Masked, requires = "report")]
     pub(crate) evidence: EvidenceArg,
     /// Writes the results in another program's form to standard output, or to the file after `=`
     #[arg(long, value_name = "wcf[=FILE]")]
@@ -192,7 +192,8 @@ pub(crate) struct RunArgs {
     /// Ends with code 1 if any part of the input was skipped
     #[arg(long)]
     pub(crate) fail_on_skip: bool,
-    /// Ends with code 1 if a finding has this value in any of its fields, as a category; may be given more than once
+    /// Ends with code 1 if a finding is of this class: a category or another value of its fields, or the name of a field
+    /// that is true, as special_category; may be given more than once
     #[arg(long, value_name = "CLASS")]
     pub(crate) fail_on: Vec<String>,
     /// Shows no progress

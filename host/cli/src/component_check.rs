@@ -2,6 +2,7 @@
 
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::input::read_bounded;
 use palisade_model::{Digest, Manifest};
 use palisade_sandbox::{Compiling, DescribeError, Imports, LoadError, Prepared, Sandbox, Settings, describe};
 use palisade_schema::ArtifactSchema;
@@ -55,20 +56,7 @@ pub(crate) fn check_in(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Ch
 /// # Errors
 /// When it can't be read or is too large.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, CliError> {
-    use std::io::Read as _;
-    const MAX: u64 = palisade_sandbox::MAX_COMPONENT_BYTES as u64;
-    let name = file.display();
-    let unreadable = |error: std::io::Error| CliError::usage(format!("{name} can't be read: {error}"));
-    // Before it is opened: opening a pipe waits for a writer.
-    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
-        return Err(CliError::usage(format!("{name} is not a file")));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(file).and_then(|file| file.take(MAX + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX {
-        return Err(CliError::usage(format!("{name} is larger than a component may be: {} MiB", MAX >> 20)));
-    }
-    Ok(bytes)
+    read_bounded(file, palisade_sandbox::MAX_COMPONENT_BYTES as u64, "a component")
 }
 
 fn not_loaded(name: &str, error: &LoadError) -> CliError {

@@ -10,8 +10,10 @@ mod documents;
 mod embedded;
 mod exit_code;
 mod failure;
+mod input;
 mod input_sizes;
 mod interrupt;
+mod lock;
 mod output;
 mod planning;
 mod render;
@@ -55,7 +57,12 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
     if cli.global.format == Format::Mermaid && !matches!(cli.command, Command::Plan(_)) {
         return Err(CliError::usage("--format mermaid is a diagram of a plan; only `palisade plan` has one"));
     }
-    let settings = Settings::resolve(&cli.global)?;
+    let resolved = Settings::resolve(&cli.global);
+    // These two are there for those whose file has a mistake too.
+    let (settings, mistake) = match (resolved, &cli.command) {
+        (Err(mistake), Command::Init(_) | Command::Doctor) => (Settings::without_file(&cli.global)?, Some(mistake)),
+        (resolved, _) => (resolved?, None),
+    };
     let context = commands::Context { settings, format: cli.global.format };
     match &cli.command {
         Command::Init(args) => commands::init::exec(&context, args),
@@ -67,7 +74,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Schema(command) => commands::schema::exec(&context, command),
         Command::Ruleset(command) => commands::ruleset::exec(&context, command),
         Command::Runbook(command) => commands::runbook::exec(&context, command),
-        Command::Doctor => commands::doctor::exec(&context),
+        Command::Doctor => commands::doctor::exec(&context, mistake),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Where rulesets are found: `DIR/NAME/VERSION/NAME.yaml` in each folder in turn.
 
 use crate::failure::CliError;
+use crate::input::read_bounded;
 use crate::settings::Settings;
 use palisade_runbook::{Diagnostic, Ruleset, RulesetLookup, RulesetName, Source, WantedRuleset, read_ruleset};
 use palisade_schema::Registry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,18 +111,7 @@ impl RulesetFolders {
 /// When it can't be read, is too large or is not UTF-8.
 pub(crate) fn source(file: &Path) -> Result<Source, CliError> {
     let name = file.display().to_string();
-    let unreadable = |error: std::io::Error| CliError::usage(format!("{name} can't be read: {error}"));
-    let mut bytes = Vec::new();
-    // Before it is opened: opening a pipe waits for a writer.
-    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
-        return Err(CliError::usage(format!("{name} is not a file")));
-    }
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
-    opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(CliError::usage(format!("{name} has more than {} MiB", MAX_BYTES >> 20)));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(read_bounded(file, MAX_BYTES, "a file of YAML")?).map_err(|error| {
         CliError::usage(format!("{name} is not UTF-8: byte {} is wrong", error.utf8_error().valid_up_to()))
     })?;
     Ok(Source::new(name, text))

@@ -6,7 +6,7 @@ use palisade_model::{LimitKind, RunLimitKind, RunLimits};
 use palisade_runbook::{System, Systems};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -38,10 +38,12 @@ pub(crate) struct Settings {
     pub(crate) aliases: BTreeMap<String, String>,
     /// The variables that runbooks may use, with their values.
     pub(crate) variables: BTreeMap<String, String>,
-    /// Colours on standard output and standard error.
+    /// Colours on standard output.
     pub(crate) colour_stdout: bool,
     /// Colours on standard error.
     pub(crate) colour_stderr: bool,
+    /// Standard error is a terminal on which what was written can be written over.
+    pub(crate) bars: bool,
 }
 
 /// `palisade.toml` as written. Unknown keys are errors.
@@ -95,6 +97,18 @@ impl Settings {
     /// # Errors
     /// When the working folder or the file can't be read, or the file has a mistake.
     pub(crate) fn resolve(global: &Global) -> Result<Self, CliError> {
+        Self::resolve_with(global, read)
+    }
+
+    /// As [`Settings::resolve`], but with defaults in place of what the operator's file says.
+    ///
+    /// # Errors
+    /// When the working folder can't be found.
+    pub(crate) fn without_file(global: &Global) -> Result<Self, CliError> {
+        Self::resolve_with(global, |_| Ok(File::default()))
+    }
+
+    fn resolve_with(global: &Global, read: impl FnOnce(&Path) -> Result<File, CliError>) -> Result<Self, CliError> {
         let working_dir = std::env::current_dir()
             .map_err(|error| CliError::usage(format!("the working folder can't be found: {error}")))?;
         let file = working_dir.ancestors().map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file());
@@ -115,11 +129,6 @@ impl Settings {
                 )));
             }
         }
-        let colour = |terminal: bool| match global.color {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        };
         Ok(Self {
             ruleset_paths: written.rulesets.paths.iter().map(|path| base.join(path)).collect(),
             ceilings,
@@ -127,12 +136,35 @@ impl Settings {
             systems,
             aliases: written.aliases,
             variables: variables(&written.environment.variables),
-            colour_stdout: colour(std::io::stdout().is_terminal()),
-            colour_stderr: colour(std::io::stderr().is_terminal()),
+            colour_stdout: colour(global.color, &std::io::stdout()),
+            colour_stderr: colour(global.color, &std::io::stderr()),
+            bars: can_move(&std::io::stderr()),
             working_dir,
             data_dir,
             file,
         })
+    }
+}
+
+/// Says whether a stream gets colours.
+pub(crate) fn colour(wanted: Colour, stream: &impl IsTerminal) -> bool {
+    match wanted {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => can_move(stream) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+/// Says whether a stream is a terminal that knows more than lines.
+fn can_move(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+impl Settings {
+    /// Paths as people know them: relative to the working folder where they are below it.
+    pub(crate) fn shown(&self, paths: &[PathBuf]) -> Vec<String> {
+        let shown = |path: &PathBuf| path.strip_prefix(&self.working_dir).unwrap_or(path).display().to_string();
+        paths.iter().map(shown).collect()
     }
 }
 
@@ -238,13 +270,14 @@ fn variables(names: &[String]) -> BTreeMap<String, String> {
     names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
 }
 
-/// What `palisade init` writes: every setting, commented, at its default.
+/// What `palisade init` writes: every setting, as a comment.
 #[must_use]
 pub(crate) fn commented_file() -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
         "# Palisade: what the operator of this folder allows and sets.\n\
-         # Every line is a comment that shows the default; paths are relative to this file.\n\n\
+         # Nothing is set as long as every line is a comment. Ceilings are shown at their defaults, the rest as examples;\n\
+         # paths are relative to this file.\n\n\
          [rulesets]\n\
          # Folders in which `local/NAME/VERSION` is looked up, as FOLDER/NAME/VERSION/NAME.yaml.\n\
          # paths = [\"rulesets\"]\n\n\

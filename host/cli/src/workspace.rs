@@ -1,4 +1,4 @@
-//! The installation as a subcommand finds it: the store, the components and schemas in it, an engine to run them.
+//! The installation as a subcommand finds it: the components and schemas, the store, an engine to run them.
 
 use crate::embedded::FIRST_PARTY;
 use crate::exit_code::ExitCode;
@@ -7,25 +7,25 @@ use crate::settings::Settings;
 use palisade_authority::{Authority, Grant, ScopedPath, WorkingFolder};
 use palisade_engine::{Catalogue, Engine, EngineParts, Entry, FirstParty};
 use palisade_model::id::ComponentName;
-use palisade_model::{ComponentId, Digest, Manifest, TenantId};
+use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
 use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
-use palisade_store::Store;
+use palisade_store::{Fault, OpenError, Store};
 use serde::Deserialize;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// What is known of an installation without running anything.
+/// An installation. Looking at it makes nothing.
 #[derive(Debug)]
 pub(crate) struct Workspace {
-    pub(crate) store: Store,
     pub(crate) catalogue: Catalogue,
     pub(crate) schemas: Registry,
     pub(crate) folder: WorkingFolder,
     data_dir: PathBuf,
+    store: Option<Store>,
 }
 
 /// A manifest as the build wrote it.
@@ -36,19 +36,30 @@ struct Described {
 }
 
 impl Workspace {
-    /// Opens the store of these settings; it is made if it is not there.
+    /// Reads what the binary carries and, where there is a data directory, what it has.
     ///
     /// # Errors
     /// When it can't be opened or read.
     pub(crate) fn open(settings: &Settings) -> Result<Self, CliError> {
-        let store = Store::open(&settings.data_dir, TenantId::default())
-            .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
-        let catalogue = Catalogue::new(first_party()?, &store, &settings.data_dir)
-            .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
-        let schemas = schemas(&catalogue)?;
+        let store = settings.data_dir.exists().then(|| open_store(&settings.data_dir)).transpose()?;
+        let catalogue =
+            Catalogue::new(first_party()?, store.as_ref(), &settings.data_dir).map_err(|fault| not_read(&fault))?;
         let folder = WorkingFolder::new(settings.working_dir.as_os_str().as_bytes())
             .map_err(|error| CliError::usage(format!("the working folder can't be used: {error}")))?;
-        Ok(Self { store, catalogue, schemas, folder, data_dir: settings.data_dir.clone() })
+        Ok(Self { schemas: schemas(&catalogue)?, catalogue, folder, data_dir: settings.data_dir.clone(), store })
+    }
+
+    /// The store, if there is one.
+    pub(crate) fn stored(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// The store; it is made if there is none.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub(crate) fn store(&self) -> Result<Store, CliError> {
+        self.store.clone().map_or_else(|| open_store(&self.data_dir), Ok)
     }
 
     /// The components as runbooks name them, each with what the operator grants it: `allowed` beside the default set.
@@ -122,7 +133,7 @@ impl Workspace {
         let sandbox = Sandbox::new(palisade_sandbox::Settings::default()).map_err(|error| bug(&error))?;
         let executable = std::env::current_exe().map_err(|error| bug(&error))?;
         let how = Compiling::Child { executable: &executable };
-        let cache = code_cache(&self.data_dir)?;
+        let cache = code_cache(&self.data_dir).ok();
         let loaded = sandbox.load(&entry.digest, || entry.bytes(), how, cache.as_ref());
         loaded.map(|loaded| loaded.imports).map_err(|error| CliError::from_error(ExitCode::Integrity, &error))
     }
@@ -136,14 +147,20 @@ impl Workspace {
         let sandbox = Sandbox::new(palisade_sandbox::Settings::default()).map_err(|error| bug(&error))?;
         let executable = std::env::current_exe().map_err(|error| bug(&error))?;
         let threads = threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-        Ok(Engine::new(EngineParts {
+        let (cache, warning) = match code_cache(&self.data_dir) {
+            Ok(cache) => (Some(cache), None),
+            Err(why) => (None, Some(format!("compiled code is not kept, so each run compiles anew: {why}"))),
+        };
+        let engine = Engine::new(EngineParts {
             sandbox,
-            cache: code_cache(&self.data_dir)?,
-            store: self.store.clone(),
+            cache,
+            store: self.store()?,
             catalogue: self.catalogue.clone(),
             threads,
             executable,
-        }))
+        });
+        warning.into_iter().for_each(|warning| engine.warn(warning));
+        Ok(engine)
     }
 }
 
@@ -172,16 +189,48 @@ fn schemas(catalogue: &Catalogue) -> Result<Registry, CliError> {
 }
 
 /// Compiled code is kept for the user and not for the project, so that the first run in a new folder is quick; its key
-/// is kept elsewhere. Without a home both are below the data directory.
-fn code_cache(data_dir: &Path) -> Result<Option<CodeCache>, CliError> {
+/// is kept elsewhere. Without a home both are below the data directory. Gives why it can't be kept: slower, but no less
+/// safe.
+pub(crate) fn code_cache(data_dir: &Path) -> Result<CodeCache, String> {
     let (cache, state) = (cache_dir(data_dir), state_dir(data_dir));
     for dir in [&cache, &state] {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.map_err(|error| CliError::new(ExitCode::Failed, format!("{} can't be made: {error}", dir.display())))?;
+        made.map_err(|error| format!("{} can't be made: {error}", dir.display()))?;
     }
-    CodeCache::open(&cache.join("compiled"), &state.join("compiled.key"))
-        .map(Some)
-        .map_err(|error| CliError::from_error(ExitCode::Integrity, &error))
+    let (folder, key) = (cache.join("compiled"), state.join("compiled.key"));
+    CodeCache::open(&folder, &key)
+        .map_err(|error| format!("{}, key {}: {}", folder.display(), key.display(), causes(&error)))
+}
+
+fn open_store(data_dir: &Path) -> Result<Store, CliError> {
+    const ELSEWHERE: &str = "name another folder: `--data-dir DIR`";
+    if data_dir.is_file() {
+        let told = format!("the data directory {} is a file", data_dir.display());
+        return Err(CliError::usage(told).help(ELSEWHERE));
+    }
+    Store::open(data_dir, TenantId::default()).map_err(|error| match &error {
+        OpenError::Fault(fault) => not_read(fault),
+        OpenError::Newer { .. } => CliError::from_error(ExitCode::Usage, &error)
+            .help(format!("run the Palisade that wrote it, or {ELSEWHERE}")),
+        OpenError::Foreign { .. } | OpenError::ForeignOwner { .. } => {
+            CliError::from_error(ExitCode::Usage, &error).help(ELSEWHERE)
+        }
+    })
+}
+
+/// Why the store can't be used, before anything was started.
+fn not_read(fault: &Fault) -> CliError {
+    let help = match fault {
+        Fault::Full { .. } => "free some space there, or name a folder elsewhere: `--data-dir DIR`",
+        Fault::ReadOnly { .. } => "name a folder that may be written: `--data-dir DIR`",
+        Fault::Busy { .. } => "wait until it has ended, or end it",
+        Fault::Damaged { .. } => {
+            return CliError::from_error(ExitCode::Integrity, fault)
+                .help("take the folder from a backup, or begin with another: `--data-dir DIR`");
+        }
+        Fault::Io { .. } | Fault::Database { .. } => "`--data-dir DIR` names another folder",
+    };
+    CliError::from_error(ExitCode::Usage, fault).help(help)
 }
 
 /// Where caches of the user are.

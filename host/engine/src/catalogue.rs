@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The folder below the data directory that holds symbol files of added components.
 const SYMBOLS: &str = "symbols";
 /// Most bytes of a symbol file that are read.
-const MAX_SYMBOL_BYTES: u64 = 256 << 20;
+pub const MAX_SYMBOL_BYTES: u64 = 256 << 20;
 
 /// A component that comes with Palisade.
 #[derive(Debug, Clone)]
@@ -50,24 +50,27 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Lists what the binary carries and what the store has. `data_dir` is the store's folder.
+    /// Lists what the binary carries and what the store has, if there is one. `data_dir` is the store's folder.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub fn new(first_party: Vec<FirstParty>, store: &Store, data_dir: &Path) -> Result<Self, Fault> {
+    pub fn new(first_party: Vec<FirstParty>, store: Option<&Store>, data_dir: &Path) -> Result<Self, Fault> {
         let carried = first_party.into_iter().map(|component| Entry {
             manifest: Arc::new(component.manifest),
             digest: component.digest,
             first_party: true,
             bytes: Bytes::Carried(component.bytes),
         });
-        let added = store.components()?.into_iter().map(|component| Entry {
-            manifest: Arc::new(component.manifest),
-            digest: component.digest,
-            first_party: false,
-            bytes: Bytes::Stored(store.clone()),
-        });
-        let entries = added.chain(carried).map(|entry| (entry.digest, entry)).collect();
+        let mut added = Vec::new();
+        if let Some(store) = store {
+            added.extend(store.components()?.into_iter().map(|component| Entry {
+                manifest: Arc::new(component.manifest),
+                digest: component.digest,
+                first_party: false,
+                bytes: Bytes::Stored(store.clone()),
+            }));
+        }
+        let entries = added.into_iter().chain(carried).map(|entry| (entry.digest, entry)).collect();
         Ok(Self { entries, symbols: data_dir.join(SYMBOLS) })
     }
 

@@ -62,6 +62,11 @@ impl Engine {
         &self.parts.store
     }
 
+    /// Adds to what a person should know about how the engine works.
+    pub fn warn(&self, warning: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
     /// What a person should know about how the engine works, each told once.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))

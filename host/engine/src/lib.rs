@@ -16,7 +16,7 @@ mod sql;
 
 pub use attempt::{Attempt, AttemptInput, Ended, Made};
 pub use cancel::Cancel;
-pub use catalogue::{Catalogue, Entry, FirstParty};
+pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};
 pub use document::{Document, DocumentError};
 pub use engine::{Engine, EngineParts};
 pub use inspect::{Broken, broken_runs};

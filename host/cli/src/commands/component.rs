@@ -5,19 +5,20 @@ use crate::args::{ComponentCommand, Format};
 use crate::component_check;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::input::read_bounded;
+use crate::lock;
 use crate::render::console;
 use crate::workspace::Workspace;
 use palisade_engine::Entry;
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{Arity, InputSource, marked};
-use palisade_model::{ComponentId, neutral};
+use palisade_model::{ComponentId, Limits, neutral};
 use palisade_sandbox::Imports;
-use palisade_store::{AddError, Added, Disk, LockFile, LockedComponent};
+use palisade_store::{AddError, Added, LockedComponent};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
-
-/// The file that names the digest of each added component.
-const LOCK_FILE: &str = "palisade.lock";
 
 pub(crate) fn exec(context: &Context, command: &ComponentCommand) -> Result<ExitCode, CliError> {
     let workspace = Workspace::open(&context.settings)?;
@@ -38,19 +39,24 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
             .register(&own.schema, &own.json)
             .map_err(|error| CliError::usage(format!("{}: {error}", file.display())))?;
     }
-    let id = checked.manifest.versioned_id();
-    let added = workspace.store.add_component(&checked.manifest, &bytes).map_err(|error| refused(&id, &error))?;
     let beside = file.with_extension("symbols.wasm");
     let symbols = symbols.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
+    let symbols = symbols.map(|symbols| read_symbols(&symbols)).transpose()?;
+    let id = checked.manifest.versioned_id();
+    let locked = lock::read(&context.settings)?.digest(&checked.manifest.id, &checked.manifest.version);
+    if let Some(locked) = locked.filter(|locked| *locked != checked.digest) {
+        return Err(lock::mismatch(&context.settings, ExitCode::Usage, &id, locked, checked.digest));
+    }
+    let added = workspace.store()?.add_component(&checked.manifest, &bytes).map_err(|error| refused(&id, &error))?;
     if let Some(symbols) = &symbols {
-        keep_symbols(workspace, &checked.digest, symbols)?;
+        keep_symbols(&workspace.catalogue.symbol_file(&checked.digest), symbols)?;
     }
     let locked = LockedComponent {
         id: checked.manifest.id.clone(),
         version: checked.manifest.version.clone(),
         digest: checked.digest,
     };
-    change_lock(context, |lock| lock.insert(locked))?;
+    lock::change(&context.settings, |lock| lock.insert(locked))?;
     let done = match added {
         Added::New => "added",
         Added::Known => "already registered",
@@ -81,32 +87,19 @@ fn refused(id: &str, error: &AddError) -> CliError {
     CliError::usage(format!("{id} was not added: {}", told.message))
 }
 
-fn keep_symbols(workspace: &Workspace, digest: &palisade_model::Digest, from: &Path) -> Result<(), CliError> {
-    let to = workspace.catalogue.symbol_file(digest);
-    let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(from, &to));
-    copied
-        .map(drop)
-        .map_err(|error| CliError::usage(format!("the symbol file {} can't be kept: {error}", from.display())))
+/// Reads a symbol file, of no more bytes than are read when a stack trace needs it.
+fn read_symbols(file: &Path) -> Result<Vec<u8>, CliError> {
+    read_bounded(file, palisade_engine::MAX_SYMBOL_BYTES, "a symbol file")
 }
 
-/// Changes `palisade.lock`, which lies beside `palisade.toml`, or in the working folder where there is none.
-fn change_lock<T>(context: &Context, change: impl FnOnce(&mut LockFile) -> T) -> Result<T, CliError> {
-    let dir = context.settings.file.as_deref().and_then(Path::parent).unwrap_or(&context.settings.working_dir);
-    let path = dir.join(LOCK_FILE);
-    let failed = |error: &dyn std::error::Error| {
-        let told = CliError::from_error(ExitCode::Usage, error);
-        CliError::usage(format!("{}: {}", path.display(), told.message))
-    };
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(failed(&error)),
-    };
-    let mut lock =
-        if text.is_empty() { LockFile::default() } else { LockFile::parse(&text).map_err(|error| failed(&error))? };
-    let result = change(&mut lock);
-    lock.write(&Disk, &path).map_err(|error| failed(&error))?;
-    Ok(result)
+fn keep_symbols(to: &Path, symbols: &[u8]) -> Result<(), CliError> {
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    let made = to.parent().map_or(Ok(()), |dir| std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    made.and_then(|()| options.open(to)?.write_all(symbols)).map_err(|error| {
+        CliError::new(ExitCode::Failed, format!("the symbol file {} can't be written: {error}", to.display()))
+    })
 }
 
 fn list(context: &Context, workspace: &Workspace) -> ExitCode {
@@ -135,17 +128,23 @@ fn list(context: &Context, workspace: &Workspace) -> ExitCode {
 
 fn show(context: &Context, workspace: &Workspace, name: &str) -> Result<ExitCode, CliError> {
     let entry = workspace.entry(&context.settings, name)?;
+    let imports = workspace.imports(entry)?;
+    let limits = Limits::settle(&entry.manifest.limits, &BTreeMap::new(), &context.settings.ceilings);
     if context.format == Format::Json {
+        let imports = imports
+            .iter()
+            .map(|import| serde_json::json!({"interface": import.interface, "functions": import.functions}));
         console::json(&serde_json::json!({
             "digest": entry.digest, "first_party": entry.first_party, "manifest": &*entry.manifest,
+            "imports": imports.collect::<Vec<_>>(), "limits": limits,
         }));
     } else {
-        console::out(&shown(entry, &workspace.imports(entry)?));
+        console::out(&shown(entry, &imports, &limits));
     }
     Ok(ExitCode::Done)
 }
 
-fn shown(entry: &Entry, imports: &Imports) -> String {
+fn shown(entry: &Entry, imports: &Imports, limits: &Limits) -> String {
     let manifest = &entry.manifest;
     let text = |text: &str| neutral::line(text, 300);
     let mut out = String::new();
@@ -202,9 +201,7 @@ fn shown(entry: &Entry, imports: &Imports) -> String {
         line(format!("    {}: {}", text(&import.interface), text(&functions)));
     }
     line("\n  limits".to_owned());
-    for (kind, limit) in
-        palisade_model::Limits::settle(&manifest.limits, &Default::default(), &Default::default()).iter()
-    {
+    for (kind, limit) in limits.iter() {
         line(format!("    {:28} {:>18}  set by {}", kind.key(), kind.show(limit.value), limit.set_by));
     }
     out
@@ -222,16 +219,18 @@ fn remove(context: &Context, workspace: &Workspace, name: &str) -> Result<ExitCo
     if id.namespace() == ComponentId::FIRST_PARTY {
         return Err(CliError::usage(format!("`{id}` comes with Palisade and can't be removed")));
     }
-    let removed = workspace
-        .store
-        .remove_component(&id, &version)
-        .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
-    change_lock(context, |lock| lock.remove(&id, &version))?;
-    if removed {
-        console::err(&format!("removed: {id}@{version}\n"));
-        Ok(ExitCode::Done)
-    } else {
-        Err(CliError::usage(format!("{id}@{version} is not registered"))
-            .help("`palisade component list` shows what is"))
+    let removed = workspace.stored().map_or(Ok(false), |store| store.remove_component(&id, &version));
+    let removed = removed.map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
+    lock::change(&context.settings, |lock| {
+        lock.remove(&id, &version);
+    })?;
+    if !removed {
+        return Err(CliError::usage(format!("{id}@{version} is not registered"))
+            .help("`palisade component list` shows what is"));
     }
+    console::err(&format!("removed: {id}@{version}\n"));
+    if context.format == Format::Json {
+        console::json(&serde_json::json!({"id": id, "version": version, "status": "removed"}));
+    }
+    Ok(ExitCode::Done)
 }

@@ -1,12 +1,14 @@
 //! `palisade doctor`: what of the set-up works, and what to do about the rest.
 
+mod state;
+
 use super::Context;
 use crate::args::Format;
 use crate::embedded::FIRST_PARTY;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
-use crate::workspace::{Workspace, cache_dir, state_dir};
+use crate::workspace::{cache_dir, code_cache, state_dir};
 use palisade_sandbox::{Sandbox, Settings};
 use serde::Serialize;
 
@@ -14,7 +16,8 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 struct Check {
     what: &'static str,
-    /// `ok`, `missing` (something does not work without it) or `optional` (only plugin authors need it).
+    /// `ok`, `missing` (something does not work without it), `optional` (it works without) or `damaged` (it is
+    /// not what was written).
     state: State,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,10 +30,17 @@ enum State {
     Ok,
     Missing,
     Optional,
+    Damaged,
 }
 
-pub(crate) fn exec(context: &Context) -> Result<ExitCode, CliError> {
-    let checks = [settings(context), state(context), components(), sandbox(), containment(), cache(context), guests()];
+/// Looks at everything; `mistake` is what keeps the operator's file from being read.
+pub(crate) fn exec(context: &Context, mistake: Option<CliError>) -> Result<ExitCode, CliError> {
+    let mut checks = vec![match mistake {
+        Some(mistake) => missing("settings", mistake.message, mistake.help),
+        None => settings(context),
+    }];
+    checks.extend(state::checks(&context.settings));
+    checks.extend([components(), sandbox(), containment(), cache(context), guests()]);
     if context.format == Format::Json {
         console::json(&checks);
     } else {
@@ -39,6 +49,7 @@ pub(crate) fn exec(context: &Context) -> Result<ExitCode, CliError> {
                 State::Ok => "ok       ",
                 State::Missing => "missing  ",
                 State::Optional => "optional ",
+                State::Damaged => "damaged  ",
             };
             let detail = check.detail.replace('\n', "\n                            ");
             console::out(&format!("{word}{:18} {detail}\n", check.what));
@@ -50,16 +61,28 @@ pub(crate) fn exec(context: &Context) -> Result<ExitCode, CliError> {
             }
         }
     }
-    let broken = checks.iter().any(|check| check.state == State::Missing);
-    Ok(if broken { ExitCode::Failed } else { ExitCode::Done })
+    let code = |check: &Check| match check.state {
+        State::Ok | State::Optional => ExitCode::Done,
+        State::Missing => ExitCode::Failed,
+        State::Damaged => ExitCode::Integrity,
+    };
+    Ok(checks.iter().map(code).fold(ExitCode::Done, ExitCode::worse))
+}
+
+fn check(what: &'static str, state: State, detail: impl Into<String>, help: Option<String>) -> Check {
+    Check { what, state, detail: detail.into(), help }
 }
 
 fn ok(what: &'static str, detail: impl Into<String>) -> Check {
-    Check { what, state: State::Ok, detail: detail.into(), help: None }
+    check(what, State::Ok, detail, None)
 }
 
 fn missing(what: &'static str, detail: impl Into<String>, help: Option<String>) -> Check {
-    Check { what, state: State::Missing, detail: detail.into(), help }
+    check(what, State::Missing, detail, help)
+}
+
+fn damaged(what: &'static str, detail: impl Into<String>, help: &str) -> Check {
+    check(what, State::Damaged, detail, Some(help.to_owned()))
 }
 
 fn settings(context: &Context) -> Check {
@@ -68,14 +91,6 @@ fn settings(context: &Context) -> Check {
         "settings",
         file.unwrap_or_else(|| "no palisade.toml: the defaults hold (`palisade init` writes one)".to_owned()),
     )
-}
-
-fn state(context: &Context) -> Check {
-    let dir = context.settings.data_dir.display().to_string();
-    match Workspace::open(&context.settings) {
-        Ok(_) => ok("state", dir),
-        Err(error) => missing("state", format!("{dir}: {}", error.message), error.help),
-    }
 }
 
 fn components() -> Check {
@@ -116,7 +131,21 @@ fn containment() -> Check {
 
 fn cache(context: &Context) -> Check {
     let data_dir = &context.settings.data_dir;
-    ok("compiled code", format!("{}, its key in {}", cache_dir(data_dir).display(), state_dir(data_dir).display()))
+    match code_cache(data_dir) {
+        Ok(_) => {
+            let (code, key) = (cache_dir(data_dir), state_dir(data_dir));
+            ok("compiled code", format!("{}, its key in {}", code.display(), key.display()))
+        }
+        Err(why) => {
+            let help = "XDG_CACHE_HOME and XDG_STATE_HOME name other folders".to_owned();
+            check(
+                "compiled code",
+                State::Optional,
+                format!("it is not kept, so each run compiles anew: {why}"),
+                Some(help),
+            )
+        }
+    }
 }
 
 fn guests() -> Check {
@@ -126,7 +155,7 @@ fn guests() -> Check {
         None => {
             let looked: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
             let detail = format!("no compiler for plugins\n{}", looked.join("\n"));
-            Check { what: "plugin builds", state: State::Optional, detail, help: Some(report.help()) }
+            check("plugin builds", State::Optional, detail, Some(report.help()))
         }
     }
 }

@@ -8,7 +8,8 @@ pub(crate) mod progress;
 use crate::args::{Format, Global};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
-use std::io::IsTerminal as _;
+use crate::settings::colour;
+use palisade_model::neutral;
 
 /// Shows what is wrong with the command line, or the help that was asked for.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
@@ -17,21 +18,23 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
 }
 
+/// Most characters of a message and of its help: manifests and diagnostics are cut before.
+const MAX_CHARS: usize = 16_000;
+
 /// Shows why a call failed: on standard error, and as a JSON document where one was asked for.
 pub(crate) fn error(global: &Global, error: &CliError) {
-    let colour = match global.color {
-        crate::args::Colour::Always => true,
-        crate::args::Colour::Never => false,
-        crate::args::Colour::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let colour = colour(global.color, &std::io::stderr());
     let paint = |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
-    console::err(&format!("{}: {}\n", paint("1;31", "error"), error.message));
-    if let Some(help) = &error.help {
+    // The one place where all that is foreign in a message is made harmless, names of files among it.
+    let message = neutral::block(&error.message, MAX_CHARS);
+    let help = error.help.as_ref().map(|help| neutral::block(help, MAX_CHARS));
+    console::err(&format!("{}: {message}\n", paint("1;31", "error")));
+    if let Some(help) = &help {
         console::err(&format!("  {}: {help}\n", paint("1;36", "help")));
     }
     if global.format == Format::Json {
         let mut told = serde_json::json!({"error": {
-            "exit_code": error.code as u8, "message": error.message, "help": error.help,
+            "exit_code": error.code as u8, "message": message, "help": help,
         }});
         if !error.diagnostics.is_empty() {
             told["diagnostics"] = serde_json::Value::Array(error.diagnostics.clone());

@@ -70,14 +70,10 @@ impl<'a> Workbench<'a> {
         let failed = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Failed, error);
         let state = tempfile::tempdir().map_err(|error| failed(&error))?;
         let store = Store::open(state.path(), TenantId::default()).map_err(|error| failed(&error))?;
-        let catalogue = Catalogue::new(Vec::new(), &store, state.path()).map_err(|error| failed(&error))?;
+        let catalogue = Catalogue::new(Vec::new(), None, state.path()).map_err(|error| failed(&error))?;
         let manifest = Arc::new(built.checked.manifest);
-        // A folder in which components were added knows their schemas too; no state is made for this.
-        let mut schemas = if context.settings.data_dir.is_dir() {
-            Workspace::open(&context.settings)?.schemas
-        } else {
-            Registry::builtin().map_err(|error| bug(&error))?
-        };
+        // A folder in which components were added knows their schemas too.
+        let mut schemas = Workspace::open(&context.settings)?.schemas;
         for own in &manifest.schemas {
             schemas.register(&own.schema, &own.json).map_err(|error| {
                 CliError::from_error(ExitCode::Usage, &error)

@@ -1,0 +1,64 @@
+//! `palisade.lock` of a project: written when a component is added or removed, believed before one is run.
+
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
+use crate::settings::Settings;
+use palisade_model::{Digest, causes};
+use palisade_store::{Disk, LockFile};
+use rustix::fs::{FlockOperation, flock};
+use std::path::{Path, PathBuf};
+
+/// The file's name.
+const FILE_NAME: &str = "palisade.lock";
+
+/// Where it is: beside `palisade.toml`, or in the working folder where there is none.
+pub(crate) fn path(settings: &Settings) -> PathBuf {
+    folder(settings).join(FILE_NAME)
+}
+
+fn folder(settings: &Settings) -> &Path {
+    settings.file.as_deref().and_then(Path::parent).unwrap_or(&settings.working_dir)
+}
+
+/// Reads it; empty where there is none.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn read(settings: &Settings) -> Result<LockFile, CliError> {
+    let path = path(settings);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => LockFile::parse(&text).map_err(|error| failed(&path, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::default()),
+        Err(error) => Err(failed(&path, &error)),
+    }
+}
+
+/// Changes it, and writes it if there is a change. Two processes take turns.
+///
+/// # Errors
+/// When it can't be read or written.
+pub(crate) fn change(settings: &Settings, change: impl FnOnce(&mut LockFile)) -> Result<(), CliError> {
+    let path = path(settings);
+    let folder = std::fs::File::open(folder(settings)).map_err(|error| failed(&path, &error))?;
+    flock(&folder, FlockOperation::LockExclusive).map_err(|error| failed(&path, &error))?;
+    let before = read(settings)?;
+    let mut lock = before.clone();
+    change(&mut lock);
+    if lock == before { Ok(()) } else { lock.write(&Disk, &path).map_err(|error| failed(&path, &error)) }
+}
+
+/// Says that the file names other bytes for a component.
+pub(crate) fn mismatch(
+    settings: &Settings,
+    code: ExitCode,
+    component: &str,
+    locked: Digest,
+    found: Digest,
+) -> CliError {
+    CliError::new(code, format!("{component} is {found}, but {} says {locked}", path(settings).display()))
+        .help("somebody gave this version other bytes: find out who, or remove the version and add the one you trust")
+}
+
+fn failed(path: &Path, error: &dyn std::error::Error) -> CliError {
+    CliError::usage(format!("{}: {}", path.display(), causes(error)))
+}
