@@ -6,6 +6,7 @@
 mod open;
 
 pub(crate) use open::Database;
+use open::OpenError;
 
 use palisade_sandbox::ports::{Column, PortError, SqlValue};
 use rusqlite::Connection;
@@ -108,6 +109,15 @@ impl palisade_sandbox::ports::Rows for Rows {
             }
         }
         Ok(taken)
+    }
+}
+
+impl From<OpenError> for QueryError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Sqlite(error) => explain(&error),
+            other => Self::Unavailable(crate::chain(&other)),
+        }
     }
 }
 
@@ -215,7 +225,6 @@ impl Worker {
     fn guard(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let (abandoned, until) = (Arc::clone(&self.abandoned), self.until.clone());
         let value_bytes = i32::try_from(self.max_row_bytes.max(LEAST_VALUE_BYTES)).unwrap_or(i32::MAX);
-        connection.busy_timeout(LOCK_WAIT)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, value_bytes)?;
@@ -229,7 +238,7 @@ impl Worker {
         const BATCH_BYTES: usize = 256 << 10;
         let mut batch = Batch::new();
         let mut bytes = 0;
-        while let Some(row) = rows.next().map_err(|error| explain(&error))? {
+        while let Some(row) = rows.next().map_err(|error| explain_row(&error))? {
             let row = self.row(row, width)?;
             bytes += row.bytes;
             batch.push(row);
@@ -274,17 +283,28 @@ fn column(column: &rusqlite::Column<'_>) -> Column {
     Column { name: column.name().to_owned(), declared_type: column.decl_type().unwrap_or_default().to_owned() }
 }
 
-/// Lets a statement read tables and ask `table_info`; everything else is refused when it is prepared.
+/// Lets a statement read tables and ask `table_info`; everything else is refused when it is prepared. `data_version` is
+/// what a full-text table asks when it is read.
 fn only_reading(context: AuthContext<'_>) -> Authorization {
     match context.action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
         AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => {
             Authorization::Allow
         }
-        AuthAction::Pragma { pragma_name, .. } if pragma_name.eq_ignore_ascii_case("table_info") => {
+        AuthAction::Pragma { pragma_name, .. }
+            if ["table_info", "data_version"].iter().any(|one| pragma_name.eq_ignore_ascii_case(one)) =>
+        {
             Authorization::Allow
         }
         _ => Authorization::Deny,
+    }
+}
+
+/// As [`explain`] for a statement that was allowed: what is refused after that, a table's own code wanted.
+fn explain_row(error: &rusqlite::Error) -> QueryError {
+    match explain(error) {
+        QueryError::NotAllowed => QueryError::Invalid("it is virtual, and opening it does more than read".to_owned()),
+        other => other,
     }
 }
 
@@ -299,6 +319,12 @@ fn explain(error: &rusqlite::Error) -> QueryError {
         }
         Some(ErrorCode::NotADatabase) => QueryError::Unavailable("the file is not a SQLite database".to_owned()),
         Some(ErrorCode::DatabaseCorrupt) => QueryError::Unavailable("the database is corrupt".to_owned()),
+        // Nothing here writes, so it is SQLite itself that would have to.
+        Some(ErrorCode::ReadOnly) => {
+            let text = "a program that was interrupted left a journal beside the database, which must be rolled back first: \
+                        open it once with that program, or with `sqlite3`";
+            QueryError::Unavailable(text.to_owned())
+        }
         Some(ErrorCode::Unknown) | None => QueryError::Invalid(text),
         Some(_) => QueryError::Unavailable(text),
     }

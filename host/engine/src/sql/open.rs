@@ -48,6 +48,7 @@ impl Database {
         let path = std::fs::read_link(&own_name)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri(&path, is_quiet_wal(&own_name, &path)?), flags)?;
+        connection.busy_timeout(super::LOCK_WAIT)?;
         // Makes SQLite open the file; a broken header shows here too.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
         if holds(wanted)? < 1 { Err(OpenError::Replaced) } else { Ok(Self { connection }) }

@@ -56,6 +56,27 @@ fn rows_come_in_order_with_their_types() {
 }
 
 #[test]
+fn full_text_tables_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = "CREATE VIRTUAL TABLE old USING fts4(a); INSERT INTO old VALUES ('x');
+        CREATE VIRTUAL TABLE new USING fts5(a); INSERT INTO new VALUES ('y');";
+    let path = database(dir.path(), sql);
+    assert_eq!(ask(&path, "SELECT * FROM old LIMIT 10", vec![]).unwrap(), [[text("x")]]);
+    assert_eq!(ask(&path, "SELECT * FROM new LIMIT 10", vec![]).unwrap(), [[text("y")]]);
+    assert_eq!(ask(&path, "SELECT COUNT(*) FROM new", vec![]).unwrap(), [[int(1)]]);
+    let info = ask(&path, "SELECT name FROM pragma_table_info(?)", vec![Value::Text("new".into())]).unwrap();
+    assert_eq!(info, [[text("a")]]);
+}
+
+#[test]
+fn a_table_whose_code_wants_to_write_is_no_denial_of_the_statement() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = database(dir.path(), "CREATE VIRTUAL TABLE boxes USING rtree(id, low, high);");
+    let asked = ask(&path, "SELECT name FROM pragma_table_info(?)", vec![Value::Text("boxes".into())]);
+    assert!(asked.unwrap_err().to_string().contains("it is virtual"));
+}
+
+#[test]
 fn table_info_is_the_only_pragma() {
     let dir = tempfile::tempdir().unwrap();
     let path = database(dir.path(), "CREATE TABLE t(a INT PRIMARY KEY);");
