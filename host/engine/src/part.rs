@@ -52,6 +52,18 @@ pub(crate) struct Left {
     pub(crate) said: Option<(u64, Option<u64>)>,
 }
 
+impl Left {
+    /// Records what the guest was refused, until it says by which name it knows it.
+    fn refuse(&mut self, refused: &SkipRecord) {
+        self.skipped_count = self.skipped_count.saturating_add(1);
+        let kept = self.skipped.len() < MAX_SKIPS;
+        self.unnamed = Some(kept.then_some(self.skipped.len()));
+        if kept {
+            self.skipped.push(refused.clone());
+        }
+    }
+}
+
 /// Shared by the ports, which the guest's thread owns, and the attempt, which looks at what was left.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedLeft(Arc<Mutex<Left>>);
@@ -188,6 +200,11 @@ impl Ports for PartPorts {
         }
     }
 
+    fn refused(&mut self, what: &str, reason: &str) {
+        let refused = SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None };
+        self.left.lock().refuse(&refused);
+    }
+
     fn idempotency_key(&self) -> String {
         self.idempotency_key.clone()
     }
@@ -202,12 +219,7 @@ impl Ports for PartPorts {
             allow: decision.allow_line(),
         };
         let mut left = self.left.lock();
-        left.skipped_count = left.skipped_count.saturating_add(1);
-        let kept = left.skipped.len() < MAX_SKIPS;
-        left.unnamed = Some(kept.then_some(left.skipped.len()));
-        if kept {
-            left.skipped.push(refused.clone());
-        }
+        left.refuse(&refused);
         left.denied = Some(refused);
     }
 
@@ -217,7 +229,7 @@ impl Ports for PartPorts {
         statement: &str,
         parameters: &[SqlValue],
     ) -> Result<Box<dyn Rows>, PortError> {
-        let database = sql::Database::open(&database).map_err(|error| PortError::Unavailable(causes(&error)))?;
+        let database = sql::Database::open(&database).map_err(sql::QueryError::from)?;
         let parameters = parameters.iter().map(sql::value).collect();
         let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes, self.until.clone())?;
         Ok(Box::new(rows))

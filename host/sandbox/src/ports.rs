@@ -27,6 +27,12 @@ pub trait Ports: Send {
     /// used up.
     fn skip(&mut self, what: &str, reason: &str);
 
+    /// Takes that the guest was refused a part of its input without a decision of `authorise`. The guest knows no more
+    /// than that, and may go on to call it a skip under a name of its own.
+    fn refused(&mut self, what: &str, reason: &str) {
+        self.skip(what, reason);
+    }
+
     /// The key that is the same for all retries of the step in its run.
     fn idempotency_key(&self) -> String;
 

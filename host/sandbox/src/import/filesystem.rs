@@ -16,7 +16,6 @@ use error::DENIED;
 pub(crate) use error::FsError;
 pub(crate) use stream::MAX_READ;
 
-use crate::bindings::palisade::plugin::log;
 use crate::cost::Work;
 use crate::meter::Total;
 use crate::state::Host;
@@ -76,7 +75,10 @@ pub struct OpenListing {
 /// When there is nothing, or no regular file.
 pub(crate) fn real_file(root: &Path, named: &ScopedPath) -> Result<(OwnedFd, ScopedPath), FindError> {
     let found = Containment::open(root)?.find_named(named)?;
-    if found.kind == FileType::RegularFile { Ok((found.fd, found.path)) } else { Err(FindError::Kernel(Errno::INVAL)) }
+    match found.kind {
+        FileType::RegularFile => Ok((found.fd, found.path)),
+        other => Err(FindError::NotAFile(noun(other))),
+    }
 }
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -146,7 +148,9 @@ impl Host {
         }
         let found = containment.find(&folder.found, checked, follow).inspect_err(|error| {
             if *error == FindError::LedOut {
-                self.note_skip(path.as_bytes(), "a link that leads out of its folder, to nothing that can be opened");
+                let (what, reason) =
+                    self.kept(path, "a link that leads out of its folder, to nothing that can be opened");
+                self.ports.refused(what, reason);
             }
         })?;
         self.authorise(&Use::FsRead { path: found.path.clone() }).map_err(|_denied| DENIED)?;
@@ -164,8 +168,10 @@ impl Host {
 
     /// Says for the guest that something was left out: bounded and counted as if the guest had said it.
     fn note_skip(&mut self, what: &[u8], reason: &str) {
-        let what = std::str::from_utf8(what).map_or_else(|_| what.escape_ascii().to_string(), str::to_owned);
-        let _never_fails = log::Host::skip(self, what, reason.to_owned());
+        let escaped = |chunk: std::str::Utf8Chunk<'_>| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii());
+        let what: String = what.utf8_chunks().map(escaped).collect();
+        let (what, reason) = self.kept(&what, reason);
+        self.ports.skip(what, reason);
     }
 
     /// Says whether a folder is closed to everyone: Palisade's own is not even shown.
@@ -441,8 +447,10 @@ impl types::HostDirectoryEntryStream for Host {
             match entry.name.into_string() {
                 Ok(name) => return Ok(Some(DirectoryEntry { type_: type_of(entry.kind), name })),
                 Err(error) => {
-                    let name = error.into_cstring();
-                    self.note_skip(name.as_bytes(), "its name is not UTF-8");
+                    let name = error.into_cstring().into_bytes();
+                    let above = &self.table.get(&stream)?.folder.found.path;
+                    let path = above.join(&name).map_or(name, |path| path.to_bytes());
+                    self.note_skip(&path, "its name is not UTF-8");
                 }
             }
         }
@@ -479,6 +487,7 @@ fn type_of(kind: FileType) -> DescriptorType {
 
 fn noun(kind: FileType) -> &'static str {
     match kind {
+        FileType::Directory => "folder",
         FileType::Fifo => "named pipe",
         FileType::Socket => "socket",
         FileType::CharacterDevice | FileType::BlockDevice => "device",

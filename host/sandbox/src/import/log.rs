@@ -38,15 +38,20 @@ impl log::Host for Host {
     }
 
     fn skip(&mut self, what: String, reason: String) -> wasmtime::Result<()> {
-        self.charge(Work::Log, what.len() + reason.len());
-        let (what, reason) = (cut(&what), cut(&reason));
-        let (what, reason) = if self.keeps(what.len() + reason.len()) { (what, reason) } else { ("", "") };
+        let (what, reason) = self.kept(&what, &reason);
         self.ports.skip(what, reason);
         Ok(())
     }
 }
 
 impl Host {
+    /// As much of what was left out and why as there is room for, counted.
+    pub(crate) fn kept<'t>(&mut self, what: &'t str, reason: &'t str) -> (&'t str, &'t str) {
+        self.charge(Work::Log, what.len() + reason.len());
+        let (what, reason) = (cut(what), cut(reason));
+        if self.keeps(what.len() + reason.len()) { (what, reason) } else { ("", "") }
+    }
+
     /// Counts a text; says whether there is room for it.
     fn keeps(&self, bytes: usize) -> bool {
         let kept = self.meter.spend(Total::LogBytes, bytes as u64).is_ok();

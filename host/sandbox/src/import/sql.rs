@@ -49,8 +49,8 @@ impl sql::Host for Host {
         let database = match file {
             Ok((database, _)) => database,
             Err(FindError::LedOut) => return Ok(Err(denial())),
-            Err(FindError::Kernel(errno)) => {
-                let message = format!("the database `{connection}` can't be opened: {errno}");
+            Err(why @ (FindError::Kernel(_) | FindError::NotAFile(_))) => {
+                let message = format!("the database `{connection}` can't be opened: {why}");
                 return Ok(Err(error(ErrorKind::Unavailable, &message)));
             }
         };

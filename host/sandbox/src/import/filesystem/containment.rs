@@ -53,6 +53,9 @@ pub(crate) enum FindError {
     /// guest to know.
     #[error("a link leads out of the folder, to nothing that can be opened")]
     LedOut,
+    /// It is something else than a file.
+    #[error("it is a {0} and no file")]
+    NotAFile(&'static str),
     /// The kernel says no.
     #[error(transparent)]
     Kernel(#[from] Errno),

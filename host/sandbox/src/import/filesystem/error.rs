@@ -36,6 +36,7 @@ impl From<FindError> for FsError {
     fn from(error: FindError) -> Self {
         match error {
             FindError::LedOut => Self::Code(DENIED),
+            FindError::NotAFile(_) => Errno::INVAL.into(),
             FindError::Kernel(errno) => errno.into(),
         }
     }

@@ -73,7 +73,7 @@ impl Host {
 fn reason(error: FindError) -> String {
     match error {
         FindError::LedOut => "a link that leads out of the working folder, to nothing that can be opened".to_owned(),
-        FindError::Kernel(errno) => format!("it can't be opened: {errno}"),
+        FindError::NotAFile(_) | FindError::Kernel(_) => format!("it can't be opened: {error}"),
     }
 }
 
