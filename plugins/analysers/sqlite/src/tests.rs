@@ -98,6 +98,28 @@ fn a_table_that_can_t_be_read_gives_nothing_and_is_said_to_be_left_out() {
 }
 
 #[test]
+fn a_table_that_can_t_be_described_and_one_that_can_t_be_counted_are_no_failures() {
+    let corrupt = || HostError::new(HostErrorKind::Unavailable, "corrupt");
+    let context = context(&["boxes", "broken"])
+        .rows_error(DATABASE, COLUMNS, [Value::from("boxes")], HostError::new(HostErrorKind::Invalid, "no module"))
+        .rows(DATABASE, COLUMNS, [Value::from("broken")], [], [])
+        .rows_error(DATABASE, "SELECT COUNT(*) FROM \"broken\"", [], corrupt())
+        .rows_error(DATABASE, "SELECT * FROM \"broken\" LIMIT ?", [Value::Integer(10)], corrupt());
+    let outcome = context.run::<Sqlite>();
+    let skips: Vec<_> = outcome.skips.iter().map(|(what, why)| (what.as_str(), why.as_str())).collect();
+    assert_eq!(
+        skips,
+        [
+            ("table `boxes` of shop.v1", "it can't be read: no module"),
+            ("table `broken` of shop.v1", "it can't be read: corrupt"),
+        ]
+    );
+    let metadata = &outcome.metadata[DOCUMENTS]["metadata"];
+    assert_eq!(metadata["extraction_summary"]["tables_processed"], 1);
+    assert_eq!(metadata["database_schema"]["tables"][0]["estimated_rows"], 0);
+}
+
+#[test]
 fn a_database_without_tables_gives_an_empty_list() {
     let outcome = context(&[]).run::<Sqlite>();
     assert_eq!(outcome.items(DOCUMENTS).len(), 0);
