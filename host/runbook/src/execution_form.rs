@@ -630,10 +630,14 @@ impl FormReader<'_> {
     fn child_ports(&mut self, inputs: &mut Inputs, node: &Node, what: &str) -> Vec<(Spanned<String>, Spanned<String>)> {
         let Some(written) = present(node, "inputs").filter(|_| inputs.is_empty()) else { return Vec::new() };
         let pairs = self.map_of_texts(written, &format!("`inputs` of {what}"));
-        let count = written.len();
+        let count = match &written.data {
+            Data::Map(entries) => entries.len(),
+            // That it should be a mapping has been told.
+            _ => usize::MAX,
+        };
         let named: Vec<_> =
             pairs.into_iter().filter_map(|(port, name)| Some((port, self.artifact_name(name)?))).collect();
-        if named.len() < count || !matches!(written.data, Data::Map(_)) {
+        if named.len() < count {
             *inputs = Inputs::Unreadable;
         }
         named

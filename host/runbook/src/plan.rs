@@ -95,7 +95,6 @@ pub struct PlannedStep {
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly all steps are calls; a box would cost each of them")]
 pub enum PlannedWork {
     /// Runs a component once.
     Component {
@@ -161,7 +160,6 @@ pub enum PlannedWork {
 /// What `map` and `loop` run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "runs", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly all bodies are calls; a box would cost each of them")]
 pub enum PlannedBody {
     /// A component.
     Component {

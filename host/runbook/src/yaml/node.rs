@@ -60,16 +60,6 @@ impl Data {
 }
 
 impl Node {
-    /// How many elements or entries it has; a scalar has none.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match &self.data {
-            Data::List(list) => list.len(),
-            Data::Map(entries) => entries.len(),
-            _ => 0,
-        }
-    }
-
     /// The entry of a mapping with that key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {
