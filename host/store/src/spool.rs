@@ -95,6 +95,35 @@ impl Spool {
         Ok(self.lines - before)
     }
 
+    /// Takes over the lines of another spool, behind its own. What the other has in a file is copied.
+    ///
+    /// # Errors
+    /// When the disk fails, or failed before for either of them.
+    pub fn absorb(&mut self, other: Self) -> Result<(), SpoolError> {
+        if other.failed {
+            return Err(SpoolError::Failed);
+        }
+        if let Some(file) = &other.file {
+            let written = other.length - other.buffer.len() as u64;
+            let (mut offset, mut wanted, mut buffer) = (0, HASH_BUFFER as u64, Vec::new());
+            while offset < written {
+                let size = (written - offset).min(wanted);
+                buffer.resize(usize::try_from(size).unwrap_or(usize::MAX), 0);
+                self.backend.read_at(&file.file, &mut buffer, offset).map_err(|error| Fault::io(&file.path, error))?;
+                // Whole lines only; one that is longer than the buffer needs a longer buffer.
+                match memchr::memrchr(b'\n', &buffer) {
+                    Some(feed) => {
+                        self.append(buffer.get(..=feed).unwrap_or_default())?;
+                        offset += feed as u64 + 1;
+                    }
+                    None if size == written - offset => return Err(SpoolError::NotLines),
+                    None => wanted = wanted.saturating_mul(2),
+                }
+            }
+        }
+        self.append(&other.buffer).map(drop)
+    }
+
     /// Takes bytes of any form, all at once.
     pub(crate) fn take_whole(mut self, bytes: &[u8]) -> Result<Self, Fault> {
         self.write(bytes)?;

@@ -195,6 +195,27 @@ fn parts_are_joined_in_order_without_being_copied() {
 }
 
 #[test]
+fn a_spool_takes_over_another_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    // In memory; in a file and in memory; with a line that is longer than what is read at once.
+    let line = |byte: u8, length: usize| [vec![byte; length], vec![b'\n']].concat();
+    let long = line(b'l', 3 << 20);
+    let parts: [&[&[u8]]; 4] =
+        [&[b"a\n"], &[&line(b'b', 300_000), &line(b'c', 300_000), b"d\n"], &[], &[&long, &line(b'e', 900_000)]];
+    let mut whole = store.spool(0);
+    let mut expected = Vec::new();
+    for chunks in parts {
+        whole.absorb(spool(&store, 1, chunks)).unwrap();
+        expected.extend(chunks.concat());
+    }
+    assert_eq!((whole.length(), whole.lines()), (expected.len() as u64, 6));
+    let joined = store.join(vec![whole]).unwrap();
+    assert_eq!(joined.content().digest(), Digest::of(&expected));
+    assert_eq!(read_to_end(joined.content().items(), 100_000), (expected, 6));
+}
+
+#[test]
 fn only_whole_lines_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
