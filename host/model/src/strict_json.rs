@@ -15,8 +15,9 @@ pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-#[derive(Clone, Copy)]
-struct Strict;
+/// Reads a value within a larger one, as [`from_str`] does.
+#[derive(Debug, Clone, Copy)]
+pub struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;

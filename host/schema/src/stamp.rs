@@ -217,6 +217,24 @@ fn fill(target: &mut Value, way: &[Way], value: &str) {
     }
 }
 
+/// Takes out what the host fills, so that a document becomes what a component would have emitted.
+pub(crate) fn remove(stamps: &[Stamp], target: &mut Value) {
+    stamps.iter().for_each(|stamp| remove_at(target, &stamp.way));
+}
+
+fn remove_at(target: &mut Value, way: &[Way]) {
+    match (way, target) {
+        ([Way::Each, rest @ ..], Value::Array(list)) => list.iter_mut().for_each(|element| remove_at(element, rest)),
+        ([Way::Property(name)], Value::Object(map)) => drop(map.remove(name)),
+        ([Way::Property(name), rest @ ..], Value::Object(map)) => {
+            if let Some(inner) = map.get_mut(name) {
+                remove_at(inner, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Writes milliseconds since 1970 as RFC 3339 in UTC.
 fn rfc3339(unix_ms: u64) -> String {
     let (days, in_day) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
