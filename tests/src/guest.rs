@@ -93,23 +93,42 @@ impl Guest {
     /// Calls `run` once.
     #[must_use]
     pub fn run(&self, config: &str, setting: &Setting) -> Attempt {
+        self.run_with(config, setting, 1, |_, port, lines| Input::of(port, lines))
+    }
+
+    /// Calls `run` in that many instances of one attempt, one after the other, each of which gets all inputs whole. Gives
+    /// what came of the last.
+    #[must_use]
+    pub fn run_over_all(&self, config: &str, setting: &Setting, instances: usize) -> Attempt {
+        self.run_with(config, setting, instances, |number, port, lines| Input::given_to_all(port, lines, number))
+    }
+
+    fn run_with(
+        &self,
+        config: &str,
+        setting: &Setting,
+        instances: usize,
+        wired: impl Fn(usize, String, Box<Lines>) -> Input,
+    ) -> Attempt {
         let limits = Limits::settle(&BTreeMap::new(), &setting.limits, &BTreeMap::new());
         let meter = AttemptMeter::new(limits);
         let told = Arc::new(Mutex::new(Told::default()));
-        let ports = Memory { told: Arc::clone(&told), schema: setting.schema.clone(), stall: setting.stall };
-        let job = Job {
-            meter: Arc::clone(&meter),
-            config: config.to_owned(),
-            ports: Box::new(ports),
-            granted: setting.granted.clone(),
-            seed: 1,
-            cancelled: Arc::default(),
-        };
-        let input = |(port, lines): &(String, Vec<u8>)| Input {
-            port: port.clone(),
-            items: Box::new(Lines { bytes: lines.clone(), handed_out: false }),
-        };
-        let result = self.0.run(job, setting.inputs.iter().map(input).collect());
+        let mut result = Ok(Vec::new());
+        for _ in 0..instances {
+            let ports = Memory { told: Arc::clone(&told), schema: setting.schema.clone(), stall: setting.stall };
+            let job = Job {
+                meter: Arc::clone(&meter),
+                config: config.to_owned(),
+                ports: Box::new(ports),
+                granted: setting.granted.clone(),
+                seed: 1,
+                cancelled: Arc::default(),
+            };
+            let inputs = setting.inputs.iter().enumerate().map(|(number, (port, lines))| {
+                wired(number, port.clone(), Box::new(Lines { bytes: lines.clone(), handed_out: false }))
+            });
+            result = self.0.run(job, inputs.collect());
+        }
         let told = locked(&told).clone();
         Attempt { result, usage: meter.usage(), told }
     }

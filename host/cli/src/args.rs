@@ -168,6 +168,10 @@ pub(crate) enum LimitsArg {
 pub(crate) struct RunArgs {
     /// The runbook (YAML)
     pub(crate) runbook: PathBuf,
+    /// Gives an input, by its name or schema: a JSON document (.json), or text where the schema takes it; may be given
+    /// more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) input: Vec<String>,
     /// Folder for NAME.json of each output and run.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

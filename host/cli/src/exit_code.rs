@@ -64,11 +64,12 @@ impl ExitCode {
     #[must_use]
     pub(crate) fn of_failure(kind: &FailureKind) -> Self {
         match kind {
-            FailureKind::Limit { .. } => Self::Limit,
+            FailureKind::Limit { .. } | FailureKind::Bound { .. } => Self::Limit,
             FailureKind::Denied { .. } => Self::Denied,
             FailureKind::Cancelled => Self::Interrupted,
             FailureKind::Schema { .. }
             | FailureKind::Trap { .. }
+            | FailureKind::Condition
             | FailureKind::BadConfig
             | FailureKind::BadInput
             | FailureKind::Unavailable

@@ -3,6 +3,7 @@
 //! It knows nothing of runs and journals, so that `palisade plugin run` and a run of a runbook take the same way.
 
 use crate::cancel::Cancel;
+use crate::map;
 use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_fit};
 use crate::permits::Permits;
 use crate::split::{self, Piece};
@@ -15,14 +16,15 @@ use palisade_schema::ArtifactSchema;
 use palisade_store::{Content, Pending, Spool, Store};
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How often a running attempt is looked at: for progress, and for a guest that does not come back.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a guest may take to come back after its time is over or it was told to stop. Then it sits in a host call
 /// that does not return; it is left behind and ends with the process, or when the call returns.
-const GRACE: Duration = Duration::from_millis(500);
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// An artifact that an input port reads.
 #[derive(Debug, Clone)]
@@ -58,6 +60,17 @@ pub struct Attempt {
     pub inputs: Vec<AttemptInput>,
     /// The schema of each output, in the order of the manifest.
     pub outputs: Vec<Arc<ArtifactSchema>>,
+    /// It runs once for each item of what the runbook wires; else once over all.
+    pub each: Option<Each>,
+}
+
+/// The bounds of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Each {
+    /// Most items; more fail the attempt before anything runs.
+    pub max_items: u64,
+    /// Most items at once; never more than the engine has threads.
+    pub max_concurrency: u32,
 }
 
 /// An artifact that an attempt made.
@@ -105,20 +118,23 @@ pub(crate) enum Progress {
 }
 
 /// What one instance works on.
-struct Instance {
-    inputs: Vec<Piece>,
-    left: SharedLeft,
+pub(crate) struct Instance {
+    pub(crate) inputs: Vec<Piece>,
+    pub(crate) left: SharedLeft,
 }
 
 /// Runs an attempt to its end.
 pub(crate) fn run(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
+    if let Some(each) = attempt.each {
+        return map::run(attempt, each, around);
+    }
     let instances = match instances(attempt, around) {
         Ok(instances) => instances,
         Err(failure) => return Ended::before_start(failure),
     };
     let permit = around.permits.take(instances.len());
     (around.progress)(Progress::Started { parts: instances.len() });
-    let running = Running { attempt, around, meter: AttemptMeter::new(attempt.limits.clone()) };
+    let running = Running::new(attempt, around);
     let partials = running.run_parts(&instances);
     drop(permit);
     let finished = partials.and_then(|partials| running.finish(partials, instances.len()));
@@ -147,10 +163,7 @@ impl Ended {
 /// Spreads the inputs over instances: several if all inputs that the runbook wires go to one per-item port.
 fn instances(attempt: &Attempt, around: &Surroundings<'_>) -> Result<Vec<Instance>, Failure> {
     let per_item = |port: &str| attempt.manifest.inputs.iter().any(|known| known.name == port && known.per_item);
-    let wired = |port: &str| {
-        let source = attempt.manifest.inputs.iter().find(|known| known.name == port).map(|known| &known.source);
-        matches!(source, Some(InputSource::Runbook { .. }))
-    };
+    let wired = |port: &str| is_wired(&attempt.manifest, port);
     let numbered = || attempt.inputs.iter().enumerate().filter(|(_, input)| wired(&input.port));
     let one_port = numbered().all(|(_, input)| {
         per_item(&input.port) && Some(&input.port) == numbered().next().map(|(_, first)| &first.port)
@@ -158,17 +171,12 @@ fn instances(attempt: &Attempt, around: &Surroundings<'_>) -> Result<Vec<Instanc
     let bytes = numbered().map(|(_, input)| input.items.length()).sum();
     let parts = if one_port { split::worthwhile(bytes, around.threads) } else { 1 };
     let whole = |(index, input): (usize, &AttemptInput)| Piece { input: index, part: input.items.items().range() };
-    let mut split = if parts > 1 {
+    let split = if parts > 1 {
         let mut readers: Vec<_> = numbered().map(|(index, input)| (index, input.items.items())).collect();
         split::split(&mut readers, parts).map_err(|error| host_failure("the input can't be read", &error))?
     } else {
         vec![numbered().map(whole).collect()]
     };
-    let everywhere = attempt.inputs.iter().enumerate().filter(|(_, input)| !wired(&input.port)).map(whole);
-    let everywhere: Vec<_> = everywhere.collect();
-    for pieces in &mut split {
-        pieces.extend(&everywhere);
-    }
     let instance = |(number, inputs)| {
         let left = SharedLeft::new(spools(attempt, around.store, number)?);
         Ok(Instance { inputs, left })
@@ -176,7 +184,23 @@ fn instances(attempt: &Attempt, around: &Surroundings<'_>) -> Result<Vec<Instanc
     split.into_iter().enumerate().map(instance).collect()
 }
 
-fn spools(attempt: &Attempt, store: &Store, part: usize) -> Result<Vec<OutputSpool>, Failure> {
+/// Whether the runbook wires a port; else the host gives it a ruleset.
+pub(crate) fn is_wired(manifest: &Manifest, port: &str) -> bool {
+    let source = manifest.inputs.iter().find(|known| known.name == port).map(|known| &known.source);
+    matches!(source, Some(InputSource::Runbook { .. }))
+}
+
+/// What each instance gets whole beside its part of the data.
+pub(crate) fn rulesets(attempt: &Attempt) -> impl Iterator<Item = Input> {
+    let rulesets = attempt.inputs.iter().enumerate().filter(|(_, input)| !is_wired(&attempt.manifest, &input.port));
+    rulesets.map(|(index, input)| {
+        let items = PartItems::new(input.items.items(), input.schema.clone(), input.metadata.to_string());
+        Input::given_to_all(input.port.clone(), Box::new(items), index)
+    })
+}
+
+/// Empty spools for the outputs of one instance.
+pub(crate) fn spools(attempt: &Attempt, store: &Store, part: usize) -> Result<Vec<OutputSpool>, Failure> {
     let ports = attempt.manifest.outputs.iter().zip(&attempt.outputs);
     ports
         .map(|(port, schema)| {
@@ -187,20 +211,24 @@ fn spools(attempt: &Attempt, store: &Store, part: usize) -> Result<Vec<OutputSpo
         .collect()
 }
 
-struct Running<'a> {
+pub(crate) struct Running<'a> {
     attempt: &'a Attempt,
     around: &'a Surroundings<'a>,
     meter: Arc<AttemptMeter>,
 }
 
-impl Running<'_> {
+impl<'a> Running<'a> {
+    pub(crate) fn new(attempt: &'a Attempt, around: &'a Surroundings<'a>) -> Self {
+        Self { attempt, around, meter: AttemptMeter::new(attempt.limits.clone()) }
+    }
+
     /// Runs each part on a thread of its own and gives what each returned, in their order.
     fn run_parts(&self, instances: &[Instance]) -> Result<Vec<Vec<u8>>, Failure> {
         let (done, results) = channel();
         for (number, instance) in instances.iter().enumerate() {
             let (job, inputs) = (self.job(&instance.left), self.inputs(&instance.inputs)?);
             let (prepared, done) = (self.attempt.prepared.clone(), done.clone());
-            self.spawn(move || {
+            spawn(&self.attempt.manifest, move || {
                 // Nobody listens any more if the attempt was given up.
                 let _ = done.send((number, prepared.run(job, inputs)));
             })?;
@@ -228,12 +256,16 @@ impl Running<'_> {
     }
 
     /// Calls `finish`; gives the metadata and what it emitted itself.
-    fn finish(&self, partials: Vec<Vec<u8>>, part: usize) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
+    pub(crate) fn finish(
+        &self,
+        partials: Vec<Vec<u8>>,
+        part: usize,
+    ) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
         let left = SharedLeft::new(spools(self.attempt, self.around.store, part)?);
         let instance = Instance { inputs: Vec::new(), left: left.clone() };
         let (done, results) = channel();
         let (job, prepared) = (self.job(&left), self.attempt.prepared.clone());
-        self.spawn(move || {
+        spawn(&self.attempt.manifest, move || {
             let _ = done.send((0, prepared.finish(job, &partials)));
         })?;
         let (_, result) = self.wait(&results, std::slice::from_ref(&instance))?;
@@ -241,7 +273,11 @@ impl Running<'_> {
     }
 
     /// Joins what all instances left, in order, and checks the metadata.
-    fn settle(&self, instances: &[Instance], finished: Result<(Vec<OutputMetadata>, SharedLeft), Failure>) -> Ended {
+    pub(crate) fn settle(
+        &self,
+        instances: &[Instance],
+        finished: Result<(Vec<OutputMetadata>, SharedLeft), Failure>,
+    ) -> Ended {
         let mut all: Vec<Left> = instances.iter().map(|instance| instance.left.take()).collect();
         let (metadata, failure) = match finished {
             Ok((metadata, left)) => {
@@ -331,45 +367,18 @@ impl Running<'_> {
     }
 
     fn job(&self, left: &SharedLeft) -> Job {
-        let call_bytes = self.attempt.limits.value(LimitKind::CallBytes);
-        let ports = PartPorts {
-            component: self.attempt.manifest.versioned_id(),
-            left: left.clone(),
-            idempotency_key: self.attempt.idempotency_key.clone(),
-            max_row_bytes: usize::try_from(call_bytes).unwrap_or(usize::MAX),
-            until: Until { deadline: self.meter.deadline(), cancelled: self.around.cancel.flag() },
-        };
-        Job {
-            meter: Arc::clone(&self.meter),
-            config: self.attempt.config.to_string(),
-            ports: Box::new(ports),
-            granted: Some(Arc::clone(&self.attempt.granted)),
-            seed: self.attempt.seed,
-            cancelled: self.around.cancel.flag(),
-        }
+        job(self.attempt, &self.meter, left, &self.around.cancel.flag(), self.attempt.idempotency_key.clone())
     }
 
     fn inputs(&self, pieces: &[Piece]) -> Result<Vec<Input>, Failure> {
-        pieces
-            .iter()
-            .map(|piece| {
-                let input = self.attempt.inputs.get(piece.input);
-                let input = input.ok_or_else(|| Failure::new(FailureKind::Host, "an input vanished"))?;
-                let reader = input.items.items().part(piece.part);
-                let items = PartItems::new(reader, input.schema.clone(), input.metadata.to_string());
-                Ok(Input { port: input.port.clone(), items: Box::new(items) })
-            })
-            .collect()
-    }
-
-    fn spawn(&self, task: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-        let name = format!("guest {}", self.attempt.manifest.id.name());
-        let span = tracing::Span::current();
-        std::thread::Builder::new()
-            .name(name)
-            .spawn(move || span.in_scope(task))
-            .map(drop)
-            .map_err(|error| host_failure("no thread for the component", &error))
+        let parts = pieces.iter().map(|piece| {
+            let input = self.attempt.inputs.get(piece.input);
+            let input = input.ok_or_else(|| Failure::new(FailureKind::Host, "an input vanished"))?;
+            let reader = input.items.items().part(piece.part);
+            let items = PartItems::new(reader, input.schema.clone(), input.metadata.to_string());
+            Ok(Input::of(input.port.clone(), Box::new(items)))
+        });
+        parts.chain(rulesets(self.attempt).map(Ok)).collect()
     }
 
     /// The failure as it is told: an item that does not fit is counted over all parts.
@@ -388,8 +397,44 @@ impl Running<'_> {
     }
 }
 
+/// What one instance works with.
+pub(crate) fn job(
+    attempt: &Attempt,
+    meter: &Arc<AttemptMeter>,
+    left: &SharedLeft,
+    cancelled: &Arc<AtomicBool>,
+    idempotency_key: String,
+) -> Job {
+    let call_bytes = attempt.limits.value(LimitKind::CallBytes);
+    let ports = PartPorts {
+        component: attempt.manifest.versioned_id(),
+        left: left.clone(),
+        idempotency_key,
+        max_row_bytes: usize::try_from(call_bytes).unwrap_or(usize::MAX),
+        until: Until { deadline: meter.deadline(), cancelled: Arc::clone(cancelled) },
+    };
+    Job {
+        meter: Arc::clone(meter),
+        config: attempt.config.to_string(),
+        ports: Box::new(ports),
+        granted: Some(Arc::clone(&attempt.granted)),
+        seed: attempt.seed,
+        cancelled: Arc::clone(cancelled),
+    }
+}
+
+/// Starts a thread for guests. It is never joined: a guest that does not come back is left behind.
+pub(crate) fn spawn(manifest: &Manifest, task: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let span = tracing::Span::current();
+    std::thread::Builder::new()
+        .name(format!("guest {}", manifest.id.name()))
+        .spawn(move || span.in_scope(task))
+        .map(drop)
+        .map_err(|error| host_failure("no thread for the component", &error))
+}
+
 /// A component that failed after it was refused something failed for want of authority.
-fn denied_if_so(failure: Failure, refused: Option<SkipRecord>) -> Failure {
+pub(crate) fn denied_if_so(failure: Failure, refused: Option<SkipRecord>) -> Failure {
     let by_itself = matches!(
         failure.kind,
         FailureKind::BadInput | FailureKind::Unavailable | FailureKind::Failed | FailureKind::BadConfig
@@ -409,7 +454,7 @@ fn emitted(instance: &Instance) -> u64 {
     instance.left.lock().outputs.iter().map(|output| output.spool.lines()).sum()
 }
 
-fn host_failure(what: &str, error: &dyn std::error::Error) -> Failure {
+pub(crate) fn host_failure(what: &str, error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::Host, format!("{what}: {}", palisade_model::causes(error)))
 }
 

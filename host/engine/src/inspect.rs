@@ -115,6 +115,7 @@ mod tests {
                 runbook: Digest::of(b"plan"),
                 contents: [(name.to_owned(), Digest::of(content))].into(),
                 allowed: Vec::new(),
+                inputs: Vec::new(),
             }))
             .to_bytes()
         };

@@ -1,5 +1,6 @@
 //! What a run tells while it goes on, for whoever shows it. Nothing depends on anybody listening.
 
+use palisade_interpreter::SkipCause;
 use palisade_model::{Failure, StepId, Usage};
 
 /// Something that happened in a run.
@@ -32,10 +33,12 @@ pub enum Observed<'a> {
         /// How far it says it is.
         said: Option<(u64, Option<u64>)>,
     },
-    /// A step did what was wanted.
+    /// A step, or an iteration of one, did what was wanted.
     StepSucceeded {
         /// Which.
         step: &'a StepId,
+        /// The iteration of a loop, from 1; 0 = the step is none.
+        iteration: u32,
         /// Items it emitted.
         items: u64,
         /// Parts of the input that it left out.
@@ -50,12 +53,12 @@ pub enum Observed<'a> {
         /// Why.
         failure: &'a Failure,
     },
-    /// A step was not started, since one before it failed.
+    /// A step will not be started.
     StepSkipped {
         /// Which.
         step: &'a StepId,
-        /// The one that failed.
-        because: &'a StepId,
+        /// Why.
+        because: &'a SkipCause,
     },
 }
 

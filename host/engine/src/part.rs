@@ -9,7 +9,7 @@ use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::{Failure, FailureKind, causes, neutral};
 use palisade_sandbox::ports::{Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
 use palisade_schema::ArtifactSchema;
-use palisade_store::{ItemsReader, Spool};
+use palisade_store::{ItemsReader, Spool, SpoolError};
 use rustix::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -62,6 +62,20 @@ impl Left {
             self.skipped.push(refused.clone());
         }
     }
+
+    /// Takes over what another instance left behind, after its own; texts only as far as one instance may leave them.
+    ///
+    /// # Errors
+    /// When its outputs can't be read or kept.
+    pub(crate) fn absorb(&mut self, other: Self) -> Result<(), SpoolError> {
+        for (own, more) in self.outputs.iter_mut().zip(other.outputs) {
+            own.spool.absorb(more.spool)?;
+        }
+        self.skipped_count = self.skipped_count.saturating_add(other.skipped_count);
+        self.skipped.extend(other.skipped.into_iter().take(MAX_SKIPS - self.skipped.len().min(MAX_SKIPS)));
+        self.log.extend(other.log.into_iter().take(MAX_LOG_LINES - self.log.len().min(MAX_LOG_LINES)));
+        Ok(())
+    }
 }
 
 /// Shared by the ports, which the guest's thread owns, and the attempt, which looks at what was left.
@@ -70,7 +84,11 @@ pub(crate) struct SharedLeft(Arc<Mutex<Left>>);
 
 impl SharedLeft {
     pub(crate) fn new(outputs: Vec<OutputSpool>) -> Self {
-        Self(Arc::new(Mutex::new(Left { outputs, ..Left::default() })))
+        Self::of(Left { outputs, ..Left::default() })
+    }
+
+    pub(crate) fn of(left: Left) -> Self {
+        Self(Arc::new(Mutex::new(left)))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Left> {

@@ -1,7 +1,10 @@
 //! What is told of a run: a fold over its plan and its events.
 
-use palisade_interpreter::{Event, Output, SkipCause};
-use palisade_model::record::{LogRecord, OutputRecord, RunRecord, RunbookRecord, SkipRecord, Status, StepRecord};
+use palisade_interpreter::{Event, Output, RunInput, SkipCause};
+use palisade_model::record::{
+    ComponentRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord, RunbookRecord, SkipRecord, Status,
+    StepRecord,
+};
 use palisade_model::{ArtifactName, Digest, Failure, FailureKind, RunId, SchemaRef, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedAlias, PlannedStep};
 use std::collections::BTreeMap;
@@ -41,19 +44,25 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
 struct Seen {
     status: Option<Status>,
     attempts: u32,
+    iterations: Option<u32>,
     started_ms: u64,
     usage: Usage,
     outputs: Vec<Output>,
     failure: Option<Failure>,
     skipped_because: Option<StepId>,
+    unmet_condition: Option<StepId>,
     skipped_count: u64,
     skipped: Vec<SkipRecord>,
     log: Vec<LogRecord>,
 }
 
 impl Seen {
+    /// Adds up what attempts used; iterations follow each other, so their wall times add up too. What was left out and
+    /// said is that of the last.
     fn left(&mut self, usage: &Usage, skipped_count: u64, skipped: &[SkipRecord], log: &[LogRecord]) {
+        let wall_ms = self.usage.wall_ms.saturating_add(usage.wall_ms);
         self.usage.join(usage);
+        self.usage.wall_ms = wall_ms;
         self.skipped_count = skipped_count;
         self.skipped = skipped.to_vec();
         self.log = log.to_vec();
@@ -65,12 +74,14 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let mut steps: BTreeMap<&StepId, Seen> = BTreeMap::new();
     let mut record = empty(run, plan, plan_digest);
     let mut started_ms = 0;
+    let mut inputs: &[RunInput] = &[];
     for event in events {
         match event {
             Event::RunStarted(started) => {
                 started_ms = started.at_ms;
                 record.started_at = rfc3339(started.at_ms);
                 record.allowed.clone_from(&started.allowed);
+                inputs = &started.inputs;
             }
             Event::RunEnded { status, at_ms } => {
                 record.status = *status;
@@ -78,14 +89,34 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 record.usage.wall_ms = at_ms.saturating_sub(started_ms);
             }
             Event::CancelRequested { .. } | Event::StepScheduled { .. } => {}
+            Event::ConditionEvaluated { step, .. } | Event::ValueResolved { step, .. } => {
+                if let Some((_, failure)) = event.failure() {
+                    let seen = steps.entry(step).or_default();
+                    seen.status = Some(Status::Failed);
+                    seen.failure = Some(failure.clone());
+                }
+            }
+            Event::LoopEnded { step, iteration, held } => {
+                let seen = steps.entry(step).or_default();
+                seen.status = Some(Status::Succeeded);
+                if !held {
+                    let times = if *iteration == 1 { "iteration" } else { "iterations" };
+                    let message = format!(
+                        "step `{step}` came to its bound of {iteration} {times} before its condition held; what it made last is its result"
+                    );
+                    record.warnings.push(message);
+                }
+            }
             Event::AttemptStarted(started) => {
                 let seen = steps.entry(&started.step).or_default();
-                seen.attempts = started.attempt;
+                seen.attempts += 1;
+                seen.iterations = (started.iteration > 0).then_some(started.iteration);
                 seen.started_ms = started.at_ms;
             }
             Event::AttemptSucceeded(ended) => {
                 let seen = steps.entry(&ended.step).or_default();
-                seen.status = Some(Status::Succeeded);
+                // Of a loop it is not known yet: its end says so.
+                seen.status = (ended.iteration == 0).then_some(Status::Succeeded);
                 seen.outputs.clone_from(&ended.outputs);
                 seen.left(&ended.usage, ended.skipped_count, &ended.skipped, &ended.log);
             }
@@ -98,29 +129,41 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             }
             Event::StepSkipped { step, because } => {
                 let seen = steps.entry(step).or_default();
-                seen.status = Some(Status::Skipped);
-                seen.skipped_because = match because {
-                    SkipCause::Failed { step } => Some(step.clone()),
-                    SkipCause::Cancelled => None,
-                };
+                // A loop that is cancelled between two iterations has run.
+                seen.status = Some(if seen.attempts > 0 { Status::Cancelled } else { Status::Skipped });
+                match because {
+                    SkipCause::Failed { step } => seen.skipped_because = Some(step.clone()),
+                    SkipCause::Condition { step } => seen.unmet_condition = Some(step.clone()),
+                    SkipCause::Cancelled => {}
+                }
             }
         }
     }
+    record.inputs = inputs.iter().map(input_record).collect();
     let mut exports = Vec::new();
     let nothing = Seen::default();
     let seen = |id: &StepId| steps.get(id).unwrap_or(&nothing);
     for step in &plan.steps {
-        let Some(told) = step_record(plan, step, seen(&step.id)) else { continue };
-        exports.extend(export(&told, seen(&step.id)));
+        let told = step_record(plan, step, seen(&step.id));
+        exports.extend(exported(&told, seen(&step.id).started_ms));
         let wall_ms = record.usage.wall_ms;
         record.usage.join(&told.usage);
         record.usage.wall_ms = wall_ms;
         record.steps.push(told);
     }
     for alias in &plan.aliases {
-        let BindingSource::Step { step, port } = &alias.source else { continue };
-        if let Some(told) = alias_record(plan, alias, step, port, seen(step)) {
-            exports.extend(export(&told, seen(step)));
+        let told = match &alias.source {
+            BindingSource::Step { step, port } => {
+                plan.step(step).map(|of| (step_alias(plan, alias, of, port, seen(step)), seen(step).started_ms))
+            }
+            BindingSource::Input { name } => {
+                let input = inputs.iter().find(|input| input.name == *name);
+                Some((input_alias(alias, name, input), started_ms))
+            }
+            BindingSource::Ruleset { .. } => None,
+        };
+        if let Some((told, started_ms)) = told {
+            exports.extend(exported(&told, started_ms));
             record.steps.push(told);
         }
     }
@@ -141,6 +184,7 @@ fn empty(run: RunId, plan: &Plan, plan_digest: Digest) -> RunRecord {
         plan_digest,
         started_at: String::new(),
         ended_at: String::new(),
+        inputs: Vec::new(),
         steps: Vec::new(),
         children: Vec::new(),
         usage: Usage::default(),
@@ -150,54 +194,103 @@ fn empty(run: RunId, plan: &Plan, plan_digest: Digest) -> RunRecord {
     }
 }
 
-fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen) -> Option<StepRecord> {
-    let call = step.call()?;
-    // The first output is the step's artifact.
-    let output = step.outputs.first().and_then(|output| output_record(output.artifact.as_ref()?, &output.port, seen));
-    Some(StepRecord {
+fn input_record(input: &RunInput) -> InputRecord {
+    InputRecord { artifact: input_output(&input.name, input), is_default: input.is_default }
+}
+
+fn input_output(name: &ArtifactName, input: &RunInput) -> OutputRecord {
+    let (digest, schema) = (input.artifact, input.schema.clone());
+    OutputRecord { name: name.clone(), digest, schema, count: input.items, bytes: input.bytes }
+}
+
+fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen) -> StepRecord {
+    // The first output is the step's artifact. What a loop made before it failed is not.
+    let made = if seen.status == Some(Status::Succeeded) { step.outputs.as_slice() } else { &[] };
+    let mut named = made.iter().filter_map(|output| {
+        let record = output_record(output.artifact.as_ref()?, &output.port, seen)?;
+        Some(NamedOutput { output: record, exported: output.exported })
+    });
+    let first = named.next();
+    StepRecord {
         id: step.id.clone(),
         name: step.title.clone(),
         description: step.description.clone(),
         contact: step.contact.clone(),
-        component: call.component.clone(),
-        version: call.version.clone(),
-        digest: call.component_digest,
+        component: step.call().map(|call| ComponentRecord {
+            component: call.component.clone(),
+            version: call.version.clone(),
+            digest: call.component_digest,
+        }),
         status: seen.status.unwrap_or(Status::Interrupted),
         attempts: seen.attempts,
+        iterations: seen.iterations,
         started_at: (seen.attempts > 0).then(|| rfc3339(seen.started_ms)),
         usage: seen.usage,
         inputs: step.inputs.iter().map(|binding| source_name(plan, &binding.source)).collect(),
-        output,
-        exported: step.outputs.first().is_some_and(|output| output.exported),
+        exported: first
+            .as_ref()
+            .map_or_else(|| step.outputs.first().is_some_and(|output| output.exported), |first| first.exported),
+        output: first.map(|first| first.output),
+        more_outputs: named.collect(),
         failure: seen.failure.clone(),
         skipped_because: seen.skipped_because.clone(),
+        unmet_condition: seen.unmet_condition.clone(),
         skipped_count: seen.skipped_count,
         skipped: seen.skipped.clone(),
         log: seen.log.clone(),
-    })
+    }
 }
 
 /// An artifact that only hands on another step's output is told as a step that used nothing.
-fn alias_record(plan: &Plan, alias: &PlannedAlias, step: &StepId, port: &str, seen: &Seen) -> Option<StepRecord> {
-    let told = step_record(plan, plan.step(step)?, seen)?;
-    Some(StepRecord {
-        id: alias.artifact.as_str().parse().ok()?,
+fn step_alias(plan: &Plan, alias: &PlannedAlias, of: &PlannedStep, port: &str, seen: &Seen) -> StepRecord {
+    let told = step_record(plan, of, seen);
+    let there = told.status == Status::Succeeded;
+    StepRecord {
+        component: told.component,
+        started_at: told.started_at,
+        inputs: vec![source_name(plan, &alias.source)],
+        output: output_record(&alias.artifact, port, seen).filter(|_| there),
+        skipped_because: (!there && told.unmet_condition.is_none()).then(|| of.id.clone()),
+        unmet_condition: told.unmet_condition,
+        status: if there { Status::Succeeded } else { Status::Skipped },
+        ..passed_on(alias)
+    }
+}
+
+/// An input of the run under a second name.
+fn input_alias(alias: &PlannedAlias, name: &ArtifactName, input: Option<&RunInput>) -> StepRecord {
+    StepRecord {
+        status: if input.is_some() { Status::Succeeded } else { Status::Skipped },
+        inputs: vec![name.to_string()],
+        output: input.map(|input| input_output(&alias.artifact, input)),
+        ..passed_on(alias)
+    }
+}
+
+/// What is told of any artifact that is another one under a second name.
+fn passed_on(alias: &PlannedAlias) -> StepRecord {
+    StepRecord {
+        id: StepId::from(alias.artifact.clone()),
         name: alias.title.clone(),
         description: alias.description.clone(),
         contact: alias.contact.clone(),
-        status: if told.status == Status::Succeeded { Status::Succeeded } else { Status::Skipped },
+        component: None,
+        status: Status::Skipped,
         attempts: 0,
+        iterations: None,
+        started_at: None,
         usage: Usage::default(),
-        inputs: vec![step.to_string()],
-        output: output_record(&alias.artifact, port, seen),
+        inputs: Vec::new(),
+        output: None,
         exported: alias.exported,
+        more_outputs: Vec::new(),
         failure: None,
-        skipped_because: (told.status != Status::Succeeded).then(|| step.clone()),
+        skipped_because: None,
+        unmet_condition: None,
         skipped_count: 0,
         skipped: Vec::new(),
         log: Vec::new(),
-        ..told
-    })
+    }
 }
 
 fn output_record(name: &ArtifactName, port: &str, seen: &Seen) -> Option<OutputRecord> {
@@ -217,8 +310,11 @@ fn source_name(plan: &Plan, source: &BindingSource) -> String {
     }
 }
 
-fn export(told: &StepRecord, seen: &Seen) -> Option<Export> {
-    let output = told.output.as_ref().filter(|_| told.exported)?;
-    let (name, schema) = (output.name.clone(), output.schema.clone());
-    Some(Export { name, artifact: output.digest, schema, started_ms: seen.started_ms })
+/// The artifacts of a step that are to be written out.
+fn exported(told: &StepRecord, started_ms: u64) -> impl Iterator<Item = Export> {
+    let outputs = told.outputs().filter(|(_, exported)| *exported);
+    outputs.map(move |(output, _)| {
+        let (name, schema) = (output.name.clone(), output.schema.clone());
+        Export { name, artifact: output.digest, schema, started_ms }
+    })
 }

@@ -3,24 +3,25 @@
 //! One thread owns the journal and the state; each attempt has a thread that reports to it. What is finished is durable
 //! before it is told.
 
-use crate::attempt::{self, Attempt, AttemptInput, Ended, Progress};
+use crate::attempt::{self, AttemptInput, Ended};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
+use crate::keep::Kept;
+use crate::lookup::Lookup;
 use crate::observe::{Observed, Observer};
+use crate::perform::{Performer, Task};
 use crate::record::{self, Ran};
 use palisade_interpreter::{
-    AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Graph, GraphError, Node, Output, RunStarted,
-    RunState, SkipCause, State, advance,
+    AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Graph, GraphError, Node, Output, Question,
+    RunStarted, RunState, State, Turn, advance,
 };
 use palisade_model::limits::{Limit, LimitSource};
-use palisade_model::{Digest, Failure, FailureKind, LimitKind, RunId, StepId, canonical};
-use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, Ruleset};
-use palisade_sandbox::{Granted, NamedPath};
+use palisade_model::{ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, StepId, canonical};
+use palisade_runbook::{Binding, BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
 use palisade_store::{Append, AppendError, Fault, NewArtifact, NewEvent, OwnError, Pending, RunSummary, SpoolError};
 use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
-use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,17 @@ pub struct RunRequest<'a> {
     pub folder: &'a Path,
     /// What was granted for this run alone, as it was given.
     pub allowed: Vec<String>,
+}
+
+/// An input of a run, read and checked.
+#[derive(Debug)]
+pub struct GivenInput {
+    /// Its name in the plan.
+    pub name: ArtifactName,
+    /// What was given.
+    pub artifact: NewArtifact,
+    /// Nobody gave it: it is the default that the runbook states.
+    pub is_default: bool,
 }
 
 /// Why a run could not be driven to its end. What was acknowledged is in the journal.
@@ -82,18 +94,23 @@ pub enum RunError {
 
 /// What an attempt's thread reports.
 struct Outcome {
-    step: StepId,
-    attempt: u32,
+    turn: Turn,
     ended: Ended,
 }
 
 impl Engine {
-    /// Runs a plan to its end.
+    /// Runs a plan to its end. `inputs` has all inputs of the plan that something needs.
     ///
     /// # Errors
     /// When the run can't be driven to its end; a run that ends with failed steps is no error.
-    pub fn run(&self, request: &RunRequest<'_>, observer: &dyn Observer, cancel: &Cancel) -> Result<Ran, RunError> {
-        let mut driver = Driver::start(self, request, observer)?;
+    pub fn run(
+        &self,
+        request: &RunRequest<'_>,
+        inputs: Vec<GivenInput>,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Ran, RunError> {
+        let mut driver = Driver::start(self, request, inputs, observer)?;
         let span = tracing::info_span!("run", run = %driver.run, runbook = request.plan.name);
         let _entered = span.enter();
         // The attempts have a flag of their own, so that the run's own time can end them too.
@@ -111,6 +128,8 @@ struct Driver<'a> {
     plan_digest: Digest,
     graph: Graph,
     state: State,
+    /// The inputs of the run, by their names without case.
+    inputs: BTreeMap<String, Digest>,
     /// All events so far: a run has a few for each step.
     events: Vec<Event>,
     seq: u64,
@@ -124,18 +143,18 @@ struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     /// Makes everything durable that the run needs, and the run itself.
-    fn start(engine: &'a Engine, request: &'a RunRequest<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
+    fn start(
+        engine: &'a Engine,
+        request: &'a RunRequest<'a>,
+        inputs: Vec<GivenInput>,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, RunError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder =
             rustix::fs::open(request.folder, flags, Mode::empty()).map_err(|error| RunError::Folder(error.into()))?;
         let now = now_ms();
         let run = RunId::new(now, random().map_err(RunError::Random)?);
         let lock = engine.store().own(run)?;
-        let node = |step: &PlannedStep| Node {
-            step: step.id.clone(),
-            after: step.waits_for().cloned().collect(),
-            optional: step.optional,
-        };
         let plan = canonical::to_vec(&serde_json::to_value(request.plan).unwrap_or_default());
         let mut driver = Self {
             engine,
@@ -145,6 +164,7 @@ impl<'a> Driver<'a> {
             plan_digest: Digest::of(&plan),
             graph: Graph::new(request.plan.steps.iter().map(node).collect())?,
             state: State::default(),
+            inputs: BTreeMap::new(),
             events: Vec::new(),
             seq: 0,
             started: Instant::now(),
@@ -153,13 +173,12 @@ impl<'a> Driver<'a> {
             _folder: folder,
             _lock: lock,
         };
-        driver.record_start(&plan)?;
+        driver.record_start(&plan, inputs)?;
         Ok(driver)
     }
 
-    fn record_start(&mut self, plan: &[u8]) -> Result<(), RunError> {
-        let mut kept =
-            Kept { engine: self.engine, pending: Vec::new(), artifacts: Vec::new(), contents: BTreeMap::new() };
+    fn record_start(&mut self, plan: &[u8], inputs: Vec<GivenInput>) -> Result<(), RunError> {
+        let mut kept = Kept::new(self.engine.store());
         kept.bytes("plan", plan)?;
         kept.bytes("runbook", self.request.runbook)?;
         for planned in self.request.plan.calls() {
@@ -182,6 +201,8 @@ impl<'a> Driver<'a> {
                 self.request.rulesets.get(&planned.name).ok_or_else(|| RunError::Missing { what: what.clone() })?;
             kept.ruleset(&what, ruleset)?;
         }
+        let inputs: Vec<_> = inputs.into_iter().map(|given| kept.input(given)).collect();
+        self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         let event = Event::RunStarted(Box::new(RunStarted {
             run: self.run,
             at_ms: self.started_ms,
@@ -191,6 +212,7 @@ impl<'a> Driver<'a> {
             runbook: Digest::of(self.request.runbook),
             contents: kept.contents,
             allowed: self.request.allowed.clone(),
+            inputs,
         }));
         let (pending, artifacts) = (kept.pending, kept.artifacts);
         self.append(vec![event], artifacts, pending)
@@ -224,9 +246,9 @@ impl<'a> Driver<'a> {
         let most = self.request.plan.max_concurrency();
         while !matches!(self.state.run(), RunState::Ended(_)) {
             while running < most
-                && let Some((step, attempt)) = waiting.pop_front()
+                && let Some(turn) = waiting.pop_front()
             {
-                self.start_attempt(scope, step, attempt, &report, stop)?;
+                self.start_attempt(scope, turn, &report, stop)?;
                 running += 1;
             }
             match outcomes.recv_timeout(LOOK_EVERY) {
@@ -262,21 +284,77 @@ impl<'a> Driver<'a> {
     }
 
     /// Appends events, applies them and what follows from them at once; gives the attempts that are to be started.
-    fn advance(&mut self, events: Vec<Event>, artifacts: Vec<NewArtifact>) -> Result<Vec<(StepId, u32)>, RunError> {
+    fn advance(&mut self, events: Vec<Event>, mut artifacts: Vec<NewArtifact>) -> Result<Vec<Turn>, RunError> {
         for event in &events {
             self.state.apply(event);
         }
-        let next = advance(&self.graph, &mut self.state, now_ms());
-        for event in &next.events {
-            if let Event::StepSkipped { step, because: SkipCause::Failed { step: failed } } = event {
-                self.observer.observe(&Observed::StepSkipped { step, because: failed });
+        let mut unwritten = events;
+        let mut start = Vec::new();
+        loop {
+            let next = advance(&self.graph, &mut self.state, now_ms());
+            for event in &next.events {
+                if let Event::StepSkipped { step, because } = event {
+                    self.observer.observe(&Observed::StepSkipped { step, because });
+                }
+            }
+            unwritten.extend(next.events);
+            start.extend(next.start);
+            if !unwritten.is_empty() {
+                // Before an answer, too: it stands in documents that are in the store with this commit at the earliest.
+                self.write(std::mem::take(&mut unwritten), std::mem::take(&mut artifacts), Vec::new())?;
+            }
+            if next.answer.is_empty() {
+                return Ok(start);
+            }
+            for question in &next.answer {
+                let event = self.answer(question)?;
+                self.observe_failure(&event);
+                self.state.apply(&event);
+                unwritten.push(event);
             }
         }
-        let all: Vec<_> = events.into_iter().chain(next.events).collect();
-        if !all.is_empty() {
-            self.write(all, artifacts, Vec::new())?;
+    }
+
+    /// Looks up what the interpreter can't compute.
+    fn answer(&self, question: &Question) -> Result<Event, RunError> {
+        match question {
+            Question::Condition { step, iteration } => {
+                let outcome = self.lookup().condition(self.planned(step)?, *iteration)?;
+                Ok(Event::ConditionEvaluated { step: step.clone(), iteration: *iteration, outcome })
+            }
+            Question::Values { step } => {
+                let call = self.call(step)?;
+                let entry = self.engine.catalogue().get(&call.component_digest);
+                let missing = || RunError::Missing { what: format!("component {}@{}", call.component, call.version) };
+                let schema = &entry.ok_or_else(missing)?.manifest.config_schema;
+                Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
+            }
         }
-        Ok(next.start)
+    }
+
+    fn observe_failure(&self, event: &Event) {
+        if let Some((step, failure)) = event.failure() {
+            self.observer.observe(&Observed::StepFailed { step, failure });
+        }
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            store: self.engine.store(),
+            schemas: self.request.schemas,
+            plan: self.request.plan,
+            state: &self.state,
+            inputs: &self.inputs,
+        }
+    }
+
+    fn planned(&self, step: &StepId) -> Result<&'a PlannedStep, RunError> {
+        self.request.plan.step(step).ok_or_else(|| RunError::Missing { what: format!("step {step}") })
+    }
+
+    fn call(&self, step: &StepId) -> Result<&'a PlannedCall, RunError> {
+        let call = self.planned(step)?.call();
+        call.ok_or_else(|| RunError::Missing { what: format!("the component of step {step}") })
     }
 
     fn append(
@@ -319,26 +397,25 @@ impl<'a> Driver<'a> {
     fn start_attempt<'s>(
         &mut self,
         scope: &'s Scope<'s, '_>,
-        step: StepId,
-        attempt: u32,
+        turn: Turn,
         report: &Sender<Outcome>,
         stop: &'s Cancel,
     ) -> Result<(), RunError>
     where
         'a: 's,
     {
-        let planned = self.request.plan.step(&step);
-        let planned = planned.ok_or_else(|| RunError::Missing { what: format!("step {step}") })?;
-        let call = planned.call().ok_or_else(|| RunError::Missing { what: format!("the component of step {step}") })?;
+        let (step, call) = (self.planned(&turn.step)?, self.call(&turn.step)?);
         let started = Event::AttemptStarted(Box::new(AttemptStarted {
-            step: step.clone(),
-            attempt,
+            step: turn.step.clone(),
+            attempt: turn.attempt,
+            iteration: turn.iteration,
             at_ms: now_ms(),
             component: call.component_digest,
             limits: call.limits.clone(),
         }));
         self.append(vec![started], Vec::new(), Vec::new())?;
-        let inputs = self.inputs(planned)?;
+        let inputs = self.inputs(step, turn.iteration)?;
+        let values = self.state.values(&turn.step).unwrap_or_default().to_vec();
         let performer = Performer {
             engine: self.engine,
             observer: self.observer,
@@ -349,95 +426,99 @@ impl<'a> Driver<'a> {
         };
         let report = report.clone();
         scope.spawn(move || {
-            let span = tracing::info_span!("step", step = %planned.id, attempt);
-            let work = || span.in_scope(|| performer.perform(planned, call, inputs, stop));
+            let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
+            let task = Task { turn: turn.clone(), step, call, inputs, values };
+            let work = || span.in_scope(|| performer.perform(task, stop));
             // The driver may have given up; then nobody wants to know.
-            attempt::reported(work, |ended| drop(report.send(Outcome { step: planned.id.clone(), attempt, ended })));
+            attempt::reported(work, |ended| drop(report.send(Outcome { turn, ended })));
         });
         Ok(())
     }
 
-    fn inputs(&self, planned: &PlannedStep) -> Result<Vec<AttemptInput>, RunError> {
-        let input = |binding: &palisade_runbook::Binding| {
-            let artifact = match &binding.source {
-                BindingSource::Step { step, port } => {
-                    let outputs = self.state.outputs(step).unwrap_or_default();
-                    outputs.iter().find(|output| output.port == *port).map(|output| output.artifact)
-                }
-                BindingSource::Ruleset { digest, .. } => Some(*digest),
-                BindingSource::Input { .. } => None,
-            };
-            let found = artifact.map(|digest| self.engine.store().artifact(digest)).transpose()?.flatten();
-            let found = found.ok_or_else(|| RunError::Missing {
-                what: format!("an artifact that step {} reads on port `{}`", planned.id, binding.port),
-            })?;
-            Ok(AttemptInput {
+    /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given
+    /// is left away: the caller has made sure that the component can do without it.
+    fn inputs(&self, step: &PlannedStep, iteration: u32) -> Result<Vec<AttemptInput>, RunError> {
+        let lookup = self.lookup();
+        let latest = match (&step.work, step.outputs.first()) {
+            (PlannedWork::Loop { port, .. }, Some(output)) if iteration > 1 => {
+                let source = BindingSource::Step { step: step.id.clone(), port: output.port.clone() };
+                Some((port, source))
+            }
+            _ => None,
+        };
+        let input = |binding: &Binding| {
+            let fed = latest.as_ref().filter(|(port, _)| **port == binding.port).map(|(_, source)| source);
+            let found = lookup.artifact(fed.unwrap_or(&binding.source))?;
+            Ok(found.map(|found| AttemptInput {
                 port: binding.port.clone(),
                 schema: found.schema.to_string(),
                 items: found.items,
                 metadata: found.metadata,
-            })
+            }))
         };
-        planned.inputs.iter().map(input).collect()
+        step.inputs.iter().filter_map(|binding| input(binding).transpose()).collect()
     }
 
     /// Takes what came of an attempt.
-    fn take(&mut self, outcome: Outcome) -> Result<Vec<(StepId, u32)>, RunError> {
-        let Outcome { step, attempt, ended } = outcome;
+    fn take(&mut self, outcome: Outcome) -> Result<Vec<Turn>, RunError> {
+        let Outcome { turn: Turn { step, iteration, attempt }, ended } = outcome;
         let Ended { result, usage, skipped_count, skipped, log } = ended;
         let at_ms = now_ms();
-        match result {
-            Ok(made) => {
-                let artifacts: Vec<_> = made
-                    .into_iter()
-                    .map(|made| {
-                        let (schema, metadata) = (made.schema.name().clone(), made.metadata);
-                        (made.port, NewArtifact { schema, metadata, items: made.items })
-                    })
-                    .collect();
-                let outputs: Vec<_> = artifacts
-                    .iter()
-                    .map(|(port, artifact)| Output {
-                        port: port.clone(),
-                        artifact: artifact.digest(),
-                        schema: artifact.schema.clone(),
-                        items: artifact.items.content().lines(),
-                        bytes: artifact.items.content().length(),
-                    })
-                    .collect();
-                let items = outputs.first().map_or(0, |output| output.items);
-                let event = AttemptSucceeded {
-                    step: step.clone(),
-                    attempt,
-                    at_ms,
-                    outputs,
-                    usage,
-                    skipped_count,
-                    skipped,
-                    log,
-                };
-                let artifacts = artifacts.into_iter().map(|(_, artifact)| artifact).collect();
-                let start = self.advance(vec![Event::AttemptSucceeded(Box::new(event))], artifacts)?;
-                self.observer.observe(&Observed::StepSucceeded { step: &step, items, skipped: skipped_count, usage });
-                Ok(start)
-            }
+        let made = match result {
+            Ok(made) => made,
             Err(failure) => {
                 let failure = self.out_of_time(failure);
-                self.observer.observe(&Observed::StepFailed { step: &step, failure: &failure });
-                let event = AttemptFailed {
-                    retryable: failure.kind == FailureKind::Unavailable,
+                let retryable = failure.kind == FailureKind::Unavailable;
+                let event = Event::AttemptFailed(Box::new(AttemptFailed {
                     step,
                     attempt,
+                    iteration,
                     at_ms,
                     failure,
+                    retryable,
                     usage,
                     skipped_count,
                     skipped,
                     log,
-                };
-                self.advance(vec![Event::AttemptFailed(Box::new(event))], Vec::new())
+                }));
+                self.observe_failure(&event);
+                return self.advance(vec![event], Vec::new());
             }
-        }
+        };
+        let artifacts: Vec<_> = made
+            .into_iter()
+            .map(|made| {
+                let (schema, metadata) = (made.schema.name().clone(), made.metadata);
+                (made.port, NewArtifact { schema, metadata, items: made.items })
+            })
+            .collect();
+        let outputs: Vec<_> = artifacts
+            .iter()
+            .map(|(port, artifact)| Output {
+                port: port.clone(),
+                artifact: artifact.digest(),
+                schema: artifact.schema.clone(),
+                items: artifact.items.content().lines(),
+                bytes: artifact.items.content().length(),
+            })
+            .collect();
+        let items = outputs.first().map_or(0, |output| output.items);
+        let event = Event::AttemptSucceeded(Box::new(AttemptSucceeded {
+            step: step.clone(),
+            attempt,
+            iteration,
+            at_ms,
+            outputs,
+            usage,
+            skipped_count,
+            skipped,
+            log,
+        }));
+        let artifacts = artifacts.into_iter().map(|(_, artifact)| artifact).collect();
+        let start = self.advance(vec![event], artifacts)?;
+        let skipped = skipped_count;
+        self.observer.observe(&Observed::StepSucceeded { step: &step, iteration, items, skipped, usage });
+        Ok(start)
     }
 
     /// A step that was stopped since the run's own time was over reached a limit.
@@ -450,123 +531,34 @@ impl<'a> Driver<'a> {
         let in_force = Limit { value, set_by: LimitSource::Run, ceiling: u64::MAX };
         let mut failure = Failure::limit(LimitKind::Wall, in_force, None);
         failure.message = format!("the time of the whole run, {}, was over", LimitKind::Wall.show(value));
-        failure.with_help("raise `config.timeout` of the runbook")
-    }
-}
-
-/// What makes an attempt of a planned step; on the attempt's own thread.
-struct Performer<'a> {
-    engine: &'a Engine,
-    observer: &'a dyn Observer,
-    request: &'a RunRequest<'a>,
-    root: PathBuf,
-    run: RunId,
-    plan_digest: Digest,
-}
-
-impl Performer<'_> {
-    fn perform(&self, planned: &PlannedStep, call: &PlannedCall, inputs: Vec<AttemptInput>, stop: &Cancel) -> Ended {
-        let input_bytes = inputs.iter().map(|input| input.items.length()).sum();
-        let attempt = match self.attempt(planned, call, inputs) {
-            Ok(attempt) => attempt,
-            Err(failure) => return Ended::before_start(failure),
-        };
-        let component = attempt.manifest.versioned_id();
-        let progress = |progress| {
-            let step = &planned.id;
-            self.observer.observe(&match progress {
-                Progress::Started { parts } => {
-                    Observed::StepStarted { step, component: &component, input_bytes, parts }
-                }
-                Progress::Going { usage, items, said } => Observed::StepProgress { step, usage, items, said },
-            });
-        };
-        self.engine.attempt_with(&attempt, stop, &progress)
-    }
-
-    fn attempt(
-        &self,
-        planned: &PlannedStep,
-        call: &PlannedCall,
-        inputs: Vec<AttemptInput>,
-    ) -> Result<Attempt, Failure> {
-        let missing = |what: String| Failure::new(FailureKind::Host, format!("{what} is not there"));
-        let entry = self.engine.catalogue().get(&call.component_digest);
-        let entry = entry.ok_or_else(|| missing(format!("component {}@{}", call.component, call.version)))?;
-        let prepared = self.engine.load(entry, self.observer)?;
-        let schema = |port: &palisade_model::manifest::OutputPort| {
-            self.request.schemas.get(&port.schema).cloned().ok_or_else(|| missing(format!("schema {}", port.schema)))
-        };
-        let named = |written: &str, path: &palisade_authority::ScopedPath| NamedPath {
-            written: written.to_owned(),
-            path: path.clone(),
-        };
-        let granted = Granted {
-            authority: call.authority.clone(),
-            root: self.root.clone(),
-            paths: call.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
-            connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
-        };
-        Ok(Attempt {
-            outputs: entry.manifest.outputs.iter().map(schema).collect::<Result<_, _>>()?,
-            manifest: Arc::clone(&entry.manifest),
-            prepared,
-            config: call.config.clone(),
-            limits: call.limits.clone(),
-            granted: Arc::new(granted),
-            seed: seed(&self.plan_digest, &planned.id),
-            idempotency_key: Digest::of(format!("{}/{}", self.run, planned.id).as_bytes()).to_string(),
-            inputs,
+        failure.with_help(if self.request.plan.duration_is_set {
+            "raise `limits.max_duration` of the runbook; in the `artifacts` form it is `config.timeout`"
+        } else {
+            "that is what a run has that states nothing; state `limits.max_duration` in the runbook"
         })
     }
 }
 
-/// What a run needs later, put into the store unless it is there.
-struct Kept<'a> {
-    engine: &'a Engine,
-    pending: Vec<Pending>,
-    artifacts: Vec<NewArtifact>,
-    contents: BTreeMap<String, Digest>,
-}
-
-impl Kept<'_> {
-    fn bytes(&mut self, what: &str, bytes: &[u8]) -> Result<(), RunError> {
-        self.known_bytes(what, Digest::of(bytes), || Ok(bytes.to_vec()))
-    }
-
-    fn known_bytes(
-        &mut self,
-        what: &str,
-        digest: Digest,
-        bytes: impl FnOnce() -> Result<Vec<u8>, RunError>,
-    ) -> Result<(), RunError> {
-        let known = self.contents.values().any(|known| *known == digest);
-        self.contents.insert(what.to_owned(), digest);
-        if !known && self.engine.store().content(digest)?.is_none() {
-            self.pending.push(self.engine.store().prepare(&bytes()?)?);
-        }
-        Ok(())
-    }
-
-    fn ruleset(&mut self, what: &str, ruleset: &Ruleset) -> Result<(), RunError> {
-        let store = self.engine.store();
-        self.contents.insert(what.to_owned(), ruleset.digest);
-        let pending = self.artifacts.iter().any(|known| known.digest() == ruleset.digest);
-        if !pending && store.artifact(ruleset.digest)?.is_none() {
-            let mut spool = store.spool(0);
-            spool.append(&ruleset.items)?;
-            let items = store.join(vec![spool])?;
-            let metadata: Value = ruleset.metadata.clone();
-            self.artifacts.push(NewArtifact { schema: ruleset.schema.clone(), metadata, items });
-        }
-        Ok(())
+/// A step as the interpreter sees it. It runs after the end of those in `after`, however they ended, unless it also reads
+/// from one.
+fn node(step: &PlannedStep) -> Node {
+    let needs: Vec<StepId> = step.waits_for().filter(|other| needs(step, other)).cloned().collect();
+    let after = step.waits_for().filter(|other| !needs.contains(other)).cloned().collect();
+    Node {
+        after,
+        optional: step.optional,
+        has_condition: step.when.is_some(),
+        has_values: step.call().is_some_and(|call| !call.values.is_empty()),
+        iterations: match &step.work {
+            PlannedWork::Loop { max_iterations, .. } => Some(*max_iterations),
+            _ => None,
+        },
+        ..Node::new(step.id.clone(), needs)
     }
 }
 
-/// What the clocks and randomness of a step are made from.
-fn seed(plan: &Digest, step: &StepId) -> u64 {
-    let digest = Digest::of(format!("{plan}/{step}").as_bytes());
-    digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+fn needs(step: &PlannedStep, other: &StepId) -> bool {
+    step.needs().any(|source| matches!(source, BindingSource::Step { step, .. } if step == other))
 }
 
 fn now_ms() -> u64 {
@@ -578,18 +570,4 @@ fn random() -> std::io::Result<[u8; 10]> {
     let mut bytes = [0; 10];
     let read = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     if read == bytes.len() { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_seed_depends_on_plan_and_step() {
-        let (a, b): (StepId, StepId) = ("a".parse().unwrap(), "b".parse().unwrap());
-        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        assert_eq!(seed(&one, &a), seed(&one, &a));
-        assert_ne!(seed(&one, &a), seed(&one, &b));
-        assert_ne!(seed(&one, &a), seed(&two, &a));
-    }
 }

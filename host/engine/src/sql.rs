@@ -116,7 +116,7 @@ impl From<OpenError> for QueryError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Sqlite(error) => explain(&error),
-            other => Self::Unavailable(crate::chain(&other)),
+            other => Self::Unavailable(palisade_model::causes(&other)),
         }
     }
 }

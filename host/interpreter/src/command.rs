@@ -8,11 +8,17 @@ use palisade_model::record::Status;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Start an attempt as soon as there is room.
-    StartAttempt {
-        /// Of which step.
+    StartAttempt(Turn),
+    /// Find out what the interpreter can't compute, and record the answer.
+    Answer(Question),
+    /// Record that a loop ended.
+    EndLoop {
+        /// Which step.
         step: StepId,
-        /// Its number, from 1.
-        attempt: u32,
+        /// Its last iteration.
+        iteration: u32,
+        /// Its condition held.
+        held: bool,
     },
     /// Record that a step will not run.
     SkipStep {
@@ -28,14 +34,45 @@ pub enum Command {
     },
 }
 
+/// One attempt of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Which step.
+    pub step: StepId,
+    /// The iteration of a loop, from 1; 0 = the step is none.
+    pub iteration: u32,
+    /// The number of the attempt, from 1; within the iteration.
+    pub attempt: u32,
+}
+
+/// Something that stands in documents, which the interpreter never reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Does the condition of the step hold? Answered by `ConditionEvaluated`.
+    Condition {
+        /// Which step.
+        step: StepId,
+        /// The iteration of a loop that is to be judged; 0 = is the step to run?
+        iteration: u32,
+    },
+    /// What are the values that the config takes from documents? Answered by `ValueResolved`.
+    Values {
+        /// Which step.
+        step: StepId,
+    },
+}
+
 impl Command {
-    /// The event that says that the command was taken up; with it in the journal the command is not given again.
+    /// The event that says that the command was taken up; with it in the journal the command is not given again. None
+    /// for a question, which its answer takes up.
     #[must_use]
-    pub fn taken_up(&self, now_ms: u64) -> Event {
-        match self.clone() {
-            Self::StartAttempt { step, attempt } => Event::StepScheduled { step, attempt },
+    pub fn taken_up(&self, now_ms: u64) -> Option<Event> {
+        Some(match self.clone() {
+            Self::StartAttempt(Turn { step, iteration, attempt }) => Event::StepScheduled { step, attempt, iteration },
+            Self::EndLoop { step, iteration, held } => Event::LoopEnded { step, iteration, held },
             Self::SkipStep { step, because } => Event::StepSkipped { step, because },
             Self::EndRun { status } => Event::RunEnded { status, at_ms: now_ms },
-        }
+            Self::Answer(_) => return None,
+        })
     }
 }

@@ -4,8 +4,9 @@
 //! and never again; a change of its form is a new `v`.
 
 use palisade_model::record::{LogRecord, SkipRecord, Status};
-use palisade_model::{Digest, Failure, Limits, RunId, SchemaRef, StepId, Usage};
+use palisade_model::{ArtifactName, Digest, Failure, Limits, RunId, SchemaRef, StepId, Usage};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The version of the form in which events are written.
@@ -21,8 +22,37 @@ pub enum Event {
     StepScheduled {
         /// Which step.
         step: StepId,
-        /// The number of its attempt, from 1.
+        /// The number of its attempt, from 1; within one iteration of a loop.
         attempt: u32,
+        /// The iteration of a loop, from 1; 0 = the step is none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        iteration: u32,
+    },
+    /// A condition of the step was evaluated.
+    ConditionEvaluated {
+        /// Which step.
+        step: StepId,
+        /// The iteration of a loop that it judges, from 1; 0 = it says whether the step is to run.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        iteration: u32,
+        /// What came of it.
+        outcome: ConditionOutcome,
+    },
+    /// The values that the step's config takes from documents were looked up.
+    ValueResolved {
+        /// Which step.
+        step: StepId,
+        /// What came of it.
+        outcome: ValuesOutcome,
+    },
+    /// A loop ended well; what its last iteration made is what the step makes.
+    LoopEnded {
+        /// Which step.
+        step: StepId,
+        /// The last iteration.
+        iteration: u32,
+        /// Its condition held; else it came to its bound.
+        held: bool,
     },
     /// An attempt began.
     AttemptStarted(Box<AttemptStarted>),
@@ -72,6 +102,67 @@ pub struct RunStarted {
     pub contents: BTreeMap<String, Digest>,
     /// What was granted for this run alone, as it was given: `fs-read=PATH`.
     pub allowed: Vec<String>,
+    /// The inputs of the run, in the order of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<RunInput>,
+}
+
+/// An input of the run: an artifact that no step made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInput {
+    /// Its name in the runbook.
+    pub name: ArtifactName,
+    /// The artifact.
+    pub artifact: Digest,
+    /// Its schema.
+    pub schema: SchemaRef,
+    /// How many items it has.
+    pub items: u64,
+    /// How many bytes its items have.
+    pub bytes: u64,
+    /// Nobody gave it: it is the default that the runbook states.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_default: bool,
+}
+
+/// What came of a condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum ConditionOutcome {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// It has no answer, and the step fails with it.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What came of looking up values for a config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum ValuesOutcome {
+    /// All are there and fit.
+    Resolved {
+        /// The values; bounded.
+        values: Vec<ResolvedValue>,
+    },
+    /// One is missing or does not fit, and the step fails with it.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// A value that goes into a config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedValue {
+    /// JSON pointer into the config.
+    pub pointer: String,
+    /// The value.
+    pub value: Value,
 }
 
 /// The beginning of an attempt.
@@ -81,6 +172,9 @@ pub struct AttemptStarted {
     pub step: StepId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// The iteration of a loop, from 1; 0 = the step is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iteration: u32,
     /// When; fills the stamps of the attempt's output.
     pub at_ms: u64,
     /// The component's bytes.
@@ -96,6 +190,9 @@ pub struct AttemptSucceeded {
     pub step: StepId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// The iteration of a loop, from 1; 0 = the step is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iteration: u32,
     /// When.
     pub at_ms: u64,
     /// What it made.
@@ -132,6 +229,9 @@ pub struct AttemptFailed {
     pub step: StepId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// The iteration of a loop, from 1; 0 = the step is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iteration: u32,
     /// When.
     pub at_ms: u64,
     /// Why.
@@ -159,6 +259,11 @@ pub enum SkipCause {
     },
     /// The run was cancelled.
     Cancelled,
+    /// A condition said that it is not wanted, its own or that of a step before it.
+    Condition {
+        /// The step whose condition did not hold.
+        step: StepId,
+    },
 }
 
 /// Why a run is to end before its time.
@@ -189,6 +294,16 @@ pub enum EventError {
     Form(#[from] serde_json::Error),
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
 #[derive(Serialize, Deserialize)]
 struct Stored<E> {
     v: u32,
@@ -209,12 +324,26 @@ impl Event {
         match self {
             Self::RunStarted(_) => "RunStarted",
             Self::StepScheduled { .. } => "StepScheduled",
+            Self::ConditionEvaluated { .. } => "ConditionEvaluated",
+            Self::ValueResolved { .. } => "ValueResolved",
+            Self::LoopEnded { .. } => "LoopEnded",
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
             Self::AttemptFailed(_) => "AttemptFailed",
             Self::StepSkipped { .. } => "StepSkipped",
             Self::CancelRequested { .. } => "CancelRequested",
             Self::RunEnded { .. } => "RunEnded",
+        }
+    }
+
+    /// The step that failed with it and why, if one did.
+    #[must_use]
+    pub fn failure(&self) -> Option<(&StepId, &Failure)> {
+        match self {
+            Self::AttemptFailed(failed) => Some((&failed.step, &failed.failure)),
+            Self::ConditionEvaluated { step, outcome: ConditionOutcome::Failed { failure }, .. }
+            | Self::ValueResolved { step, outcome: ValuesOutcome::Failed { failure } } => Some((step, failure)),
+            _ => None,
         }
     }
 
@@ -261,11 +390,20 @@ mod tests {
                 runbook: digest,
                 contents: BTreeMap::from([("component a:b@1.0.0".to_owned(), digest)]),
                 allowed: vec!["fs-read=x".to_owned()],
+                inputs: vec![RunInput {
+                    name: "policy".parse().unwrap(),
+                    artifact: digest,
+                    schema: "x/1.0.0".parse().unwrap(),
+                    items: 1,
+                    bytes: 2,
+                    is_default: true,
+                }],
             })),
-            Event::StepScheduled { step: step("a"), attempt: 1 },
+            Event::StepScheduled { step: step("a"), attempt: 1, iteration: 0 },
             Event::AttemptStarted(Box::new(AttemptStarted {
                 step: step("a"),
                 attempt: 1,
+                iteration: 0,
                 at_ms: 2,
                 component: digest,
                 limits: Limits::default(),
@@ -273,6 +411,7 @@ mod tests {
             Event::AttemptSucceeded(Box::new(AttemptSucceeded {
                 step: step("a"),
                 attempt: 1,
+                iteration: 0,
                 at_ms: 3,
                 outputs: vec![Output {
                     port: "findings".to_owned(),
@@ -289,6 +428,7 @@ mod tests {
             Event::AttemptFailed(Box::new(AttemptFailed {
                 step: step("b"),
                 attempt: 1,
+                iteration: 3,
                 at_ms: 4,
                 failure: Failure::new(FailureKind::Trap { frames: vec!["f".to_owned()] }, "boom"),
                 retryable: false,
@@ -300,6 +440,26 @@ mod tests {
             Event::StepSkipped { step: step("c"), because: SkipCause::Failed { step: step("b") } },
             Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 5 },
             Event::RunEnded { status: Status::Failed, at_ms: 6 },
+            Event::StepScheduled { step: step("a"), attempt: 1, iteration: 2 },
+            Event::ConditionEvaluated { step: step("a"), iteration: 0, outcome: ConditionOutcome::False },
+            Event::ConditionEvaluated { step: step("a"), iteration: 2, outcome: ConditionOutcome::True },
+            Event::ConditionEvaluated {
+                step: step("a"),
+                iteration: 0,
+                outcome: ConditionOutcome::Failed { failure: Failure::new(FailureKind::Condition, "no") },
+            },
+            Event::ValueResolved {
+                step: step("a"),
+                outcome: ValuesOutcome::Resolved {
+                    values: vec![ResolvedValue { pointer: "/n".to_owned(), value: serde_json::json!([1, "x"]) }],
+                },
+            },
+            Event::ValueResolved {
+                step: step("a"),
+                outcome: ValuesOutcome::Failed { failure: Failure::new(FailureKind::BadConfig, "no") },
+            },
+            Event::LoopEnded { step: step("a"), iteration: 5, held: false },
+            Event::StepSkipped { step: step("c"), because: SkipCause::Condition { step: step("b") } },
         ]
     }
 
@@ -324,6 +484,32 @@ mod tests {
         );
         assert_eq!(text(&events[6]), r#"{"v":1,"kind":"CancelRequested","reason":"interrupted","at_ms":5}"#);
         assert_eq!(text(&events[7]), r#"{"v":1,"kind":"RunEnded","status":"failed","at_ms":6}"#);
+        for (event, expected) in events[8..].iter().zip([
+            r#"{"v":1,"kind":"StepScheduled","step":"a","attempt":1,"iteration":2}"#,
+            r#"{"v":1,"kind":"ConditionEvaluated","step":"a","outcome":{"is":"false"}}"#,
+            r#"{"v":1,"kind":"ConditionEvaluated","step":"a","iteration":2,"outcome":{"is":"true"}}"#,
+            r#"{"v":1,"kind":"ConditionEvaluated","step":"a","outcome":{"is":"failed","failure":{"kind":"condition","message":"no"}}}"#,
+            r#"{"v":1,"kind":"ValueResolved","step":"a","outcome":{"is":"resolved","values":[{"pointer":"/n","value":[1,"x"]}]}}"#,
+            r#"{"v":1,"kind":"ValueResolved","step":"a","outcome":{"is":"failed","failure":{"kind":"bad_config","message":"no"}}}"#,
+            r#"{"v":1,"kind":"LoopEnded","step":"a","iteration":5,"held":false}"#,
+            r#"{"v":1,"kind":"StepSkipped","step":"c","because":{"cause":"condition","step":"b"}}"#,
+        ]) {
+            assert_eq!(text(event), expected);
+        }
+    }
+
+    #[test]
+    fn events_from_before_there_were_loops_and_inputs_still_read() {
+        let scheduled = br#"{"v":1,"kind":"StepScheduled","step":"a","attempt":1}"#;
+        let expected = Event::StepScheduled { step: step("a"), attempt: 1, iteration: 0 };
+        assert_eq!(Event::from_bytes(scheduled).unwrap(), expected);
+        let digest = Digest::of(b"x");
+        let started = format!(
+            r#"{{"v":1,"kind":"RunStarted","run":"{}","at_ms":1,"title":"t","palisade_version":"0.1.0","plan":"{digest}","runbook":"{digest}","contents":{{}},"allowed":[]}}"#,
+            RunId::new(1, [2; 10])
+        );
+        let Event::RunStarted(started) = Event::from_bytes(started.as_bytes()).unwrap() else { panic!("a start") };
+        assert!(started.inputs.is_empty());
     }
 
     #[test]

@@ -9,9 +9,31 @@ pub struct Node {
     /// Which step.
     pub step: StepId,
     /// The steps whose outputs it needs. All stand before it.
+    pub needs: Vec<StepId>,
+    /// The steps that must have ended before it, however they did. All stand before it.
     pub after: Vec<StepId>,
     /// It may fail without failing the run.
     pub optional: bool,
+    /// A condition says whether it runs.
+    pub has_condition: bool,
+    /// Its config takes values from documents.
+    pub has_values: bool,
+    /// It is a loop of at most so many iterations.
+    pub iterations: Option<u32>,
+}
+
+impl Node {
+    /// A step that runs once, without a condition, as soon as all that it needs is there.
+    #[must_use]
+    pub const fn new(step: StepId, needs: Vec<StepId>) -> Self {
+        let (has_condition, has_values, optional) = (false, false, false);
+        Self { step, needs, after: Vec::new(), optional, has_condition, has_values, iterations: None }
+    }
+
+    /// Every step that it waits for.
+    pub fn waits_for(&self) -> impl Iterator<Item = &StepId> {
+        self.needs.iter().chain(&self.after)
+    }
 }
 
 /// The steps of a run in an order in which they could run one by one, so that there is no cycle.
@@ -47,7 +69,7 @@ impl Graph {
     pub fn new(nodes: Vec<Node>) -> Result<Self, GraphError> {
         let mut before = BTreeSet::new();
         for node in &nodes {
-            if let Some(needs) = node.after.iter().find(|needs| !before.contains(needs)) {
+            if let Some(needs) = node.waits_for().find(|needs| !before.contains(needs)) {
                 return Err(GraphError::NotBefore { step: node.step.clone(), needs: needs.clone() });
             }
             if !before.insert(&node.step) {
@@ -68,9 +90,8 @@ impl Graph {
 mod tests {
     use super::*;
 
-    fn node(step: &str, after: &[&str]) -> Node {
-        let after = after.iter().map(|step| step.parse().unwrap()).collect();
-        Node { step: step.parse().unwrap(), after, optional: false }
+    fn node(step: &str, needs: &[&str]) -> Node {
+        Node::new(step.parse().unwrap(), needs.iter().map(|step| step.parse().unwrap()).collect())
     }
 
     #[test]
@@ -80,6 +101,8 @@ mod tests {
         let wrong = Graph::new(vec![node("a", &["b"]), node("b", &["a"])]).unwrap_err();
         assert_eq!(wrong.to_string(), "step `a` needs `b`, which does not stand before it");
         assert!(Graph::new(vec![node("a", &["a"])]).is_err());
+        let later = Node { after: vec!["b".parse().unwrap()], ..node("a", &[]) };
+        assert!(Graph::new(vec![later, node("b", &[])]).is_err());
         let wrong = Graph::new(vec![node("a", &[]), node("a", &[])]).unwrap_err();
         assert_eq!(wrong.to_string(), "two steps are called `a`");
     }

@@ -9,10 +9,11 @@ mod event;
 mod graph;
 mod state;
 
-pub use command::Command;
+pub use command::{Command, Question, Turn};
 pub use decide::{Advance, advance, decide};
 pub use event::{
-    AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, EventError, Output, RunStarted, SkipCause,
+    AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ConditionOutcome, Event, EventError, Output,
+    ResolvedValue, RunInput, RunStarted, SkipCause, ValuesOutcome,
 };
 pub use graph::{Graph, GraphError, Node};
 pub use state::{RunState, State, StepState};

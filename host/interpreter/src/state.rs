@@ -1,6 +1,6 @@
 //! How a run stands: a fold over its events, and nothing else.
 
-use crate::event::{CancelReason, Event, Output, SkipCause};
+use crate::event::{CancelReason, ConditionOutcome, Event, Output, ResolvedValue, SkipCause, ValuesOutcome};
 use palisade_model::record::Status;
 use palisade_model::{FailureKind, StepId};
 use std::collections::BTreeMap;
@@ -11,6 +11,12 @@ pub struct State {
     run: RunState,
     cancelled: Option<CancelReason>,
     steps: BTreeMap<StepId, StepState>,
+    /// The last answer to a condition of each step, with the iteration that it judges.
+    judged: BTreeMap<StepId, (u32, bool)>,
+    /// The values that were looked up for configs.
+    values: BTreeMap<StepId, Vec<ResolvedValue>>,
+    /// What the last iteration of each loop made.
+    latest: BTreeMap<StepId, Vec<Output>>,
 }
 
 /// How the run as a whole stands.
@@ -30,11 +36,22 @@ pub enum RunState {
 pub enum StepState {
     /// It waits for room.
     Scheduled {
+        /// The iteration of a loop; 0 = it is none.
+        iteration: u32,
         /// The number of its attempt.
         attempt: u32,
     },
     /// It runs.
     Running {
+        /// The iteration of a loop; 0 = it is none.
+        iteration: u32,
+        /// The number of its attempt.
+        attempt: u32,
+    },
+    /// An iteration of a loop did what was wanted; it is to be said whether it was the last.
+    Iterated {
+        /// Which iteration.
+        iteration: u32,
         /// The number of its attempt.
         attempt: u32,
     },
@@ -47,7 +64,7 @@ pub enum StepState {
     },
     /// It failed.
     Failed {
-        /// The number of its last attempt.
+        /// The number of its last attempt; 0 = it failed before the first.
         attempt: u32,
     },
     /// It was stopped, since the run was cancelled.
@@ -90,35 +107,86 @@ impl State {
                 self.cancelled.get_or_insert(*reason);
             }
             Event::RunEnded { status, .. } => self.run = RunState::Ended(*status),
-            Event::StepScheduled { step, attempt } => {
-                if !self.steps.contains_key(step) {
-                    self.set(step, StepState::Scheduled { attempt: *attempt });
+            Event::StepScheduled { step, attempt, iteration } => {
+                let follows = match self.steps.get(step) {
+                    None => *iteration <= 1,
+                    Some(StepState::Iterated { iteration: before, .. }) => before.checked_add(1) == Some(*iteration),
+                    Some(_) => false,
+                };
+                if follows {
+                    self.set(step, StepState::Scheduled { iteration: *iteration, attempt: *attempt });
+                }
+            }
+            Event::ConditionEvaluated { step, iteration, outcome } => self.judge(step, *iteration, outcome),
+            Event::ValueResolved { step, outcome } => {
+                if !self.steps.contains_key(step) && !self.values.contains_key(step) {
+                    match outcome {
+                        ValuesOutcome::Resolved { values } => drop(self.values.insert(step.clone(), values.clone())),
+                        ValuesOutcome::Failed { .. } => self.set(step, StepState::Failed { attempt: 0 }),
+                    }
+                }
+            }
+            Event::LoopEnded { step, iteration, .. } => {
+                if let Some(StepState::Iterated { iteration: last, attempt }) = self.steps.get(step)
+                    && last == iteration
+                {
+                    let (attempt, outputs) = (*attempt, self.latest(step).unwrap_or_default().to_vec());
+                    self.set(step, StepState::Succeeded { attempt, outputs });
                 }
             }
             Event::StepSkipped { step, because } => {
-                if matches!(self.steps.get(step), None | Some(StepState::Scheduled { .. })) {
+                let may_be = matches!(
+                    self.steps.get(step),
+                    None | Some(StepState::Scheduled { .. } | StepState::Iterated { .. })
+                );
+                if may_be {
                     self.set(step, StepState::Skipped { because: because.clone() });
                 }
             }
             Event::AttemptStarted(started) => {
-                if self.steps.get(&started.step) == Some(&StepState::Scheduled { attempt: started.attempt }) {
-                    self.set(&started.step, StepState::Running { attempt: started.attempt });
+                let (iteration, attempt) = (started.iteration, started.attempt);
+                if self.steps.get(&started.step) == Some(&StepState::Scheduled { iteration, attempt }) {
+                    self.set(&started.step, StepState::Running { iteration, attempt });
                 }
             }
             Event::AttemptSucceeded(done) => {
-                if self.is_under_way(&done.step, done.attempt) {
+                let (iteration, attempt) = (done.iteration, done.attempt);
+                if self.is_under_way(&done.step, iteration, attempt) {
                     let outputs = done.outputs.clone();
-                    self.set(&done.step, StepState::Succeeded { attempt: done.attempt, outputs });
+                    if iteration == 0 {
+                        self.set(&done.step, StepState::Succeeded { attempt, outputs });
+                    } else {
+                        self.latest.insert(done.step.clone(), outputs);
+                        self.set(&done.step, StepState::Iterated { iteration, attempt });
+                    }
                 }
             }
             Event::AttemptFailed(done) => {
-                if self.is_under_way(&done.step, done.attempt) {
-                    let attempt = done.attempt;
+                let attempt = done.attempt;
+                if self.is_under_way(&done.step, done.iteration, attempt) {
                     let cancelled = self.cancelled.is_some() && done.failure.kind == FailureKind::Cancelled;
                     let failed = StepState::Failed { attempt };
                     self.set(&done.step, if cancelled { StepState::Cancelled { attempt } } else { failed });
                 }
             }
+        }
+    }
+
+    /// Takes the answer to a condition: before the step starts, or to the iteration that just ended; once.
+    fn judge(&mut self, step: &StepId, iteration: u32, outcome: &ConditionOutcome) {
+        let attempt = match self.steps.get(step) {
+            None if iteration == 0 => 0,
+            Some(StepState::Iterated { iteration: last, attempt }) if *last == iteration => *attempt,
+            _ => return,
+        };
+        if self.judged.get(step).is_some_and(|(judged, _)| *judged == iteration) {
+            return;
+        }
+        match outcome {
+            ConditionOutcome::True | ConditionOutcome::False => {
+                self.judged.insert(step.clone(), (iteration, *outcome == ConditionOutcome::True));
+            }
+            ConditionOutcome::Failed { .. } => self.set(step, StepState::Failed { attempt }),
         }
     }
 
@@ -149,11 +217,30 @@ impl State {
         }
     }
 
+    /// What the last iteration of a loop made; none before the first has ended, and for what is no loop.
+    #[must_use]
+    pub fn latest(&self, step: &StepId) -> Option<&[Output]> {
+        self.latest.get(step).map(Vec::as_slice)
+    }
+
+    /// What a condition of the step answered: whether the step is to run (iteration 0), or whether a loop is done.
+    #[must_use]
+    pub fn held(&self, step: &StepId, iteration: u32) -> Option<bool> {
+        self.judged.get(step).filter(|(judged, _)| *judged == iteration).map(|(_, held)| *held)
+    }
+
+    /// The values that were looked up for the step's config; none as long as they were not.
+    #[must_use]
+    pub fn values(&self, step: &StepId) -> Option<&[ResolvedValue]> {
+        self.values.get(step).map(Vec::as_slice)
+    }
+
     /// The attempt may end: it runs, or it failed before it could be started.
-    fn is_under_way(&self, step: &StepId, number: u32) -> bool {
+    fn is_under_way(&self, step: &StepId, turn: u32, number: u32) -> bool {
         matches!(
             self.steps.get(step),
-            Some(StepState::Scheduled { attempt } | StepState::Running { attempt }) if *attempt == number
+            Some(StepState::Scheduled { iteration, attempt } | StepState::Running { iteration, attempt })
+                if *iteration == turn && *attempt == number
         )
     }
 
@@ -167,7 +254,7 @@ impl StepState {
     #[must_use]
     pub const fn status(&self) -> Option<Status> {
         match self {
-            Self::Scheduled { .. } | Self::Running { .. } => None,
+            Self::Scheduled { .. } | Self::Running { .. } | Self::Iterated { .. } => None,
             Self::Succeeded { .. } => Some(Status::Succeeded),
             Self::Failed { .. } => Some(Status::Failed),
             Self::Cancelled { .. } => Some(Status::Cancelled),

@@ -45,7 +45,18 @@ pub enum FailureKind {
         /// The guest's stack, innermost first: `function (file:line)`.
         frames: Vec<String>,
     },
-    /// The component said that its config is wrong.
+    /// A bound that the runbook states, and that is no limit of an attempt, was passed.
+    Bound {
+        /// Its key in the runbook.
+        key: String,
+        /// Its value.
+        most: u64,
+        /// What there was.
+        found: u64,
+    },
+    /// A condition has no answer.
+    Condition,
+    /// The config is wrong: the component says so, or a value that was filled in does not fit.
     BadConfig,
     /// The component said that an input can't be worked on.
     BadInput,

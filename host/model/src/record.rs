@@ -14,7 +14,7 @@ pub enum Status {
     Succeeded,
     /// It did not.
     Failed,
-    /// It was not started, since something before it failed.
+    /// It was not started, since something before it failed or it was not wanted.
     Skipped,
     /// A person or a parent ended it.
     Cancelled,
@@ -64,6 +64,9 @@ pub struct RunRecord {
     pub started_at: String,
     /// When it ended, RFC 3339 in UTC.
     pub ended_at: String,
+    /// What was given to the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<InputRecord>,
     /// The steps, in the order of the plan.
     pub steps: Vec<StepRecord>,
     /// Runs started by this one.
@@ -90,6 +93,17 @@ pub struct RunbookRecord {
     pub contact: Option<String>,
 }
 
+/// An input of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRecord {
+    /// The artifact that it became.
+    #[serde(flatten)]
+    pub artifact: OutputRecord,
+    /// Nobody gave it: it is the default that the runbook states.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_default: bool,
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -104,16 +118,16 @@ pub struct StepRecord {
     /// Whom to ask, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
-    /// The component that ran.
-    pub component: ComponentId,
-    /// Its version.
-    pub version: semver::Version,
-    /// Its digest.
-    pub digest: Digest,
+    /// The component that ran; none for an input of the run under a second name.
+    #[serde(flatten)]
+    pub component: Option<ComponentRecord>,
     /// How it ended.
     pub status: Status,
-    /// How often it was tried.
+    /// How often it was tried, an iteration of a loop each time.
     pub attempts: u32,
+    /// Iterations of a loop; none for what is no loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
     /// When its last attempt started, RFC 3339 in UTC; fills the stamps of its output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
@@ -126,18 +140,59 @@ pub struct StepRecord {
     pub output: Option<OutputRecord>,
     /// The runbook wants it to be exported.
     pub exported: bool,
+    /// What else it made that has a name in the runbook.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_outputs: Vec<NamedOutput>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// Why it was skipped: the step that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_because: Option<StepId>,
+    /// Why it was skipped without anything being wrong: the step whose condition did not hold, itself or one before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet_condition: Option<StepId>,
     /// How many parts of the input were left out.
     pub skipped_count: u64,
     /// What was left out, and why; bounded, so it may be shorter than `skipped_count`.
     pub skipped: Vec<SkipRecord>,
     /// Warnings and errors that the component logged; bounded.
     pub log: Vec<LogRecord>,
+}
+
+/// The component of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentRecord {
+    /// Its id.
+    pub component: ComponentId,
+    /// Its version.
+    pub version: semver::Version,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+impl fmt::Display for ComponentRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.component, self.version)
+    }
+}
+
+/// An artifact that a step made beside its first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedOutput {
+    /// The artifact.
+    #[serde(flatten)]
+    pub output: OutputRecord,
+    /// The runbook wants it to be exported.
+    pub exported: bool,
+}
+
+impl StepRecord {
+    /// All artifacts with names that it made, each with whether it is exported.
+    pub fn outputs(&self) -> impl Iterator<Item = (&OutputRecord, bool)> {
+        let first = self.output.iter().map(|output| (output, self.exported));
+        first.chain(self.more_outputs.iter().map(|more| (&more.output, more.exported)))
+    }
 }
 
 /// An artifact that a step made.

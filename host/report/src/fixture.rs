@@ -3,7 +3,7 @@
 use crate::Document;
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::record::{
-    LogLevel, LogRecord, OutputRecord, RunRecord, RunbookRecord, SkipRecord, Status, StepRecord,
+    ComponentRecord, LogLevel, LogRecord, OutputRecord, RunRecord, RunbookRecord, SkipRecord, Status, StepRecord,
 };
 use palisade_model::{ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, SchemaRef, Usage};
 use serde_json::{Map, Value, json};
@@ -92,6 +92,7 @@ pub(crate) fn run() -> RunRecord {
         plan_digest: Digest::of(b"plan"),
         started_at: "2026-11-23T21:00:00.000Z".into(),
         ended_at: "2026-11-23T21:00:01.250Z".into(),
+        inputs: vec![],
         steps: vec![
             step("files", "palisade:filesystem", None, 12),
             step("indicators", "palisade:personal_data", Some("files"), 5),
@@ -117,11 +118,10 @@ pub(crate) fn step(id: &str, component: &str, input: Option<&str>, count: u64) -
         name: Some(format!("Step {id}")),
         description: None,
         contact: None,
-        component: component.parse().unwrap(),
-        version: semver::Version::new(0, 1, 0),
-        digest: Digest::of(component.as_bytes()),
+        component: Some(component_of(component)),
         status: Status::Succeeded,
         attempts: 1,
+        iterations: None,
         started_at: Some("2026-11-23T21:00:00.100Z".into()),
         usage: Usage { wall_ms: 400, cpu_ms: 310, memory_peak_bytes: 3 << 20, ..Usage::default() },
         inputs: input.into_iter().map(str::to_owned).collect(),
@@ -133,11 +133,22 @@ pub(crate) fn step(id: &str, component: &str, input: Option<&str>, count: u64) -
             bytes: count * 100,
         }),
         exported: id == "gdpr",
+        more_outputs: vec![],
         failure: None,
         skipped_because: None,
+        unmet_condition: None,
         skipped_count: 0,
         skipped: vec![],
         log: vec![],
+    }
+}
+
+/// A component of that id.
+pub(crate) fn component_of(id: &str) -> ComponentRecord {
+    ComponentRecord {
+        component: id.parse().unwrap(),
+        version: semver::Version::new(0, 1, 0),
+        digest: Digest::of(id.as_bytes()),
     }
 }
 

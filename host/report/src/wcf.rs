@@ -30,8 +30,9 @@ pub fn wcf(run: &RunRecord, documents: &[&dyn Document], out: &mut impl Write) -
     }
     out.write_all(b",\n  \"outputs\": [")?;
     let mut first = true;
-    for step in run.steps.iter().filter(|step| step.exported && step.status == Status::Succeeded) {
-        let Some(output) = &step.output else { continue };
+    let succeeded = run.steps.iter().filter(|step| step.status == Status::Succeeded);
+    let outputs = succeeded.flat_map(|step| step.outputs().map(move |(output, exported)| (step, output, exported)));
+    for (step, output, _) in outputs.filter(|(_, _, exported)| *exported) {
         let document = documents
             .iter()
             .find(|document| document.name() == &output.name)

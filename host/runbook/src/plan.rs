@@ -488,10 +488,17 @@ impl PlannedStep {
         }
     }
 
-    /// Everything that it needs before it starts, in no order that matters; once for each use.
+    /// Everything that it needs before it starts, in no order that matters; once for each use. A loop's condition speaks of
+    /// what the loop itself makes, too, which is not among them.
     pub fn needs(&self) -> impl Iterator<Item = &BindingSource> {
         let values = self.call().into_iter().flat_map(|call| call.values.iter().map(|value| &value.source));
-        let condition = self.when.iter().flat_map(|when| when.names.iter().map(|(_, source)| source));
+        let until = match &self.work {
+            PlannedWork::Loop { until, .. } => Some(until),
+            _ => None,
+        };
+        let own = |source: &&BindingSource| matches!(source, BindingSource::Step { step, .. } if *step == self.id);
+        let condition = self.when.iter().chain(until).flat_map(|condition| &condition.names).map(|(_, source)| source);
+        let condition = condition.filter(move |source| !own(source));
         let runbook = self.child().and_then(|child| match &child.runbook {
             PlannedChildRunbook::Artifact { source } => Some(source),
             PlannedChildRunbook::File { .. } => None,

@@ -3,8 +3,9 @@
 //! Memory, tables and handles belong to one instance and are in `limiter.rs`; of those only the peak is kept here.
 
 use palisade_model::{Failure, LimitKind, Limits, Usage};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What one attempt has used, over all its instances, against the limits in force.
@@ -26,6 +27,17 @@ pub struct AttemptMeter {
     instances: AtomicU64,
     memory_peak_bytes: AtomicU64,
     cpu_us: AtomicU64,
+    counted: Mutex<Counted>,
+}
+
+/// What has been counted of things that can be handed out more than once. Without it an allowance would grow with the
+/// number of instances, or with how often a guest reads the same file.
+#[derive(Debug, Default)]
+struct Counted {
+    /// Of inputs that every instance gets whole, by their number: bytes up to which somebody has read.
+    to_all: BTreeMap<usize, u64>,
+    /// Of files, by device and inode: bytes, no more than the file has.
+    files: HashMap<(u64, u64), u64>,
 }
 
 impl AttemptMeter {
@@ -46,6 +58,7 @@ impl AttemptMeter {
             instances: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
             cpu_us: AtomicU64::new(0),
+            counted: Mutex::default(),
         })
     }
 
@@ -72,7 +85,7 @@ impl AttemptMeter {
             fuel: self.fuel.load(Relaxed),
             memory_peak_bytes: self.memory_peak_bytes.load(Relaxed),
             wall_ms: millis(self.started.elapsed()),
-            cpu_ms: self.cpu_us.load(Relaxed) / 1_000,
+            cpu_ms: millis(self.cpu()),
             instances: self.instances.load(Relaxed),
             input_bytes: self.input_bytes.load(Relaxed),
             output_bytes: self.output_bytes.load(Relaxed),
@@ -82,6 +95,12 @@ impl AttemptMeter {
             file_bytes_read: self.file_bytes_read.load(Relaxed),
             rows: self.rows.load(Relaxed),
         }
+    }
+
+    /// Time on a processor so far, exactly: where many short attempts are added up, milliseconds would come to nothing.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        Duration::from_micros(self.cpu_us.load(Relaxed))
     }
 
     /// The failure of an attempt whose wall time is over. For the engine, which gives up on a guest whose host call
@@ -108,9 +127,27 @@ impl AttemptMeter {
         failure
     }
 
-    /// Notes that the host handed out `bytes` of input: items, file contents, rows. Fuel and output grow with them.
+    /// Notes that the host handed out `bytes` of input that it hands out once: items, rows. Fuel and output grow with
+    /// them.
     pub(crate) fn handed_out(&self, bytes: u64) {
         self.input_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes that an instance has read an input that all instances get up to byte `upto`; counts what none had read.
+    pub(crate) fn handed_out_to_all(&self, input: usize, upto: u64) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = counted.to_all.entry(input).or_default();
+        self.handed_out(upto.saturating_sub(*before));
+        *before = upto.max(*before);
+    }
+
+    /// Notes that `bytes` of a file were handed out that has `size` bytes; counts each of its bytes once at most.
+    pub(crate) fn handed_out_of_file(&self, identity: (u64, u64), size: u64, bytes: u64) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = counted.files.entry(identity).or_default();
+        let now = before.saturating_add(bytes).min(size.max(*before));
+        self.handed_out(now - *before);
+        *before = now;
     }
 
     /// Takes fuel: at least `least`, at most `wanted`.
@@ -250,6 +287,33 @@ mod tests {
         meter.handed_out(1_000);
         meter.spend(Total::OutputBytes, 25).unwrap();
         assert_eq!(limit_of(&meter.spend(Total::OutputBytes, 1).unwrap_err()), LimitKind::OutputBytes);
+    }
+
+    #[test]
+    fn what_all_instances_get_counts_once() {
+        let meter = meter(&[]);
+        for upto in [100, 40, 100, 250, 250] {
+            meter.handed_out_to_all(3, upto);
+        }
+        assert_eq!(meter.usage().input_bytes, 250);
+        meter.handed_out_to_all(4, 50);
+        meter.handed_out(1);
+        assert_eq!(meter.usage().input_bytes, 301);
+    }
+
+    #[test]
+    fn a_file_that_is_read_again_and_again_counts_once() {
+        let meter = meter(&[(LimitKind::Fuel, 100), (LimitKind::FuelPerInputByte, 5)]);
+        for _ in 0..1_000 {
+            meter.handed_out_of_file((1, 7), 10, 4);
+        }
+        meter.handed_out_of_file((1, 8), 10, 4);
+        assert_eq!(meter.usage().input_bytes, 14);
+        assert_eq!(meter.take_fuel(1, 1_000), Ok(170));
+        // It has grown since it was opened first.
+        meter.handed_out_of_file((1, 7), 12, 9);
+        meter.handed_out_of_file((1, 7), 10, 9);
+        assert_eq!(meter.usage().input_bytes, 16);
     }
 
     #[test]

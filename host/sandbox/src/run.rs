@@ -52,10 +52,24 @@ pub struct Job {
 
 /// An artifact, or a part of one, for an input port.
 pub struct Input {
-    /// The port's name.
-    pub port: String,
-    /// The items.
-    pub items: Box<dyn Items>,
+    port: String,
+    items: Box<dyn Items>,
+    of_all: Option<usize>,
+}
+
+impl Input {
+    /// What this instance gets alone: a part of an artifact, or all of it where there is one instance.
+    #[must_use]
+    pub fn of(port: String, items: Box<dyn Items>) -> Self {
+        Self { port, items, of_all: None }
+    }
+
+    /// An artifact that every instance of the attempt gets whole. `number` tells it from others of its kind; what is read
+    /// of it counts once, however many instances read it.
+    #[must_use]
+    pub fn given_to_all(port: String, items: Box<dyn Items>, number: usize) -> Self {
+        Self { port, items, of_all: Some(number) }
+    }
 }
 
 /// What an output document holds beside its items.
@@ -90,8 +104,8 @@ impl Prepared {
         let config = job.config.clone();
         self.call(job, async |guest, store| {
             let mut readers = Vec::with_capacity(inputs.len());
-            for Input { port, items } in inputs {
-                let items = store.data_mut().push(Reader { items })?;
+            for Input { port, items, of_all } in inputs {
+                let items = store.data_mut().push(Reader { items, of_all, read: 0 })?;
                 readers.push(step::Input { port, items });
             }
             guest.palisade_plugin_step().call_run(store, &readers, &config).await

@@ -33,11 +33,12 @@ pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::R
     })
 }
 
-/// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, and the hello plugin
-/// into `target/hello`.
+/// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, the hello plugin into
+/// `target/hello`, and the stepper, over which loops and maps are tried out, into `target/stepper`.
 pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
     build(project, toolchain, "hostile", "plugins/hostile")?;
-    build(project, toolchain, "hello", "plugins/hello")
+    build(project, toolchain, "hello", "plugins/hello")?;
+    build(project, toolchain, "stepper", "plugins/stepper")
 }
 
 /// Builds all guests at or below a folder with one cargo command.

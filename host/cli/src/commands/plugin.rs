@@ -3,7 +3,6 @@
 mod build;
 mod case;
 mod expectation;
-mod given;
 mod headroom;
 mod new;
 mod project;

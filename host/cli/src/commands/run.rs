@@ -5,6 +5,7 @@ use crate::args::{EvidenceArg, Format, RunArgs};
 use crate::documents::{ReportDocument, open_all};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::inputs;
 use crate::output::{Folder, Taken, Target, Written};
 use crate::planning::{self, PlanningArgs};
 use crate::render::{console, progress::Progress};
@@ -58,12 +59,14 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     check_lock(context, &plan)?;
     let outputs = Outputs::probe(args, export, &plan)?;
     let engine = workspace.engine(args.threads)?;
+    let folder = &context.settings.working_dir;
+    let given = inputs::read(&plan, &args.input, folder, &workspace.schemas, engine.catalogue(), engine.store())?;
     let request = RunRequest {
         plan: &plan,
         runbook: source.text().as_bytes(),
         rulesets: &reading.found.rulesets,
         schemas: &workspace.schemas,
-        folder: &context.settings.working_dir,
+        folder,
         allowed: args.allow.clone(),
     };
     let cancel = Cancel::new();
@@ -71,10 +74,11 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let progress = Progress::new(context.settings.bars);
     // Whoever asked for a document alone still sees what goes on, on standard error.
     let observer: &dyn Observer = if args.quiet { &Silent } else { &progress };
-    let mut ran = engine.run(&request, observer, &cancel).map_err(|error| not_driven(&error))?;
+    let mut ran = engine.run(&request, given, observer, &cancel).map_err(|error| not_driven(&error))?;
     let warnings =
         reading.told.iter().map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message));
-    ran.record.warnings = warnings.chain(engine.take_warnings()).collect();
+    let of_the_run = std::mem::take(&mut ran.record.warnings);
+    ran.record.warnings = warnings.chain(of_the_run).chain(engine.take_warnings()).collect();
     let documents = open_all(engine.store(), &workspace.schemas, &ran.exports)?;
     let told = tell(context, args, &ran, &documents, &outputs)?;
     Ok(exit_code(args, &ran.record, &documents).worse(told))

@@ -2,7 +2,7 @@
 
 use super::console;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use palisade_engine::{Observed, Observer};
+use palisade_engine::{Observed, Observer, SkipCause};
 use palisade_model::unit::{Bytes, Count, Millis};
 use palisade_model::{FailureKind, StepId, Usage, neutral};
 use std::collections::BTreeMap;
@@ -59,17 +59,31 @@ impl Observer for Progress {
                     bars.advance(step, usage, *items, *said);
                 }
             }
-            Observed::StepSucceeded { step, items, skipped, usage } => {
+            Observed::StepSucceeded { step, iteration, items, skipped, usage } => {
+                let iteration = if *iteration > 0 { format!("iteration {iteration}: ") } else { String::new() };
                 let skipped = if *skipped > 0 { format!(", {} skipped", Count(*skipped)) } else { String::new() };
-                self.end(step, &format!("{step}: {} items{skipped}, {}", Count(*items), figures(usage)));
+                self.end(step, &format!("{step}: {iteration}{} items{skipped}, {}", Count(*items), figures(usage)));
             }
             Observed::StepFailed { step, failure } if failure.kind == FailureKind::Cancelled => {
                 self.end(step, &format!("{step}: cancelled"));
             }
             Observed::StepFailed { step, failure } => {
-                self.end(step, &format!("{step}: failed: {}", neutral::line(&failure.message, 500)));
+                let at = failure.at.as_ref().map_or_else(String::new, |(port, item)| {
+                    format!(" (item {item} of `{}`)", neutral::line(port, 64))
+                });
+                self.end(step, &format!("{step}: failed: {}{at}", neutral::line(&failure.message, 500)));
             }
-            Observed::StepSkipped { step, because } => self.line(&format!("{step}: skipped, since `{because}` failed")),
+            Observed::StepSkipped { step, because } => match because {
+                SkipCause::Failed { step: by } => self.line(&format!("{step}: skipped, since `{by}` failed")),
+                SkipCause::Condition { step: by } if by == *step => {
+                    self.line(&format!("{step}: skipped, since its condition does not hold"));
+                }
+                SkipCause::Condition { step: by } => {
+                    self.line(&format!("{step}: skipped, since `{by}` was not wanted"));
+                }
+                // Whoever ends a run knows that what was to come will not.
+                SkipCause::Cancelled => {}
+            },
         }
     }
 }

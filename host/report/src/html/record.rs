@@ -6,7 +6,7 @@ use super::page::{counted, status, time};
 use super::trust::is_first_party;
 use crate::allow::option;
 use crate::skips::Skips;
-use palisade_model::record::{LogLevel, RunRecord, StepRecord};
+use palisade_model::record::{LogLevel, OutputRecord, RunRecord, StepRecord};
 use palisade_model::unit::{Bytes, Count, Millis};
 use palisade_model::{Failure, FailureKind};
 use std::io::{self, Write};
@@ -31,11 +31,10 @@ pub(super) fn failures(run: &RunRecord, evidence: Evidence, out: &mut impl Write
     for (step, failure) in run.steps.iter().filter_map(|step| Some((step, step.failure.as_ref()?))) {
         write!(
             out,
-            "<article class=\"failure\">\n<h3>{} {}</h3>\n<p class=\"about\"><code>{} {}</code></p>\n<p>{}</p>\n",
+            "<article class=\"failure\">\n<h3>{} {}</h3>\n<p class=\"about\"><code>{}</code></p>\n<p>{}</p>\n",
             name(step.id.as_str()),
             status(step.status),
-            step.component,
-            step.version,
+            component(step),
             words(step, failure, evidence),
         )?;
         if let Some((port, item)) = &failure.at {
@@ -59,7 +58,13 @@ pub(super) fn failures(run: &RunRecord, evidence: Evidence, out: &mut impl Write
 /// messages can't, those of Palisade's components don't on purpose, and what a trap says is never on purpose.
 fn words(step: &StepRecord, failure: &Failure, evidence: Evidence) -> String {
     let hidden = match failure.kind {
-        FailureKind::Limit { .. } | FailureKind::Denied { .. } | FailureKind::Cancelled | FailureKind::Host => None,
+        FailureKind::Limit { .. }
+        | FailureKind::Bound { .. }
+        | FailureKind::Denied { .. }
+        | FailureKind::Cancelled
+        | FailureKind::Host => None,
+        // What an evaluation says may quote the documents that it looked at.
+        FailureKind::Condition => Some("Its condition has no answer over the documents that it names."),
         FailureKind::Schema { .. } => Some("What it emitted does not fit its schema."),
         FailureKind::Trap { .. } => Some(HIDDEN_MESSAGE),
         FailureKind::BadConfig | FailureKind::BadInput | FailureKind::Unavailable | FailureKind::Failed => {
@@ -157,12 +162,16 @@ pub(super) fn steps(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
         let title = step.name.as_ref().filter(|title| title.as_str() != step.id.as_str());
         let title = title.map_or_else(String::new, |title| format!("<br><small>{}</small>", name(title)));
         let items = step.output.as_ref().map_or_else(|| "–".to_owned(), |output| Count(output.count).to_string());
+        let why = match &step.unmet_condition {
+            Some(by) if *by == step.id => "<br><small>its condition does not hold</small>".to_owned(),
+            Some(by) => format!("<br><small>{} was not wanted</small>", name(by.as_str())),
+            None => String::new(),
+        };
         write!(
             out,
-            "<tr><th scope=\"row\">{}{title}</th><td><code>{} {}</code></td><td>{}</td><td class=\"n\">{items}</td>",
+            "<tr><th scope=\"row\">{}{title}</th><td><code>{}</code></td><td>{}{why}</td><td class=\"n\">{items}</td>",
             name(step.id.as_str()),
-            id(&step.component.to_string()),
-            step.version,
+            component(step),
             status(step.status),
         )?;
         usage(&step.usage, step.attempts > 0, out)?;
@@ -176,6 +185,11 @@ pub(super) fn steps(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "<p>Calls to models cost {:.4} USD.</p>", run.cost_usd)?;
     }
     out.write_all(b"</section>\n")
+}
+
+/// The component of a step with its version; a dash where there is none.
+fn component(step: &StepRecord) -> String {
+    step.component.as_ref().map_or_else(|| "–".to_owned(), |ran| id(&ran.to_string()))
 }
 
 fn usage(usage: &palisade_model::Usage, ran: bool, out: &mut impl Write) -> io::Result<()> {
@@ -301,27 +315,41 @@ pub(super) fn digests(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
         ("Artifact's digest", false),
     ];
     open_table("digests", "Digests of components and artifacts", &columns, out)?;
+    for input in &run.inputs {
+        let about = if input.is_default { "input, by default" } else { "input" };
+        write!(out, "<tr><th scope=\"row\"><i>{about}</i></th><td>–</td><td>–</td>")?;
+        artifact_cells(Some(&input.artifact), out)?;
+    }
     for step in &run.steps {
         let inputs: Vec<_> = step.inputs.iter().map(|input| id(input)).collect();
+        let digest = step.component.as_ref().map_or_else(|| "–".to_owned(), |ran| ran.digest.to_string());
         write!(
             out,
-            "<tr><th scope=\"row\">{}</th><td><code class=\"digest\">{}</code></td><td>{}</td>",
+            "<tr><th scope=\"row\">{}</th><td><code class=\"digest\">{digest}</code></td><td>{}</td>",
             name(step.id.as_str()),
-            step.digest,
             inputs.join(", ")
         )?;
-        match &step.output {
-            None => out.write_all(b"<td>\xe2\x80\x93</td><td>\xe2\x80\x93</td>")?,
-            Some(output) => write!(
-                out,
-                "<td>{} <small><code>{}</code></small></td><td><code class=\"digest\">{}</code></td>",
-                name(output.name.as_str()),
-                id(&output.schema.to_string()),
-                output.digest
-            )?,
+        artifact_cells(step.output.as_ref(), out)?;
+        for more in &step.more_outputs {
+            write!(out, "<tr><th scope=\"row\">{}</th><td></td><td></td>", name(step.id.as_str()))?;
+            artifact_cells(Some(&more.output), out)?;
         }
-        out.write_all(b"</tr>\n")?;
     }
     close_table(out)?;
     out.write_all(b"<p class=\"about\">All digests are SHA-256.</p>\n</section>\n")
+}
+
+/// The last two cells of a row, for an artifact, and the row's end.
+fn artifact_cells(artifact: Option<&OutputRecord>, out: &mut impl Write) -> io::Result<()> {
+    match artifact {
+        None => out.write_all(b"<td>\xe2\x80\x93</td><td>\xe2\x80\x93</td>")?,
+        Some(output) => write!(
+            out,
+            "<td>{} <small><code>{}</code></small></td><td><code class=\"digest\">{}</code></td>",
+            name(output.name.as_str()),
+            id(&output.schema.to_string()),
+            output.digest
+        )?,
+    }
+    out.write_all(b"</tr>\n")
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::fixture::{Made, failed_run, finding, run, said, step, wcf_answers};
+use crate::fixture::{Made, component_of, failed_run, finding, run, said, step, wcf_answers};
+use palisade_model::record::{InputRecord, NamedOutput, OutputRecord};
 use palisade_model::{Digest, FailureKind};
 use serde_json::{Value, json};
 
@@ -164,7 +165,7 @@ fn a_masked_page_believes_only_the_words_of_rulesets() {
     let document = || [Made::new("gdpr", "gdpr_personal_data/1.0.0", item())];
     let mut run = run();
     assert!(page(&run, &document(), Evidence::Masked).contains("<mark>jane@doe.org</mark>"));
-    run.steps[1].component = "acme:personal_data".parse().unwrap();
+    run.steps[1].component = Some(component_of("acme:personal_data"));
     let masked = page(&run, &document(), Evidence::Masked);
     assert!(!masked.contains("jane") && masked.contains("1 piece of evidence masked as a whole."), "{masked}");
     assert!(page(&run, &document(), Evidence::Full).contains("<mark>jane@doe.org</mark>"));
@@ -173,7 +174,7 @@ fn a_masked_page_believes_only_the_words_of_rulesets() {
 #[test]
 fn a_masked_page_has_no_message_that_a_component_may_have_filled_with_data() {
     let mut run = failed_run();
-    run.steps[0].component = "acme:files".parse().unwrap();
+    run.steps[0].component = Some(component_of("acme:files"));
     run.steps[0].log[0].message = "secret in a log".into();
     run.steps[0].skipped[1].reason = "secret in a reason".into();
     for (component, kind, shown) in [
@@ -183,7 +184,7 @@ fn a_masked_page_has_no_message_that_a_component_may_have_filled_with_data() {
         ("acme:x", FailureKind::Host, true),
         ("acme:x", schema("/secret in a path"), false),
     ] {
-        run.steps[1].component = component.parse().unwrap();
+        run.steps[1].component = Some(component_of(component));
         run.steps[1].failure = Some(said(kind, "secret in a message"));
         let masked = page(&run, &[], Evidence::Masked);
         assert_eq!(masked.contains("secret in a message"), shown, "{component}");
@@ -193,6 +194,28 @@ fn a_masked_page_has_no_message_that_a_component_may_have_filled_with_data() {
         for secret in ["message", "log", "reason"] {
             assert!(full.contains(&format!("secret in a {secret}")), "{secret}");
         }
+    }
+}
+
+#[test]
+fn a_page_tells_inputs_second_names_and_what_was_not_wanted() {
+    let mut run = run();
+    let input = OutputRecord { name: "policy".parse().unwrap(), ..run.steps[0].output.clone().unwrap() };
+    run.inputs = vec![InputRecord { artifact: input.clone(), is_default: true }];
+    run.steps[0].component = None;
+    run.steps[1].more_outputs = vec![NamedOutput { output: input, exported: true }];
+    run.steps[1].unmet_condition = Some("indicators".parse().unwrap());
+    run.steps[2].unmet_condition = Some("indicators".parse().unwrap());
+    let page = page(&run, &[], Evidence::Masked);
+    elements(&page);
+    for expected in [
+        "<i>input, by default</i></th><td>–</td><td>–</td><td>policy <small>",
+        "<th scope=\"row\">indicators</th><td></td><td></td><td>policy <small>",
+        "<th scope=\"row\">files<br><small>Step files</small></th><td><code>–</code></td>",
+        "<br><small>its condition does not hold</small>",
+        "<br><small>indicators was not wanted</small>",
+    ] {
+        assert!(page.contains(expected), "no `{expected}` in {page}");
     }
 }
 

@@ -6,7 +6,7 @@ use palisade_model::record::{RunRecord, StepRecord};
 
 /// Says whether a step's messages are written by Palisade's own people, who don't put data into them.
 pub(super) fn is_first_party(step: &StepRecord) -> bool {
-    step.component.namespace() == ComponentId::FIRST_PARTY
+    step.component.as_ref().is_some_and(|ran| ran.component.namespace() == ComponentId::FIRST_PARTY)
 }
 
 /// Says whether the patterns and rules that an artifact names come from rulesets alone: its schema is known, a
@@ -32,7 +32,7 @@ fn holds(run: &RunRecord, artifact: &str, depth: usize) -> bool {
 
 fn maker<'a>(run: &'a RunRecord, artifact: &str) -> Option<(&'a StepRecord, Option<&'static Vocabulary>)> {
     run.steps.iter().find_map(|step| {
-        let output = step.output.as_ref().filter(|output| output.name.as_str() == artifact)?;
+        let (output, _) = step.outputs().find(|(output, _)| output.name.as_str() == artifact)?;
         Some((step, Vocabulary::of(output.schema.name())))
     })
 }
@@ -40,7 +40,7 @@ fn maker<'a>(run: &'a RunRecord, artifact: &str) -> Option<(&'a StepRecord, Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{run, step};
+    use crate::fixture::{component_of, run, step};
 
     #[test]
     fn first_party_findings_over_any_text_name_rules_only() {
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn what_repeats_foreign_words_is_not_believed() {
         let mut foreign = run();
-        foreign.steps[1].component = "acme:personal_data".parse().unwrap();
+        foreign.steps[1].component = Some(component_of("acme:personal_data"));
         assert!(!names_rules_only(&foreign, "indicators") && !names_rules_only(&foreign, "gdpr"));
 
         let mut given = run();

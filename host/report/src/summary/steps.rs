@@ -1,7 +1,7 @@
 //! The steps: why those that failed did, and what all of them took.
 
 use super::pen::{Ink, TextStyle, fit, left, right, width, wrap};
-use super::{heading, sign};
+use super::{counted, heading, sign};
 use crate::allow::option;
 use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::unit::{Bytes, Count, Millis};
@@ -33,7 +33,7 @@ fn failure(run: &RunRecord, step: &StepRecord, style: TextStyle, out: &mut impl 
     let Some(failure) = &step.failure else { return Ok(()) };
     let columns = style.columns();
     let (sign, ink) = sign(step.status);
-    let component = format!("{} {}", step.component, step.version);
+    let component = step.component.as_ref().map_or_else(String::new, ToString::to_string);
     writeln!(
         out,
         "  {} {}  {}",
@@ -103,10 +103,19 @@ pub(super) fn table(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> 
     for ((step, name), cells) in run.steps.iter().zip(&names).zip(&rows) {
         let (sign, ink) = sign(step.status);
         let note = match step.status {
-            Status::Succeeded if step.attempts > 1 => format!("  {} attempts", step.attempts),
-            Status::Succeeded => String::new(),
+            Status::Succeeded => match step.iterations {
+                Some(iterations) => format!("  {}", counted(iterations.into(), "iteration")),
+                None if step.attempts > 1 => format!("  {} attempts", step.attempts),
+                None => String::new(),
+            },
+            Status::Skipped => match &step.unmet_condition {
+                Some(by) if *by == step.id => "  skipped: its condition does not hold".to_owned(),
+                Some(by) => format!("  skipped: `{by}` was not wanted"),
+                None => "  skipped".to_owned(),
+            },
             status => format!("  {status}"),
         };
+        let note = fit(&note, style.columns().saturating_sub(4 + columns + numbers(shown)));
         writeln!(out, "  {} {}{}{}", style.ink(ink, sign), left(name, columns), line(cells), style.ink(ink, &note))?;
     }
     Ok(())

@@ -93,6 +93,26 @@ fn a_step_that_was_cancelled_with_its_run_did_not_fail() {
 }
 
 #[test]
+fn what_was_not_wanted_says_why_and_loops_say_how_often() {
+    let mut run = run();
+    run.steps[0].iterations = Some(3);
+    run.steps[0].attempts = 3;
+    for step in &mut run.steps[1..] {
+        (step.status, step.attempts, step.output) = (Status::Skipped, 0, None);
+        step.unmet_condition = Some("indicators".parse().unwrap());
+    }
+    let text = text(&run, &[], TextStyle::default());
+    let expected = "\
+Steps
+    step        items     CPU  memory    wall
+  ✓ files          12  310 ms   3 MiB  400 ms  3 iterations
+  – indicators      –       –       –       –  skipped: its condition does no…
+  – gdpr            –       –       –       –  skipped: `indicators` was not …
+";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
 fn what_failed_comes_first_and_what_was_left_out_is_said() {
     let expected = "\
 Customer data check

@@ -17,6 +17,10 @@ const MAX_BATCH_BYTES: usize = 4 << 20;
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Reader {
     pub(crate) items: Box<dyn Items>,
+    /// The number of an input that every instance gets.
+    pub(crate) of_all: Option<usize>,
+    /// Bytes that were handed out.
+    pub(crate) read: u64,
 }
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -45,7 +49,17 @@ impl artifacts::HostReader for Host {
             0 => DEFAULT_BATCH_BYTES,
             bytes => bytes.min(MAX_BATCH_BYTES),
         };
-        let batch = match self.table.get_mut(&reader)?.items.next(wanted) {
+        let reader = self.table.get_mut(&reader)?;
+        let next = reader.items.next(wanted);
+        if let Ok(Some(batch)) = &next {
+            let bytes = batch.items.len() as u64;
+            reader.read = reader.read.saturating_add(bytes);
+            match reader.of_all {
+                Some(input) => self.meter.handed_out_to_all(input, reader.read),
+                None => self.meter.handed_out(bytes),
+            }
+        }
+        let batch = match next {
             Ok(Some(batch)) => batch,
             Ok(None) => {
                 self.charge(Work::Small, 0);
@@ -54,7 +68,6 @@ impl artifacts::HostReader for Host {
             Err(error) => return Ok(Err(self.port_error(error))),
         };
         self.charge(Work::Batch, batch.items.len());
-        self.meter.handed_out(batch.items.len() as u64);
         Ok(Ok(Some(artifacts::Batch { first: batch.first, items: batch.items })))
     }
 

@@ -244,20 +244,24 @@ impl types::HostDescriptor for Host {
         let descriptor = self.table.get(&fd)?;
         let file = Arc::clone(descriptor.file()?);
         // No larger a buffer than what is left of the file: guests ask for much more than small files have.
-        let left = descriptor.found().size.saturating_sub(offset).max(LEAST_READ);
+        let (identity, size) = (descriptor.found().identity, descriptor.found().size);
+        let left = size.saturating_sub(offset).max(LEAST_READ);
         let wanted = usize::try_from(length.min(left)).unwrap_or(MAX_READ).min(MAX_READ);
         self.charge(Work::ReadFile, wanted);
         let bytes = read_at(&file, offset, wanted)?;
         self.spend(Total::FileBytesRead, bytes.len() as u64).map_err(|_limit| ErrorCode::Quota)?;
-        self.meter.handed_out(bytes.len() as u64);
+        self.meter.handed_out_of_file(identity, size, bytes.len() as u64);
         let at_end = bytes.is_empty() && length > 0;
         Ok((bytes, at_end))
     }
 
     fn read_via_stream(&mut self, fd: Resource<Descriptor>, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
         self.charge(Work::Small, 0);
-        let file = Arc::clone(self.table.get(&fd)?.file()?);
-        let stream: DynInputStream = Box::new(FileStream { file, offset, meter: Arc::clone(&self.meter) });
+        let descriptor = self.table.get(&fd)?;
+        let file = Arc::clone(descriptor.file()?);
+        let (identity, size) = (descriptor.found().identity, descriptor.found().size);
+        let meter = Arc::clone(&self.meter);
+        let stream: DynInputStream = Box::new(FileStream { file, offset, identity, size, meter });
         Ok(self.push(stream)?)
     }
 

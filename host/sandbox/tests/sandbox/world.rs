@@ -63,7 +63,7 @@ impl Attempt {
 
     pub(crate) fn input(&self) -> Input {
         let items = Box::new(Lines { bytes: self.input.clone(), at: 0, first: 0 });
-        Input { port: "documents".into(), items }
+        Input::of("documents".into(), items)
     }
 
     pub(crate) fn run(&self, prepared: &Prepared) -> Result<Vec<u8>, Failure> {

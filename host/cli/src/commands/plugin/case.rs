@@ -1,7 +1,7 @@
 //! The case folders of a plugin: what they hold, read strictly, so that a misspelt name is no silent pass.
 
-use super::given::{self, Given};
 use crate::failure::CliError;
+use crate::given::{self, Given};
 use palisade_model::{LimitKind, neutral};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

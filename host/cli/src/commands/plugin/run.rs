@@ -1,7 +1,6 @@
 //! `palisade plugin run`: one attempt over files that a person gives.
 
 use super::expectation::kind;
-use super::given::{self, Given};
 use super::headroom;
 use super::project::Project;
 use super::workbench::{Trial, Workbench};
@@ -9,6 +8,7 @@ use crate::args::{Format, PluginAt};
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::given::{self, Given};
 use crate::interrupt;
 use crate::render::console;
 use palisade_engine::{Cancel, Ended, Made};

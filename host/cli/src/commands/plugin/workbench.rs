@@ -2,11 +2,11 @@
 //!
 //! What a runbook's planner does for a step is done here for one attempt: defaults, rulesets, limits, authority.
 
-use super::given::Given;
 use super::project::Built;
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::given::Given;
 use crate::render::diagnostics;
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
@@ -138,6 +138,7 @@ impl<'a> Workbench<'a> {
             seed: 0,
             idempotency_key: "palisade plugin".to_owned(),
             inputs,
+            each: None,
         };
         Ok(self.engine.attempt(&attempt, cancel))
     }

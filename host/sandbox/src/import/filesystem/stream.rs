@@ -1,5 +1,6 @@
 //! A file as a `wasi:io` stream, as the standard libraries of other languages read it.
 
+use super::containment::Identity;
 use crate::meter::{AttemptMeter, Total};
 use crate::state::Ended;
 use rustix::buffer::spare_capacity;
@@ -31,6 +32,9 @@ pub(super) fn read_at(file: &OwnedFd, offset: u64, length: usize) -> Result<Vec<
 pub(super) struct FileStream {
     pub(super) file: Arc<OwnedFd>,
     pub(super) offset: u64,
+    /// Which file it is, and how long it was when it was found.
+    pub(super) identity: Identity,
+    pub(super) size: u64,
     pub(super) meter: Arc<AttemptMeter>,
 }
 
@@ -49,7 +53,7 @@ impl InputStream for FileStream {
         self.meter
             .spend(Total::FileBytesRead, length)
             .map_err(|failure| StreamError::Trap(Ended(Box::new(failure)).into()))?;
-        self.meter.handed_out(length);
+        self.meter.handed_out_of_file(self.identity, self.size, length);
         self.offset = self.offset.saturating_add(length);
         Ok(bytes.into())
     }

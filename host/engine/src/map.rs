@@ -1,0 +1,397 @@
+//! A map: each item of one input in an instance of its own, with limits of its own, on a small pool of threads.
+//!
+//! What the instances leave is joined in the order of the items, so that the result does not depend on how many run at
+//! once. What is held does not grow with the number of items: who is far ahead of the slowest waits for it.
+
+use crate::attempt::{
+    Attempt, AttemptInput, Each, Ended, GRACE, Instance, LOOK_EVERY, Progress, Running, Surroundings, denied_if_so,
+    host_failure, is_wired, job, rulesets, spawn, spools,
+};
+use crate::part::{Left, SharedLeft};
+use palisade_model::{Failure, FailureKind, Usage};
+use palisade_sandbox::ports::{Batch, Items, ItemsInfo, PortError};
+use palisade_sandbox::{AttemptMeter, Input};
+use palisade_store::{ItemsReader, Store};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most bytes of the partial states of all items together, which `finish` gets at once.
+const MAX_PARTIALS_BYTES: usize = 64 << 20;
+/// How many items, for each thread, a thread may be ahead of the slowest: what is done and not joined yet is held.
+const AHEAD: u64 = 8;
+/// Bytes of items that are read at once.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Runs an attempt once for each item.
+pub(crate) fn run(attempt: &Attempt, each: Each, around: &Surroundings<'_>) -> Ended {
+    let started = Instant::now();
+    let mapped = match mapped(attempt, each) {
+        Ok(mapped) => mapped,
+        Err(failure) => return Ended::before_start(failure),
+    };
+    let merged = match spools(attempt, around.store, 0) {
+        Ok(outputs) => Left { outputs, ..Left::default() },
+        Err(failure) => return Ended::before_start(failure),
+    };
+    let items = mapped.items.lines();
+    let most = usize::try_from(each.max_concurrency).unwrap_or(usize::MAX).min(around.threads);
+    let workers = most.min(usize::try_from(items).unwrap_or(usize::MAX)).max(1);
+    let permit = around.permits.take(workers);
+    (around.progress)(Progress::Started { parts: workers });
+    let pool = Arc::new(Pool::new(attempt, mapped, merged, workers, around));
+    let partials = pool.work_off(around, items);
+    drop(permit);
+    let (left, used) = pool.close();
+    // What finishes them has limits of its own, as each item had.
+    let running = Running::new(attempt, around);
+    let instance = Instance { inputs: Vec::new(), left };
+    let finished = partials.and_then(|partials| running.finish(partials, 1));
+    let mut ended = running.settle(std::slice::from_ref(&instance), finished);
+    ended.usage.join(&used);
+    ended.usage.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    ended
+}
+
+/// The input whose items are taken one by one, if they are not too many.
+fn mapped(attempt: &Attempt, each: Each) -> Result<&AttemptInput, Failure> {
+    let mapped = attempt.inputs.iter().find(|input| is_wired(&attempt.manifest, &input.port));
+    let mapped = mapped.ok_or_else(|| Failure::new(FailureKind::Host, "the map has no input to go over"))?;
+    let (most, found) = (each.max_items, mapped.items.lines());
+    if found > most {
+        let key = "max_items".to_owned();
+        let message = format!("its input has {found} items, and the map goes over {most} at most: nothing was run");
+        return Err(Failure::new(FailureKind::Bound { key, most, found }, message)
+            .with_help("raise `max_items` of the step, or give it less"));
+    }
+    Ok(mapped)
+}
+
+/// What the threads of a map share.
+struct Pool {
+    attempt: Attempt,
+    store: Store,
+    cancelled: Arc<AtomicBool>,
+    /// The port whose items are taken one by one, and what is told of them.
+    port: String,
+    schema: Arc<str>,
+    metadata: Arc<str>,
+    ahead: u64,
+    state: Mutex<State>,
+    /// Somebody may go on who was too far ahead.
+    joined: Condvar,
+    /// A thread has ended.
+    over: Condvar,
+}
+
+struct State {
+    feed: Feed,
+    /// Items that were joined: the number of the next one to be.
+    next: u64,
+    /// Items that are done before one that stands before them.
+    waiting: BTreeMap<u64, (Left, Vec<u8>)>,
+    merged: Left,
+    partials: Vec<Vec<u8>>,
+    partial_bytes: usize,
+    used: Usage,
+    cpu: Duration,
+    /// The first item that failed, and why.
+    failed: Option<(u64, Failure)>,
+    /// What each thread works on.
+    running: Vec<Option<(u64, Arc<AttemptMeter>)>>,
+    workers: usize,
+}
+
+impl Pool {
+    fn new(attempt: &Attempt, mapped: &AttemptInput, merged: Left, workers: usize, around: &Surroundings<'_>) -> Self {
+        Self {
+            store: around.store.clone(),
+            cancelled: around.cancel.flag(),
+            port: mapped.port.clone(),
+            schema: mapped.schema.as_str().into(),
+            metadata: mapped.metadata.to_string().into(),
+            ahead: AHEAD.saturating_mul(workers as u64),
+            state: Mutex::new(State {
+                feed: Feed::new(mapped.items.items()),
+                next: 0,
+                waiting: BTreeMap::new(),
+                merged,
+                partials: Vec::new(),
+                partial_bytes: 0,
+                used: Usage::default(),
+                cpu: Duration::ZERO,
+                failed: None,
+                running: vec![None; workers],
+                workers: 0,
+            }),
+            joined: Condvar::new(),
+            over: Condvar::new(),
+            attempt: attempt.clone(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic of a thread leaves an item that is never joined, which is told as a failure.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the threads and waits for them; gives the partial states in the order of the items.
+    fn work_off(self: &Arc<Self>, around: &Surroundings<'_>, items: u64) -> Result<Vec<Vec<u8>>, Failure> {
+        let workers = self.lock().running.len();
+        for slot in 0..workers {
+            let pool = Arc::clone(self);
+            self.lock().workers += 1;
+            let spawned = spawn(&self.attempt.manifest, move || {
+                let _leaving = Leaving(&pool);
+                pool.work(slot);
+            });
+            if let Err(failure) = spawned {
+                let mut state = self.lock();
+                state.workers -= 1;
+                state.fail(0, failure);
+            }
+        }
+        self.wait(around, items);
+        let mut state = self.lock();
+        // It stays noted, so that nobody begins another item.
+        match state.failed.clone() {
+            Some((_, failure)) => Err(failure),
+            None if state.next == items => Ok(std::mem::take(&mut state.partials)),
+            None => Err(Failure::new(FailureKind::Host, "an item of the map vanished")),
+        }
+    }
+
+    /// Waits for the threads. A guest that does not come back in time is given up, and its thread with it.
+    fn wait(&self, around: &Surroundings<'_>, items: u64) {
+        let mut cancelled_since = None;
+        let mut state = self.lock();
+        while state.workers > 0 {
+            let (back, timeout) = self.over.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
+            state = back;
+            if !timeout.timed_out() {
+                continue;
+            }
+            let now = Instant::now();
+            let stuck = state.running.iter().flatten().find(|(_, meter)| now > meter.deadline() + GRACE).cloned();
+            if let Some((number, meter)) = stuck {
+                state.fail(number, at(&self.port, number, meter.wall_reached()));
+                return;
+            }
+            if around.cancel.is_cancelled() && now > *cancelled_since.get_or_insert(now) + GRACE {
+                state.fail(0, Failure::new(FailureKind::Cancelled, "the run was cancelled"));
+                return;
+            }
+            let usage = state.usage();
+            let done = state.next;
+            drop(state);
+            (around.progress)(Progress::Going { usage, items: done, said: Some((done, Some(items))) });
+            state = self.lock();
+        }
+    }
+
+    /// Takes out what was joined, and what all items used.
+    fn close(&self) -> (SharedLeft, Usage) {
+        let mut state = self.lock();
+        // Whoever comes back after it was given up finds nothing to do.
+        state.feed.end();
+        state.next = u64::MAX;
+        self.joined.notify_all();
+        let used = state.usage();
+        (SharedLeft::of(std::mem::take(&mut state.merged)), used)
+    }
+
+    /// Works off items until there are none.
+    fn work(&self, slot: usize) {
+        while let Some((number, line)) = self.take() {
+            let meter = AttemptMeter::new(self.attempt.limits.clone());
+            if let Some(place) = self.lock().running.get_mut(slot) {
+                *place = Some((number, Arc::clone(&meter)));
+            }
+            let left = spools(&self.attempt, &self.store, 1).map(SharedLeft::new);
+            let result = left.clone().and_then(|left| self.run(number, line, &meter, &left));
+            let left = left.map(|left| left.take()).unwrap_or_default();
+            self.done(slot, number, &meter, left, result);
+        }
+    }
+
+    fn run(
+        &self,
+        number: u64,
+        line: Vec<u8>,
+        meter: &Arc<AttemptMeter>,
+        left: &SharedLeft,
+    ) -> Result<Vec<u8>, Failure> {
+        let key = format!("{}/{number}", self.attempt.idempotency_key);
+        let job = job(&self.attempt, meter, left, &self.cancelled, key);
+        let (schema, metadata, bytes) = (Arc::clone(&self.schema), Arc::clone(&self.metadata), line.len() as u64);
+        let item = OneItem { schema, metadata, number, bytes, line: Some(line) };
+        let mut inputs = vec![Input::of(self.port.clone(), Box::new(item))];
+        inputs.extend(rulesets(&self.attempt));
+        self.attempt.prepared.run(job, inputs)
+    }
+
+    /// The next item, once it is not too far ahead; none if there is no more to do.
+    fn take(&self) -> Option<(u64, Vec<u8>)> {
+        let mut state = self.lock();
+        loop {
+            if state.failed.is_some() {
+                return None;
+            }
+            let number = state.feed.number;
+            if self.cancelled.load(Ordering::Relaxed) {
+                state.fail(number, Failure::new(FailureKind::Cancelled, "the run was cancelled"));
+                return None;
+            }
+            if number < state.next.saturating_add(self.ahead) {
+                return match state.feed.next() {
+                    Ok(item) => item,
+                    Err(failure) => {
+                        state.fail(number, failure);
+                        None
+                    }
+                };
+            }
+            state = self.joined.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes what an instance left, and joins what is next.
+    fn done(&self, slot: usize, number: u64, meter: &AttemptMeter, mut left: Left, result: Result<Vec<u8>, Failure>) {
+        let mut state = self.lock();
+        if let Some(place) = state.running.get_mut(slot) {
+            *place = None;
+        }
+        state.used.join(&meter.usage());
+        state.cpu += meter.cpu();
+        match result {
+            Ok(partial) => drop(state.waiting.insert(number, (left, partial))),
+            Err(failure) => {
+                let failure = left.violation.take().unwrap_or(failure);
+                let failure = denied_if_so(failure, left.denied.take());
+                state.fail(number, at(&self.port, number, failure));
+            }
+        }
+        state.join(&self.port);
+        drop(state);
+        self.joined.notify_all();
+    }
+}
+
+impl State {
+    /// What all items used so far.
+    fn usage(&self) -> Usage {
+        let (mut usage, mut cpu) = (self.used, self.cpu);
+        for (_, meter) in self.running.iter().flatten() {
+            usage.join(&meter.usage());
+            cpu += meter.cpu();
+        }
+        // Most items take less than a millisecond, of which nothing would be left in their sum.
+        usage.cpu_ms = u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX);
+        usage
+    }
+
+    /// Notes a failure. That of the first item counts, whichever came first: items are begun in their order, so all that
+    /// stand before one that failed are begun too.
+    fn fail(&mut self, number: u64, failure: Failure) {
+        if self.failed.as_ref().is_none_or(|(first, _)| number < *first) {
+            self.failed = Some((number, failure));
+        }
+    }
+
+    fn join(&mut self, port: &str) {
+        while let Some((left, partial)) = self.waiting.remove(&self.next) {
+            let number = self.next;
+            self.next += 1;
+            self.partial_bytes = self.partial_bytes.saturating_add(partial.len());
+            if self.partial_bytes > MAX_PARTIALS_BYTES {
+                let most = MAX_PARTIALS_BYTES >> 20;
+                let message = format!("the partial states of its items have more than {most} MiB together");
+                self.fail(number, at(port, number, Failure::new(FailureKind::Failed, message)));
+            } else if let Err(error) = self.merged.absorb(left) {
+                self.fail(number, host_failure("the output can't be kept", &error));
+            } else {
+                self.partials.push(partial);
+            }
+        }
+    }
+}
+
+/// Says at which item something failed, which the component can't know.
+fn at(port: &str, number: u64, failure: Failure) -> Failure {
+    Failure { at: Some((port.to_owned(), number)), ..failure }
+}
+
+/// Says that a thread ended, however it did.
+struct Leaving<'a>(&'a Pool);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.lock().workers -= 1;
+        self.0.joined.notify_all();
+        self.0.over.notify_all();
+    }
+}
+
+/// The items, one after the other.
+struct Feed {
+    reader: ItemsReader,
+    batch: Vec<u8>,
+    offset: usize,
+    /// The number of the next item.
+    number: u64,
+    ended: bool,
+}
+
+impl Feed {
+    fn new(reader: ItemsReader) -> Self {
+        Self { reader, batch: Vec::new(), offset: 0, number: 0, ended: false }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.batch = Vec::new();
+    }
+
+    fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Failure> {
+        if self.ended {
+            return Ok(None);
+        }
+        if self.offset == self.batch.len() {
+            self.offset = 0;
+            let read = self.reader.next(BATCH_BYTES, &mut self.batch);
+            if read.map_err(|error| host_failure("the input can't be read", &error))?.is_none() {
+                self.end();
+                return Ok(None);
+            }
+        }
+        let rest = self.batch.get(self.offset..).unwrap_or_default();
+        let length = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |feed| feed + 1);
+        let line = rest.get(..length).unwrap_or_default().to_vec();
+        self.offset += length;
+        let number = self.number;
+        self.number += 1;
+        Ok(Some((number, line)))
+    }
+}
+
+/// One item of an input.
+struct OneItem {
+    schema: Arc<str>,
+    metadata: Arc<str>,
+    number: u64,
+    bytes: u64,
+    /// Until it is handed out.
+    line: Option<Vec<u8>>,
+}
+
+impl Items for OneItem {
+    fn info(&self) -> ItemsInfo {
+        let (schema, metadata) = (self.schema.to_string(), self.metadata.to_string());
+        ItemsInfo { schema, items: 1, bytes: self.bytes, metadata }
+    }
+
+    fn next(&mut self, _max_bytes: usize) -> Result<Option<Batch>, PortError> {
+        Ok(self.line.take().map(|items| Batch { first: self.number, items }))
+    }
+}

@@ -1,0 +1,125 @@
+//! Performs one attempt of a planned step, on a thread of its own: from the plan to what the sandbox takes.
+
+use crate::attempt::{Attempt, AttemptInput, Each, Ended, Progress};
+use crate::cancel::Cancel;
+use crate::engine::Engine;
+use crate::lookup::filled;
+use crate::observe::{Observed, Observer};
+use crate::run::RunRequest;
+use palisade_interpreter::{ResolvedValue, Turn};
+use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
+use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
+use palisade_sandbox::{Granted, NamedPath};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What makes an attempt of a planned step.
+pub(crate) struct Performer<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) request: &'a RunRequest<'a>,
+    pub(crate) root: PathBuf,
+    pub(crate) run: RunId,
+    pub(crate) plan_digest: Digest,
+}
+
+/// What the attempt is to do.
+pub(crate) struct Task<'a> {
+    pub(crate) turn: Turn,
+    pub(crate) step: &'a PlannedStep,
+    pub(crate) call: &'a PlannedCall,
+    pub(crate) inputs: Vec<AttemptInput>,
+    /// The values that its config takes from documents.
+    pub(crate) values: Vec<ResolvedValue>,
+}
+
+impl Performer<'_> {
+    pub(crate) fn perform(&self, task: Task<'_>, stop: &Cancel) -> Ended {
+        let id = &task.step.id;
+        let input_bytes = task.inputs.iter().map(|input| input.items.length()).sum();
+        let attempt = match self.attempt(&task) {
+            Ok(attempt) => attempt,
+            Err(failure) => return Ended::before_start(failure),
+        };
+        let component = attempt.manifest.versioned_id();
+        let progress = |progress| {
+            self.observer.observe(&match progress {
+                Progress::Started { parts } => {
+                    Observed::StepStarted { step: id, component: &component, input_bytes, parts }
+                }
+                Progress::Going { usage, items, said } => Observed::StepProgress { step: id, usage, items, said },
+            });
+        };
+        self.engine.attempt_with(&attempt, stop, &progress)
+    }
+
+    fn attempt(&self, task: &Task<'_>) -> Result<Attempt, Failure> {
+        let Task { turn, step, call, inputs, values } = task;
+        let missing = |what: String| Failure::new(FailureKind::Host, format!("{what} is not there"));
+        let entry = self.engine.catalogue().get(&call.component_digest);
+        let entry = entry.ok_or_else(|| missing(format!("component {}@{}", call.component, call.version)))?;
+        let prepared = self.engine.load(entry, self.observer)?;
+        let schema = |port: &palisade_model::manifest::OutputPort| {
+            self.request.schemas.get(&port.schema).cloned().ok_or_else(|| missing(format!("schema {}", port.schema)))
+        };
+        let named = |written: &str, path: &palisade_authority::ScopedPath| NamedPath {
+            written: written.to_owned(),
+            path: path.clone(),
+        };
+        let granted = Granted {
+            authority: call.authority.clone(),
+            root: self.root.clone(),
+            paths: call.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
+            connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
+        };
+        let config =
+            if values.is_empty() { call.config.clone() } else { filled(call, values, &entry.manifest.config_schema)? };
+        let each = match &step.work {
+            PlannedWork::Map { max_items, max_concurrency, .. } => {
+                Some(Each { max_items: *max_items, max_concurrency: *max_concurrency })
+            }
+            _ => None,
+        };
+        Ok(Attempt {
+            outputs: entry.manifest.outputs.iter().map(schema).collect::<Result<_, _>>()?,
+            manifest: Arc::clone(&entry.manifest),
+            prepared,
+            config,
+            limits: call.limits.clone(),
+            granted: Arc::new(granted),
+            seed: seed(&self.plan_digest, &step.id),
+            idempotency_key: self.idempotency_key(turn),
+            inputs: inputs.clone(),
+            each,
+        })
+    }
+
+    /// The same for all attempts of the same work; each iteration of a loop is work of its own.
+    fn idempotency_key(&self, turn: &Turn) -> String {
+        let work = match turn.iteration {
+            0 => format!("{}/{}", self.run, turn.step),
+            iteration => format!("{}/{}/{iteration}", self.run, turn.step),
+        };
+        Digest::of(work.as_bytes()).to_string()
+    }
+}
+
+/// What the clocks and randomness of a step are made from.
+fn seed(plan: &Digest, step: &StepId) -> u64 {
+    let digest = Digest::of(format!("{plan}/{step}").as_bytes());
+    digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_depends_on_plan_and_step() {
+        let (a, b): (StepId, StepId) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
+        assert_eq!(seed(&one, &a), seed(&one, &a));
+        assert_ne!(seed(&one, &a), seed(&one, &b));
+        assert_ne!(seed(&one, &a), seed(&two, &a));
+    }
+}

@@ -1,0 +1,435 @@
+use super::*;
+use crate::event::{
+    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, ResolvedValue, RunStarted, ValuesOutcome,
+};
+use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Usage};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn started() -> Event {
+    let digest = Digest::of(b"x");
+    Event::RunStarted(Box::new(RunStarted {
+        run: RunId::new(1, [0; 10]),
+        at_ms: 0,
+        title: String::new(),
+        palisade_version: String::new(),
+        plan: digest,
+        runbook: digest,
+        contents: BTreeMap::new(),
+        allowed: Vec::new(),
+        inputs: Vec::new(),
+    }))
+}
+
+fn first(step: &StepId) -> Turn {
+    Turn { step: step.clone(), iteration: 0, attempt: 1 }
+}
+
+fn begun(turn: &Turn) -> Event {
+    let Turn { step, iteration, attempt } = turn.clone();
+    let (limits, component) = (Limits::default(), Digest::of(b"c"));
+    Event::AttemptStarted(Box::new(AttemptStarted { step, attempt, iteration, at_ms: 0, component, limits }))
+}
+
+fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
+    let Turn { step, iteration, attempt } = turn.clone();
+    let (at_ms, usage, skipped_count, skipped, log) = (0, Usage::default(), 0, Vec::new(), Vec::new());
+    match failure {
+        None => Event::AttemptSucceeded(Box::new(AttemptSucceeded {
+            step,
+            attempt,
+            iteration,
+            at_ms,
+            outputs: Vec::new(),
+            usage,
+            skipped_count,
+            skipped,
+            log,
+        })),
+        Some(kind) => Event::AttemptFailed(Box::new(AttemptFailed {
+            step,
+            attempt,
+            iteration,
+            at_ms,
+            failure: Failure::new(kind, ""),
+            retryable: false,
+            usage,
+            skipped_count,
+            skipped,
+            log,
+        })),
+    }
+}
+
+fn answer(question: &Question, good: Option<bool>) -> Event {
+    let failure = || Failure::new(FailureKind::Condition, "");
+    match question.clone() {
+        Question::Condition { step, iteration } => {
+            let outcome = match good {
+                Some(true) => ConditionOutcome::True,
+                Some(false) => ConditionOutcome::False,
+                None => ConditionOutcome::Failed { failure: failure() },
+            };
+            Event::ConditionEvaluated { step, iteration, outcome }
+        }
+        Question::Values { step } => {
+            let values = vec![ResolvedValue { pointer: String::new(), value: 1.into() }];
+            let resolved = ValuesOutcome::Resolved { values };
+            let outcome = if good.is_some() { resolved } else { ValuesOutcome::Failed { failure: failure() } };
+            Event::ValueResolved { step, outcome }
+        }
+    }
+}
+
+/// `a`, `b<a`, `c?>a`: a letter; `<` and what it needs, `>` and what it comes after; `?` optional, `!` with a condition,
+/// `=` with values from documents, `*3` a loop.
+fn graph(text: &str) -> Graph {
+    let node = |text: &str| {
+        let mut node = Node::new(text[..1].parse().unwrap(), Vec::new());
+        let mut into = ' ';
+        for sign in text[1..].chars() {
+            match sign {
+                '<' | '>' | '*' => into = sign,
+                '?' => node.optional = true,
+                '!' => node.has_condition = true,
+                '=' => node.has_values = true,
+                most if into == '*' => node.iterations = most.to_digit(10),
+                other if into == '<' => node.needs.push(other.to_string().parse().unwrap()),
+                other => node.after.push(other.to_string().parse().unwrap()),
+            }
+        }
+        node
+    };
+    Graph::new(text.split_whitespace().map(node).collect()).unwrap()
+}
+
+/// Performs everything at once and gives what was written. `said` lists what does not go well: `a` fails, `a!` does not
+/// hold, `a?` has no answer, `a2` holds after its second iteration.
+fn check(text: &str, said: &str, expected: &[&str]) {
+    let graph = graph(text);
+    let mut state = State::after([&started()]);
+    let is_said = |what: String| said.split_whitespace().any(|word| word == what);
+    let mut written = Vec::new();
+    let mut advanced = advance(&graph, &mut state, 7);
+    loop {
+        written.extend(advanced.events.iter().filter_map(|event| match event {
+            Event::StepSkipped { step, because } => Some(match because {
+                SkipCause::Failed { step: failed } => format!("{step} skipped for {failed}"),
+                SkipCause::Condition { step: other } => format!("{step} not wanted by {other}"),
+                SkipCause::Cancelled => format!("{step} cancelled"),
+            }),
+            Event::RunEnded { status, at_ms: 7 } => Some(status.to_string()),
+            Event::StepScheduled { step, iteration: 0, .. } => Some(step.to_string()),
+            Event::StepScheduled { step, iteration, .. } => Some(format!("{step}{iteration}")),
+            Event::LoopEnded { step, held, .. } => {
+                Some(format!("{step} {}", if *held { "held" } else { "at its bound" }))
+            }
+            _ => None,
+        }));
+        let answers = advanced.answer.iter().map(|question| {
+            let (step, good) = match question {
+                Question::Condition { step, iteration: 0 } => (step, !is_said(format!("{step}!"))),
+                Question::Condition { step, iteration } => (step, is_said(format!("{step}{iteration}"))),
+                Question::Values { step } => (step, true),
+            };
+            answer(question, (!is_said(format!("{step}?"))).then_some(good))
+        });
+        let turns = advanced
+            .start
+            .iter()
+            .map(|turn| ended(turn, is_said(turn.step.to_string()).then_some(FailureKind::Failed)));
+        let next: Vec<_> = answers.chain(turns).collect();
+        if next.is_empty() {
+            break;
+        }
+        next.iter().for_each(|event| state.apply(event));
+        advanced = advance(&graph, &mut state, 7);
+    }
+    assert_eq!(written, expected, "{text}, {said}");
+}
+
+#[test]
+fn steps_start_when_what_they_need_is_there() {
+    check("", "", &["succeeded"]);
+    check("a b<a c<a d<bc", "", &["a", "b", "c", "d", "succeeded"]);
+    check("a b c<ab d", "", &["a", "b", "d", "c", "succeeded"]);
+}
+
+#[test]
+fn a_failed_step_skips_what_needs_it_and_nothing_else() {
+    let expected = ["a", "b", "d", "c skipped for a", "e skipped for a", "failed"];
+    check("a b d c<a e<c", "a", &expected);
+    check("a b<a c<ab", "b", &["a", "b", "c skipped for b", "failed"]);
+}
+
+#[test]
+fn an_optional_step_may_fail_but_not_take_a_wanted_one_with_it() {
+    check("a b?", "b", &["a", "b", "succeeded"]);
+    check("a b? c<b", "b", &["a", "b", "c skipped for b", "failed"]);
+    check("a b? c?<b", "b", &["a", "b", "c skipped for b", "succeeded"]);
+}
+
+#[test]
+fn what_comes_after_a_step_waits_for_its_end_however_it_ends() {
+    check("a b>a", "", &["a", "b", "succeeded"]);
+    check("a b>a", "a", &["a", "b", "failed"]);
+    check("a? b>a c<b", "a", &["a", "b", "c", "succeeded"]);
+    check("a! b>a", "a!", &["a not wanted by a", "b", "succeeded"]);
+    check("a b<a c>b", "a", &["a", "b skipped for a", "c", "failed"]);
+}
+
+#[test]
+fn a_condition_that_does_not_hold_skips_without_failing() {
+    check("a b!<a c<b", "", &["a", "b", "c", "succeeded"]);
+    check("a b!<a c<b d", "b!", &["a", "d", "b not wanted by b", "c not wanted by b", "succeeded"]);
+    check("a! b?", "a! b", &["b", "a not wanted by a", "succeeded"]);
+}
+
+#[test]
+fn a_failure_counts_more_than_a_condition() {
+    let expected = ["b", "a not wanted by a", "c skipped for b", "failed"];
+    check("a! b? c<ab", "a! b", &expected);
+    check("a! b? c<ba", "a! b", &expected);
+}
+
+#[test]
+fn a_condition_or_a_value_without_an_answer_fails_the_step() {
+    check("a! b<a", "a?", &["b skipped for a", "failed"]);
+    check("a= b<a", "a?", &["b skipped for a", "failed"]);
+    check("a=! b<a", "", &["a", "b", "succeeded"]);
+    check("a=!", "a!", &["a not wanted by a", "succeeded"]);
+    check("a*3", "a?", &["a1", "failed"]);
+}
+
+#[test]
+fn a_loop_ends_when_its_condition_holds_and_at_its_bound() {
+    check("a*3 b<a", "a2", &["a1", "a2", "a held", "b", "succeeded"]);
+    check("a*3 b<a", "a3", &["a1", "a2", "a3", "a held", "b", "succeeded"]);
+    check("a*3 b<a", "", &["a1", "a2", "a3", "a at its bound", "b", "succeeded"]);
+    check("a*1", "", &["a1", "a at its bound", "succeeded"]);
+    check("a*3 b<a", "a", &["a1", "b skipped for a", "failed"]);
+    check("a*3!=", "a!", &["a not wanted by a", "succeeded"]);
+}
+
+#[test]
+fn a_cancelled_run_starts_nothing_and_waits_for_what_runs() {
+    let graph = graph("a b e c<a d<b f!");
+    for (reason, status) in [
+        (CancelReason::Requested, Status::Cancelled),
+        (CancelReason::Interrupted, Status::Interrupted),
+        (CancelReason::Timeout, Status::Failed),
+    ] {
+        let mut state = State::after([&started()]);
+        assert_eq!(advance(&graph, &mut state, 0).start.len(), 3);
+        let (a, b) = (first(&graph.nodes()[0].step), first(&graph.nodes()[1].step));
+        state.apply(&begun(&a));
+        state.apply(&begun(&b));
+        state.apply(&Event::CancelRequested { reason, at_ms: 1 });
+        let advanced = advance(&graph, &mut state, 1);
+        let kinds: Vec<_> = advanced.events.iter().map(Event::kind).collect();
+        assert_eq!(kinds, ["StepSkipped"; 4]);
+        assert!(advanced.answer.is_empty());
+        // `e` was scheduled, but had not begun: it is not to begin now.
+        state.apply(&begun(&first(&graph.nodes()[2].step)));
+        state.apply(&ended(&a, Some(FailureKind::Cancelled)));
+        assert_eq!(advance(&graph, &mut state, 2), Advance::default());
+        state.apply(&ended(&b, None));
+        assert_eq!(advance(&graph, &mut state, 3).events, [Event::RunEnded { status, at_ms: 3 }]);
+        assert_eq!(state.step(&a.step), Some(&StepState::Cancelled { attempt: 1 }));
+    }
+}
+
+#[test]
+fn a_loop_is_cancelled_between_two_iterations() {
+    let graph = graph("a*9");
+    let mut state = State::after([&started()]);
+    let turn = advance(&graph, &mut state, 0).start.remove(0);
+    state.apply(&ended(&turn, None));
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1 });
+    let advanced = advance(&graph, &mut state, 1);
+    assert!(advanced.start.is_empty() && advanced.answer.is_empty());
+    assert_eq!(state.run(), RunState::Ended(Status::Cancelled));
+}
+
+#[test]
+fn a_run_that_was_cancelled_too_late_succeeded() {
+    let graph = graph("a");
+    let mut state = State::after([&started()]);
+    let turn = advance(&graph, &mut state, 0).start.remove(0);
+    state.apply(&begun(&turn));
+    state.apply(&Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1 });
+    state.apply(&ended(&turn, None));
+    let expected = [Event::RunEnded { status: Status::Succeeded, at_ms: 2 }];
+    assert_eq!(advance(&graph, &mut state, 2).events, expected);
+}
+
+#[test]
+fn nothing_is_decided_before_the_beginning_and_after_the_end() {
+    let graph = graph("a");
+    let step: StepId = "a".parse().unwrap();
+    assert!(decide(&graph, &State::default()).is_empty());
+    let end = Event::RunEnded { status: Status::Failed, at_ms: 0 };
+    let scheduled = Event::StepScheduled { step: step.clone(), attempt: 1, iteration: 0 };
+    let state = State::after([&started(), &end, &scheduled]);
+    assert!(decide(&graph, &state).is_empty());
+    assert_eq!(state.run(), RunState::Ended(Status::Failed));
+    assert_eq!(state.step(&step), None);
+}
+
+#[test]
+fn an_attempt_ends_once_and_only_the_one_that_runs() {
+    let step: StepId = "a".parse().unwrap();
+    let turn = first(&step);
+    let scheduled = Event::StepScheduled { step: step.clone(), attempt: 1, iteration: 0 };
+    for other in [Turn { attempt: 2, ..turn.clone() }, Turn { iteration: 1, ..turn.clone() }] {
+        let state = State::after([&started(), &scheduled, &ended(&other, None)]);
+        assert_eq!(state.step(&step), Some(&StepState::Scheduled { iteration: 0, attempt: 1 }));
+    }
+    let failed = ended(&turn, Some(FailureKind::Failed));
+    let state = State::after([&started(), &scheduled, &begun(&turn), &failed, &ended(&turn, None)]);
+    assert_eq!(state.step(&step), Some(&StepState::Failed { attempt: 1 }));
+}
+
+#[test]
+fn an_answer_counts_once_and_only_where_it_was_asked() {
+    let step: StepId = "a".parse().unwrap();
+    let judged = |iteration, outcome| Event::ConditionEvaluated { step: step.clone(), iteration, outcome };
+    let scheduled = |iteration| Event::StepScheduled { step: step.clone(), attempt: 1, iteration };
+    let done = |iteration| ended(&Turn { iteration, ..first(&step) }, None);
+    let mut state = State::after([&started(), &judged(1, ConditionOutcome::True)]);
+    assert_eq!(state.held(&step, 1), None);
+    for event in [judged(0, ConditionOutcome::True), judged(0, ConditionOutcome::False), scheduled(1), done(1)] {
+        state.apply(&event);
+    }
+    assert_eq!(state.step(&step), Some(&StepState::Iterated { iteration: 1, attempt: 1 }));
+    // Neither a late word on the start, nor a second iteration too many, nor an end of another iteration.
+    let ended_elsewhere = Event::LoopEnded { step: step.clone(), iteration: 2, held: true };
+    for event in [judged(0, ConditionOutcome::False), scheduled(3), done(2), ended_elsewhere] {
+        let before = state.clone();
+        state.apply(&event);
+        assert_eq!(state, before, "{event:?}");
+    }
+}
+
+fn some_graph() -> impl Strategy<Value = Graph> {
+    let node = (any::<u16>(), any::<u16>(), any::<u8>());
+    proptest::collection::vec(node, 0..10).prop_map(|nodes| {
+        let name = |index: usize| format!("s{index}").parse::<StepId>().unwrap();
+        let nodes = nodes.iter().enumerate().map(|(index, &(needs, after, how))| {
+            let chosen = |bits: u16| (0..index).filter(|other| bits >> other & 1 == 1).map(name).collect::<Vec<_>>();
+            let mut node = Node::new(name(index), chosen(needs));
+            node.after = chosen(after & !needs);
+            (node.optional, node.has_condition, node.has_values) = (how & 1 > 0, how & 2 > 0, how & 12 == 4);
+            node.iterations = (how & 48 == 16).then_some(u32::from(how >> 6));
+            node
+        });
+        Graph::new(nodes.collect()).unwrap()
+    })
+}
+
+/// Drives a run by a list of choices: what is answered and how, which attempt goes on, how it ends, when the run is
+/// cancelled. Gives all events in order and checks what a driver relies on.
+fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
+    let mut state = State::after([&started()]);
+    let mut journal = vec![started()];
+    let (mut waiting, mut running): (Vec<Turn>, Vec<Turn>) = (Vec::new(), Vec::new());
+    let mut choices = choices.iter().copied().chain(std::iter::repeat((0, 0)));
+    for round in 0.. {
+        assert!(round < 1_000, "it goes on for ever");
+        let advanced = advance(graph, &mut state, journal.len() as u64);
+        journal.extend(advanced.events);
+        waiting.extend(advanced.start);
+        if matches!(state.run(), RunState::Ended(_)) {
+            assert!(waiting.is_empty() && running.is_empty() && advanced.answer.is_empty());
+            break;
+        }
+        let (which, how) = choices.next().unwrap();
+        let event = match how % 8 {
+            7 => {
+                waiting.clear();
+                Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0 }
+            }
+            _ if !advanced.answer.is_empty() => {
+                let question = &advanced.answer[usize::from(which) % advanced.answer.len()];
+                answer(question, [Some(true), Some(false), Some(false), None][usize::from(how / 8 % 4)])
+            }
+            0..4 if !waiting.is_empty() => {
+                let turn = waiting.remove(usize::from(which) % waiting.len());
+                running.push(turn.clone());
+                begun(&turn)
+            }
+            _ => {
+                let from = if running.is_empty() { &mut waiting } else { &mut running };
+                let turn = from.remove(usize::from(which) % from.len());
+                let failure = match how % 4 {
+                    3 => Some(FailureKind::Failed),
+                    2 if state.cancelled().is_some() => Some(FailureKind::Cancelled),
+                    _ => None,
+                };
+                ended(&turn, failure)
+            }
+        };
+        state.apply(&event);
+        journal.push(event);
+    }
+    journal
+}
+
+fn some_choices() -> impl Strategy<Value = Vec<(u8, u8)>> {
+    proptest::collection::vec(any::<(u8, u8)>(), 0..60)
+}
+
+proptest! {
+    #[test]
+    fn every_schedule_ends_and_keeps_the_order(graph in some_graph(), choices in some_choices()) {
+        let journal = drive(&graph, &choices);
+        let state = State::after(&journal);
+        let ends = journal.iter().filter(|event| event.kind() == "RunEnded").count();
+        prop_assert_eq!(ends, 1);
+        let mut now = State::default();
+        for event in &journal {
+            if let Event::StepScheduled { step, iteration, .. } = event && *iteration <= 1 {
+                let node = graph.nodes().iter().find(|node| node.step == *step).unwrap();
+                prop_assert!(node.needs.iter().all(|needed| now.outputs(needed).is_some()));
+                prop_assert!(node.after.iter().all(|other| now.step(other).and_then(StepState::status).is_some()));
+                prop_assert!(!node.has_condition || now.held(step, 0) == Some(true));
+                prop_assert!(!node.has_values || now.values(step).is_some());
+            }
+            now.apply(event);
+        }
+        for node in graph.nodes() {
+            prop_assert!(state.step(&node.step).and_then(StepState::status).is_some());
+        }
+        let is_well = |node: &Node| node.optional || state.outputs(&node.step).is_some()
+            || matches!(state.step(&node.step), Some(StepState::Skipped { because: SkipCause::Condition { .. } }));
+        let wanted = graph.nodes().iter().all(is_well);
+        prop_assert_eq!(state.run() == RunState::Ended(Status::Succeeded), wanted && state.run() != RunState::Ended(Status::Cancelled));
+    }
+
+    #[test]
+    fn loops_end_at_their_bound(graph in some_graph(), choices in some_choices()) {
+        let journal = drive(&graph, &choices);
+        for node in graph.nodes() {
+            let runs = journal.iter().filter(|event| matches!(event, Event::StepScheduled { step, .. } if *step == node.step)).count();
+            prop_assert!(runs <= node.iterations.map_or(1, |most| most.max(1)) as usize);
+        }
+    }
+
+    #[test]
+    fn events_alone_make_the_state(graph in some_graph(), choices in some_choices()) {
+        let journal = drive(&graph, &choices);
+        prop_assert_eq!(&drive(&graph, &choices), &journal);
+        let mut state = State::default();
+        for (index, event) in journal.iter().enumerate() {
+            state.apply(event);
+            // Read back from its bytes, folded from the start, or seen twice: the state is the same, and so is what
+            // comes next.
+            let read_back: Vec<Event> = journal[..=index].iter().map(|event| Event::from_bytes(&event.to_bytes()).unwrap()).collect();
+            prop_assert_eq!(&State::after(&read_back), &state);
+            let mut twice = state.clone();
+            journal[..=index].iter().for_each(|event| twice.apply(event));
+            prop_assert_eq!(&twice, &state);
+            prop_assert_eq!(decide(&graph, &twice), decide(&graph, &state));
+        }
+    }
+}
