@@ -75,8 +75,8 @@ impl ArtifactSchema {
     /// # Errors
     /// When the schema can't be compiled.
     pub fn item(&self) -> Result<&ItemValidator, SchemaError> {
-        let make = || derive::item_schema(&self.json, &self.array).and_then(|json| Validator::compile(&json));
-        self.item.get_or_init(|| make().map(ItemValidator::new)).as_ref().map_err(Clone::clone)
+        let make = || derive::item_schema(&self.json, &self.array).and_then(|json| ItemValidator::compile(&json));
+        self.item.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
     /// The validator of metadata as it is emitted: the document without its items and the fields that the host fills.

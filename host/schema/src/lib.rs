@@ -12,6 +12,7 @@ mod export;
 mod import;
 pub mod lax;
 mod pointer;
+mod quick;
 mod registry;
 mod stamp;
 mod validator;

@@ -1,6 +1,7 @@
 //! Compiled validators: of whole values, and of items that stream as lines.
 
 use crate::check::SchemaError;
+use crate::quick::Quick;
 use crate::violation::{ConfigViolation, Violation};
 use jsonschema::PatternOptions;
 use palisade_model::{neutral, strict_json};
@@ -53,11 +54,15 @@ impl Validator {
 
 /// Checks items as a component emits them: one JSON object per line, without the fields that the host fills.
 #[derive(Debug)]
-pub struct ItemValidator(Validator);
+pub struct ItemValidator {
+    quick: Option<Quick>,
+    general: Validator,
+}
 
 impl ItemValidator {
-    pub(crate) fn new(validator: Validator) -> Self {
-        Self(validator)
+    /// Compiles a schema that is derived from one that has passed [`crate::check::check`].
+    pub(crate) fn compile(schema: &Value) -> Result<Self, SchemaError> {
+        Ok(Self { quick: Quick::of(schema), general: Validator::compile(schema)? })
     }
 
     /// Checks one line, without its line end.
@@ -65,8 +70,11 @@ impl ItemValidator {
     /// # Errors
     /// When it is no JSON, has a key twice in one object, or breaks a rule of the schema.
     pub fn check_line(&self, line: &str) -> Result<(), Violation> {
+        if self.quick.as_ref().is_some_and(|quick| quick.surely_fits(line)) {
+            return Ok(());
+        }
         let value = strict_json::from_str(line).map_err(Violation::not_json)?;
-        self.0.check(&value)
+        self.general.check(&value)
     }
 
     /// Checks an item that is already read.
@@ -74,6 +82,6 @@ impl ItemValidator {
     /// # Errors
     /// The first rule that it breaks.
     pub fn check(&self, item: &Value) -> Result<(), Violation> {
-        self.0.check(item)
+        self.general.check(item)
     }
 }
