@@ -40,14 +40,30 @@ pub fn snippet(text: &str, span: Span, size: ContextSize) -> Cow<'_, str> {
 
 /// The place `characters` before `place`, or the start of the text.
 fn back(text: &str, place: usize, characters: usize) -> usize {
+    // Nearly always each character is one byte; then nothing has to be counted.
+    let Some(start) = place.checked_sub(characters) else { return 0 };
+    if is_ascii(text, start, place) {
+        return start;
+    }
     let head = text.get(..place).unwrap_or_default();
     head.char_indices().rev().take(characters).last().map_or(place, |(at, _)| at)
 }
 
 /// The place `characters` after `place`, or the end of the text.
 fn forward(text: &str, place: usize, characters: usize) -> usize {
+    let end = place + characters;
+    if end >= text.len() {
+        return text.len();
+    }
+    if is_ascii(text, place, end) {
+        return end;
+    }
     let tail = text.get(place..).unwrap_or_default();
     tail.char_indices().nth(characters).map_or(text.len(), |(at, _)| place + at)
+}
+
+fn is_ascii(text: &str, start: usize, end: usize) -> bool {
+    text.as_bytes().get(start..end).is_some_and(<[u8]>::is_ascii)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::literal::{Literal, words};
+use crate::literal::{Literal, equals, words};
 
 /// Bits of a word's hash that the filter looks at: 2^16 bits are 8 KiB, a quarter of a first-level cache.
 const FILTER_BITS: u32 = 16;
@@ -14,6 +14,16 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The bit that makes ASCII letters lower-case, in each of eight bytes.
 const LOWER: u64 = 0x2020_2020_2020_2020;
+
+/// One in each of eight bytes, and the highest bit of each.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// Multiplier that brings the lowest bits of eight bytes together in the highest byte, the first lowest.
+const GATHER: u64 = 0x0102_0408_1020_4080;
+/// Bytes that are looked at together: one bit each.
+const BLOCK: usize = u64::BITS as usize;
+/// Bytes, and then up to the end of a line, that are scanned quickly or not: one odd word makes so much slow.
+const PIECE_BYTES: usize = 1 << 10;
 
 /// The byte is no part of a word and starts no wordless literal.
 const PLAIN: u8 = 0;
@@ -32,8 +42,17 @@ pub(crate) struct Index {
     classes: [u8; 256],
     /// One bit per [`FILTER_BITS`] of hash: is there a literal with such a word?
     filter: Box<[u64]>,
-    by_word: HashMap<u64, Vec<u32>, Hashed>,
+    /// By the hash of a word the words that have it, nearly always one.
+    by_word: HashMap<u64, Vec<Word>, Hashed>,
     by_first: HashMap<char, Vec<u32>>,
+}
+
+/// A word that is looked for.
+#[derive(Debug)]
+struct Word {
+    folded: String,
+    /// The literals that are looked for by it.
+    literals: Vec<u32>,
 }
 
 impl Index {
@@ -61,7 +80,11 @@ impl Index {
                 }
             } else {
                 let hash = hash_of(literal.word().as_bytes());
-                index.by_word.entry(hash).or_default().push(number);
+                let words = index.by_word.entry(hash).or_default();
+                match words.iter_mut().find(|known| known.folded == literal.word()) {
+                    Some(word) => word.literals.push(number),
+                    None => words.push(Word { folded: literal.word().to_owned(), literals: vec![number] }),
+                }
                 let (place, bit) = filter_place(hash);
                 if let Some(bits) = index.filter.get_mut(place) {
                     *bits |= bit;
@@ -86,7 +109,25 @@ impl Index {
     /// boundaries. The places of one literal come in order and may overlap.
     pub(crate) fn scan(&self, text: &str, mut found: impl FnMut(u32, usize, usize)) {
         let bytes = text.as_bytes();
-        let mut at = 0;
+        let mut from = 0;
+        while from < bytes.len() {
+            let piece = piece(bytes, from);
+            if self.by_first.is_empty() && has_only_plain_words(piece) {
+                for_each_word(piece, |start, end| {
+                    let (start, end) = (from + start, from + end);
+                    self.look_up(text, hash_ascii(bytes, start, end - start), start, end, &mut found);
+                });
+            } else {
+                self.scan_slowly(text, from, from + piece.len(), &mut found);
+            }
+            from += piece.len();
+        }
+    }
+
+    /// As [`Index::scan`] from `from` to `to`, between which no word is cut, byte by byte.
+    fn scan_slowly(&self, text: &str, from: usize, to: usize, found: &mut impl FnMut(u32, usize, usize)) {
+        let bytes = text.as_bytes().get(..to).unwrap_or_default();
+        let mut at = from;
         loop {
             let Some(plain) = self.run(bytes, at, |class| class == PLAIN) else { return };
             at += plain;
@@ -102,19 +143,22 @@ impl Index {
                 hash = Some(hash_ascii(bytes, start, word));
             }
             match hash {
-                Some(hash) => {
-                    let (place, bit) = filter_place(hash);
-                    if self.filter.get(place).is_some_and(|bits| bits & bit != 0) {
-                        self.scan_word(text, hash, start, at, &mut found);
-                    }
-                }
+                Some(hash) => self.look_up(text, hash, start, at, found),
                 None => {
                     if self.class(bytes, at) & MAY_START != 0 {
-                        self.scan_first(text, at, &mut found);
+                        self.scan_first(text, at, found);
                     }
                     at += 1;
                 }
             }
+        }
+    }
+
+    /// The literals with a word of that hash that fit around it; mostly there are none.
+    fn look_up(&self, text: &str, hash: u64, start: usize, end: usize, found: &mut impl FnMut(u32, usize, usize)) {
+        let (place, bit) = filter_place(hash);
+        if self.filter.get(place).is_some_and(|bits| bits & bit != 0) {
+            self.scan_word(text, hash, start, end, found);
         }
     }
 
@@ -147,7 +191,9 @@ impl Index {
 
     /// The literals with the word of that hash that fit around it.
     fn scan_word(&self, text: &str, hash: u64, start: usize, end: usize, found: &mut impl FnMut(u32, usize, usize)) {
-        for &number in self.by_word.get(&hash).into_iter().flatten() {
+        let words = self.by_word.get(&hash).into_iter().flatten();
+        let same = words.filter(|word| text.get(start..end).is_some_and(|found| equals(found, &word.folded)));
+        for &number in same.flat_map(|word| &word.literals) {
             if let Some((start, end)) = self.literal(number).and_then(|one| one.fit_word(text, start, end)) {
                 found(number, start, end);
             }
@@ -180,6 +226,59 @@ fn classes() -> [u8; 256] {
         Ok(byte) if byte.is_ascii_alphanumeric() => byte.to_ascii_lowercase(),
         Ok(0xc4 | 0xc5 | 0xe2) => MAY_BE_WORD,
         _ => PLAIN,
+    })
+}
+
+/// The bytes from `from` on that are scanned in one way: whole lines, since no word spans two.
+fn piece(bytes: &[u8], from: usize) -> &[u8] {
+    let rest = bytes.get(from..).unwrap_or_default();
+    let end = rest.get(PIECE_BYTES..).and_then(|behind| memchr::memchr(b'\n', behind));
+    rest.get(..end.map_or(rest.len(), |end| PIECE_BYTES + end + 1)).unwrap_or_default()
+}
+
+/// Tells whether all characters of words are ASCII.
+fn has_only_plain_words(bytes: &[u8]) -> bool {
+    let is_odd = |at| odd_word_character(bytes, at).is_some();
+    bytes.is_ascii() || !memchr::memchr3_iter(0xc4, 0xc5, 0xe2, bytes).any(is_odd)
+}
+
+/// Calls `word` with start and end of each word of a text that has only plain ones: eight bytes at a time are told to be
+/// of a word or not, so that little is done for each byte.
+fn for_each_word(text: &[u8], mut word: impl FnMut(usize, usize)) {
+    let mut begun = None;
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let mut last = [0; BLOCK];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    for (number, block) in blocks.iter().chain([&last]).enumerate() {
+        let of_words = word_bits(block);
+        // Where a word begins or ends, there a bit differs from the one before it.
+        let mut edges = of_words ^ (of_words << 1 | u64::from(begun.is_some()));
+        while edges != 0 {
+            let at = number * BLOCK + edges.trailing_zeros() as usize;
+            edges &= edges - 1;
+            match begun.take() {
+                None => begun = Some(at),
+                Some(start) => word(start, at),
+            }
+        }
+    }
+    if let Some(start) = begun {
+        word(start, text.len());
+    }
+}
+
+/// One bit for each byte, the first lowest: is it an ASCII letter or digit?
+fn word_bits(block: &[u8; BLOCK]) -> u64 {
+    let (eights, _) = block.as_chunks::<8>();
+    eights.iter().rev().fold(0, |bits, eight| {
+        let eight = u64::from_le_bytes(*eight);
+        // In the highest bit of each byte: is it at least that?
+        let at_least = |eight: u64, least: u8| (eight | HIGHS) - ONES * u64::from(least);
+        let lower = eight | LOWER;
+        let letters = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
+        let digits = at_least(eight, b'0') & !at_least(eight, b'9' + 1);
+        let found = (letters | digits) & !eight & HIGHS;
+        bits << 8 | (found >> 7).wrapping_mul(GATHER) >> 56
     })
 }
 
@@ -259,5 +358,60 @@ impl std::hash::Hasher for Identity {
 
     fn write_u64(&mut self, value: u64) {
         self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PIECES: [&str; 16] = [
+        "a",
+        "Skin",
+        "ask9",
+        "z{@`[/:",
+        "{z",
+        " ",
+        "_",
+        "\n",
+        "é",
+        "ſ",
+        "\u{212a}",
+        "a word of some length",
+        "averyveryverylongword",
+        "------------------------------------------------------------",
+        "\u{0}\u{7f}",
+        "ask skin",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Texts are long enough for several pieces of both sorts.
+        #[test]
+        fn words_are_found_in_blocks_as_byte_by_byte(
+            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..300),
+        ) {
+            let text = pieces.concat();
+            let index = Index::new(&["a", "skin", "ask9 ", "z", "averyveryverylongword", "some length"].map(str::to_owned));
+            let (mut quickly, mut slowly) = (Vec::new(), Vec::new());
+            index.scan(&text, |literal, start, end| quickly.push((literal, start, end)));
+            index.scan_slowly(&text, 0, text.len(), &mut |literal, start, end| slowly.push((literal, start, end)));
+            prop_assert_eq!(quickly, slowly);
+        }
+    }
+
+    #[test]
+    fn a_byte_is_of_a_word_in_any_place_of_a_block() {
+        for byte in 0..=u8::MAX {
+            for place in 0..BLOCK {
+                let mut block = [if byte.is_ascii_alphanumeric() { b'~' } else { b'5' }; BLOCK];
+                block[place] = byte;
+                let one = 1 << place;
+                let expected = if byte.is_ascii_alphanumeric() { one } else { !one };
+                assert_eq!(word_bits(&block), expected, "{byte} at {place}");
+            }
+        }
     }
 }

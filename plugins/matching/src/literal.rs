@@ -50,12 +50,10 @@ impl Literal {
         self.before.chars().next()
     }
 
-    /// The match around the whole word of `text` that is at these bytes, as byte range.
+    /// The match around the whole word of `text` that is at these bytes and is known to be [`Literal::word`], as byte
+    /// range.
     pub(crate) fn fit_word(&self, text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
         let (head, tail) = (text.get(..start)?, text.get(end..)?);
-        if prefix_length(text.get(start..end)?, &self.word)? != end - start {
-            return None;
-        }
         let from = start - suffix_length(head, &self.before)?;
         let to = end + prefix_length(tail, &self.after)?;
         // Beside a whole word there is no other word character.
@@ -71,21 +69,20 @@ impl Literal {
     }
 }
 
+/// Tells whether `text`, folded, is `folded`.
+pub(crate) fn equals(text: &str, folded: &str) -> bool {
+    prefix_length(text, folded) == Some(text.len())
+}
+
 /// Length in bytes of the part of `text` that, folded, is `folded`, if `text` begins with it.
 fn prefix_length(text: &str, folded: &str) -> Option<usize> {
-    // Both are nearly always ASCII; from the first character that is not, the slow way goes on.
-    let mut at = 0;
-    for (&wanted, &found) in folded.as_bytes().iter().zip(text.as_bytes()) {
-        if !(wanted.is_ascii() && found.is_ascii()) {
-            break;
-        }
-        if found.to_ascii_lowercase() != wanted {
-            return None;
-        }
-        at += 1;
+    // Both are nearly always ASCII; then they are as long as each other.
+    let same = text.as_bytes().get(..folded.len()).is_some_and(|start| start.eq_ignore_ascii_case(folded.as_bytes()));
+    if same {
+        return Some(folded.len());
     }
-    let (mut rest, wanted) = (text.get(at..)?.chars(), folded.get(at..)?);
-    for wanted in wanted.chars() {
+    let mut rest = text.chars();
+    for wanted in folded.chars() {
         if fold(rest.next()?) != wanted {
             return None;
         }
