@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Failure, Limits, Result,
     host::{self, Host},
+    json,
     output::Outputs,
     reader::{Item, Items, Reader},
 };
@@ -70,14 +71,13 @@ impl Context {
     /// Fails if `T` is not an object that serde can write, and as [`Context::flush`] does.
     pub fn emit<T: Serialize + ?Sized>(&self, port: &str, item: &T) -> Result<()> {
         self.outputs.borrow_mut().push(&self.host, port, |bytes| {
-            serde_json::to_writer(bytes, item)
-                .map_err(|error| Failure::failed(format!("item for output `{port}`: {error}")))
+            json::write(bytes, item).map_err(|error| Failure::failed(format!("item for output `{port}`: {error}")))
         })
     }
 
     /// Appends one item that is JSON text already: one line, without its line end.
     pub fn emit_line(&self, port: &str, line: &str) -> Result<()> {
-        if line.is_empty() || line.contains(['\n', '\r']) {
+        if line.is_empty() || line.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
             return Err(Failure::failed(format!("an item for output `{port}` must be exactly one line of JSON")));
         }
         self.outputs.borrow_mut().push(&self.host, port, |bytes| {

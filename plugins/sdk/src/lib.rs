@@ -62,6 +62,7 @@ mod description;
 mod failure;
 pub mod fs;
 mod host;
+mod json;
 mod limits;
 mod output;
 mod reader;

@@ -178,10 +178,16 @@ impl ReadItems for Reader {
         };
         let batch = rest.get(..length).unwrap_or(rest).to_vec();
         let first = self.next.get();
-        self.next.set(first + batch.iter().filter(|byte| **byte == b'\n').count() as u64);
+        self.next.set(first + lines(&batch));
         self.range.set((start + length, end));
         Ok(Some((first, batch)))
     }
+}
+
+/// Counts lines: in pieces whose count fits a byte, which is quick enough not to be seen where analysers are timed.
+fn lines(bytes: &[u8]) -> u64 {
+    let ends = |piece: &[u8]| piece.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>();
+    bytes.chunks(u8::MAX.into()).map(|piece| u64::from(ends(piece))).sum()
 }
 
 /// The scripted rows of a statement.
