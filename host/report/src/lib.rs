@@ -6,6 +6,7 @@
 mod allow;
 mod document;
 mod error;
+mod fields;
 mod finding;
 mod glance;
 mod html;
