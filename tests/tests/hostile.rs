@@ -126,7 +126,7 @@ const CASES: [Case; 12] = [
         attack: r#"{"file":"file","times":4,"bytes":100}"#,
         below: r#"{"file":"file","times":3,"bytes":100}"#,
         message: "it reached its limit `file_bytes_read` of 30 B",
-        help: "raise `limits.file_bytes_read` of the step; it may go up to 1024 GiB",
+        help: "raise `limits.file_bytes_read` of the step; it may go up to 1 TiB",
     },
     Case {
         guest: "row-reader",

@@ -44,7 +44,7 @@ fn what_is_told_of_a_wrong_runbook_fits() {
     dir.write("x.yaml", "name: yes\nartifacts:\n  a: {inputs: a, outptu: true}\n");
     let wrong = palisade(dir.path(), ["run", "x.yaml", "--format", "json"]).exits(2);
     let told = json(&wrong.stdout);
-    let diagnostics = told.pointer("/error/diagnostics").and_then(Value::as_array).expect("diagnostics").clone();
+    let diagnostics = told.pointer("/diagnostics").and_then(Value::as_array).expect("diagnostics").clone();
     assert!(diagnostics.len() >= 3, "{told:#}");
     diagnostics.iter().for_each(|told| fits("palisade.diagnostic", told));
 }

@@ -71,12 +71,13 @@ pub fn worst_case(plan: &Plan, assumed: &Assumed<'_>) -> WorstCase {
     let mut steps = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
         let mut worst = run.step(step);
+        // What undoes the step may read what the step made.
+        run.made.insert(&step.id, worst.output_bytes);
         if let Some(undo) = &step.compensate {
             let undone = run.step(undo);
             undoing = undoing.or(undone.held);
             worst.amounts = worst.amounts.and(&undone.amounts);
         }
-        run.made.insert(&step.id, worst.output_bytes);
         held.push(worst.held);
         steps.push(StepShare {
             step: step.id.clone(),

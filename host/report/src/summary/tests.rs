@@ -65,7 +65,7 @@ run 01a0c450-6c00-7707-8707-070707070707
 Findings
   gdpr  12 findings
     contact_data    9
-    financial_data  2  ● needs review …
+    financial_data  2  ● needs review (…
     health_data     1  ● special catego…
 
   texts  1 item  standard_input/1.0.0
@@ -106,8 +106,8 @@ fn what_was_not_wanted_says_why_and_loops_say_how_often() {
 Steps
     step        items     CPU  memory    wall
   ✓ files          12  310 ms   3 MiB  400 ms  3 iterations
-  – indicators      –       –       –       –  skipped: its condition does no…
-  – gdpr            –       –       –       –  skipped: `indicators` was not …
+  – indicators      –       –       –       –  skipped: its condition does not hold
+  – gdpr            –       –       –       –  skipped: `indicators` was not wanted
 ";
     assert!(text.ends_with(expected), "{text}");
 }

@@ -160,7 +160,9 @@ proptest! {
 
 #[test]
 fn every_schema_of_palisades_own_is_known() {
-    for (name, json) in builtin::SCHEMAS.iter().filter(|(name, _)| !name.starts_with("ruleset.")) {
+    // Rulesets and runbooks are small, and what they must have depends on what they are.
+    let streamed = |name: &str| !name.starts_with("ruleset.") && !name.starts_with("runbook_definition/");
+    for (name, json) in builtin::SCHEMAS.iter().filter(|(name, _)| streamed(name)) {
         let json: Value = serde_json::from_str(json).unwrap();
         let (_, array) = derive::item_array(&json).unwrap();
         assert!(Quick::of(&derive::item_schema(&json, &array).unwrap()).is_some(), "{name}");
