@@ -55,7 +55,7 @@ impl Given {
         let (items, metadata) = if is_json(&self.file) {
             reading.document(store)?
         } else {
-            reading.lines(self.metadata.clone().unwrap_or_else(|| Value::Object(Map::new())), store)?
+            reading.lines(self.metadata.as_ref(), store)?
         };
         let (port, schema) = (self.port.clone(), schema.name().to_string());
         Ok(AttemptInput { port, schema, items: items.content().clone(), metadata })
@@ -142,7 +142,9 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn lines(self, metadata: Value, store: &Store) -> Result<(Pending, Value), CliError> {
+    /// Items alone, as a person writes them for a trial: what stands beside them is checked if it was given, and
+    /// otherwise empty, whatever the schema asks of a whole document.
+    fn lines(self, metadata: Option<&Value>, store: &Store) -> Result<(Pending, Value), CliError> {
         let mut spool = store.spool(0);
         let validator = self.schema.item().map_err(|error| CliError::from_error(ExitCode::Usage, &error))?;
         let mut reader = BufReader::with_capacity(READ_BYTES, open(self.file, self.shown)?);
@@ -163,8 +165,8 @@ impl Reading<'_> {
             line.push('\n');
             spool.append(line.as_bytes()).map_err(|error| failed(&error))?;
         }
-        self.check_metadata(&metadata)?;
-        self.joined(spool, metadata, store)
+        metadata.map_or(Ok(()), |given| self.check_metadata(given))?;
+        self.joined(spool, metadata.cloned().unwrap_or_else(|| Value::Object(Map::new())), store)
     }
 
     /// A document as `palisade run --out` writes it, or without the fields that the host fills in then.
