@@ -8,7 +8,7 @@ use crate::plan::PlannedStep;
 use crate::worst_case::{Measure, UNBOUNDED};
 use palisade_model::StepId;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a difference is about, the most serious first.
@@ -37,7 +37,7 @@ pub enum Subject {
     RunLimit,
     /// A step.
     Step,
-    /// What a step is told to do: its config, conditions, limits, wiring.
+    /// What a step of both plans is told to do: its config, conditions, limits, wiring.
     Work,
     /// A result of the run.
     Output,
@@ -91,7 +91,37 @@ pub fn plan_diff(old: &PlanDocument, new: &PlanDocument) -> Vec<Difference> {
         let what = what.clone();
         Some(Difference { subject: *subject, change, what, old: old.unwrap_or_default(), new: new.unwrap_or_default() })
     };
-    keys.into_iter().filter_map(difference).collect()
+    let mut differences: Vec<Difference> = keys.into_iter().filter_map(difference).collect();
+    let (old_works, new_works) = (works(old), works(new));
+    for (step, new) in &new_works {
+        if let Some(old) = old_works.get(step) {
+            compare_work(&format!("{step}: "), old, new, &mut differences);
+        }
+    }
+    differences.sort_by_key(|difference| difference.subject);
+    differences
+}
+
+/// Adds what differs between two values, key by key.
+fn compare_work(at: &str, old: &Value, new: &Value, differences: &mut Vec<Difference>) {
+    if let (Value::Object(old), Value::Object(new)) = (old, new) {
+        let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+        for key in keys {
+            let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+            let dot = if at.ends_with(' ') { "" } else { "." };
+            compare_work(&format!("{at}{dot}{key}"), &of(old), &of(new), differences);
+        }
+    } else if old != new {
+        let (subject, change) = (Subject::Work, Change::Changed);
+        differences.push(Difference { subject, change, what: at.to_owned(), old: old.clone(), new: new.clone() });
+    }
+}
+
+/// What each step is told to do, without what has a subject of its own.
+fn works(document: &PlanDocument) -> BTreeMap<String, Value> {
+    let mut works = BTreeMap::new();
+    each_step(&document.plan, &mut Vec::new(), &mut |way, step| drop(works.insert(shown(way), work(step))));
+    works
 }
 
 fn compared(subject: Subject, old: &Value, new: &Value) -> Change {
@@ -157,8 +187,7 @@ fn facts(document: &PlanDocument) -> Facts {
 }
 
 fn add_step(facts: &mut Facts, way: &[StepId], step: &PlannedStep) {
-    let name = shown(way);
-    facts.insert((Subject::Step, name.clone()), json!(step.kind()));
+    facts.insert((Subject::Step, shown(way)), json!(step.kind()));
     for label in &step.labels {
         facts.insert((Subject::Label, label.clone()), Value::Null);
     }
@@ -170,22 +199,30 @@ fn add_step(facts: &mut Facts, way: &[StepId], step: &PlannedStep) {
             facts.insert((Subject::Output, artifact.to_string()), json!(output.schema));
         }
     }
-    // What has a subject of its own, and texts, are left away here.
+}
+
+fn work(step: &PlannedStep) -> Value {
+    const ELSEWHERE: [&str; 11] = [
+        "title",
+        "description",
+        "contact",
+        "labels",
+        "outputs",
+        "compensate",
+        "version",
+        "component_digest",
+        "authority",
+        "paths",
+        "connections",
+    ];
     let mut work = serde_json::to_value(step).unwrap_or_default();
     for pointer in ["", "/work/call", "/work/body/call"] {
         if let Some(Value::Object(of)) = work.pointer_mut(pointer) {
-            for key in [
-                "title",
-                "description",
-                "contact",
-                "labels",
-                "outputs",
-                "compensate",
-                "version",
-                "component_digest",
-                "authority",
-            ] {
-                of.remove(key);
+            ELSEWHERE.iter().for_each(|key| drop(of.remove(*key)));
+            for limit in of.get_mut("limits").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+                if let Some(value) = limit.get("value") {
+                    *limit = value.clone();
+                }
             }
         }
     }
@@ -199,7 +236,7 @@ fn add_step(facts: &mut Facts, way: &[StepId], step: &PlannedStep) {
             of.remove("digest");
         }
     }
-    facts.insert((Subject::Work, name), work);
+    work
 }
 
 fn add_touch(facts: &mut Facts, touch: &Touch) {

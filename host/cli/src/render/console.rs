@@ -47,7 +47,8 @@ impl io::Write for Stderr {
 
 /// Writes one JSON document to standard output.
 pub(crate) fn json(value: &impl serde::Serialize) {
-    let mut stdout = io::stdout().lock();
+    // Standard output itself writes line by line, and a plan may have millions of lines.
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
     let written = serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from);
     note(written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()));
 }

@@ -314,6 +314,13 @@ fn what_does_not_fit_has_no_bound_and_is_null_as_json() {
     assert_eq!(serde_json::from_value::<WorstCase>(json).unwrap(), worst);
 }
 
+#[test]
+fn every_measure_has_its_place_and_its_key() {
+    for (index, measure) in Measure::all().enumerate() {
+        assert_eq!((measure as usize, Measure::from_key(measure.key())), (index, Some(measure)));
+    }
+}
+
 /// A step as numbers: which of the steps before it are read, what it does, its limits.
 type Numbers = (u16, u8, [u8; 7]);
 

@@ -7,15 +7,11 @@ use std::fmt::Write as _;
 pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) {
     let closure = &document.authority;
     let _ = writeln!(out, "\n{}", heading(style, "What it could touch"));
-    let granted: Vec<_> = closure.touches.iter().filter(|touch| touch.granted).map(row).collect();
-    table(out, &granted);
+    table(out, &closure.touches.iter().map(row).collect::<Vec<_>>());
     for touch in closure.touches.iter().filter(|touch| !touch.granted) {
-        let mut text = row(touch);
-        if let Some(verdict) = text.first_mut() {
-            *verdict = painted(style, "1;31", verdict);
-        }
-        let _ = writeln!(out, "  {}", text.join("  "));
-        let _ = writeln!(out, "    {}", touch.denial.as_deref().unwrap_or_default());
+        let path = path(touch);
+        let denied = painted(style, "1;31", &format!("{} {path} is denied", touch.power.name()));
+        let _ = writeln!(out, "  {denied}: {}", touch.denial.as_deref().unwrap_or_default());
         if let Some(allow) = &touch.allow {
             let _ = writeln!(out, "    `{allow}` would allow it for one run");
         }
@@ -34,8 +30,12 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
     out.push_str("  nothing else: this build has no power to write, to reach a network or to call a model\n");
 }
 
+fn path(touch: &Touch) -> String {
+    touch.path.as_ref().map_or_else(|| "every path".to_owned(), ToString::to_string)
+}
+
 fn row(touch: &Touch) -> Vec<String> {
-    let path = touch.path.as_ref().map_or_else(|| "every path".to_owned(), ToString::to_string);
+    let path = path(touch);
     let verdict = if touch.granted { "granted" } else { "DENIED" };
     let by: Vec<String> = touch.by.iter().map(toucher).collect();
     vec![verdict.to_owned(), touch.power.name().to_owned(), path, format!("by {}", by.join(", "))]

@@ -32,12 +32,9 @@ fn row(difference: &Difference) -> Vec<String> {
         Change::Lower => ("-", "lower"),
         Change::Removed => ("-", "removed"),
     };
-    let values = match (change, subject) {
-        // The whole of it would fill pages; the JSON form has it.
-        (Change::Changed, Subject::Work) => changed_keys(old, new, ""),
-        (_, Subject::Work) => String::new(),
-        (Change::New, _) => value(*subject, what, new),
-        (Change::Removed, _) => value(*subject, what, old),
+    let values = match change {
+        Change::New => value(*subject, what, new),
+        Change::Removed => value(*subject, what, old),
         _ => format!("{} → {}", value(*subject, what, old), value(*subject, what, new)),
     };
     let what = Measure::from_key(what)
@@ -89,28 +86,4 @@ fn short(text: &str) -> String {
     let digest = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let words = text.split(' ').map(|word| if digest(word) { word.get(..12).unwrap_or(word) } else { word });
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The keys below which two values differ, at most a few.
-fn changed_keys(old: &Value, new: &Value, at: &str) -> String {
-    const MOST: usize = 6;
-    let mut keys = Vec::new();
-    collect(old, new, at, &mut keys);
-    let more = if keys.len() > MOST { ", …" } else { "" };
-    foreign(&format!("{}{more}", keys.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ")))
-}
-
-fn collect(old: &Value, new: &Value, at: &str, keys: &mut Vec<String>) {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            let names: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
-            for name in names {
-                let of = |map: &serde_json::Map<String, Value>| map.get(name).cloned().unwrap_or_default();
-                let inner = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-                collect(&of(old), &of(new), &inner, keys);
-            }
-        }
-        _ if old != new => keys.push(at.to_owned()),
-        _ => {}
-    }
 }

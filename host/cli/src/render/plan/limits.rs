@@ -7,8 +7,31 @@ use palisade_runbook::Plan;
 
 /// The limits of an attempt: those that somebody set, or all.
 pub(super) fn of_attempt(limits: &Limits, all: bool) -> Vec<String> {
-    let wanted = limits.iter().filter(|(_, limit)| all || limit.set_by != LimitSource::Default);
-    wanted.map(|(kind, limit)| format!("{} {}, set by {}", kind.key(), kind.show(limit.value), limit.set_by)).collect()
+    let mut by_setter: Vec<(LimitSource, Vec<String>)> = Vec::new();
+    for (kind, limit) in limits.iter().filter(|(_, limit)| all || limit.set_by != LimitSource::Default) {
+        let text = format!("{} {}", kind.key(), kind.show(limit.value));
+        match by_setter.iter_mut().find(|(setter, _)| *setter == limit.set_by) {
+            Some((_, texts)) => texts.push(text),
+            None => by_setter.push((limit.set_by, vec![text])),
+        }
+    }
+    by_setter.iter().flat_map(|(setter, texts)| lines(&format!("set by {setter}: "), texts)).collect()
+}
+
+/// Texts with commas between them, on as many lines as they need.
+fn lines(before: &str, texts: &[String]) -> Vec<String> {
+    const COLUMNS: usize = 90;
+    let mut lines = vec![before.to_owned()];
+    for (index, text) in texts.iter().enumerate() {
+        let comma = if index + 1 < texts.len() { ", " } else { "" };
+        if let Some(line) = lines.last_mut().filter(|line| line.len() + text.len() <= COLUMNS) {
+            line.push_str(text);
+            line.push_str(comma);
+        } else {
+            lines.push(format!("  {text}{comma}"));
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// The limits of the run.

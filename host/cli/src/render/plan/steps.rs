@@ -7,16 +7,14 @@ use palisade_runbook::{
     AllowedComponent, BindingSource, Plan, PlanDocument, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedStep,
     PlannedWork,
 };
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) {
+    let known: BTreeMap<&StepId, &PlannedStep> = document.plan.steps.iter().map(|step| (&step.id, step)).collect();
     for (number, wave) in document.waves.iter().enumerate() {
         let _ = writeln!(out, "\n{}", heading(style, &format!("Wave {}", number + 1)));
-        for step in wave {
-            if let Some(step) = document.plan.step(step) {
-                show_step(out, step, 1, style);
-            }
-        }
+        wave.iter().filter_map(|id| known.get(id)).for_each(|step| show_step(out, step, 1, style));
     }
     for alias in &document.plan.aliases {
         let result = if alias.exported { ", a result of the run" } else { "" };
@@ -29,7 +27,7 @@ fn show_step(out: &mut String, step: &PlannedStep, depth: usize, style: Style<'_
     let runs = step.call().map_or_else(String::new, |call| format!("  {}", component(call)));
     let _ = writeln!(out, "{indent}{}  {}{runs}", painted(style, "1", step.id.as_str()), step.kind());
     let mut row = |label: &str, text: String| {
-        let _ = writeln!(out, "{indent}  {label:8}{text}");
+        let _ = writeln!(out, "{indent}  {label:10}{text}");
     };
     if let Some(title) = &step.title {
         row("title", foreign(title));

@@ -69,7 +69,7 @@ pub(crate) fn shown(measure: Measure, amount: u64) -> String {
     if amount == UNBOUNDED {
         return match measure {
             Measure::LlmCalls => "as many as the cost pays for".to_owned(),
-            _ => "no bound".to_owned(),
+            _ => "more than can be counted".to_owned(),
         };
     }
     match measure {
