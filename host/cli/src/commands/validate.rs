@@ -51,13 +51,16 @@ pub(crate) fn exec(context: &Context, args: &ValidateArgs) -> Result<ExitCode, C
     Ok(if broken { ExitCode::Usage } else { ExitCode::Done })
 }
 
+/// What is told, each with the file that it is about.
+type Told = Vec<(Source, Diagnostic)>;
+
 /// What is told of a file, or why it can't be read.
 fn check(
     context: &Context,
     workspace: &Workspace,
     args: &ValidateArgs,
     file: &Path,
-) -> Result<(Vec<(Source, Diagnostic)>, Option<CliError>), CliError> {
+) -> Result<(Told, Option<CliError>), CliError> {
     let source = match rulesets::source(file) {
         Ok(source) => source,
         Err(error) => return Ok((Vec::new(), Some(error))),
