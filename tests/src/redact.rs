@@ -18,6 +18,8 @@ pub fn redact(text: &str, dir: &Path) -> String {
     let patterns = [
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[RUN]"),
         (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
+        // Shortened digests stand behind what they are of.
+        (r"((?:@\d+\.\d+\.\d+|plan|→|\d+\.\d+\.\d+) +)[0-9a-f]{12}\b", "$1[DIGEST]"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
         (r"\b\d+(\.\d+)? (ms|s|min)\b", "[DURATION]"),
         (r"\b\d+(\.\d+)? (KiB|MiB|GiB)/s", "[SPEED]"),
