@@ -370,7 +370,7 @@ impl Planner<'_> {
         let later: Vec<&str> = work.into_iter().chain(retry).chain(compensate).collect();
         if !later.is_empty() {
             let message = format!(
-                "step `{}` can be planned, but this build can't run {} yet",
+                "step `{}` can be planned, but {} are not available in this build",
                 step.id.value,
                 later.join(" and ")
             );
