@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use palisade_sdk::{ConfigSchema, Context, Description, Input, Property, Result, limit};
+use palisade_sdk::{ConfigSchema, Context, Description, Failure, Input, Property, Result, limit};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::finding::{Evidence, Finding};
+use crate::finding::Origin;
 use crate::{FINDINGS, INDICATORS, RULES};
 
 /// What a classification says of a value that no rule names.
@@ -76,15 +77,43 @@ impl<R: ClassRule> Classes<R> {
     }
 }
 
+/// An indicator, and what becomes of it; `F` is what its kind adds. Evidence and patterns are most of it and go from one
+/// to the other as they are written.
+#[derive(Serialize, Deserialize)]
+struct Classified<'a, F> {
+    #[serde(flatten)]
+    fields: F,
+    #[serde(borrow)]
+    evidence: Vec<RawEvidence<'a>>,
+    #[serde(borrow)]
+    matched_patterns: &'a RawValue,
+    #[serde(borrow)]
+    metadata: Origin<'a>,
+}
+
+/// A piece of evidence that is read when it is looked at. Times in it are dropped: the host stamps the copies.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RawEvidence<'a> {
+    #[serde(borrow)]
+    content: &'a RawValue,
+}
+
+impl RawEvidence<'_> {
+    /// Reads the text. Fails with `bad-input` if it is none.
+    pub fn text(&self) -> Result<String> {
+        serde_json::from_str(self.content.get()).map_err(|error| Failure::bad_input(format!("evidence: {error}")))
+    }
+}
+
 /// Calls `work` for each indicator and emits a finding with the fields that it returns and the indicator's evidence,
-/// patterns and origin. Times in the evidence are dropped: the host stamps the copies.
+/// patterns and origin. A failure of `work` is one of that indicator.
 pub fn classify<F: DeserializeOwned, S: Serialize>(
     ctx: &Context,
-    mut work: impl FnMut(F, &[Evidence<'_>]) -> S,
+    mut work: impl FnMut(F, &[RawEvidence<'_>]) -> Result<S>,
 ) -> Result<()> {
     ctx.for_each_item(INDICATORS, |item| {
-        let Finding { fields, evidence, matched_patterns, metadata } = item.parse::<Finding<'_, F>>()?;
-        let fields = work(fields, &evidence);
-        ctx.emit(FINDINGS, &Finding { fields, evidence, matched_patterns, metadata })
+        let Classified { fields, evidence, matched_patterns, metadata } = item.parse::<Classified<'_, F>>()?;
+        let fields = work(fields, &evidence).map_err(|failure| failure.at(INDICATORS, item.number()))?;
+        ctx.emit(FINDINGS, &Classified { fields, evidence, matched_patterns, metadata })
     })
 }

@@ -9,19 +9,16 @@ use serde_json::value::RawValue;
 use crate::document::Document;
 
 /// A finding: what is common to all, and in `fields` what the kind of finding adds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Finding<'a, F> {
     /// What the kind of finding adds.
     #[serde(flatten)]
     pub fields: F,
     /// Pieces of the text.
-    #[serde(borrow)]
     pub evidence: Vec<Evidence<'a>>,
     /// What matched, and how often.
-    #[serde(borrow)]
     pub matched_patterns: Vec<MatchedPattern<'a>>,
     /// Where it was found.
-    #[serde(borrow)]
     pub metadata: Origin<'a>,
 }
 
@@ -69,10 +66,9 @@ impl<'a, F> Finding<'a, F> {
 }
 
 /// A piece of the text that a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Evidence<'a> {
     /// The piece.
-    #[serde(borrow)]
     pub content: Cow<'a, str>,
 }
 
@@ -83,10 +79,9 @@ impl<'a> From<Cow<'a, str>> for Evidence<'a> {
 }
 
 /// A pattern that matched, and how often.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MatchedPattern<'a> {
     /// The pattern as the ruleset writes it.
-    #[serde(borrow)]
     pub pattern: Cow<'a, str>,
     /// Matches, or lines with one.
     pub match_count: u64,

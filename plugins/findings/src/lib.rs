@@ -15,7 +15,9 @@ mod standard_input;
 mod tally;
 
 pub use analysis::{AnalysisMetadata, ValidationSummary, findings_metadata};
-pub use classify::{ClassRule, Classes, ClassifierConfig, UNCLASSIFIED, classifier, classifier_config, classify};
+pub use classify::{
+    ClassRule, Classes, ClassifierConfig, RawEvidence, UNCLASSIFIED, classifier, classifier_config, classify,
+};
 pub use document::{Document, File, Item, for_each_document};
 pub use finding::{Evidence, Finding, MatchedPattern, Origin};
 pub use indicator::{Indicator, analyser, find};

@@ -107,7 +107,7 @@ pub fn classify_purposes<P: Purpose>(ctx: &Context) -> Result<PurposeTotals> {
         totals.sensitive += u64::from(classified.sensitive_purpose);
         totals.required += u64::from(classified.dpia_recommendation == REQUIRED);
         totals.review += u64::from(classified.require_review.is_some());
-        classified
+        Ok(classified)
     })?;
     Ok(totals)
 }

@@ -88,19 +88,19 @@ impl Analyser for GdprDataSubject {
         classify(ctx, |indicator: Indicator, evidence| {
             let class = classes.get(&indicator.subject_category);
             let category = class.map_or(UNCLASSIFIED, |class| &class.data_subject_category);
-            let risk_modifiers = modifiers.of(evidence);
+            let risk_modifiers = modifiers.of(evidence)?;
             totals.findings += 1;
             totals.high_risk += u64::from(!risk_modifiers.is_empty());
             if !totals.categories.contains(category) {
                 totals.categories.insert(category.to_owned());
             }
-            Classified {
+            Ok(Classified {
                 data_subject_category: category,
                 article_references: class.map_or(&[], |class| &class.article_references),
                 typical_lawful_bases: class.map_or(&[], |class| &class.typical_lawful_bases),
                 risk_modifiers,
                 confidence_score: indicator.confidence_score,
-            }
+            })
         })?;
         Ok(totals)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use palisade_findings::{Evidence, RULES};
+use palisade_findings::{RULES, RawEvidence};
 use palisade_matching::{Clusters, Matcher};
 use palisade_sdk::{Context, Failure, Result};
 use serde::Deserialize;
@@ -58,12 +58,12 @@ impl Modifiers {
     }
 
     /// The names of those that match any piece of evidence, each once, sorted.
-    pub(crate) fn of(&mut self, evidence: &[Evidence<'_>]) -> Vec<String> {
+    pub(crate) fn of(&mut self, evidence: &[RawEvidence<'_>]) -> Result<Vec<String>> {
         let mut found = BTreeSet::new();
         for piece in evidence {
-            found.extend(self.matcher.search(&piece.content, NO_CLUSTERS).iter().map(|rule| rule.rule));
+            found.extend(self.matcher.search(&piece.text()?, NO_CLUSTERS).iter().map(|rule| rule.rule));
         }
         let names: BTreeSet<&String> = found.into_iter().filter_map(|rule| self.names.get(rule)).collect();
-        names.into_iter().cloned().collect()
+        Ok(names.into_iter().cloned().collect())
     }
 }

@@ -72,12 +72,12 @@ impl Analyser for GdprPersonalData {
             let special_category = class.is_some_and(|class| class.special_category);
             totals.findings += 1;
             totals.special += u64::from(special_category);
-            Classified {
+            Ok(Classified {
                 indicator_type: indicator.category,
                 privacy_category: class.map_or(UNCLASSIFIED, |class| &class.privacy_category),
                 special_category,
                 article_references: class.map_or(&[], |class| &class.article_references),
-            }
+            })
         })?;
         Ok(totals)
     }
