@@ -5,8 +5,8 @@ use palisade_model::{ArtifactName, SchemaRef};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
-/// An output artifact of a run. Implemented over the store by whoever asks for a report.
-pub trait Document {
+/// An output artifact of a run. Implemented over the store by whoever asks for a report; several are read at once.
+pub trait Document: Sync {
     /// Its name in the runbook.
     fn name(&self) -> &ArtifactName;
 

@@ -11,7 +11,7 @@ mod trust;
 
 pub use evidence::Evidence;
 
-use crate::tally::{Places, Tally};
+use crate::tally::tally_all;
 use crate::{Document, ReportError};
 use palisade_model::record::RunRecord;
 use std::io::Write;
@@ -31,11 +31,7 @@ pub fn html(
     evidence: Evidence,
     out: &mut impl Write,
 ) -> Result<(), ReportError> {
-    let mut places = Places::default();
-    let tallies: Vec<_> = documents
-        .iter()
-        .map(|document| Tally::of(*document, &mut places).map(|tally| (*document, tally)))
-        .collect::<Result<_, _>>()?;
+    let (tallies, places) = tally_all(documents)?;
     let collected = collect::collect(run, &tallies, &places, evidence)?;
     page::open(run, evidence, out)?;
     overview::cards(run, &tallies, &places, out)?;

@@ -8,7 +8,7 @@ mod steps;
 pub use pen::TextStyle;
 
 use crate::document::has_findings;
-use crate::tally::{Places, Tally};
+use crate::tally::{Places, Tally, tally_all};
 use crate::{Document, ReportError};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::unit::{Count, Millis};
@@ -28,11 +28,7 @@ pub fn summary(
     style: TextStyle,
     out: &mut impl Write,
 ) -> Result<(), ReportError> {
-    let mut places = Places::default();
-    let tallies: Vec<_> = documents
-        .iter()
-        .map(|document| Tally::of(*document, &mut places).map(|tally| (*document, tally)))
-        .collect::<Result<_, _>>()?;
+    let (tallies, places) = tally_all(documents)?;
     head(run, &tallies, &places, style, out)?;
     steps::failures(run, style, out)?;
     findings::findings(&tallies, style, out)?;

@@ -6,6 +6,7 @@ use crate::place::Place;
 use crate::vocabulary::{Mark, Marks, Vocabulary};
 use crate::{Document, ReportError};
 use palisade_model::Digest;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// Most categories of a document that are counted one by one; a schema has tens, only a broken component has more.
@@ -44,6 +45,25 @@ impl Count {
     pub(crate) fn marks(&self) -> impl Iterator<Item = (Mark, u64)> {
         Mark::ALL.into_iter().map(|mark| (mark, self.of(mark))).filter(|&(_, count)| count > 0)
     }
+}
+
+/// Documents with their counts, in the order in which they were given, and the places of all.
+type Tallies<'d> = (Vec<(&'d dyn Document, Tally)>, Places);
+
+/// Walks each document once, side by side. The counts are the same however many are walked at once.
+pub(crate) fn tally_all<'d>(documents: &[&'d dyn Document]) -> Result<Tallies<'d>, ReportError> {
+    let walk = |document: &&'d dyn Document| {
+        let mut places = Places::default();
+        Tally::of(*document, &mut places).map(|tally| (*document, tally, places))
+    };
+    let walked = documents.par_iter().map(walk).collect::<Result<Vec<_>, _>>()?;
+    let mut all = Places::default();
+    let mut tallies = Vec::with_capacity(walked.len());
+    for (document, tally, places) in walked {
+        tallies.push((document, tally));
+        all.take(places);
+    }
+    Ok((tallies, all))
 }
 
 /// The counts of one document.
@@ -132,18 +152,33 @@ impl Places {
     }
 
     fn add(&mut self, source: Option<&str>, marks: Marks) {
-        let Some(source) = source else {
-            self.nowhere += 1;
-            return;
-        };
-        let key = Self::key(source);
+        match source {
+            Some(source) => {
+                self.count(Self::key(source), PlaceCount { findings: 1, special: u32::from(marks.special()) });
+            }
+            None => self.nowhere += 1,
+        }
+    }
+
+    fn count(&mut self, key: PlaceKey, more: PlaceCount) {
         if self.counts.len() >= MAX_PLACES && !self.counts.contains_key(&key) {
-            self.beyond += 1;
+            self.beyond += u64::from(more.findings);
             return;
         }
         let count = self.counts.entry(key).or_default();
-        count.findings = count.findings.saturating_add(1);
-        count.special = count.special.saturating_add(u32::from(marks.special()));
+        count.findings = count.findings.saturating_add(more.findings);
+        count.special = count.special.saturating_add(more.special);
+    }
+
+    /// Adds the places of another document. Which of them pass the bound is the same each time.
+    fn take(&mut self, other: Self) {
+        let mut others: Vec<_> = other.counts.into_iter().collect();
+        if self.counts.len() + others.len() > MAX_PLACES {
+            others.sort_unstable_by_key(|&(key, _)| key);
+        }
+        others.into_iter().for_each(|(key, more)| self.count(key, more));
+        self.beyond += other.beyond;
+        self.nowhere += other.nowhere;
     }
 
     /// How many there are; true if there may be more.
