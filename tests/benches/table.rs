@@ -5,26 +5,49 @@
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
 use palisade_tests::{Dir, command};
+use serde_json::Value;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Counted runs of each row.
 const RUNS: usize = 5;
+/// What `cargo xtask bench` hands on of the same code without a sandbox: megabytes and milliseconds of CPU time.
+const NATIVE: &str = "PALISADE_BENCH_NATIVE";
 
 fn main() {
     let Some(wcf) = palisade_tests::wcf() else { return };
-    println!("| work | wall, median (min–max) | peak memory | goal |");
-    println!("|---|---|---|---|");
+    let rulesets = wcf.join("rulesets");
+    println!("| work | wall, median (min–max) | CPU | peak memory | goal |");
+    println!("|---|---|---|---|---|");
     let small = data(&wcf, 7_000_000);
-    row("7.0 MB text, 3 analysers + 3 classifiers", "≤ 0.5 s, ≤ 100 MB", &small, &wcf, "six.yaml");
-    row("one step over one small file", "≤ 40 ms", &small, &wcf, "one_step.yaml");
-    row("7.0 MB, personal_data alone", "", &small, &wcf, "one.yaml");
+    let bench = |dir: &Dir, runbook| Bench { dir: dir.path().to_owned(), rulesets: rulesets.clone(), runbook };
+    bench(&small, "six.yaml").row("7.0 MB, 3 analysers and 3 classifiers", "≤ 0.5 s, ≤ 100 MB");
+    bench(&small, "six.yaml").first_ever("the same, first run ever (nothing compiled)", "≤ 6 s");
+    bench(&small, "one_step.yaml").row("one step over one small file", "≤ 40 ms");
     let large = data(&wcf, 70_000_000);
-    row("70 MB text, personal_data alone", "", &large, &wcf, "one.yaml");
+    bench(&large, "one.yaml").row("70 MB, personal_data", "≥ 100 MB/s");
+    bench(&large, "one.yaml").beside_native();
+    drop(large);
     let huge = data(&wcf, 700_000_000);
-    row("700 MB in many files, personal_data alone", "≤ 200 MB", &huge, &wcf, "one.yaml");
+    bench(&huge, "one.yaml").row("700 MB in many files, personal_data", "≤ 200 MB");
+    drop(huge);
+    let single = one_file(1_000_000_000);
+    bench(&single, "one_step.yaml").row("a text file of 1 GB, left out by `call-bytes`", "≤ 200 MB");
 }
+
+/// A folder with one large text file and a small one.
+fn one_file(bytes: usize) -> Dir {
+    let dir = Dir::new();
+    let line = "Dear jane@example.com, your first_name and passport number are on file.\n";
+    dir.write("small/large.txt", line.repeat(bytes / line.len()));
+    dir.write("small/note.txt", line);
+    dir.write("one_step.yaml", ONE_STEP);
+    dir
+}
+
+const ONE_STEP: &str = "name: one step\ndescription: reads one file\nartifacts:\n  files:\n    output: true\n    source: {type: filesystem, properties: {path: small}}\n";
 
 /// A folder with the sample's files many times over, about `bytes` in all, and the runbooks.
 fn data(wcf: &Path, bytes: usize) -> Dir {
@@ -45,7 +68,7 @@ fn data(wcf: &Path, bytes: usize) -> Dir {
     dir.write("small/note.txt", "Dear jane@example.com, your first_name and passport number are on file.\n");
     dir.write("six.yaml", runbook("data", &["personal_data", "processing_purpose", "data_subject"], true));
     dir.write("one.yaml", runbook("data", &["personal_data"], false));
-    dir.write("one_step.yaml", "name: one step\ndescription: reads one file\nartifacts:\n  files:\n    output: true\n    source: {type: filesystem, properties: {path: small}}\n");
+    dir.write("one_step.yaml", ONE_STEP);
     dir
 }
 
@@ -71,41 +94,111 @@ fn runbook(path: &str, analysers: &[&str], classified: bool) -> String {
     text
 }
 
-fn row(work: &str, goal: &str, dir: &Dir, wcf: &Path, runbook: &str) {
-    let rulesets = wcf.join("rulesets");
-    let mut runs: Vec<_> = (0..=RUNS).map(|_| once(dir.path(), &rulesets, runbook)).skip(1).collect();
-    runs.sort();
-    let (median, peak) = runs[runs.len() / 2];
-    let ms = |time: Duration| format!("{:.0}", time.as_secs_f64() * 1e3);
-    let (least, most) = (ms(runs[0].0), ms(runs[runs.len() - 1].0));
-    println!("| {work} | {} ms ({least}–{most}) | {} MB | {goal} |", ms(median), peak / 1_000);
+/// What is run, and where.
+struct Bench {
+    dir: PathBuf,
+    rulesets: PathBuf,
+    runbook: &'static str,
 }
 
-/// Wall time and peak resident memory in kB of one run.
-fn once(dir: &Path, rulesets: &Path, runbook: &str) -> (Duration, u64) {
-    let _ = std::fs::remove_dir_all(dir.join(".palisade"));
-    let start = Instant::now();
-    let mut child = command::command(dir)
-        .args(["run", runbook, "--no-cache", "--quiet", "--rulesets"])
-        .arg(rulesets)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("`cargo xtask bench` builds palisade first");
-    let mut peak = 0;
-    let status = loop {
-        peak = peak.max(high_water_mark(child.id()));
-        if let Some(status) = child.try_wait().expect("a child") {
-            break status;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
-    assert!(status.success(), "{runbook}: {status}");
-    (start.elapsed(), peak)
+/// What one process took.
+#[derive(Clone, Copy)]
+struct Taken {
+    wall: Duration,
+    cpu: Duration,
+    peak_kb: u64,
+}
+
+impl Bench {
+    /// Prints a row over several runs with compiled code at hand.
+    fn row(&self, work: &str, goal: &str) {
+        self.once(|_| {});
+        let mut runs: Vec<_> = (0..RUNS).map(|_| self.once(|_| {})).collect();
+        runs.sort_by_key(|run| run.wall);
+        let (least, median, most) = (runs[0], runs[RUNS / 2], runs[RUNS - 1]);
+        let span = format!("{} ({}–{})", ms(median.wall), ms(least.wall), ms(most.wall));
+        println!("| {work} | {span} ms | {} ms | {} MB | {goal} |", ms(median.cpu), median.peak_kb / 1_000);
+    }
+
+    /// Prints a row of one run that has to compile everything.
+    fn first_ever(&self, work: &str, goal: &str) {
+        let cache = Dir::new();
+        let taken = self.once(|run| drop(run.env("XDG_CACHE_HOME", cache.path())));
+        println!("| {work} | {} ms | {} ms | {} MB | {goal} |", ms(taken.wall), ms(taken.cpu), taken.peak_kb / 1_000);
+    }
+
+    /// Prints the CPU time of the analyser's step beside that of the same code without a sandbox.
+    fn beside_native(&self) {
+        let native = std::env::var(NATIVE).unwrap_or_default();
+        let Some((megabytes, native_ms)) = native.trim().split_once(' ') else {
+            println!("| its CPU time ÷ native | not measured: `cargo xtask bench` does | | | ≤ 1.6 |");
+            return;
+        };
+        let number = |text: &str| text.parse::<f64>().expect("a number");
+        let native = number(native_ms) / number(megabytes);
+        let mut ratios: Vec<_> = (0..RUNS).map(|_| self.step_ms_for_megabyte() / native).collect();
+        ratios.sort_by(f64::total_cmp);
+        let span = format!("{:.2} ({:.2}–{:.2})", ratios[RUNS / 2], ratios[0], ratios[RUNS - 1]);
+        println!("| its CPU time ÷ native ({native_ms} ms for {megabytes} MB) | {span} | | | ≤ 1.6 |");
+    }
+
+    /// Milliseconds of CPU time of `personal_data` for each megabyte of files.
+    fn step_ms_for_megabyte(&self) -> f64 {
+        let output = self.command().args(["--format", "json"]).output().expect("palisade");
+        let record: Value = serde_json::from_slice(&output.stdout).expect("a record");
+        let steps = record["steps"].as_array().expect("steps");
+        let of = |id: &str| steps.iter().find(|step| step["id"] == id).expect("the step")["usage"].clone();
+        let megabytes = of("files")["file_bytes_read"].as_f64().expect("bytes") / 1e6;
+        of("personal_data")["cpu_ms"].as_f64().expect("milliseconds") / megabytes
+    }
+
+    fn command(&self) -> Command {
+        let _ = std::fs::remove_dir_all(self.dir.join(".palisade"));
+        let mut run = command::command(&self.dir);
+        run.args(["run", self.runbook, "--no-cache", "--quiet", "--rulesets"]).arg(&self.rulesets);
+        run
+    }
+
+    fn once(&self, with: impl FnOnce(&mut Command)) -> Taken {
+        let mut run = self.command();
+        with(&mut run);
+        let start = Instant::now();
+        let mut child = run
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("`cargo xtask bench` builds palisade first");
+        let (mut peak_kb, mut cpu) = (0, Duration::ZERO);
+        let status = loop {
+            peak_kb = peak_kb.max(high_water_mark(child.id()));
+            cpu = cpu.max(cpu_time(child.id()));
+            if let Some(status) = child.try_wait().expect("a child") {
+                break status;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let wall = start.elapsed();
+        let mut said = String::new();
+        let _ = child.stderr.take().expect("a pipe").read_to_string(&mut said);
+        assert!(status.success(), "{}: {status}: {said}", self.runbook);
+        Taken { wall, cpu, peak_kb }
+    }
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.0}", time.as_secs_f64() * 1e3)
 }
 
 fn high_water_mark(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+/// User and system time of all threads so far, in the kernel's hundredths of a second.
+fn cpu_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
