@@ -1,9 +1,10 @@
 //! Conditions (`when`, `until`) in CEL: read once, evaluated over the documents of artifacts under a step budget.
 //!
-//! CEL always ends, but loops within loops over long lists can take as long as they please. Before an evaluation, an
-//! upper bound of its steps is computed from the expression and the size of the data; a condition whose bound is above
-//! a budget is not evaluated. The same data therefore always gives the same answer.
+//! Before an evaluation, an upper bound of its steps is computed from the expression and the data
+//! ([`crate::condition_cost`]); a condition whose bound is above a budget is not evaluated. The same data therefore
+//! always gives the same answer.
 
+use crate::condition_cost;
 use crate::reference::Segment;
 use crate::source::Span;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
@@ -20,6 +21,8 @@ const MAX_BYTES: usize = 2_048;
 const MAX_DEPTH: u16 = 32;
 /// Most steps of one evaluation: a fraction of a second.
 const MAX_STEPS: u64 = 1_000_000;
+/// Most characters of what the parser or the evaluator says, which quotes the condition or the data.
+const MAX_MESSAGE_CHARS: usize = 400;
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,9 +124,7 @@ impl Condition {
     /// # Errors
     /// When it could take too many steps, goes wrong, or gives no truth value.
     pub fn evaluate(&self, documents: &BTreeMap<String, Value>) -> Result<bool, EvaluationError> {
-        let nodes = documents.values().map(nodes).fold(1, u64::saturating_add);
-        let longest = nodes.saturating_mul(cost(&self.expression, 1));
-        let steps = cost(&self.expression, longest);
+        let steps = condition_cost::steps(&self.expression, documents);
         if steps > MAX_STEPS {
             return Err(EvaluationError::TooCostly { steps });
         }
@@ -134,9 +135,9 @@ impl Condition {
         match context.resolve(&self.expression) {
             Ok(CelValue::Bool(truth)) => Ok(truth),
             Ok(other) => Err(EvaluationError::NotBoolean { kind: format!("a {}", other.type_of()) }),
-            Err(error) => {
-                Err(EvaluationError::Failed { message: palisade_model::neutral::line(&error.to_string(), 400) })
-            }
+            Err(error) => Err(EvaluationError::Failed {
+                message: palisade_model::neutral::line(&error.to_string(), MAX_MESSAGE_CHARS),
+            }),
         }
     }
 }
@@ -148,7 +149,7 @@ fn syntax_error(text: &str, errors: &cel::ParseErrors) -> ConditionError {
     if first.msg.contains("Recursion limit") {
         return ConditionError::TooDeep;
     }
-    let message = in_words(&first.msg);
+    let message = palisade_model::neutral::line(&in_words(&first.msg), MAX_MESSAGE_CHARS);
     let (line, column) = (usize::try_from(first.pos.0).ok(), usize::try_from(first.pos.1).ok());
     let before = |line: usize| {
         text.split_inclusive('\n').take(line.saturating_sub(1)).map(|line| line.chars().count()).sum::<usize>()
@@ -177,7 +178,7 @@ fn in_words(message: &str) -> String {
 }
 
 /// All parts of an expression, except those of a comprehension.
-fn parts(expression: &Expr) -> Vec<&IdedExpr> {
+pub(crate) fn parts(expression: &Expr) -> Vec<&IdedExpr> {
     match expression {
         Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::List(list) => list.elements.iter().collect(),
@@ -214,30 +215,6 @@ fn free_names<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mu
             bound.truncate(before);
         }
         other => parts(other).into_iter().for_each(|part| free_names(part, bound, names)),
-    }
-}
-
-/// An upper bound of the steps of an expression in which no list is longer than `longest`.
-fn cost(expression: &IdedExpr, longest: u64) -> u64 {
-    match &expression.expr {
-        Expr::Comprehension(all) => {
-            let each = cost(&all.loop_cond, longest).saturating_add(cost(&all.loop_step, longest));
-            [cost(&all.iter_range, longest), cost(&all.accu_init, longest), cost(&all.result, longest)]
-                .into_iter()
-                .fold(each.saturating_mul(longest), u64::saturating_add)
-        }
-        // A text takes as many steps as it has bytes wherever it is looked at.
-        Expr::Literal(LiteralValue::String(text)) => 1 + text.inner().len() as u64,
-        other => parts(other).into_iter().map(|part| cost(part, longest)).fold(1, u64::saturating_add),
-    }
-}
-
-/// How much there is to go through in a document: values, and the bytes of its texts.
-fn nodes(value: &Value) -> u64 {
-    match value {
-        Value::Array(list) => list.iter().map(nodes).fold(1, u64::saturating_add),
-        Value::Object(map) => map.values().map(nodes).fold(1, u64::saturating_add),
-        _ => 1,
     }
 }
 
@@ -315,6 +292,7 @@ mod tests {
         check("a.none > 1", &data, "No such key: none");
         check("a.n +", &data, "this is not a condition: it ends too early");
         check("a.n = 3", &data, "this is not a condition: `=` can't stand here");
+        check("a.n \u{1b} 3", &data, "this is not a condition: `\\u{1b}` can't stand here");
         check(&"(".repeat(40), &data, "a condition nests at most 32 levels deep");
         check(&"a".repeat(3_000), &data, "a condition has at most 2048 bytes");
     }

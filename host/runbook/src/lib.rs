@@ -6,6 +6,7 @@ mod closure;
 pub mod codes;
 mod components;
 mod condition;
+mod condition_cost;
 mod condition_types;
 mod config;
 mod convert;
