@@ -24,6 +24,10 @@ lint:
 bench:
     cargo xtask bench
 
+# Let a fuzzer look for bytes that a reader can't cope with
+fuzz *ARGS:
+    cargo xtask fuzz {{ARGS}}
+
 # Build the first-party components
 plugins:
     cargo xtask plugins

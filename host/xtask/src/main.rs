@@ -6,6 +6,7 @@
 mod bench;
 mod demo;
 mod foreign;
+mod fuzz;
 mod lint;
 mod plugins;
 mod project;
@@ -52,6 +53,14 @@ enum Task {
     Fmt,
     /// Build everything and print the benchmark table
     Bench,
+    /// Let a fuzzer look for bytes that a reader can't cope with; needs a C++ compiler
+    Fuzz {
+        /// A folder of tests/fuzz/seeds; all of them, one after the other, if none is named
+        target: Option<String>,
+        /// How long each is fuzzed
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,7 +81,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         (_, true) => Install::No,
         _ => Install::Ask,
     };
-    match args.task {
+    match &args.task {
         Task::Setup => setup::run(&project, install).map(drop),
         Task::Plugins => plugins::first_party(&project, &setup::run(&project, install)?),
         Task::Guests => plugins::of_tests(&project, &setup::run(&project, install)?),
@@ -82,5 +91,6 @@ fn run(args: &Args) -> anyhow::Result<()> {
         Task::Lint => lint::check(&project),
         Task::Fmt => lint::format(&project),
         Task::Bench => bench::run(&project, install),
+        Task::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), *seconds),
     }
 }

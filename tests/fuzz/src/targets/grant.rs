@@ -1,0 +1,51 @@
+//! What `--allow` says and what configs name: paths in normal form, capabilities in their order, and what they hold.
+
+use palisade_authority::{Capability, Grant, PathScope, ScopedPath, WorkingFolder};
+use palisade_model::neutral::is_hidden;
+
+/// The first line is a path, the next two are grants.
+pub(crate) fn run(bytes: &[u8]) {
+    let folder = WorkingFolder::new(b"/home/ann/work").expect("a folder");
+    let mut lines = bytes.splitn(3, |&byte| byte == b'\n');
+    let path = lines.next().and_then(|line| ScopedPath::parse(&folder, line).ok());
+    if let Some(path) = &path {
+        check_path(&folder, path);
+    }
+    let grants: Vec<Grant> = lines.filter_map(|line| Grant::parse(&folder, line).ok()).collect();
+    for a in &grants {
+        assert!(!a.stated().contains(is_hidden), "{:?}", a.stated());
+        let stored = serde_json::to_string(a.capability()).expect("a capability can be stored");
+        assert_eq!(serde_json::from_str::<Capability>(&stored).ok().as_ref(), Some(a.capability()), "{stored}");
+        for b in &grants {
+            check_order(a.capability(), b.capability(), path.as_ref());
+        }
+    }
+}
+
+/// A path that was read has no part that means another one, and reads the same when it is written or stored.
+fn check_path(folder: &WorkingFolder, path: &ScopedPath) {
+    for segment in path.segments() {
+        assert!(!segment.is_empty() && segment != b"." && segment != b"..", "{path:?}");
+        assert!(!segment.contains(&b'/') && !segment.contains(&0), "{path:?}");
+    }
+    assert!(!path.to_string().contains(is_hidden), "{path:?}");
+    assert_eq!(ScopedPath::parse(folder, &path.to_bytes()).as_ref(), Ok(path), "written and read it is another");
+    let stored = serde_json::to_string(path).expect("a path can be stored");
+    assert_eq!(serde_json::from_str::<ScopedPath>(&stored).ok().as_ref(), Some(path), "{stored}");
+    assert!(path.is_within(path));
+    assert!(PathScope::any().covers(&PathScope::below([path.clone()])));
+}
+
+/// `covers` is an order, `meet` its lower bound, and both mean what the sets of paths mean.
+fn check_order(a: &Capability, b: &Capability, path: Option<&ScopedPath>) {
+    let meet = a.meet(b);
+    assert_eq!(meet, b.meet(a), "the order of a meet matters");
+    assert_eq!(meet.is_some(), a.power() == b.power());
+    assert_eq!(a.covers(b), meet.as_ref() == Some(b), "{a:?} {b:?}");
+    let Some(meet) = meet else { return };
+    assert!(a.covers(&meet) && b.covers(&meet), "{meet:?} is more than {a:?} or {b:?}");
+    let Some(path) = path else { return };
+    let (in_a, in_b) = (a.scope().contains(path), b.scope().contains(path));
+    assert_eq!(meet.scope().contains(path), in_a && in_b, "{path:?} in {a:?} and {b:?}");
+    assert!(!a.covers(b) || !in_b || in_a, "{a:?} covers {b:?} but not {path:?}");
+}
