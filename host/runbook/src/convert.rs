@@ -103,8 +103,10 @@ impl Converter<'_> {
         }
         top.put_mapping("inputs", inputs);
         let outputs = self.outputs(aliases);
-        let listed = !outputs.0.is_empty();
-        top.put_mapping("outputs", outputs);
+        let listed = outputs.is_some();
+        if let Some(outputs) = outputs {
+            top.put_node("outputs", outputs.node());
+        }
         let steps: Vec<Node> = order
             .iter()
             .filter_map(|&index| runbook.steps.get(index))
@@ -115,15 +117,16 @@ impl Converter<'_> {
         top.node()
     }
 
-    /// The results by name, where steps alone can't say them: a runbook that declares its outputs, or makes an artifact
-    /// under a second name a result.
-    fn outputs(&self, aliases: &Aliases) -> Mapping {
+    /// The results by name, where steps alone can't say them: a runbook that declares its outputs, makes an artifact
+    /// under a second name a result, or has a child whose outputs have names and are no results.
+    fn outputs(&self, aliases: &Aliases) -> Option<Mapping> {
         let runbook = self.runbook;
-        let second = runbook.steps.iter().any(|step| step.exported && aliases.contains_key(&step.id.value.key()));
-        let mut outputs = Mapping::default();
-        if runbook.outputs.is_none() && !second {
-            return outputs;
+        let second = |step: &Step| step.exported && aliases.contains_key(&step.id.value.key());
+        let inner = |step: &Step| !step.exported && step.child().is_some();
+        if runbook.outputs.is_none() && !runbook.steps.iter().any(|step| second(step) || inner(step)) {
+            return None;
         }
+        let mut outputs = Mapping::default();
         for name in runbook.steps.iter().filter(|step| step.exported).flat_map(Step::artifacts) {
             outputs.put(name.value.as_str(), meant(name.value.as_str(), aliases));
         }
@@ -134,7 +137,7 @@ impl Converter<'_> {
                 None => outputs.put(name.value.as_str(), artifact),
             }
         }
-        outputs
+        Some(outputs)
     }
 
     fn step(&mut self, step: &Step, aliases: &Aliases, listed: bool) -> Option<Mapping> {
