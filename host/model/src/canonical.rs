@@ -1,27 +1,22 @@
 //! The canonical JSON form (RFC 8785, JCS): equal values have equal bytes, so a digest can name them.
 
+mod writer;
+
 use crate::digest::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Writes a value in canonical form.
+/// Writes a value in canonical form, without a copy of it as JSON. The value must have text keys and finite numbers only,
+/// as every [`Value`] has; one that has others has no form, and gives nothing.
 #[must_use]
-pub fn to_vec(value: &Value) -> Vec<u8> {
-    // A `Value` has string keys and finite numbers, so it always has a canonical form.
-    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
+pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
+    writer::to_vec(value).unwrap_or_default()
 }
 
-/// The digest of a value's canonical form.
+/// The digest of a value's canonical form; of what [`to_vec`] gives.
 #[must_use]
-pub fn digest(value: &Value) -> Digest {
+pub fn digest(value: &impl Serialize) -> Digest {
     Digest::of(&to_vec(value))
-}
-
-/// The digest of a large value's canonical form, without a copy of it as JSON. The value must have text keys and finite
-/// numbers only.
-#[must_use]
-pub fn digest_of(value: &impl Serialize) -> Digest {
-    Digest::of(&serde_json_canonicalizer::to_vec(value).unwrap_or_default())
 }
 
 /// The digest of an artifact: of its schema, of its item lines as emitted, and of its metadata.
@@ -37,7 +32,9 @@ pub fn artifact_digest(schema: &crate::SchemaRef, items: Digest, metadata: &Valu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     #[test]
     fn the_form_is_that_of_the_rfc() {
@@ -46,6 +43,63 @@ mod tests {
             json!({"numbers": [333_333_333.333_333_3, 1E30, 4.50, 2e-3, 1e-27], "literals": [null, true, false]});
         let text = String::from_utf8(to_vec(&value)).unwrap();
         assert_eq!(text, r#"{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}"#);
+    }
+
+    #[test]
+    fn structures_and_variants_are_written_as_their_json() {
+        #[derive(Serialize)]
+        enum Kind {
+            Unit,
+            One(u8),
+            Two(u8, char),
+            Named { z: Option<u8>, a: () },
+        }
+        #[derive(Serialize)]
+        struct All {
+            z: Vec<Kind>,
+            a: BTreeMap<Kinds, f32>,
+            pair: (i64, u64),
+            bytes: &'static [u8],
+        }
+        #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+        enum Kinds {
+            B,
+            A,
+        }
+        let value = All {
+            z: vec![Kind::Unit, Kind::One(1), Kind::Two(2, '"'), Kind::Named { z: None, a: () }],
+            a: BTreeMap::from([(Kinds::B, 1.5), (Kinds::A, 2.0)]),
+            pair: (i64::MIN, u64::MAX),
+            bytes: b"\n",
+        };
+        assert_eq!(to_vec(&value), serde_json_canonicalizer::to_vec(&value).unwrap());
+        assert_eq!(to_vec(&value), to_vec(&serde_json::to_value(&value).unwrap()));
+    }
+
+    fn some_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-100_i64..100).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_form_is_that_of_the_library(value in some_json()) {
+            prop_assert_eq!(to_vec(&value), serde_json_canonicalizer::to_vec(&value).unwrap());
+        }
     }
 
     #[test]

@@ -403,7 +403,7 @@ impl Plan {
     /// The digest of the plan's canonical form.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        canonical::digest_of(self)
+        canonical::digest(self)
     }
 
     /// The step of that id.
