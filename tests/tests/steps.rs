@@ -146,6 +146,36 @@ fn a_map_over_too_much_runs_nothing() {
 }
 
 #[test]
+fn a_run_runs_components_as_often_as_it_may() {
+    let Some(bench) = Bench::new() else { return };
+    let steps = |most: u32| {
+        format!(
+            "limits: {{max_runs: {most}}}\nexecution:\n  - {{id: each, type: map, analyser: test:stepper, input: docs, max_items: 10, \
+             outputs: {{texts: texts}}}}\n  - {{id: then, analyser: test:stepper, input: texts, outputs: {{texts: more}}}}\n"
+        )
+    };
+    let _ = bench.run(&steps(4), &["a", "b", "c"], &[]).exits(0);
+    let _ = bench.run(&steps(3), &["a", "b", "c"], &[]).exits(4);
+    let step = bench.step("then");
+    let said = "the run may run components 3 times at most; 3 are used, and this would take 1 more: nothing was run";
+    assert_eq!(step["failure"]["message"], said);
+    assert_eq!((&step["failure"]["kind"], &step["usage"]["instances"]), (&json!("bound"), &json!(0)));
+    // A map takes as many as it has items, before the first of them.
+    let _ = bench.run(&steps(2), &["a", "b", "c"], &[]).exits(4);
+    let step = bench.step("each");
+    assert!(step["failure"]["message"].as_str().unwrap().contains("0 are used, and this would take 3 more"), "{step}");
+    assert_eq!(step["usage"]["instances"], 0);
+    // So does a loop, iteration by iteration.
+    let repeat = |most: u32| format!("limits: {{max_runs: {most}}}{}", LOOP.replace("MOST", "9"));
+    let _ = bench.run(&repeat(3), &["a"], &[]).exits(0);
+    let _ = bench.run(&repeat(2), &["a"], &[]).exits(4);
+    assert_eq!(
+        (&bench.step("grow")["failure"]["kind"], &bench.step("grow")["iterations"]),
+        (&json!("bound"), &json!(2))
+    );
+}
+
+#[test]
 fn a_map_names_the_first_item_that_failed() {
     let Some(bench) = Bench::new() else { return };
     let mut texts = vec!["good"; 40];

@@ -16,7 +16,7 @@ use palisade_interpreter::{
     RunStarted, RunState, State, Turn, advance,
 };
 use palisade_model::limits::{Limit, LimitSource};
-use palisade_model::{ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, StepId, canonical};
+use palisade_model::{ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, RunLimitKind, StepId, canonical};
 use palisade_runbook::{Binding, BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
 use palisade_store::{Append, AppendError, Fault, NewArtifact, NewEvent, OwnError, Pending, RunSummary, SpoolError};
@@ -155,7 +155,7 @@ impl<'a> Driver<'a> {
         let now = now_ms();
         let run = RunId::new(now, random().map_err(RunError::Random)?);
         let lock = engine.store().own(run)?;
-        let plan = canonical::to_vec(&serde_json::to_value(request.plan).unwrap_or_default());
+        let plan = canonical::to_vec(request.plan);
         let mut driver = Self {
             engine,
             request,
@@ -248,8 +248,15 @@ impl<'a> Driver<'a> {
             while running < most
                 && let Some(turn) = waiting.pop_front()
             {
-                self.start_attempt(scope, turn, &report, stop)?;
-                running += 1;
+                let inputs = self.inputs(self.planned(&turn.step)?, turn.iteration)?;
+                let runs = component_runs(self.planned(&turn.step)?, &inputs);
+                match self.too_many_runs(runs) {
+                    Some(failure) => waiting.extend(self.take(Outcome { turn, ended: Ended::before_start(failure) })?),
+                    None => {
+                        self.start_attempt(scope, turn, inputs, runs, &report, stop)?;
+                        running += 1;
+                    }
+                }
             }
             match outcomes.recv_timeout(LOOK_EVERY) {
                 Ok(outcome) => {
@@ -398,6 +405,8 @@ impl<'a> Driver<'a> {
         &mut self,
         scope: &'s Scope<'s, '_>,
         turn: Turn,
+        inputs: Vec<AttemptInput>,
+        runs: u64,
         report: &Sender<Outcome>,
         stop: &'s Cancel,
     ) -> Result<(), RunError>
@@ -412,9 +421,9 @@ impl<'a> Driver<'a> {
             at_ms: now_ms(),
             component: call.component_digest,
             limits: call.limits.clone(),
+            runs,
         }));
         self.append(vec![started], Vec::new(), Vec::new())?;
-        let inputs = self.inputs(step, turn.iteration)?;
         let values = self.state.values(&turn.step).unwrap_or_default().to_vec();
         let performer = Performer {
             engine: self.engine,
@@ -433,6 +442,24 @@ impl<'a> Driver<'a> {
             attempt::reported(work, |ended| drop(report.send(Outcome { turn, ended })));
         });
         Ok(())
+    }
+
+    /// Why an attempt may not start that runs its component so often, if the run has not as much left.
+    fn too_many_runs(&self, runs: u64) -> Option<Failure> {
+        let kind = RunLimitKind::MaxRuns;
+        let most = self.request.plan.limits.get(kind)?;
+        let before = self.state.component_runs();
+        let found = before.saturating_add(runs);
+        if found <= most {
+            return None;
+        }
+        let message = format!(
+            "the run may run components {} times at most; {before} are used, and this would take {runs} more: nothing was run",
+            kind.show(most)
+        );
+        let key = kind.key().to_owned();
+        let failure = Failure::new(FailureKind::Bound { key, most, found }, message);
+        Some(failure.with_help("raise `limits.max_runs` of the runbook"))
     }
 
     /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given
@@ -555,6 +582,15 @@ fn node(step: &PlannedStep) -> Node {
         },
         ..Node::new(step.id.clone(), needs)
     }
+}
+
+/// How often an attempt runs its component at most. A map over too many items runs nothing, which it tells itself.
+fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
+    let PlannedWork::Map { max_items, .. } = &step.work else { return 1 };
+    let is_ruleset = |binding: &&Binding| matches!(binding.source, BindingSource::Ruleset { .. });
+    let mapped = step.inputs.iter().find(|binding| !is_ruleset(binding));
+    let mapped = mapped.and_then(|binding| inputs.iter().find(|input| input.port == binding.port));
+    mapped.map_or(0, |input| input.items.lines().min(*max_items))
 }
 
 fn needs(step: &PlannedStep, other: &StepId) -> bool {

@@ -181,6 +181,9 @@ pub struct AttemptStarted {
     pub component: Digest,
     /// The limits in force.
     pub limits: Limits,
+    /// How often it runs its component at most: once, or for each item of a map. The run's `max_runs` bounds their sum.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub runs: u64,
 }
 
 /// The good end of an attempt.
@@ -299,6 +302,15 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+const fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_one(number: &u64) -> bool {
+    *number == 1
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_false(truth: &bool) -> bool {
     !*truth
@@ -407,6 +419,7 @@ mod tests {
                 at_ms: 2,
                 component: digest,
                 limits: Limits::default(),
+                runs: 7,
             })),
             Event::AttemptSucceeded(Box::new(AttemptSucceeded {
                 step: step("a"),

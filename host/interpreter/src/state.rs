@@ -17,6 +17,8 @@ pub struct State {
     values: BTreeMap<StepId, Vec<ResolvedValue>>,
     /// What the last iteration of each loop made.
     latest: BTreeMap<StepId, Vec<Output>>,
+    /// How often components were run, or may be by attempts that go on.
+    component_runs: u64,
 }
 
 /// How the run as a whole stands.
@@ -147,6 +149,7 @@ impl State {
                 let (iteration, attempt) = (started.iteration, started.attempt);
                 if self.steps.get(&started.step) == Some(&StepState::Scheduled { iteration, attempt }) {
                     self.set(&started.step, StepState::Running { iteration, attempt });
+                    self.component_runs = self.component_runs.saturating_add(started.runs);
                 }
             }
             Event::AttemptSucceeded(done) => {
@@ -200,6 +203,12 @@ impl State {
     #[must_use]
     pub const fn cancelled(&self) -> Option<CancelReason> {
         self.cancelled
+    }
+
+    /// How often components were run, or may be by attempts that go on.
+    #[must_use]
+    pub const fn component_runs(&self) -> u64 {
+        self.component_runs
     }
 
     /// How a step stands; none as long as it waits for others.

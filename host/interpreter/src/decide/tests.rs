@@ -28,7 +28,7 @@ fn first(step: &StepId) -> Turn {
 fn begun(turn: &Turn) -> Event {
     let Turn { step, iteration, attempt } = turn.clone();
     let (limits, component) = (Limits::default(), Digest::of(b"c"));
-    Event::AttemptStarted(Box::new(AttemptStarted { step, attempt, iteration, at_ms: 0, component, limits }))
+    Event::AttemptStarted(Box::new(AttemptStarted { step, attempt, iteration, at_ms: 0, component, limits, runs: 1 }))
 }
 
 fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
