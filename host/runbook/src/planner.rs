@@ -192,6 +192,8 @@ struct Planner<'p> {
     schemas: BTreeSet<PlannedSchema>,
     /// The runbook's `capabilities`.
     bound: Option<Bound>,
+    /// The step that is planned undoes another: what it makes is nobody's to read.
+    undoing: bool,
 }
 
 impl<'p> Planner<'p> {
@@ -211,6 +213,7 @@ impl<'p> Planner<'p> {
             rulesets: BTreeSet::new(),
             schemas: BTreeSet::new(),
             bound: None,
+            undoing: false,
         }
     }
 

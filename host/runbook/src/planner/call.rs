@@ -180,7 +180,7 @@ impl Planner<'_> {
         good.then_some(outputs)
     }
 
-    /// Notes that a step makes an artifact of that name.
+    /// Notes that a step makes an artifact of that name, unless it is nobody's to read.
     pub(super) fn note_output(
         &mut self,
         step: &Step,
@@ -189,6 +189,9 @@ impl Planner<'_> {
         schema: Option<SchemaRef>,
         labels: &BTreeSet<String>,
     ) {
+        if self.undoing {
+            return;
+        }
         let source = BindingSource::Step { step: StepId::from(step.id.value.clone()), port: port.to_owned() };
         // Where two have one name, which has been told, it stands for the first.
         let made = Made { name: name.value.clone(), source, schema, span: name.span, labels: labels.clone() };

@@ -2,7 +2,7 @@
 
 use super::Planner;
 use super::call::{PlannedParts, Role};
-use super::child::generated_limits;
+use super::child::{ChildParts, generated_limits};
 use super::condition::Latest;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
@@ -21,17 +21,23 @@ const DEFAULT_MAP_CONCURRENCY: u32 = 10;
 /// Milliseconds before a second attempt, if nobody says how many.
 const DEFAULT_BACKOFF_MS: u64 = 1_000;
 
-/// What a step does, with what it reads and makes.
-struct Planned {
-    work: PlannedWork,
+/// What a step reads and makes.
+struct Wired {
     inputs: Vec<Binding>,
     outputs: Vec<PlannedOutput>,
     labels: BTreeSet<String>,
 }
 
+/// What a step does, with what it reads and makes.
+struct Planned {
+    work: PlannedWork,
+    wired: Wired,
+}
+
 impl Planned {
     fn of(parts: PlannedParts, work: impl FnOnce(crate::plan::PlannedCall) -> PlannedWork) -> Self {
-        Self { work: work(parts.call), inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels }
+        let PlannedParts { call, inputs, outputs, labels } = parts;
+        Self { work: work(call), wired: Wired { inputs, outputs, labels } }
     }
 }
 
@@ -76,7 +82,7 @@ impl Planner<'_> {
 
     fn planned_step(&mut self, step: &Step) -> Option<PlannedStep> {
         let planned = self.work(step);
-        let mut labels = planned.as_ref().map(|planned| planned.labels.clone()).unwrap_or_default();
+        let mut labels = planned.as_ref().map(|planned| planned.wired.labels.clone()).unwrap_or_default();
         let when = step.when.as_ref().map(|when| {
             if when.value.constant() == Some(false) {
                 let message =
@@ -105,8 +111,8 @@ impl Planner<'_> {
             description: step.description.clone(),
             contact: step.contact.clone(),
             work: planned.work,
-            inputs: planned.inputs,
-            outputs: planned.outputs,
+            inputs: planned.wired.inputs,
+            outputs: planned.wired.outputs,
             when,
             after: step.after.iter().filter_map(find).collect(),
             retry: step.retry.as_ref().map(|retry| PlannedRetry {
@@ -122,9 +128,9 @@ impl Planner<'_> {
 
     /// The step that undoes another. What it makes is nobody's to read.
     fn compensation(&mut self, undo: &Step) -> Option<PlannedStep> {
-        let before = self.made.clone();
+        self.undoing = true;
         let planned = self.planned_step(undo);
-        self.made = before;
+        self.undoing = false;
         planned
     }
 
@@ -141,31 +147,30 @@ impl Planner<'_> {
             Work::System { name } => self.system(step, name),
             Work::Map { body, max_items, max_concurrency, span } => {
                 let max_items = self.bound(step, max_items.as_ref(), *span, "map", "max_items");
-                let (body, planned) = self.body(step, body)?;
+                let (body, wired) = self.body(step, body)?;
                 let why = "a map goes over the items of one input";
-                let single = self.one_input(step, &planned, Code::InputMissing, why);
+                let single = self.one_input(step, &wired, Code::InputMissing, why);
                 let most = max_concurrency.as_ref().map(|most| u32::try_from(most.value).unwrap_or(u32::MAX));
                 let max_concurrency = most.unwrap_or(DEFAULT_MAP_CONCURRENCY);
                 let work = PlannedWork::Map { body, max_items: max_items?, max_concurrency };
-                single.then_some(Planned { work, ..planned })
+                single.then_some(Planned { work, wired })
             }
             Work::Loop { body, until, max_iterations, span } => {
                 let most = self.bound(step, max_iterations.as_ref(), *span, "loop", "max_iterations");
-                let (body, mut planned) = self.body(step, body)?;
+                let (body, mut wired) = self.body(step, body)?;
                 let why = "a loop feeds what it makes to one input";
-                if !self.one_input(step, &planned, Code::LoopShape, why) {
+                if !self.one_input(step, &wired, Code::LoopShape, why) {
                     return None;
                 }
-                let port = self.loop_port(step, &planned)?;
-                let until = self.until(step, until.as_ref()?, &mut planned)?;
+                let port = self.loop_port(step, &wired)?;
+                let until = self.until(step, until.as_ref()?, &mut wired)?;
                 let max_iterations = u32::try_from(most?).unwrap_or(u32::MAX);
                 let work = PlannedWork::Loop { body, until, max_iterations, port };
-                Some(Planned { work, ..planned })
+                Some(Planned { work, wired })
             }
             Work::Child(child) => {
-                let parts = self.child(step, child)?;
-                let work = PlannedWork::Child { child: parts.child };
-                Some(Planned { work, inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels })
+                let ChildParts { child, inputs, outputs, labels } = self.child(step, child)?;
+                Some(Planned { work: PlannedWork::Child { child }, wired: Wired { inputs, outputs, labels } })
             }
             Work::Approval(approval) => {
                 let mut labels = BTreeSet::new();
@@ -175,7 +180,7 @@ impl Planner<'_> {
                     approvers: approval.approvers.iter().map(|name| name.value.clone()).collect(),
                     expires_ms: approval.expires_ms.as_ref().map(|expires| expires.value),
                 };
-                Some(Planned { work, inputs, outputs: Vec::new(), labels })
+                Some(Planned { work, wired: Wired { inputs, outputs: Vec::new(), labels } })
             }
             Work::Agent(agent) => self.agent(step, agent),
             Work::Reuse { from_run, artifact } => {
@@ -189,7 +194,7 @@ impl Planner<'_> {
                     exported: step.exported,
                 };
                 let work = PlannedWork::Reuse { from_run: from_run.value.clone(), artifact: artifact.value.clone() };
-                Some(Planned { work, inputs: Vec::new(), outputs: vec![output], labels })
+                Some(Planned { work, wired: Wired { inputs: Vec::new(), outputs: vec![output], labels } })
             }
             Work::PassOn | Work::Broken => None,
         }
@@ -206,28 +211,22 @@ impl Planner<'_> {
         stated.map(|stated| stated.value)
     }
 
-    fn body(&mut self, step: &Step, body: &Body) -> Option<(PlannedBody, Planned)> {
-        // The work is put in its place by the caller, who knows what surrounds it.
-        let nothing = PlannedWork::Reuse { from_run: String::new(), artifact: String::new() };
-        match body {
+    fn body(&mut self, step: &Step, body: &Body) -> Option<(PlannedBody, Wired)> {
+        Some(match body {
             Body::Component(call) => {
-                let parts = self.component_call(step, call, Role::Process)?;
-                let planned =
-                    Planned { work: nothing, inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels };
-                Some((PlannedBody::Component { call: parts.call }, planned))
+                let PlannedParts { call, inputs, outputs, labels } = self.component_call(step, call, Role::Process)?;
+                (PlannedBody::Component { call }, Wired { inputs, outputs, labels })
             }
             Body::Workflow(child) => {
-                let parts = self.child(step, child)?;
-                let planned =
-                    Planned { work: nothing, inputs: parts.inputs, outputs: parts.outputs, labels: parts.labels };
-                Some((PlannedBody::Child { child: parts.child }, planned))
+                let ChildParts { child, inputs, outputs, labels } = self.child(step, child)?;
+                (PlannedBody::Child { child }, Wired { inputs, outputs, labels })
             }
-        }
+        })
     }
 
     /// Whether the runbook wires exactly one input; `missing` tells that it wires none.
-    fn one_input(&mut self, step: &Step, planned: &Planned, missing: Code, why: &str) -> bool {
-        let wired = planned.inputs.iter().filter(|input| !matches!(input.source, BindingSource::Ruleset { .. }));
+    fn one_input(&mut self, step: &Step, wired: &Wired, missing: Code, why: &str) -> bool {
+        let wired = wired.inputs.iter().filter(|input| !matches!(input.source, BindingSource::Ruleset { .. }));
         match wired.count() {
             1 => true,
             0 => {
@@ -248,9 +247,9 @@ impl Planner<'_> {
     }
 
     /// The port that gets a loop's latest output.
-    fn loop_port(&mut self, step: &Step, planned: &Planned) -> Option<String> {
-        let input = planned.inputs.iter().find(|input| !matches!(input.source, BindingSource::Ruleset { .. }))?;
-        let Some(output) = planned.outputs.first() else {
+    fn loop_port(&mut self, step: &Step, wired: &Wired) -> Option<String> {
+        let input = wired.inputs.iter().find(|input| !matches!(input.source, BindingSource::Ruleset { .. }))?;
+        let Some(output) = wired.outputs.first() else {
             let message = format!("the schema of what step `{}` makes is not known before it runs", step.id.value);
             let unknown = Diagnostic::new(Code::UnknownSchema, &self.runbook.source, step.id.span, message)
                 .with_help("say its `output_schema`");
@@ -284,9 +283,9 @@ impl Planner<'_> {
         &mut self,
         step: &Step,
         until: &Spanned<crate::condition::Condition>,
-        planned: &mut Planned,
+        wired: &mut Wired,
     ) -> Option<crate::plan::PlannedCondition> {
-        let Some((output, name)) = planned.outputs.first().and_then(|output| Some((output, output.artifact.clone()?)))
+        let Some((output, name)) = wired.outputs.first().and_then(|output| Some((output, output.artifact.clone()?)))
         else {
             let message = format!("step `{}` names no output that its `until` could speak of", step.id.value);
             self.say(Code::LoopShape, step.id.span, message);
@@ -294,10 +293,7 @@ impl Planner<'_> {
         };
         let source = BindingSource::Step { step: StepId::from(step.id.value.clone()), port: output.port.clone() };
         let latest = Latest { name: &name, schema: output.schema.clone(), source };
-        let mut labels = std::mem::take(&mut planned.labels);
-        let condition = self.condition(until, Some(&latest), &mut labels);
-        planned.labels = labels;
-        condition
+        self.condition(until, Some(&latest), &mut wired.labels)
     }
 
     /// What is shown to a person or given to an agent, by the names in the runbook.
@@ -348,7 +344,7 @@ impl Planner<'_> {
         };
         let parts = self.component_call(step, &call, Role::Source)?;
         let mut planned = Planned::of(parts, |call| PlannedWork::Component { call });
-        planned.labels.extend(system.labels.iter().cloned());
+        planned.wired.labels.extend(system.labels.iter().cloned());
         for artifact in step.artifacts() {
             if let Some(made) = self.made.get_mut(&artifact.value.key()) {
                 made.labels.extend(system.labels.iter().cloned());
