@@ -5,7 +5,9 @@
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use palisade_engine::AttemptInput;
+use palisade_model::unit::Bytes;
 use palisade_model::{neutral, strict_json};
+use palisade_runbook::MAX_INPUT_BYTES;
 use palisade_schema::{ArtifactSchema, DocumentReadError, Violation, read_document};
 use palisade_store::{Pending, Spool, Store};
 use serde_json::{Map, Value, json};
@@ -15,10 +17,8 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Most bytes of a file that is given. Nothing of it is held, but somebody has to read it all.
-const MAX_FILE_BYTES: u64 = 16 << 30;
 /// Most bytes of one item, of what stands beside the items of a document, and of a text file, which is one item.
-const MAX_PIECE_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_PIECE_BYTES: u64 = 16 << 20;
 /// Most bytes of what stands beside the items: a component gets it in one piece, as long as its own may be.
 const MAX_METADATA_BYTES: usize = 1 << 20;
 /// Bytes that are read at once.
@@ -110,8 +110,9 @@ fn open(file: &Path, name: &Path) -> Result<File, CliError> {
     if !found.is_file() {
         return Err(CliError::usage(format!("{} is not a file", shown(name))));
     }
-    if found.len() > MAX_FILE_BYTES {
-        return Err(CliError::usage(format!("{} has more than {} GiB", shown(name), MAX_FILE_BYTES >> 30)));
+    // Nothing of it is held, but somebody has to read it all, and plans count on it.
+    if found.len() > MAX_INPUT_BYTES {
+        return Err(CliError::usage(format!("{} has more than {}", shown(name), Bytes(MAX_INPUT_BYTES))));
     }
     File::open(file).map_err(|error| unreadable(name, &error))
 }

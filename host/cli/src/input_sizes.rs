@@ -1,6 +1,7 @@
 //! How large the documents are that a run would be given: for bounds alone, nothing of them is kept.
 
 use crate::failure::CliError;
+use crate::given::MAX_PIECE_BYTES;
 use palisade_model::{ArtifactName, neutral};
 use palisade_runbook::{MAX_INPUT_BYTES, Plan, PlannedInput};
 use std::collections::BTreeMap;
@@ -58,10 +59,10 @@ fn bytes_of(path: &Path) -> Result<u64, String> {
     if !metadata.is_file() {
         return Err("it is not a file".to_owned());
     }
-    let too_large = || format!("the file is larger than {}", palisade_model::unit::Bytes(MAX_INPUT_BYTES));
     let is_document = path.extension().is_some_and(|extension| extension == "json");
-    if metadata.len() > MAX_INPUT_BYTES {
-        return Err(too_large());
+    let most = if is_document { MAX_INPUT_BYTES } else { MAX_PIECE_BYTES };
+    if metadata.len() > most {
+        return Err(format!("the file is larger than {}", palisade_model::unit::Bytes(most)));
     }
     if is_document {
         return Ok(metadata.len());
@@ -69,8 +70,7 @@ fn bytes_of(path: &Path) -> Result<u64, String> {
     // A text becomes a JSON string, in which some characters take more room.
     let mut text = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(MAX_INPUT_BYTES).read_to_end(&mut text).map_err(unreadable)?;
+    file.take(MAX_PIECE_BYTES).read_to_end(&mut text).map_err(unreadable)?;
     let written = serde_json::to_string(&String::from_utf8_lossy(&text)).map_or(0, |json| json.len() as u64);
-    let bytes = written.saturating_add(AROUND_TEXT);
-    if bytes > MAX_INPUT_BYTES { Err(too_large()) } else { Ok(bytes) }
+    Ok(written.saturating_add(AROUND_TEXT))
 }

@@ -18,8 +18,8 @@ use palisade_model::{ArtifactName, LimitKind, RunLimitKind, RunLimits, StepId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Most bytes of a document that is given to a run: what a run input counts for while its size is not known.
-pub const MAX_INPUT_BYTES: u64 = 256 << 20;
+/// Most bytes of a file that is given to a run: what a run input counts for while its size is not known.
+pub const MAX_INPUT_BYTES: u64 = 16 << 30;
 
 /// What a plan does not say and the worst case depends on.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,7 @@
-//! A component for tests of runbooks: its output can be its input again, it has two outputs, and it fails or computes for
-//! ever at the text that it is told.
+//! A component for tests of runbooks: its output can be its input again, it has two outputs, it fails or computes for
+//! ever at the text that it is told, and it can use all that its limits give (`greed.rs`).
+
+mod greed;
 
 use palisade_sdk::{Analyser, Context, Description, Failure, Input, Metadata, Result};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ struct Config {
     fail_at: Option<String>,
     /// The text at which it never ends.
     spin_at: Option<String>,
+    /// It uses all that it gets instead; how much fuel a thousand turns of its loop take, which only a trial tells.
+    greedy: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,13 +67,17 @@ impl Analyser for Stepper {
                         "append": {"type": "string", "default": "x", "maxLength": 8},
                         "enough": {"type": "integer", "default": 3, "minimum": 1},
                         "fail_at": {"type": ["string", "null"], "default": null},
-                        "spin_at": {"type": ["string", "null"], "default": null}
+                        "spin_at": {"type": ["string", "null"], "default": null},
+                        "greedy": {"type": ["integer", "null"], "default": null, "minimum": 1}
                     }
                 }"#,
             )
     }
 
     fn run(ctx: &Context, config: Config) -> Result<u64> {
+        if let Some(fuel) = config.greedy {
+            return greed::run(ctx, fuel).map(|()| 0);
+        }
         let mut longest = 0;
         for text in ctx.items::<Text>("texts").chain(ctx.items::<Text>("more")) {
             let mut text = text?;
@@ -88,7 +96,11 @@ impl Analyser for Stepper {
         Ok(longest)
     }
 
-    fn finish(_: &Context, config: Config, partials: Vec<u64>) -> Result<Vec<Metadata>> {
+    fn finish(ctx: &Context, config: Config, partials: Vec<u64>) -> Result<Vec<Metadata>> {
+        // What finishes a map has limits of its own, else it is one attempt with what ran before.
+        if let Some(fuel) = config.greedy.filter(|_| partials.len() > 1) {
+            greed::finish(ctx, fuel)?;
+        }
         let longest = partials.iter().copied().max().unwrap_or(0);
         let summary = Summary { parts: partials.len(), longest, enough: longest >= config.enough };
         let texts = BTreeMap::from([("schemaVersion", "1.0.0"), ("name", "stepper")]);

@@ -75,9 +75,10 @@ fn chains(plan: &Plan, held: &[Held]) -> Vec<Chain> {
     // The step's index and its chain.
     let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (index, (step, held)) in plan.steps.iter().zip(held).enumerate() {
-        let open = step.waits_for().filter_map(|before| known.get(before.as_str())).filter_map(|&(before, number)| {
-            chains.get(number).filter(|chain| chain.last == before).map(|_| number)
-        });
+        let open = step
+            .waits_for()
+            .filter_map(|before| known.get(before.as_str()))
+            .filter_map(|&(before, number)| chains.get(number).filter(|chain| chain.last == before).map(|_| number));
         // By the shape of the plan alone: if amounts had a say, a step that holds more could lead to a lower sum.
         let number = open.min().unwrap_or(chains.len());
         if number == chains.len() {

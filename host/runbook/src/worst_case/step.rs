@@ -78,22 +78,42 @@ impl Run<'_> {
         Worst::of(retried(work, step.retry.as_ref()), inner)
     }
 
-    /// The body once for each item. Amounts grow less and less with the input, so items of equal size are the worst.
+    /// The body once for each item, and what finishes them, which has limits of its own. Amounts grow less and less with
+    /// the input, so items of equal size are the worst.
     fn map(&self, step: &PlannedStep, body: &PlannedBody, items: u64, at_once: u64, artifacts: u64) -> Worst {
         let (size, larger) = (artifacts / items.max(1), artifacts % items.max(1));
         let (small, large) = (self.body(step, body, size, 1), self.body(step, body, size.saturating_add(1), 1));
         let smaller = items.saturating_sub(larger);
         let whole = self.body(step, body, artifacts, 1);
-        let together = whole.held.most().saturating_mul(at_once.min(items));
+        let at_once = at_once.min(items).max(1);
+        let held = match body {
+            // As many items as there are threads, each with a permit; what finishes them comes after.
+            PlannedBody::Component { .. } => {
+                let memory = whole.held.most();
+                Held { always: memory, each_more: memory, more: at_once.min(self.assumed.threads) - 1 }
+            }
+            PlannedBody::Child { .. } => Held::only(whole.held.most().saturating_mul(at_once)),
+        };
         let made = |each: &Worst, count: u64| each.output_bytes.saturating_mul(count);
-        let amounts = small.amounts.times(smaller).and(&large.amounts.times(larger.min(items)));
+        let finish = self.finish(step, body);
+        let amounts = small.amounts.times(smaller).and(&large.amounts.times(larger.min(items))).and(&finish.amounts);
         Worst {
-            amounts: amounts.with(Measure::Memory, together),
-            held: Held::only(together),
+            amounts: amounts.with(Measure::Memory, held.most()),
+            held,
             input_bytes: whole.input_bytes,
-            output_bytes: made(&small, smaller).saturating_add(made(&large, larger)),
+            output_bytes: made(&small, smaller)
+                .saturating_add(made(&large, larger))
+                .saturating_add(finish.output_bytes),
             child: whole.child,
         }
+    }
+
+    /// What makes one result of those of all items: it reads none of the artifacts, and belongs to the runs that it finishes.
+    fn finish(&self, step: &PlannedStep, body: &PlannedBody) -> Worst {
+        let PlannedBody::Component { call } = body else { return Worst::default() };
+        let work = attempt(call, Reads { artifacts: 0, rulesets: 0, threads: 1 });
+        let work = Work { amounts: work.amounts.with(Measure::ComponentRuns, 0), ..work };
+        Worst::of(retried(work, step.retry.as_ref()), None)
     }
 
     /// The body over and over, each time over what it made before.

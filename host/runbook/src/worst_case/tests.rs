@@ -181,12 +181,13 @@ fn a_map_runs_once_for_each_item_and_reads_each_once() {
     let body = PlannedBody::Component { call: call(&limits) };
     let map = step("m", &["$text", "local/r/1"], PlannedWork::Map { body, max_items: 25, max_concurrency: 6 });
     let after = component("z", &["m"], call(&[(Fuel, 1), (FuelPerInputByte, 1)]));
-    // 25 items of 4 bytes, each with the ruleset; 125 bytes come out.
+    // 25 items of 4 bytes, each with the ruleset, as many at once as there are threads, and what finishes them; 130 bytes
+    // come out.
     let expected = [
         (Measure::ComponentRuns, 26),
-        (Measure::Fuel, 25 * (10 + 3 * 1_004) + 1 + 125),
-        (Measure::Memory, 42),
-        (Measure::Wall, 2_500),
+        (Measure::Fuel, 25 * (10 + 3 * 1_004) + 10 + 1 + 130),
+        (Measure::Memory, 28),
+        (Measure::Wall, 2_600),
     ];
     check(vec![map, after], &expected);
 }
