@@ -1,5 +1,6 @@
 //! Fuel and output grow with the input that the host hands out: once for each byte, whoever reads it and however often.
 
+use palisade_model::LimitKind;
 use palisade_tests::Dir;
 use palisade_tests::guest::{Guest, Setting};
 
@@ -17,6 +18,25 @@ fn a_file_that_is_opened_again_gives_no_more() {
     assert_eq!(read(1, 4), (4, 4));
     assert_eq!(read(1, 100), (10, 10));
     assert_eq!(read(50, 100), (10, 500));
+}
+
+#[test]
+fn rows_that_are_asked_for_again_give_no_more() {
+    let Some(guest) = Guest::hostile("row-reader") else { return };
+    let dir = Dir::new();
+    dir.write("data.db", "");
+    let setting = Setting::default().files(dir.path(), &[], &["data.db"], &[]);
+    // The database of the test has as many rows as the statement says, each of four bytes.
+    let read = |rows: u64| {
+        let attempt = guest.run(&format!(r#"{{"connection":"data.db","statement":"{rows}"}}"#), &setting);
+        assert!(attempt.result.is_ok(), "{:?}", attempt.result);
+        (attempt.usage.input_bytes, attempt.usage.file_bytes_read)
+    };
+    assert_eq!(read(1_000), (4_000, 4_000));
+    assert_eq!(read(1_000_000), (4_000_000, 4_000_000));
+    let setting = setting.limit(LimitKind::Rows, 2_000_000);
+    let attempt = guest.run(r#"{"connection":"data.db","statement":"2000000"}"#, &setting);
+    assert_eq!((attempt.usage.input_bytes, attempt.usage.file_bytes_read), (6 << 20, 8_000_000));
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl AttemptMeter {
         failure
     }
 
-    /// Notes that the host handed out `bytes` of input that it hands out once: items, rows. Fuel and output grow with
+    /// Notes that the host handed out `bytes` of input that it hands out once: items. Fuel and output grow with
     /// them.
     pub(crate) fn handed_out(&self, bytes: u64) {
         self.input_bytes.fetch_add(bytes, Relaxed);
@@ -141,7 +141,8 @@ impl AttemptMeter {
         *before = upto.max(*before);
     }
 
-    /// Notes that `bytes` of a file were handed out that has `size` bytes; counts each of its bytes once at most.
+    /// Notes that `bytes` of a file were handed out that has `size` bytes; counts each of its bytes once at most. Of a
+    /// database, `size` is what all of its rows may come to.
     pub(crate) fn handed_out_of_file(&self, identity: (u64, u64), size: u64, bytes: u64) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let before = counted.files.entry(identity).or_default();

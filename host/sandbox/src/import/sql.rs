@@ -22,10 +22,21 @@ const MAX_ROWS_BYTES: usize = 4 << 20;
 /// Bytes that an open statement holds in the host, roughly: what is counted as the guest's memory.
 const HELD: u64 = 64 << 10;
 
+/// What a byte of a database may become in a row: a character takes up to six as JSON, a null five. Allowances grow with
+/// so much of a database and no more, so that a guest gains nothing by asking for the same rows again and again.
+const TEXT_OF_A_BYTE: u64 = 6;
+
+/// Bytes that every database counts for at least: what was written last stands beside its file, in a log.
+const LEAST_DATABASE: u64 = 1 << 20;
+
 /// The rows of one statement that a guest holds open.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct OpenRows {
     pub(crate) rows: Box<dyn Rows>,
+    /// The database, by device and inode.
+    identity: (u64, u64),
+    /// Most bytes of rows with which allowances grow.
+    counted: u64,
 }
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -54,13 +65,22 @@ impl sql::Host for Host {
                 return Ok(Err(error(ErrorKind::Unavailable, &message)));
             }
         };
+        let found = match rustix::fs::fstat(&database) {
+            Ok(found) => found,
+            Err(why) => {
+                let message = format!("the database `{connection}` can't be opened: {why}");
+                return Ok(Err(error(ErrorKind::Unavailable, &message)));
+            }
+        };
+        let size = u64::try_from(found.st_size).unwrap_or(0).max(LEAST_DATABASE);
         let parameters: Vec<_> = parameters.into_iter().map(known).collect();
         let rows = match self.ports.query(database, &statement, &parameters) {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(self.port_error(error))),
         };
         self.limiter.hold(HELD)?;
-        Ok(Ok(self.push(OpenRows { rows })?))
+        let (identity, counted) = ((found.st_dev, found.st_ino), size.saturating_mul(TEXT_OF_A_BYTE));
+        Ok(Ok(self.push(OpenRows { rows, identity, counted })?))
     }
 }
 
@@ -80,7 +100,9 @@ impl sql::HostRows for Host {
         };
         // With none left, one is asked for all the same: only then is it known whether the limit was too low.
         let most = self.meter.left(Total::Rows).max(1);
-        let next = match self.table.get_mut(&rows)?.rows.next(most, wanted) {
+        let open = self.table.get_mut(&rows)?;
+        let (identity, counted) = (open.identity, open.counted);
+        let next = match open.rows.next(most, wanted) {
             Ok(next) => next,
             Err(error) => {
                 self.charge(Work::Rows, 0);
@@ -100,7 +122,7 @@ impl sql::HostRows for Host {
         if let Err(error) = self.spend(Total::FileBytesRead, lines.len() as u64) {
             return Ok(Err(error));
         }
-        self.meter.handed_out(lines.len() as u64);
+        self.meter.handed_out_of_file(identity, counted, lines.len() as u64);
         Ok(Ok(Some(lines)))
     }
 
