@@ -215,6 +215,12 @@ pub enum LimitSource {
     Manifest,
     /// The step in the runbook.
     Step,
+    /// The set `small`, which the step names.
+    StepSmall,
+    /// The set `standard`, which the step names.
+    StepStandard,
+    /// The set `large`, which the step names.
+    StepLarge,
     /// The operator's ceiling, which is lower than what was asked for.
     Ceiling,
     /// What the run as a whole had left.
@@ -227,6 +233,9 @@ impl fmt::Display for LimitSource {
             Self::Default => "Palisade's default",
             Self::Manifest => "the component's manifest",
             Self::Step => "the step in the runbook",
+            Self::StepSmall => "`small` of the step in the runbook",
+            Self::StepStandard => "`standard` of the step in the runbook",
+            Self::StepLarge => "`large` of the step in the runbook",
             Self::Ceiling => "the operator's ceiling",
             Self::Run => "what the run had left",
         })
@@ -256,13 +265,26 @@ impl Limits {
         step: &BTreeMap<LimitKind, u64>,
         ceilings: &BTreeMap<LimitKind, u64>,
     ) -> Self {
+        Self::settle_over(None, manifest, step, ceilings)
+    }
+
+    /// As [`Self::settle`], for a step that names a set: it goes before the manifest, and what the step says of a single
+    /// limit before the set.
+    #[must_use]
+    pub fn settle_over(
+        set: Option<LimitSet>,
+        manifest: &BTreeMap<LimitKind, u64>,
+        step: &BTreeMap<LimitKind, u64>,
+        ceilings: &BTreeMap<LimitKind, u64>,
+    ) -> Self {
+        let of_set = set.map(LimitSet::values).unwrap_or_default();
         let settle = |kind: LimitKind| {
             let ceiling = ceilings.get(&kind).copied().unwrap_or_else(|| kind.default_ceiling());
-            let (asked, set_by) = match (step.get(&kind), manifest.get(&kind)) {
-                (Some(&value), _) => (value, LimitSource::Step),
-                (None, Some(&value)) => (value, LimitSource::Manifest),
-                (None, None) => (kind.default_value(), LimitSource::Default),
-            };
+            let in_set = set.zip(of_set.get(&kind).copied()).map(|(set, value)| (value, set.of_step()));
+            let in_manifest = manifest.get(&kind).map(|&value| (value, LimitSource::Manifest));
+            let in_step = step.get(&kind).map(|&value| (value, LimitSource::Step));
+            let default = (kind.default_value(), LimitSource::Default);
+            let (asked, set_by) = in_step.or(in_set).or(in_manifest).unwrap_or(default);
             if asked > ceiling {
                 Limit { value: ceiling, set_by: LimitSource::Ceiling, ceiling }
             } else {
@@ -335,5 +357,18 @@ mod tests {
         assert_eq!(settle(of(5), of(9), none()).value, 9);
         assert_eq!(settle(of(5), of(9), of(7)), Limit { value: 7, set_by: LimitSource::Ceiling, ceiling: 7 });
         assert_eq!(settle(of(5), none(), of(7)).set_by, LimitSource::Manifest);
+    }
+
+    #[test]
+    fn a_set_stands_between_the_step_and_the_manifest() {
+        let manifest = BTreeMap::from([(LimitKind::Memory, 5), (LimitKind::Handles, 6), (LimitKind::Fuel, 7)]);
+        let (step, ceilings) = (BTreeMap::from([(LimitKind::Fuel, 9)]), BTreeMap::from([(LimitKind::Wall, 1_000)]));
+        let limits = Limits::settle_over(Some(LimitSet::Small), &manifest, &step, &ceilings);
+        let of = |kind| (limits.value(kind), limits.get(kind).set_by);
+        assert_eq!(of(LimitKind::Memory), (32 << 20, LimitSource::StepSmall));
+        assert_eq!(of(LimitKind::Fuel), (9, LimitSource::Step));
+        // Of what is in no set, the manifest speaks.
+        assert_eq!(of(LimitKind::Handles), (6, LimitSource::Manifest));
+        assert_eq!(of(LimitKind::Wall), (1_000, LimitSource::Ceiling));
     }
 }

@@ -163,7 +163,8 @@ impl FormReader<'_> {
         step.exported = self.shape.flag(node, "output", &what);
         step.optional = self.shape.flag(node, "optional", &what);
         step.output_schema = self.optional_schema(node, "output_schema", &what);
-        let of = LimitsOf { attempt: true, run: present(node, "child_runbook").is_some() };
+        let child = present(node, "child_runbook").is_some();
+        let of = LimitsOf { attempt: !child, run: child };
         step.limits = present(node, "limits").map(|limits| self.step_limits(limits, &what, of)).unwrap_or_default();
         if let Some(merge) = present(node, "merge") {
             let text = self.shape.text(merge, &format!("`merge` of {what}"));

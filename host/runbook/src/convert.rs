@@ -191,6 +191,7 @@ impl Converter<'_> {
         }
         made.put_some("optional", step.optional.then_some(true));
         let mut limits = Mapping::default();
+        limits.put_some("set", step.limits.set.as_ref().map(|set| set.value.name()));
         for (kind, limit) in &step.limits.attempt {
             limits.put(&kind.key(), amount(*kind, limit.value));
         }

@@ -8,12 +8,14 @@ use crate::shape::{Shape, Unknown};
 use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Data, Entry, Node};
 use palisade_model::id::{ComponentName, IdError};
-use palisade_model::{ArtifactName, LimitKind, RunLimitKind, SchemaReq, StepId, neutral};
+use palisade_model::{ArtifactName, LimitKind, LimitSet, RunLimitKind, SchemaReq, StepId, neutral};
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_security::confusable_detection::skeleton;
 
 const INPUT: &[&str] = &["input_schema", "optional", "default", "sensitive", "description"];
 const OUTPUT: &[&str] = &["artifact", "description"];
+/// The key of `limits` that names a set of limits.
+const SET: &str = "set";
 /// Most characters of a title, so that it fits wherever it is shown.
 const MAX_TITLE_CHARS: usize = 200;
 /// Most characters of a description, a message or a goal.
@@ -152,12 +154,19 @@ impl<'s> FormReader<'s> {
         }
     }
 
-    /// Limits of a step, each of a kind that it may set.
+    /// Limits of a step, each of a kind that it may set: a set by its name, or a mapping that may name one under `set`.
     pub(crate) fn step_limits(&mut self, node: &Node, what: &str, of: LimitsOf) -> StepLimits {
         let mut limits = StepLimits::default();
+        if matches!(node.data, Data::Text(_)) {
+            limits.set = self.limit_set(node, &format!("`limits` of {what}"), of);
+            return limits;
+        }
         for entry in self.shape.mapping(node, &format!("`limits` of {what}")).unwrap_or_default() {
             let amount = format!("limit `{}` of {what}", neutral::line(&entry.key, 60));
             match (LimitKind::from_key(&entry.key), RunLimitKind::from_key(&entry.key)) {
+                _ if entry.key == SET => {
+                    limits.set = self.limit_set(&entry.value, &format!("`{SET}` in `limits` of {what}"), of);
+                }
                 (Some(kind), _) if of.attempt => {
                     let example = kind.show(kind.default_value());
                     let read = self.shape.amount(&entry.value, &amount, &example, |text| kind.parse(text));
@@ -168,6 +177,27 @@ impl<'s> FormReader<'s> {
             }
         }
         limits
+    }
+
+    /// The name of a set of limits.
+    fn limit_set(&mut self, node: &Node, what: &str, of: LimitsOf) -> Option<Spanned<LimitSet>> {
+        let text = self.shape.text(node, what)?;
+        let found = LimitSet::parse(&text.value);
+        let (message, help) = match found {
+            Some(set) if of.attempt => return Some(Spanned::new(set, text.span)),
+            Some(set) => (
+                format!("{what} can't be `{set}`: sets of limits are for steps that run a component"),
+                Some("state limits here one by one: `{max_duration: 1h, max_runs: 100}`".to_owned()),
+            ),
+            None => {
+                let names = LimitSet::ALL.map(LimitSet::name);
+                let message = format!("{what}: there is no set of limits `{}`", neutral::line(&text.value, 60));
+                (message, suggestion(&text.value, names).filter(|_| of.attempt))
+            }
+        };
+        let wrong = Diagnostic::new(Code::BadLimit, self.shape.source.name(), text.span, message).with_help_if(help);
+        self.shape.push(wrong);
+        None
     }
 
     /// Limits of the run as a whole, as `limits` and `config` state them.
@@ -216,7 +246,8 @@ impl<'s> FormReader<'s> {
     fn unknown_limit(&mut self, entry: &Entry, what: &str, of: LimitsOf) {
         let attempt = LimitKind::all().map(LimitKind::key).filter(|_| of.attempt);
         let run = RunLimitKind::all().map(|kind| kind.key().to_owned()).filter(|_| of.run);
-        let known: Vec<String> = attempt.chain(run).collect();
+        let set = Some(SET.to_owned()).filter(|_| of.attempt);
+        let known: Vec<String> = set.into_iter().chain(attempt).chain(run).collect();
         let message = format!("{what} has no limit `{}`", neutral::line(&entry.key, 60));
         let elsewhere = LimitKind::from_key(&entry.key).is_some() || RunLimitKind::from_key(&entry.key).is_some();
         let help = match elsewhere {

@@ -5,7 +5,7 @@ use crate::reference::Reference;
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
 use palisade_model::id::ComponentName;
-use palisade_model::{ArtifactName, Digest, LimitKind, RunLimitKind, SchemaReq};
+use palisade_model::{ArtifactName, Digest, LimitKind, LimitSet, RunLimitKind, SchemaReq};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,6 +141,8 @@ pub enum Outputs {
 /// Limits that a step sets.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StepLimits {
+    /// Of each attempt of its component: the set that holds where no limit is stated by itself.
+    pub set: Option<Spanned<LimitSet>>,
     /// Of each attempt of its component.
     pub attempt: BTreeMap<LimitKind, Spanned<u64>>,
     /// Of the child run or agent that it starts, and all below.

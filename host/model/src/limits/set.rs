@@ -1,6 +1,6 @@
 //! Named sets of limits, for those who don't want to set each.
 
-use super::{LimitKind, TABLE};
+use super::{LimitKind, LimitSource, TABLE};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -34,6 +34,15 @@ impl LimitSet {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|set| set.name() == name)
+    }
+
+    /// Who set a limit that a step took from this set.
+    pub(super) const fn of_step(self) -> LimitSource {
+        match self {
+            Self::Small => LimitSource::StepSmall,
+            Self::Standard => LimitSource::StepStandard,
+            Self::Large => LimitSource::StepLarge,
+        }
     }
 
     /// What it sets. All of it lies within the ceilings that hold unless the operator sets others.

@@ -11,7 +11,7 @@ use crate::runbook::{Call, Outputs, Step};
 use crate::source::{Span, Spanned};
 use palisade_authority::Bound;
 use palisade_model::manifest::{InputSource, OutputPort};
-use palisade_model::{ArtifactName, LimitKind, Limits, SchemaRef, StepId, neutral};
+use palisade_model::{ArtifactName, LimitKind, LimitSet, Limits, SchemaRef, StepId, neutral};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -243,7 +243,12 @@ impl Planner<'_> {
     fn limits(&mut self, step: &Step, component: &KnownComponent) -> Limits {
         let stated = &step.limits.attempt;
         let asked: BTreeMap<LimitKind, u64> = stated.iter().map(|(&kind, asked)| (kind, asked.value)).collect();
-        let limits = Limits::settle(&component.manifest.limits, &asked, self.context.ceilings);
+        let set = step.limits.set.as_ref();
+        let set_of_step = set.map(|set| set.value);
+        let limits = Limits::settle_over(set_of_step, &component.manifest.limits, &asked, self.context.ceilings);
+        if let Some(set) = set {
+            self.check_set(set, &asked, &limits);
+        }
         for (&kind, asked) in stated {
             let in_force = limits.get(kind);
             if asked.value > in_force.value {
@@ -257,5 +262,23 @@ impl Planner<'_> {
             }
         }
         limits
+    }
+
+    /// Tells which limits of a set are above the operator's ceilings.
+    fn check_set(&mut self, set: &Spanned<LimitSet>, stated: &BTreeMap<LimitKind, u64>, limits: &Limits) {
+        let lowered = set
+            .value
+            .values()
+            .into_iter()
+            .filter(|(kind, value)| !stated.contains_key(kind) && *value > limits.value(*kind));
+        let lowered: Vec<String> = lowered
+            .map(|(kind, value)| {
+                format!("`{}` of {} ({} is in force)", kind.key(), kind.show(value), kind.show(limits.value(kind)))
+            })
+            .collect();
+        if !lowered.is_empty() {
+            let message = format!("`{}` is above the operator's ceilings: {}", set.value, lowered.join(", "));
+            self.say(Code::AboveCeiling, set.span, message);
+        }
     }
 }
