@@ -76,7 +76,7 @@ pub(crate) fn world(case: &Path) -> World {
 }
 
 /// What is shown for a case, and its plan.
-fn shown(case: &Path) -> (Option<Plan>, String) {
+pub(crate) fn shown(case: &Path) -> (Option<Plan>, String) {
     let bytes = std::fs::read(case.join("runbook.yaml")).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
     let source = match Source::from_bytes("runbook.yaml", bytes) {
         Ok(source) => source,

@@ -13,6 +13,8 @@ mod guide;
 #[cfg(test)]
 mod planned;
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod rendered;
 mod reviewed;
 #[cfg(test)]
