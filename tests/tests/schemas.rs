@@ -3,7 +3,7 @@
 
 use palisade_tests::{Dir, palisade, root};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Checks values against `schemas/NAME/1.0.0.json`.
 #[track_caller]
@@ -31,12 +31,28 @@ fn what_is_told_of_a_run_fits() {
     let dir = demo();
     let done = palisade(dir.path(), ["run", "runbook.yaml", "--format", "json"]).exits(0);
     fits("palisade.run", &json(&done.stdout));
+    let steps = palisade(dir.path(), ["run", "special_categories.yaml", "--format", "json", "--out", "out"]).exits(0);
+    let record = json(&steps.stdout);
+    fits("palisade.run", &record);
+    let all = record["steps"].as_array().unwrap();
+    assert!(all.len() >= 4 && all.iter().all(|step| step["status"] == "succeeded"), "{record:#}");
+    let closer = json(&text(&dir.join("out/special_categories.json")));
+    assert!(closer["summary"]["total_findings"].as_u64().unwrap() > 0, "{closer:#}");
     let failing = std::fs::read_to_string(dir.join("runbook.yaml"))
         .unwrap()
         .replace("    inputs: files\n", "    inputs: files\n    limits: {fuel: 1000, fuel_per_input_byte: 1}\n");
     dir.write("failing.yaml", failing);
     let failed = palisade(dir.path(), ["run", "failing.yaml", "--format", "json"]).exits(4);
     fits("palisade.run", &json(&failed.stdout));
+}
+
+#[test]
+fn what_is_told_of_a_plan_fits() {
+    let dir = demo();
+    for runbook in ["runbook.yaml", "special_categories.yaml"] {
+        let planned = palisade(dir.path(), ["plan", runbook, "--format", "json"]).exits(0);
+        fits("palisade.plan", &json(&planned.stdout));
+    }
 }
 
 #[test]
@@ -81,13 +97,65 @@ fn runbooks_fit_in_both_forms() {
     let converted = palisade(dir.path(), ["runbook", "convert", "runbook.yaml"]).exits(0);
     dir.write("converted.yaml", &converted.stdout);
     for file in ["runbook.yaml", "converted.yaml"] {
-        fits("runbook_definition", &yaml(&dir.join(file)));
+        fits("runbook_definition", &yaml(&text(&dir.join(file))));
     }
 }
 
+#[test]
+fn the_examples_fit_the_schema_that_their_first_line_names_to_editors() {
+    let mut seen = 0;
+    for example in entries(&root().join("examples")) {
+        for file in entries(&example).into_iter().filter(|file| file.extension().is_some_and(|end| end == "yaml")) {
+            let text = text(&file);
+            let named = text.lines().next().and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
+            let named = example.join(named.unwrap_or_else(|| panic!("{}: no schema", file.display())));
+            let schema = root().join("schemas/runbook_definition/1.0.0.json");
+            assert_eq!(named.canonicalize().unwrap(), schema, "{}", file.display());
+            fits("runbook_definition", &yaml(&text));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "{seen}");
+}
+
+#[test]
+fn the_runbooks_of_the_guide_and_of_the_corpus_fit() {
+    let guide = text(&root().join("docs/runbooks.md"));
+    let blocks = guide.split("```yaml").skip(1).filter_map(|rest| rest.split_once('\n')?.1.split("\n```").next());
+    let blocks: Vec<&str> =
+        blocks.filter(|block| block.contains("execution:") || block.contains("artifacts:")).collect();
+    assert!(blocks.len() >= 6, "{}", blocks.len());
+    blocks.iter().for_each(|block| fits("runbook_definition", &yaml(block)));
+    for case in entries(&root().join("tests/runbooks/valid")) {
+        let file = case.join("runbook.yaml");
+        // What WCF ignores, the artifacts form warns of; an editor marks it.
+        let Ok(told) = std::fs::read_to_string(case.join("expected.txt")) else { continue };
+        if !told.contains("PAL0203") {
+            fits("runbook_definition", &yaml(&text(&file)));
+        }
+    }
+}
+
+#[test]
+fn what_schema_show_prints_is_the_schema() {
+    let dir = Dir::new();
+    let shown = palisade(dir.path(), ["schema", "show", "runbook_definition"]).exits(0);
+    assert_eq!(json(&shown.stdout), json(&text(&root().join("schemas/runbook_definition/1.0.0.json"))));
+}
+
+fn text(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
 /// A runbook as JSON, read by the reader that runs read with.
-fn yaml(file: &Path) -> Value {
+fn yaml(text: &str) -> Value {
     use palisade_runbook::yaml::{Budget, Dialect, read};
-    let source = palisade_runbook::Source::new("x", std::fs::read_to_string(file).unwrap());
+    let source = palisade_runbook::Source::new("x", text);
     read(&source, Budget::RUNBOOK, Dialect::V12).0.expect("YAML").to_json()
 }
