@@ -5,6 +5,7 @@
 //! always gives the same answer.
 
 use crate::condition_cost;
+use crate::condition_words::{of_evaluation, of_syntax, of_type};
 use crate::reference::Segment;
 use crate::source::Span;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
@@ -134,10 +135,8 @@ impl Condition {
         }
         match context.resolve(&self.expression) {
             Ok(CelValue::Bool(truth)) => Ok(truth),
-            Ok(other) => Err(EvaluationError::NotBoolean { kind: format!("a {}", other.type_of()) }),
-            Err(error) => Err(EvaluationError::Failed {
-                message: palisade_model::neutral::line(&error.to_string(), MAX_MESSAGE_CHARS),
-            }),
+            Ok(other) => Err(EvaluationError::NotBoolean { kind: of_type(&other.type_of().to_string()).to_owned() }),
+            Err(error) => Err(EvaluationError::Failed { message: of_evaluation(&error) }),
         }
     }
 }
@@ -149,7 +148,7 @@ fn syntax_error(text: &str, errors: &cel::ParseErrors) -> ConditionError {
     if first.msg.contains("Recursion limit") {
         return ConditionError::TooDeep;
     }
-    let message = palisade_model::neutral::line(&in_words(&first.msg), MAX_MESSAGE_CHARS);
+    let message = palisade_model::neutral::line(&of_syntax(&first.msg), MAX_MESSAGE_CHARS);
     let (line, column) = (usize::try_from(first.pos.0).ok(), usize::try_from(first.pos.1).ok());
     let before = |line: usize| {
         text.split_inclusive('\n').take(line.saturating_sub(1)).map(|line| line.chars().count()).sum::<usize>()
@@ -157,24 +156,6 @@ fn syntax_error(text: &str, errors: &cel::ParseErrors) -> ConditionError {
     let at =
         line.zip(column).filter(|&(line, _)| line > 0).map(|(line, column)| before(line) + column.saturating_sub(1));
     ConditionError::Syntax { at, message }
-}
-
-/// What the parser says, for people who know neither its grammar nor its tokens.
-fn in_words(message: &str) -> String {
-    let quoted = || message.split_once('\'').and_then(|(_, rest)| rest.rsplit_once('\'')).map(|(quoted, _)| quoted);
-    let unexpected = message
-        .split(" expecting ")
-        .next()
-        .and_then(|first| first.split_once('\''))
-        .map(|(_, rest)| rest.trim_end_matches('\''));
-    match unexpected {
-        Some("<EOF>") => "it ends too early".to_owned(),
-        Some(token) if message.contains("input") => format!("`{token}` is not expected here"),
-        _ => match quoted() {
-            Some(token) => format!("`{}` can't stand here", token.trim()),
-            None => "it can't be read".to_owned(),
-        },
-    }
 }
 
 /// All parts of an expression, except those of a comprehension.
@@ -243,7 +224,7 @@ pub(crate) fn path(expression: &IdedExpr) -> Option<(&str, Vec<Segment>)> {
             path.push(Segment::Key(select.field.clone()));
             Some((name, path))
         }
-        Expr::Call(call) if call.func_name == cel::common::ast::operators::INDEX => {
+        Expr::Call(call) if call.func_name == operators::INDEX => {
             let [of, index] = call.args.as_slice() else { return None };
             let (name, mut path) = path(of)?;
             path.push(match &index.expr {
@@ -288,8 +269,15 @@ mod tests {
     #[test]
     fn what_goes_wrong_is_told() {
         let data = json!({"a": {"n": 1, "text": "x"}});
-        check("a.n", &data, "it gives a int, not true or false");
-        check("a.none > 1", &data, "No such key: none");
+        check("a.n", &data, "it gives a number, not true or false");
+        check("a.none > 1", &data, "there is no property `none`");
+        check("a.list[7] > 1", &json!({"a": {"list": [1]}}), "a list has no item 7, counted from 0");
+        check("a.n / 0 == 1", &data, "it divides by zero");
+        check("a.n + a.text == 1", &data, "`+` can't be used with a number and a text");
+        check("a.text.none() > 1", &data, "there is no function `none`");
+        check("none(a) > 1", &data, "there is no function `none`");
+        check("9223372036854775807 + a.n > 1", &data, "a number gets too large for `+`");
+        check("a.text.matches('(')", &data, "`matches` fails over this data");
         check("a.n +", &data, "this is not a condition: it ends too early");
         check("a.n = 3", &data, "this is not a condition: `=` can't stand here");
         check("a.n \u{1b} 3", &data, "this is not a condition: `\\u{1b}` can't stand here");
@@ -317,6 +305,19 @@ mod tests {
             panic!("it was evaluated")
         };
         assert!(matches!(error, EvaluationError::TooCostly { .. }), "{error}");
+    }
+
+    #[test]
+    fn comparing_lists_within_a_loop_counts_each_of_their_items() {
+        let list: Vec<u32> = (0..300).collect();
+        let data = json!({"a": list});
+        check("a == a && 7 in a", &data, "true");
+        check("a.all(x, x != 700 && x in [0, 1] || x > 1)", &data, "true");
+        for costly in ["a.all(x, a == a)", "a.all(x, x in a)"] {
+            let condition = Condition::parse(costly).unwrap();
+            let refused = condition.evaluate(&BTreeMap::from([("a".to_owned(), data["a"].clone())]));
+            assert!(matches!(refused, Err(EvaluationError::TooCostly { .. })), "{costly}: {refused:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod components;
 mod condition;
 mod condition_cost;
 mod condition_types;
+mod condition_words;
 mod config;
 mod convert;
 mod diagnostic;
