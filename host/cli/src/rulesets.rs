@@ -3,6 +3,7 @@
 use crate::failure::CliError;
 use crate::input::read_bounded;
 use crate::settings::Settings;
+use palisade_model::neutral;
 use palisade_runbook::{Diagnostic, Ruleset, RulesetLookup, RulesetName, Source, WantedRuleset, read_ruleset};
 use palisade_schema::Registry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,10 +112,13 @@ impl RulesetFolders {
 /// When it can't be read, is too large or is not UTF-8.
 pub(crate) fn source(file: &Path) -> Result<Source, CliError> {
     let name = file.display().to_string();
-    let text = String::from_utf8(read_bounded(file, MAX_BYTES, "a file of YAML")?).map_err(|error| {
-        CliError::usage(format!("{name} is not UTF-8: byte {} is wrong", error.utf8_error().valid_up_to()))
-    })?;
-    Ok(Source::new(name, text))
+    let bytes = read_bounded(file, MAX_BYTES, "a file of YAML")?;
+    let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    Source::from_bytes(name.as_str(), bytes).map_err(|wrong| {
+        let place = format!("{}:{}:{}", neutral::line(&name, 400), wrong.span.line, wrong.span.column);
+        let what = if utf16 { "this is UTF-16, and UTF-8 is wanted: save it as such" } else { &wrong.message };
+        CliError::usage(format!("{place}: {what}"))
+    })
 }
 
 fn names(dir: &Path) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use crate::codes::Code;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::execution_form::is_step_key;
 use crate::nearest::{nearest, suggestion};
 use crate::runbook::{Call, Form};
 use crate::shape::is_truth_word;
@@ -54,7 +55,9 @@ pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &s
                     Form::Artifacts => format!("write `properties: {{{key}: …}}`"),
                     Form::Execution => format!("write `config: {{{key}: …}}`"),
                 });
-                let told = violation(Code::BadConfig, source, &written, found, &component);
+                let elsewhere =
+                    |key: &str| if found.pointer.is_empty() { belongs(schema.json(), form, key) } else { None };
+                let told = violation(Code::BadConfig, source, &written, found, &component, &elsewhere);
                 diagnostics.extend(told.into_iter().map(|told| match &help {
                     Some(help) => told.with_help(help),
                     None => told,
@@ -95,21 +98,35 @@ fn trim_marked(schema: &Value, config: &mut Value) {
     }
 }
 
-/// Puts a violation at its place in the YAML. Unknown keys become one diagnostic each.
+/// Where a key of a config belongs that is none of its properties: into one of these, or to the step.
+fn belongs(schema: &Value, form: Form, key: &str) -> Option<String> {
+    let properties = schema.get("properties").and_then(Value::as_object)?;
+    let inner =
+        properties.iter().find(|(_, inner)| inner.pointer("/properties").is_some_and(|inner| inner.get(key).is_some()));
+    match inner {
+        Some((name, _)) => Some(format!("it belongs into `{name}`")),
+        None => (form == Form::Execution && is_step_key(key))
+            .then(|| "steps have this key: it is indented too far".to_owned()),
+    }
+}
+
+/// Puts a violation at its place in the YAML. Unknown keys become one diagnostic each; `elsewhere` may know where one belongs.
 pub(crate) fn violation(
     code: Code,
     source: &str,
     root: &Node,
     found: &ConfigViolation,
     whose: &str,
+    elsewhere: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<Diagnostic> {
     let place = root.nearest(&found.pointer);
     if !found.unknown_keys.is_empty() {
         let unknown = |key: &String| {
             let span = place.entry(key).map_or(place.span, |entry| entry.key_span);
             let message = format!("{whose} has no property `{}`", neutral::line(key, 60));
-            let help = suggestion(key, found.known_keys.iter().map(String::as_str));
-            Diagnostic::new(code, source, span, message).with_help_if(help)
+            let known = || found.known_keys.iter().map(String::as_str);
+            let elsewhere = if nearest(key, known()).is_none() { elsewhere(key) } else { None };
+            Diagnostic::new(code, source, span, message).with_help_if(elsewhere.or_else(|| suggestion(key, known())))
         };
         return found.unknown_keys.iter().map(unknown).collect();
     }

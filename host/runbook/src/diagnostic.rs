@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 const MAX_TEXT_CHARS: usize = 600;
 /// Most characters of a source line that is shown.
 const MAX_LINE_CHARS: usize = 160;
+/// Characters that a marked place takes at most, roughly: so far before the end of what is shown of a line it begins.
+const MAX_MARK_CHARS: usize = 40;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -131,12 +133,14 @@ impl Diagnostic {
 
 /// Shows one line of the source with a mark under the place.
 fn show(text: &mut String, source: &Source, width: usize, span: Span, mark: char, label: &str) {
-    let line = source.line(span.line);
-    let before: String = line.chars().take(span.column.saturating_sub(1)).collect();
-    if before.chars().count() > MAX_LINE_CHARS || span.start > source.text().len() {
+    if span.start > source.text().len() {
         return;
     }
-    let (before, shown) = (neutral::line(&before, MAX_LINE_CHARS), neutral::line(line, MAX_LINE_CHARS));
+    let (skipped, line) = window(source.line(span.line), span.column.saturating_sub(1));
+    let before: String = line.chars().take(span.column.saturating_sub(1) - skipped).collect();
+    let cut = if skipped > 0 { "…" } else { "" };
+    let before = format!("{cut}{}", neutral::line(&before, MAX_LINE_CHARS));
+    let shown = format!("{cut}{}", neutral::line(line, MAX_LINE_CHARS));
     // As shown, what can not be seen takes more room than one column.
     let marked = source.slice(span).lines().next().unwrap_or_default();
     let length = neutral::line(marked, MAX_LINE_CHARS).chars().count().max(1);
@@ -144,6 +148,14 @@ fn show(text: &mut String, source: &Source, width: usize, span: Span, mark: char
     let _ = writeln!(text, "{:>width$} | {shown}", span.line);
     let marks = format!("{}{} {label}", " ".repeat(before.chars().count()), mark.to_string().repeat(length));
     let _ = writeln!(text, "{:width$} | {}", "", marks.trim_end());
+}
+
+/// The part of a line that is shown for a place after so many of its characters, and how many stand before it: the whole
+/// line unless the place lies far behind in it.
+fn window(line: &str, before: usize) -> (usize, &str) {
+    let skipped = if before + MAX_MARK_CHARS > MAX_LINE_CHARS { before.saturating_sub(MAX_LINE_CHARS / 2) } else { 0 };
+    let from = line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at);
+    (skipped, line.get(from..).unwrap_or_default())
 }
 
 /// Diagnostics as they are found. Their number is bounded, for a file of nothing but mistakes; the first error is kept
@@ -272,6 +284,15 @@ mod tests {
              |\n1 | name: x\n  | ---- here\n  = help: say so\n"
         );
         let json = serde_json::to_value(&diagnostic).unwrap();
+        let far = format!("{}wrong: {}", "x".repeat(500), "y".repeat(500));
+        let source = Source::new("a.yaml", far.as_str());
+        let shown = Diagnostic::new(Code::UnknownKey, "a.yaml", source.span(500, 505), "no").render(&source);
+        let (line, marks) = (shown.lines().nth(3).unwrap(), shown.lines().nth(4).unwrap());
+        assert_eq!(
+            (marks.find('^'), marks.trim_end().len() - marks.find('^').unwrap()),
+            (line.replace('…', ".").find("wrong"), 5)
+        );
+        assert!(line.starts_with("1 | …xx") && line.chars().count() <= 4 + 1 + MAX_LINE_CHARS, "{line}");
         assert_eq!((&json["code"], &json["span"]["line"]), (&"PAL0301".into(), &2.into()));
     }
 }

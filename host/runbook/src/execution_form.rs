@@ -91,6 +91,8 @@ const TELLING: &[(&str, StepType)] = &[
     ("goal", StepType::Agent),
 ];
 
+/// Signs of which CEL knows none, and what is meant.
+const OTHER_SIGNS: &[(&str, &str)] = &[("=>", ">="), ("=<", "<="), ("<>", "!="), ("===", "=="), ("!==", "!=")];
 /// What other languages write where CEL writes something else.
 const OTHER_WORDS: &[(&str, &str)] =
     &[("=", "=="), ("and", "&&"), ("AND", "&&"), ("or", "||"), ("OR", "||"), ("not", "!"), ("is", "==")];
@@ -755,7 +757,12 @@ impl FormReader<'_> {
                 _ => text.span,
             };
             let token = self.shape.source.slice(span);
-            let help = match (&error, OTHER_WORDS.iter().find(|(word, _)| *word == token)) {
+            // The parser may have taken its first sign for another one.
+            let near = self.shape.source.text().get(span.start.saturating_sub(2)..).unwrap_or_default();
+            let signs = (0..=2).filter_map(|skip| near.get(skip..));
+            let sign = signs.flat_map(|near| OTHER_SIGNS.iter().filter(move |(sign, _)| near.starts_with(sign))).next();
+            let meant = sign.or_else(|| OTHER_WORDS.iter().find(|(word, _)| *word == token));
+            let help = match (&error, meant) {
                 (_, Some((_, cel))) => Some(format!("write `{cel}`")),
                 (ConditionError::Syntax { .. }, None) => {
                     Some("conditions are CEL: `findings.summary.total > 0 && has(other.x)`".to_owned())
@@ -767,6 +774,11 @@ impl FormReader<'_> {
         self.shape.push(wrong);
         None
     }
+}
+
+/// Whether a key is one of steps, of whatever type.
+pub(crate) fn is_step_key(key: &str) -> bool {
+    COMMON.contains(&key) || TYPES.iter().any(|(.., own)| own.contains(&key))
 }
 
 /// Whether a step runs a runbook rather than a component.

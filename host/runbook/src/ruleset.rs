@@ -218,8 +218,14 @@ impl RulesetReader<'_> {
             return;
         }
         for violation in violations {
-            let found =
-                crate::config::violation(Code::RulesetContent, self.source.name(), node, violation, "the ruleset");
+            let found = crate::config::violation(
+                Code::RulesetContent,
+                self.source.name(),
+                node,
+                violation,
+                "the ruleset",
+                &|_| None,
+            );
             self.diagnostics.extend(found);
         }
     }

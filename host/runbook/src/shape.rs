@@ -58,8 +58,13 @@ impl<'s> Shape<'s> {
         let message = format!("{what} must be {wanted}, not {}", node.data.kind());
         let written = self.source.slice(node.span);
         let scalar = matches!(node.data, Data::Bool(_) | Data::Int(_) | Data::Float(_));
-        let help =
-            (wanted == "a text" && scalar).then(|| format!("put it in quotes: \"{}\"", neutral::line(written, 60)));
+        let help = match &node.data {
+            Data::Text(text) if wanted == "an integer" && text.parse::<i64>().is_ok() => {
+                Some("write it without quotes".to_owned())
+            }
+            _ if wanted == "a text" && scalar => Some(format!("put it in quotes: \"{}\"", neutral::line(written, 60))),
+            _ => None,
+        };
         let diagnostic = Diagnostic::new(Code::WrongType, self.source.name(), node.span, message).with_help_if(help);
         self.push(diagnostic);
     }

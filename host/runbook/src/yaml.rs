@@ -70,7 +70,8 @@ pub fn read(source: &Source, budget: Budget, dialect: Dialect) -> (Option<Node>,
     }
     let finished = reader.read_events().is_some();
     let mut diagnostics = reader.diagnostics;
-    let root = reader.root.filter(|_| finished);
+    // A document of nothing but its `---` is as empty as one without.
+    let root = reader.root.filter(|root| finished && root.data != Data::Null);
     if root.is_none() && !diagnostics.has_error() {
         diagnostics.push(Diagnostic::new(Code::EmptyDocument, source.name(), source.span(0, 0), "the file is empty"));
     }
@@ -184,14 +185,18 @@ impl Reader<'_> {
             self.say(Code::TooDeep, self.source.span(at, at + 1), "the YAML nests deeper than its reader goes");
             return;
         }
-        let words = syntax::in_words(message);
         let text = self.source.text();
-        // Where nothing is left, what is wrong stands at the end of what there is; a tab is named behind it.
+        // The parser takes what it does not know at the beginning of a line for a tab, too.
+        let tab = if message.contains("tab") { self.tab_from(at) } else { None };
+        let message = if message.contains("tab") && tab.is_none() { "unexpected character" } else { message };
+        let at = tab.unwrap_or(at);
+        let words = syntax::in_words(message);
+        // Where nothing is left, what is wrong stands at the end of what there is.
         let at = match text.get(..at).map(str::trim_end) {
             Some(before) if text.get(at..).is_some_and(|rest| rest.trim().is_empty()) => before.len().saturating_sub(1),
-            Some(_) if text.get(..at).is_some_and(|before| before.ends_with('\t')) => at - 1,
             _ => at,
         };
+        let glued = words.of_list && text.get(at..).is_some_and(|rest| rest.starts_with('-'));
         let message = format!("this is not YAML: {}", neutral::line(words.says, 200));
         let mut wrong = Diagnostic::new(Code::Syntax, self.source.name(), self.source.span(at, at + 1), message);
         let begins = |open: &&Frame, with: &[&str]| {
@@ -200,12 +205,31 @@ impl Reader<'_> {
         };
         let help = match self.stack.iter().find(|open| begins(open, &["{{"])) {
             Some(_) => Some("put a reference in quotes: \"{{ name }}\""),
+            None if glued => Some("put a space behind the `-`"),
             None => words.help,
         };
         if let Some(open) = self.stack.last().filter(|open| words.of_open && begins(open, &["[", "{"])) {
             wrong = wrong.with_label(self.source.span(open.start.start, open.start.start + 1), "this is open");
         }
         self.push(wrong.with_help_if(help));
+    }
+
+    /// The tab that an error at `at` is about: that before it, or the first behind it with which a line begins.
+    fn tab_from(&self, at: usize) -> Option<usize> {
+        let text = self.source.text();
+        if text.get(..at)?.ends_with('\t') {
+            return Some(at - 1);
+        }
+        let begin = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+        let mut line_at = begin;
+        for line in text.get(begin..)?.split_inclusive('\n') {
+            let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line.get(..indent)?.find('\t').filter(|tab| line_at + tab >= at) {
+                return Some(line_at + tab);
+            }
+            line_at += line.len();
+        }
+        text.get(at..)?.find('\t').map(|tab| at + tab)
     }
 
     fn byte(&self, character: usize) -> usize {
@@ -389,7 +413,11 @@ impl Reader<'_> {
             let message = format!("the key `{}` stands twice in this mapping", neutral::line(text, 60));
             let twice =
                 Diagnostic::new(Code::DuplicateKey, self.source.name(), span, message).with_label(first, "first here");
-            self.push(twice);
+            let within = self.stack.len().checked_sub(2).and_then(|outer| self.stack.get(outer));
+            let of_list = matches!(within, Some(Frame { kind: FrameKind::List(_), .. }));
+            self.push(
+                twice.with_help_if(of_list.then_some("leave one away; the next element of the list begins with `- `")),
+            );
         }
         Some(())
     }

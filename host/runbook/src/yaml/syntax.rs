@@ -9,6 +9,8 @@ pub(super) struct Words<'m> {
     pub(super) help: Option<&'static str>,
     /// A bracket or brace that is open has to do with it.
     pub(super) of_open: bool,
+    /// It is about an element of a list that is no such.
+    pub(super) of_list: bool,
 }
 
 /// A part of the parser's message, what is said instead, what to do, and whether what is open has to do with it. The
@@ -67,7 +69,9 @@ const WORDS: &[(&str, &str, &str, bool)] = &[
 /// What to say for a message of the parser; the message itself where it is none of the known ones.
 pub(super) fn in_words(message: &str) -> Words<'_> {
     match WORDS.iter().find(|(known, ..)| message.contains(known)) {
-        Some(&(_, says, help, of_open)) => Words { says, help: Some(help), of_open },
-        None => Words { says: message, help: None, of_open: true },
+        Some(&(known, says, help, of_open)) => {
+            Words { says, help: Some(help), of_open, of_list: known == "expected '-' indicator" }
+        }
+        None => Words { says: message, help: None, of_open: true, of_list: false },
     }
 }
