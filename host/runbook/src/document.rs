@@ -1,6 +1,7 @@
 //! The plan as a document for reviews and other programs: what will run, what it could come to, what it could touch.
 
 use crate::closure::{Closure, closure};
+use crate::estimate::Estimate;
 use crate::plan::Plan;
 use crate::worst_case::{Assumed, MAX_INPUT_BYTES, WorstCase, worst_case};
 use palisade_model::{ArtifactName, Digest, StepId};
@@ -27,6 +28,9 @@ pub struct PlanDocument {
     pub worst_case: WorstCase,
     /// Everything that any step could touch.
     pub authority: Closure,
+    /// What the run will probably take, here and now: it has no part in the plan or its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
 }
 
 /// What a worst case is computed for.
@@ -51,6 +55,7 @@ impl PlanDocument {
             assumed: AssumedDocument { threads: assumed.threads, input_bytes: inputs.collect() },
             worst_case: worst_case(&plan, assumed),
             authority: closure(&plan),
+            estimate: None,
             plan,
         }
     }

@@ -14,6 +14,7 @@ mod convert;
 mod diagnostic;
 mod document;
 mod documents;
+mod estimate;
 mod execution_form;
 mod form;
 mod nearest;
@@ -40,11 +41,15 @@ pub use convert::convert;
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use document::{AssumedDocument, PlanDocument, ReadPlanError};
 pub use documents::ITEM_COUNT;
+pub use estimate::{
+    Basis, Compared, Comparison, Estimate, EstimateFrom, FUEL_PER_CPU_MS, MAX_PAST_ATTEMPTS, PastAttempt, PerMeasure,
+    Range, StepCompared, StepEstimate, Told, Unknown, compare, estimate, names_data,
+};
 pub use parse::{parse, parse_as_written};
 pub use plan::{
-    AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlannedAlias, PlannedBody,
-    PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput, PlannedOutput, PlannedRetry,
-    PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork,
+    AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlanFormError,
+    PlannedAlias, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput,
+    PlannedOutput, PlannedRetry, PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork,
 };
 pub use plan_diff::{Change, Difference, Subject, plan_diff};
 pub use planner::{ChildLookup, PlanContext, WantedChild, plan, wanted_children, wanted_rulesets};

@@ -399,7 +399,37 @@ pub struct NamedConnection {
     pub path: ScopedPath,
 }
 
+/// Why stored bytes are no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFormError {
+    /// Another version of Palisade stored it.
+    #[error("another version of Palisade wrote it: it has form {found}, and this one reads form {FORM}")]
+    Version {
+        /// Its form.
+        found: u32,
+    },
+    /// It is no plan.
+    #[error("it is no plan")]
+    Form(#[from] serde_json::Error),
+}
+
 impl Plan {
+    /// Reads a stored plan.
+    ///
+    /// # Errors
+    /// When it is no plan, or of another version's form.
+    pub fn read(bytes: &[u8]) -> Result<Self, PlanFormError> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let version: Version = serde_json::from_slice(bytes)?;
+        if version.v != FORM {
+            return Err(PlanFormError::Version { found: version.v });
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
     /// The digest of the plan's canonical form.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -9,6 +9,8 @@ mod corpus;
 #[cfg(test)]
 mod documented;
 #[cfg(test)]
+mod estimated;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod planned;

@@ -2,12 +2,8 @@
 
 use super::{Style, heading, table, way};
 use palisade_model::unit::{Bytes, Count, MicroUsd, Millis};
-use palisade_runbook::{Measure, PlanDocument, UNBOUNDED, WorstCase};
+use palisade_runbook::{FUEL_PER_CPU_MS, Measure, PlanDocument, UNBOUNDED, WorstCase};
 use std::fmt::Write as _;
-
-/// Fuel of a millisecond of CPU time. Measured on two cores with 7.0 MB of text through three analysers and two
-/// classifiers, whole runs: 9.1 to 10.0 million. A machine may do more or less, so it is only ever shown as "about".
-const FUEL_PER_CPU_MS: u64 = 10_000_000;
 
 pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) {
     let (worst, threads) = (&document.worst_case, document.assumed.threads);
