@@ -22,7 +22,7 @@ pub use document::{Document, write_document};
 pub use error::ReportError;
 pub use html::{Evidence, html};
 pub use json::run_json;
-pub use summary::{TextStyle, summary, written};
+pub use summary::{TextStyle, Unended, history, summary, written};
 pub use wcf::wcf;
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The summary of a run for a terminal: what failed, what was found, what it took, what was left out.
 
 mod findings;
+mod history;
 mod notes;
 mod pen;
 mod steps;
 
+pub use history::{Unended, history};
 pub use pen::TextStyle;
 
 use crate::document::has_findings;
@@ -13,6 +15,7 @@ use crate::{Document, ReportError};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::unit::{Count, Millis};
 use pen::{Ink, fit, wrap};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Writes the summary. Each document is walked once, by its lines; memory does not grow with its size.
@@ -32,7 +35,7 @@ pub fn summary(
     head(run, &tallies, &places, style, out)?;
     steps::failures(run, style, out)?;
     findings::findings(&tallies, style, out)?;
-    steps::table(run, style, out)?;
+    steps::table(run, &steps::Column::USUAL, &BTreeMap::new(), style, out)?;
     notes::skipped(run, style, out)?;
     notes::warnings(run, style, out)?;
     Ok(())
@@ -77,7 +80,11 @@ fn head(
     for (index, line) in wrap(&facts.join(" · "), style.columns().saturating_sub(2)).iter().enumerate() {
         writeln!(out, "{} {}", style.ink(ink, if index == 0 { sign } else { " " }), style.ink(ink, line))?;
     }
-    // An id must be there as a whole, to be copied.
+    id(run, style, out)
+}
+
+/// Writes the run's id as a whole, so that it can be copied.
+fn id(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
     let id = format!("run {}", run.run_id);
     let indent = if style.columns() < id.len() + 2 { "" } else { "  " };
     writeln!(out, "{indent}{}", style.ink(Ink::Quiet, &id))

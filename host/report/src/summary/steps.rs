@@ -5,7 +5,8 @@ use super::{counted, heading, sign};
 use crate::allow::option;
 use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::unit::{Bytes, Count, Millis};
-use palisade_model::{Failure, FailureKind};
+use palisade_model::{Failure, FailureKind, StepId};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Most lines shown of a guest's stack.
@@ -75,11 +76,65 @@ fn indented(text: &str, indent: &str, columns: usize, out: &mut impl Write) -> i
     wrap(text, columns.saturating_sub(indent.len())).iter().try_for_each(|line| writeln!(out, "{indent}{line}"))
 }
 
-/// Writes one line for each step: status, items, CPU time, peak memory, wall time; as many of them as there is room for.
-pub(super) fn table(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+/// What a table tells of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Items,
+    Cpu,
+    Memory,
+    Wall,
+    Read,
+    Made,
+    Attempts,
+}
+
+impl Column {
+    /// What is told at the end of a run.
+    pub(super) const USUAL: [Self; 4] = [Self::Items, Self::Cpu, Self::Memory, Self::Wall];
+    /// All there is.
+    pub(super) const ALL: [Self; 7] =
+        [Self::Items, Self::Cpu, Self::Memory, Self::Wall, Self::Read, Self::Made, Self::Attempts];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Items => "items",
+            Self::Cpu => "CPU",
+            Self::Memory => "memory",
+            Self::Wall => "wall",
+            Self::Read => "read",
+            Self::Made => "made",
+            Self::Attempts => "attempts",
+        }
+    }
+
+    fn cell(self, step: &StepRecord) -> String {
+        let usage = &step.usage;
+        match self {
+            Self::Items => step.output.as_ref().map_or_else(|| "–".to_owned(), |made| Count(made.count).to_string()),
+            _ if step.attempts == 0 => "–".to_owned(),
+            Self::Cpu => Millis(usage.cpu_ms).to_string(),
+            Self::Memory => Bytes(usage.memory_peak_bytes).to_string(),
+            Self::Wall => Millis(usage.wall_ms).to_string(),
+            Self::Read => Bytes(usage.input_bytes).to_string(),
+            Self::Made => Bytes(usage.output_bytes).to_string(),
+            Self::Attempts => Count(step.attempts.into()).to_string(),
+        }
+    }
+}
+
+/// Writes one line for each step: its status and those columns, as many of them as there is room for. `unended` has the
+/// steps that have not ended, each with how it stands.
+pub(super) fn table(
+    run: &RunRecord,
+    columns: &[Column],
+    unended: &BTreeMap<StepId, &str>,
+    style: TextStyle,
+    out: &mut impl Write,
+) -> io::Result<()> {
     heading("Steps", style, out)?;
-    let rows: Vec<_> = run.steps.iter().map(cells).collect();
-    let titles = ["items", "CPU", "memory", "wall"];
+    let rows: Vec<Vec<String>> =
+        run.steps.iter().map(|step| columns.iter().map(|column| column.cell(step)).collect()).collect();
+    let titles: Vec<String> = columns.iter().map(|column| column.title().to_owned()).collect();
     let widths: Vec<usize> = titles
         .iter()
         .enumerate()
@@ -98,36 +153,31 @@ pub(super) fn table(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> 
     let line = |cells: &[String]| -> String {
         cells.iter().zip(&widths).take(shown).map(|(cell, width)| format!("  {}", right(cell, *width))).collect()
     };
-    let title = format!("    {}{}", left("step", columns), line(&titles.map(str::to_owned)));
+    let title = format!("    {}{}", left("step", columns), line(&titles));
     writeln!(out, "{}", style.ink(Ink::Quiet, &title))?;
     for ((step, name), cells) in run.steps.iter().zip(&names).zip(&rows) {
-        let (sign, ink) = sign(step.status);
-        let note = match step.status {
-            Status::Succeeded => match step.iterations {
-                Some(iterations) => format!("  {}", counted(iterations.into(), "iteration")),
-                None if step.attempts > 1 => format!("  {} attempts", step.attempts),
-                None => String::new(),
-            },
-            Status::Skipped => match &step.unmet_condition {
-                Some(by) if *by == step.id => "  skipped: its condition does not hold".to_owned(),
-                Some(by) => format!("  skipped: `{by}` was not wanted"),
-                None => "  skipped".to_owned(),
-            },
-            status => format!("  {status}"),
-        };
+        let unended = unended.get(&step.id);
+        let (sign, ink) = if unended.is_some() { sign(Status::Waiting) } else { sign(step.status) };
+        let note = unended.map_or_else(|| note(step), |stands| format!("  {stands}"));
         let note = fit(&note, style.columns().saturating_sub(4 + columns + numbers(shown)));
         writeln!(out, "  {} {}{}{}", style.ink(ink, sign), left(name, columns), line(cells), style.ink(ink, &note))?;
     }
     Ok(())
 }
 
-fn cells(step: &StepRecord) -> [String; 4] {
-    let ran = step.attempts > 0;
-    let or_dash = |text: String| if ran { text } else { "–".to_owned() };
-    [
-        step.output.as_ref().map_or_else(|| "–".to_owned(), |output| Count(output.count).to_string()),
-        or_dash(Millis(step.usage.cpu_ms).to_string()),
-        or_dash(Bytes(step.usage.memory_peak_bytes).to_string()),
-        or_dash(Millis(step.usage.wall_ms).to_string()),
-    ]
+/// How a step ended, where that is not said by its sign alone.
+fn note(step: &StepRecord) -> String {
+    match step.status {
+        Status::Succeeded => match step.iterations {
+            Some(iterations) => format!("  {}", counted(iterations.into(), "iteration")),
+            None if step.attempts > 1 => format!("  {} attempts", step.attempts),
+            None => String::new(),
+        },
+        Status::Skipped => match &step.unmet_condition {
+            Some(by) if *by == step.id => "  skipped: its condition does not hold".to_owned(),
+            Some(by) => format!("  skipped: `{by}` was not wanted"),
+            None => "  skipped".to_owned(),
+        },
+        status => format!("  {status}"),
+    }
 }

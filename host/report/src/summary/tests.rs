@@ -230,3 +230,33 @@ fn the_answers_of_wcf_are_counted_as_wcf_counts_them() {
         "{text}"
     );
 }
+
+fn past(run: &RunRecord, unended: &Unended<'_>, style: TextStyle) -> String {
+    let mut out = Vec::new();
+    history(run, unended, style, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.lines().all(|line| line.width() <= style.columns()), "a line is too wide:\n{text}");
+    text
+}
+
+#[test]
+fn a_run_of_the_past_says_first_what_failed() {
+    for width in [50, 61, 80, 100, 120] {
+        let text = past(&failed_run(), &Unended::default(), TextStyle { width, ..TextStyle::default() });
+        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}:\n{text}"));
+        assert!(at("\nFailed") < at("\nSteps") && at("\nSteps") < at("\nSkipped inputs"), "{text}");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_says_how_its_steps_stand() {
+    let run = run();
+    let steps = run.steps.iter().skip(1).map(|step| (step.id.clone(), "waiting")).collect();
+    let text = past(&run, &Unended { told: "running in process 12".to_owned(), steps }, TextStyle::default());
+    assert!(text.contains("■ running in process 12 · "), "{text}");
+    assert_eq!(text.matches("waiting").count(), run.steps.len() - 1, "{text}");
+    let ended = past(&run, &Unended::default(), TextStyle::default());
+    for (output, _) in run.steps.iter().flat_map(|step| step.outputs()) {
+        assert!(ended.contains(&output.digest.to_string()), "{ended}");
+    }
+}
