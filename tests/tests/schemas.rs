@@ -56,6 +56,41 @@ fn what_is_told_of_a_plan_fits() {
 }
 
 #[test]
+fn what_is_told_of_past_runs_fits() {
+    let dir = demo();
+    let shown = |form: &[&str]| {
+        let args = ["runs", "show", "last", "--format", "json"];
+        palisade(dir.path(), args.iter().chain(form)).exits(0).stdout
+    };
+    let failing = std::fs::read_to_string(dir.join("runbook.yaml"))
+        .unwrap()
+        .replace("    inputs: files\n", "    inputs: files\n    limits: {fuel: 1000, fuel_per_input_byte: 1}\n");
+    dir.write("failing.yaml", failing);
+    let mut kinds = std::collections::BTreeSet::new();
+    for (runbook, code) in [("runbook.yaml", 0), ("runbook.yaml", 0), ("failing.yaml", 4)] {
+        let _ = palisade(dir.path(), ["run", "-q", runbook]).exits(code);
+        let whole = json(&shown(&[]));
+        fits("palisade.run_shown", &whole);
+        fits("palisade.run", &whole["record"]);
+        fits("palisade.run_tree", &json(&shown(&["--tree"])));
+        let events = whole["events"].as_u64().expect("a number of events");
+        for event in 0..=events {
+            fits("palisade.run_state", &json(&shown(&["--at", &event.to_string()])));
+        }
+        let lines = shown(&["--events"]);
+        assert_eq!(lines.lines().count() as u64, events);
+        for line in lines.lines().map(json) {
+            kinds.insert(line["event"]["kind"].to_string());
+            fits("palisade.run_event", &line);
+        }
+    }
+    assert!(kinds.len() >= 7, "{kinds:?}");
+    let listed = json(&palisade(dir.path(), ["runs", "list", "--format", "json"]).exits(0).stdout);
+    assert_eq!(listed["runs"].as_array().map(Vec::len), Some(3));
+    fits("palisade.runs", &listed);
+}
+
+#[test]
 fn what_is_told_of_a_wrong_runbook_fits() {
     let dir = Dir::new();
     dir.write("x.yaml", "name: yes\nartifacts:\n  a: {inputs: a, outptu: true}\n");

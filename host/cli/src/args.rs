@@ -62,6 +62,9 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Runs a runbook
     Run(RunArgs),
+    /// Lists runs and shows what happened in them, afterwards or while they go on
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Adds, lists, shows and removes components
     #[command(subcommand)]
     Component(ComponentCommand),
@@ -215,6 +218,39 @@ pub(crate) enum EvidenceArg {
     Masked,
     /// As it is in the data.
     Full,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Lists runs, the latest first
+    List {
+        /// Most runs that are listed
+        #[arg(long, value_name = "N", default_value = "20")]
+        limit: std::num::NonZeroUsize,
+        /// Only runs that failed
+        #[arg(long)]
+        failed: bool,
+    },
+    /// Shows a run: what failed and why, what each step took, what was left out and what was made
+    Show(RunsShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsShowArgs {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// Shows each step with its attempts below it
+    #[arg(long, group = "form")]
+    pub(crate) tree: bool,
+    /// Shows each event on a line; with --format json each is a JSON document on a line
+    #[arg(long, group = "form")]
+    pub(crate) events: bool,
+    /// Shows how the run stood after event N
+    #[arg(long, value_name = "N", group = "form")]
+    pub(crate) at: Option<u64>,
+    /// Shows each event, and those that come, until the run ends
+    #[arg(long, group = "form")]
+    pub(crate) follow: bool,
 }
 
 #[derive(Debug, Subcommand)]

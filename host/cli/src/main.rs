@@ -6,8 +6,10 @@ mod args;
 mod children;
 mod commands;
 mod component_check;
+mod data_sizes;
 mod documents;
 mod embedded;
+mod estimates;
 mod exit_code;
 mod failure;
 mod given;
@@ -71,6 +73,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Validate(args) => commands::validate::exec(&context, args),
         Command::Plan(args) => commands::plan::exec(&context, args),
         Command::Run(args) => commands::run::exec(&context, args),
+        Command::Runs(command) => commands::runs::exec(&context, command),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),
         Command::Schema(command) => commands::schema::exec(&context, command),

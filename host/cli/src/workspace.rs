@@ -41,7 +41,7 @@ impl Workspace {
     /// # Errors
     /// When it can't be opened or read.
     pub(crate) fn open(settings: &Settings) -> Result<Self, CliError> {
-        let store = settings.data_dir.exists().then(|| open_store(&settings.data_dir)).transpose()?;
+        let store = existing_store(settings)?;
         let catalogue =
             Catalogue::new(first_party()?, store.as_ref(), &settings.data_dir).map_err(|fault| not_read(&fault))?;
         let folder = WorkingFolder::new(settings.working_dir.as_os_str().as_bytes())
@@ -202,6 +202,14 @@ pub(crate) fn code_cache(data_dir: &Path) -> Result<CodeCache, String> {
         .map_err(|error| format!("{}, key {}: {}", folder.display(), key.display(), causes(&error)))
 }
 
+/// The store, if there is one: for those who look at nothing else.
+///
+/// # Errors
+/// When it can't be opened.
+pub(crate) fn existing_store(settings: &Settings) -> Result<Option<Store>, CliError> {
+    settings.data_dir.exists().then(|| open_store(&settings.data_dir)).transpose()
+}
+
 fn open_store(data_dir: &Path) -> Result<Store, CliError> {
     const ELSEWHERE: &str = "name another folder: `--data-dir DIR`";
     if data_dir.is_file() {
@@ -218,8 +226,8 @@ fn open_store(data_dir: &Path) -> Result<Store, CliError> {
     })
 }
 
-/// Why the store can't be used, before anything was started.
-fn not_read(fault: &Fault) -> CliError {
+/// Why the store can't be used, where nothing was started.
+pub(crate) fn not_read(fault: &Fault) -> CliError {
     let help = match fault {
         Fault::Full { .. } => "free some space there, or name a folder elsewhere: `--data-dir DIR`",
         Fault::ReadOnly { .. } => "name a folder that may be written: `--data-dir DIR`",

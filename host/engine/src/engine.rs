@@ -62,6 +62,12 @@ impl Engine {
         &self.parts.store
     }
 
+    /// Instances that may compute at once.
+    #[must_use]
+    pub fn threads(&self) -> u64 {
+        self.parts.threads.get() as u64
+    }
+
     /// Adds to what a person should know about how the engine works.
     pub fn warn(&self, warning: String) {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);

@@ -94,7 +94,8 @@ mod tests {
     use palisade_store::{Append, NewEvent, RunSummary};
 
     fn append(store: &Store, after: u64, kind: &str, bytes: &[u8], content: &[u8]) {
-        let summary = RunSummary { title: "t".to_owned(), status: "s".to_owned(), started_ms: 1, ended_ms: None };
+        let summary =
+            RunSummary { title: "t".to_owned(), status: "s".to_owned(), started_ms: 1, ended_ms: None, items: None };
         let contents = vec![store.prepare(content).unwrap()];
         let events = [NewEvent { kind, bytes }];
         let append = Append { events: &events, contents, summary: Some(summary), ..Append::default() };

@@ -5,6 +5,7 @@ mod cancel;
 mod catalogue;
 mod document;
 mod engine;
+mod history;
 mod inspect;
 mod keep;
 mod lookup;
@@ -17,14 +18,19 @@ mod record;
 mod run;
 mod split;
 mod sql;
+mod tree;
 
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};
 pub use document::{Document, DocumentError};
 pub use engine::{Engine, EngineParts};
+pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
 pub use observe::{Observed, Observer, Silent};
-pub use palisade_interpreter::SkipCause;
-pub use record::{Export, Ran};
+pub use palisade_interpreter::{
+    CancelReason, ConditionOutcome, Event, RunState, SkipCause, State, StepState, ValuesOutcome,
+};
+pub use record::{Export, Ran, rfc3339};
 pub use run::{GivenInput, RunError, RunRequest};
+pub use tree::{AttemptNode, StepNode, state_name, tree};

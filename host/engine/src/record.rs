@@ -33,7 +33,8 @@ pub struct Ran {
 }
 
 /// Time in milliseconds since 1970 as RFC 3339 in UTC.
-pub(crate) fn rfc3339(unix_ms: u64) -> String {
+#[must_use]
+pub fn rfc3339(unix_ms: u64) -> String {
     // The last second that the form can hold: the end of the year 9999.
     const LAST: u64 = 253_402_300_799_999;
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix_ms.min(LAST))).to_string()
@@ -81,6 +82,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 started_ms = started.at_ms;
                 record.started_at = rfc3339(started.at_ms);
                 record.allowed.clone_from(&started.allowed);
+                record.palisade_version.clone_from(&started.palisade_version);
                 inputs = &started.inputs;
             }
             Event::RunEnded { status, at_ms } => {

@@ -16,10 +16,16 @@ use palisade_interpreter::{
     RunStarted, RunState, State, Turn, advance,
 };
 use palisade_model::limits::{Limit, LimitSource};
-use palisade_model::{ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, RunLimitKind, StepId, canonical};
-use palisade_runbook::{Binding, BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
+use palisade_model::{
+    ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, RunLimitKind, StepId, Usage, canonical,
+};
+use palisade_runbook::{
+    Binding, BindingSource, Estimate, PastAttempt, Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset, names_data,
+};
 use palisade_schema::Registry;
-use palisade_store::{Append, AppendError, Fault, NewArtifact, NewEvent, OwnError, Pending, RunSummary, SpoolError};
+use palisade_store::{
+    Append, AppendError, Fault, NewArtifact, NewEvent, NewUsage, OwnError, Pending, RunSummary, SpoolError,
+};
 use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +37,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often a waiting driver looks whether the run was cancelled or its time is over.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// The status of a run that has not ended, in lists.
+pub(crate) const RUNNING: &str = "running";
+/// Under which name a run keeps its estimate.
+pub(crate) const ESTIMATE: &str = "estimate";
 
 /// What is to be run.
 #[derive(Debug)]
@@ -47,6 +58,8 @@ pub struct RunRequest<'a> {
     pub folder: &'a Path,
     /// What was granted for this run alone, as it was given.
     pub allowed: Vec<String>,
+    /// What the run will probably take; kept with it, so that its error can be told afterwards.
+    pub estimate: &'a Estimate,
 }
 
 /// An input of a run, read and checked.
@@ -120,6 +133,22 @@ impl Engine {
     }
 }
 
+/// What becomes durable with events.
+#[derive(Default)]
+struct Beside {
+    artifacts: Vec<NewArtifact>,
+    contents: Vec<Pending>,
+    usages: Vec<NewUsage>,
+}
+
+/// What is noted of an attempt when it starts.
+struct Begun {
+    /// Milliseconds that the journal took for its start.
+    commit_ms: u64,
+    /// Bytes of its artifacts and rulesets.
+    input_bytes: u64,
+}
+
 struct Driver<'a> {
     engine: &'a Engine,
     request: &'a RunRequest<'a>,
@@ -130,6 +159,8 @@ struct Driver<'a> {
     state: State,
     /// The inputs of the run, by their names without case.
     inputs: BTreeMap<String, Digest>,
+    /// The attempts that run.
+    begun: BTreeMap<StepId, Begun>,
     /// All events so far: a run has a few for each step.
     events: Vec<Event>,
     seq: u64,
@@ -165,6 +196,7 @@ impl<'a> Driver<'a> {
             graph: Graph::new(request.plan.steps.iter().map(node).collect())?,
             state: State::default(),
             inputs: BTreeMap::new(),
+            begun: BTreeMap::new(),
             events: Vec::new(),
             seq: 0,
             started: Instant::now(),
@@ -181,6 +213,7 @@ impl<'a> Driver<'a> {
         let mut kept = Kept::new(self.engine.store());
         kept.bytes("plan", plan)?;
         kept.bytes("runbook", self.request.runbook)?;
+        kept.bytes(ESTIMATE, &canonical::to_vec(&serde_json::to_value(self.request.estimate).unwrap_or_default()))?;
         for planned in self.request.plan.calls() {
             let what = format!("component {}@{}", planned.component, planned.version);
             let entry = self.engine.catalogue().get(&planned.component_digest);
@@ -214,8 +247,8 @@ impl<'a> Driver<'a> {
             allowed: self.request.allowed.clone(),
             inputs,
         }));
-        let (pending, artifacts) = (kept.pending, kept.artifacts);
-        self.append(vec![event], artifacts, pending)
+        let beside = Beside { contents: kept.pending, artifacts: kept.artifacts, ..Beside::default() };
+        self.append(vec![event], beside)
     }
 
     fn drive<'s>(&mut self, scope: &'s Scope<'s, '_>, cancel: &Cancel, stop: &'s Cancel) -> Result<(), RunError>
@@ -242,7 +275,7 @@ impl<'a> Driver<'a> {
         let (report, outcomes) = channel();
         let mut waiting = VecDeque::new();
         let mut running = 0_usize;
-        waiting.extend(self.advance(Vec::new(), Vec::new())?);
+        waiting.extend(self.advance(Vec::new(), Beside::default())?);
         let most = self.request.plan.max_concurrency();
         while !matches!(self.state.run(), RunState::Ended(_)) {
             while running < most
@@ -271,7 +304,7 @@ impl<'a> Driver<'a> {
                 stop.cancel();
                 waiting.clear();
                 let event = Event::CancelRequested { reason, at_ms: now_ms() };
-                waiting.extend(self.advance(vec![event], Vec::new())?);
+                waiting.extend(self.advance(vec![event], Beside::default())?);
             }
         }
         Ok(())
@@ -291,7 +324,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Appends events, applies them and what follows from them at once; gives the attempts that are to be started.
-    fn advance(&mut self, events: Vec<Event>, mut artifacts: Vec<NewArtifact>) -> Result<Vec<Turn>, RunError> {
+    fn advance(&mut self, events: Vec<Event>, mut beside: Beside) -> Result<Vec<Turn>, RunError> {
         for event in &events {
             self.state.apply(event);
         }
@@ -308,7 +341,7 @@ impl<'a> Driver<'a> {
             start.extend(next.start);
             if !unwritten.is_empty() {
                 // Before an answer, too: it stands in documents that are in the store with this commit at the earliest.
-                self.write(std::mem::take(&mut unwritten), std::mem::take(&mut artifacts), Vec::new())?;
+                self.write(std::mem::take(&mut unwritten), std::mem::take(&mut beside))?;
             }
             if next.answer.is_empty() {
                 return Ok(start);
@@ -364,41 +397,51 @@ impl<'a> Driver<'a> {
         call.ok_or_else(|| RunError::Missing { what: format!("the component of step {step}") })
     }
 
-    fn append(
-        &mut self,
-        events: Vec<Event>,
-        artifacts: Vec<NewArtifact>,
-        contents: Vec<Pending>,
-    ) -> Result<(), RunError> {
+    fn append(&mut self, events: Vec<Event>, beside: Beside) -> Result<(), RunError> {
         for event in &events {
             self.state.apply(event);
         }
-        self.write(events, artifacts, contents)
+        self.write(events, beside)
     }
 
     /// The one place where the journal is written.
-    fn write(
-        &mut self,
-        events: Vec<Event>,
-        artifacts: Vec<NewArtifact>,
-        contents: Vec<Pending>,
-    ) -> Result<(), RunError> {
+    fn write(&mut self, events: Vec<Event>, beside: Beside) -> Result<(), RunError> {
         let bytes: Vec<_> = events.iter().map(|event| (event.kind(), event.to_bytes())).collect();
         let new: Vec<_> = bytes.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
-        let (status, ended_ms) = match self.state.run() {
-            RunState::Ended(status) => (status.name(), Some(now_ms())),
-            RunState::New | RunState::Running => ("running", None),
+        let (status, ended_ms, items) = match self.state.run() {
+            RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items())),
+            RunState::New | RunState::Running => (RUNNING, None, None),
         };
         let summary = RunSummary {
             title: self.request.plan.name.clone(),
             status: status.to_owned(),
             started_ms: self.started_ms,
             ended_ms,
+            items,
         };
-        let append = Append { events: &new, artifacts, contents, summary: Some(summary) };
+        let Beside { artifacts, contents, usages } = beside;
+        let append = Append { events: &new, artifacts, contents, usages, summary: Some(summary) };
         self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
         self.events.extend(events);
         Ok(())
+    }
+
+    /// How many items the results of the run have.
+    fn result_items(&self) -> u64 {
+        let of_steps = self.request.plan.steps.iter().flat_map(|step| {
+            let exported = step.outputs.iter().filter(|output| output.exported);
+            exported.map(|output| (&step.id, output.port.as_str()))
+        });
+        let of_aliases = self.request.plan.aliases.iter().filter(|alias| alias.exported);
+        let of_aliases = of_aliases.filter_map(|alias| match &alias.source {
+            BindingSource::Step { step, port } => Some((step, port.as_str())),
+            BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
+        });
+        let items = |(step, port): (&StepId, &str)| {
+            let made = self.state.outputs(step)?.iter().find(|made| made.port == port)?;
+            Some(made.items)
+        };
+        of_steps.chain(of_aliases).filter_map(items).fold(0, u64::saturating_add)
     }
 
     fn start_attempt<'s>(
@@ -423,7 +466,11 @@ impl<'a> Driver<'a> {
             limits: call.limits.clone(),
             runs,
         }));
-        self.append(vec![started], Vec::new(), Vec::new())?;
+        let writing = Instant::now();
+        self.append(vec![started], Beside::default())?;
+        let commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let input_bytes = inputs.iter().map(|input| input.items.length()).fold(0, u64::saturating_add);
+        self.begun.insert(turn.step.clone(), Begun { commit_ms, input_bytes });
         let values = self.state.values(&turn.step).unwrap_or_default().to_vec();
         let performer = Performer {
             engine: self.engine,
@@ -491,6 +538,7 @@ impl<'a> Driver<'a> {
         let Outcome { turn: Turn { step, iteration, attempt }, ended } = outcome;
         let Ended { result, usage, skipped_count, skipped, log } = ended;
         let at_ms = now_ms();
+        let begun = self.begun.remove(&step);
         let made = match result {
             Ok(made) => made,
             Err(failure) => {
@@ -509,7 +557,7 @@ impl<'a> Driver<'a> {
                     log,
                 }));
                 self.observe_failure(&event);
-                return self.advance(vec![event], Vec::new());
+                return self.advance(vec![event], Beside::default());
             }
         };
         let artifacts: Vec<_> = made
@@ -530,6 +578,7 @@ impl<'a> Driver<'a> {
             })
             .collect();
         let items = outputs.first().map_or(0, |output| output.items);
+        let usages = begun.and_then(|begun| self.used(&step, &begun, usage, &outputs)).into_iter().collect();
         let event = Event::AttemptSucceeded(Box::new(AttemptSucceeded {
             step: step.clone(),
             attempt,
@@ -542,10 +591,23 @@ impl<'a> Driver<'a> {
             log,
         }));
         let artifacts = artifacts.into_iter().map(|(_, artifact)| artifact).collect();
-        let start = self.advance(vec![event], artifacts)?;
+        let start = self.advance(vec![event], Beside { artifacts, usages, ..Beside::default() })?;
         let skipped = skipped_count;
         self.observer.observe(&Observed::StepSucceeded { step: &step, iteration, items, skipped, usage });
         Ok(start)
+    }
+
+    /// What an attempt used that did what was wanted, for estimates of later runs. None where nobody measured how much it
+    /// was to read.
+    fn used(&self, id: &StepId, begun: &Begun, usage: Usage, outputs: &[Output]) -> Option<NewUsage> {
+        let step = self.request.plan.step(id)?;
+        let call = step.call()?;
+        let data_bytes = if names_data(call) { self.request.estimate.step(id)?.data_bytes? } else { 0 };
+        let input_bytes = begun.input_bytes.saturating_add(data_bytes);
+        let outputs = outputs.iter().map(|output| (output.port.clone(), output.bytes)).collect();
+        let past = PastAttempt::new(step, call, input_bytes, begun.commit_ms, usage, outputs);
+        // It is the first of the events that are appended with it.
+        Some(NewUsage { component: call.component_digest, event: 0, bytes: serde_json::to_vec(&past).ok()? })
     }
 
     /// A step that was stopped since the run's own time was over reached a limit.

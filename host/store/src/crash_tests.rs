@@ -5,7 +5,7 @@
 //! commits fail before they happen, or after, as when the answer is lost.
 
 use crate::backend::{Backend, Disk};
-use crate::{Append, AppendError, NewArtifact, NewEvent, RunSummary, Store};
+use crate::{Append, AppendError, NewArtifact, NewEvent, NewUsage, RunSummary, Store};
 use palisade_model::{Digest, RunId, TenantId};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,6 +176,7 @@ fn work(store: &Store) -> Vec<Digest> {
             events: &[NewEvent { kind: "Did", bytes: bytes.as_bytes() }],
             artifacts: vec![artifact],
             contents: Vec::new(),
+            usages: vec![NewUsage { component: Digest::of(b"x"), event: 0, bytes: bytes.clone().into_bytes() }],
             summary: Some(summary(&format!("after {number}"))),
         };
         if store.append(run(), number, append).is_err() {
@@ -187,7 +188,7 @@ fn work(store: &Store) -> Vec<Digest> {
 }
 
 fn summary(status: &str) -> RunSummary {
-    RunSummary { title: "a run".to_owned(), status: status.to_owned(), started_ms: 1, ended_ms: None }
+    RunSummary { title: "a run".to_owned(), status: status.to_owned(), started_ms: 1, ended_ms: None, items: None }
 }
 
 fn files_below(folder: &Path) -> usize {
@@ -208,6 +209,7 @@ fn check(folder: &Path, acknowledged: &[Digest]) {
     let events = store.events(run(), 0, 100).unwrap();
     assert!(events.len() == acknowledged.len() || events.len() == acknowledged.len() + 1);
     assert_eq!(row.summary, summary(&format!("after {}", events.len() - 1)));
+    assert_eq!(store.usages(Digest::of(b"x"), 99).unwrap().len(), events.len());
     let mut segments = 0;
     for (number, event) in events.iter().enumerate() {
         let value: serde_json::Value = serde_json::from_slice(&event.bytes).unwrap();

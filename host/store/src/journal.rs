@@ -8,6 +8,7 @@ use crate::content::{self, Pending};
 use crate::fault::Fault;
 use crate::runs::{self, RunRow, RunSummary};
 use crate::store::Store;
+use crate::usages::{self, NewUsage};
 use palisade_model::digest::Hasher;
 use palisade_model::{Digest, RunId};
 use rusqlite::{Connection, Row, TransactionBehavior, params};
@@ -57,6 +58,8 @@ pub struct Append<'a> {
     pub artifacts: Vec<NewArtifact>,
     /// Bytes that the events name: components, runbook, plan.
     pub contents: Vec<Pending>,
+    /// What the attempts used of which the events tell.
+    pub usages: Vec<NewUsage>,
     /// What lists of runs show from now on. The first append of a run needs it.
     pub summary: Option<RunSummary>,
 }
@@ -179,6 +182,7 @@ impl Store {
         let write_run = if is_new { runs::insert } else { runs::update };
         write_run(&transaction, &tenant, &row).map_err(fault)?;
         insert_events(&transaction, &tenant, run, head, append.events).map_err(fault)?;
+        usages::insert(&transaction, &tenant, run, head.seq, &append.usages).map_err(fault)?;
         let (mut new, mut known) = (Vec::new(), Vec::new());
         for pending in append.contents {
             let is_new = content::insert(&transaction, self.tenant(), &pending).map_err(fault)?;
@@ -220,38 +224,75 @@ impl Store {
         read().map_err(|error| self.fault(error))
     }
 
+    /// A reader of a run's events from the first on.
+    #[must_use]
+    pub fn journal(&self, run: RunId) -> Journal<'_> {
+        Journal { store: self, head: Head::start(run), run }
+    }
+
     /// Checks every event of a run against the chain of hashes, and the chain against the run's head. Says that the
     /// journal is consistent in itself, no more: who can write the database can write another consistent one.
     ///
     /// # Errors
     /// At the first event that is missing or changed.
     pub fn verify(&self, run: RunId) -> Result<Head, VerifyError> {
+        let mut journal = self.journal(run);
+        while !journal.next_page()?.is_empty() {}
+        Ok(journal.head)
+    }
+}
+
+/// Reads the events of a run, each checked against the chain of hashes. Takes no lock: the run may go on meanwhile.
+#[derive(Debug)]
+pub struct Journal<'s> {
+    store: &'s Store,
+    run: RunId,
+    head: Head,
+}
+
+impl Journal<'_> {
+    /// The next events, in order; none once all that the run has by now were read. Asked again later, it gives what came
+    /// since.
+    ///
+    /// # Errors
+    /// At an event that is missing or changed, once all before it were given, and where the run is unknown.
+    pub fn next_page(&mut self) -> Result<Vec<JournalEvent>, VerifyError> {
         const PAGE: usize = 256;
-        let mut head = Head::start(run);
-        loop {
-            let page = self.events(run, head.seq, PAGE)?;
-            for event in &page {
-                let next = head.next(&event.kind, &event.bytes);
-                if event.seq != next.seq {
-                    return Err(VerifyError::Gap { run, expected: next.seq });
-                }
-                if event.hash != next.hash {
-                    return Err(VerifyError::Changed { run, seq: event.seq });
-                }
-                head = next;
-            }
-            if page.len() == PAGE {
-                continue;
-            }
+        let run = self.run;
+        let mut page = self.store.events(run, self.head.seq, PAGE)?;
+        if page.is_empty() {
             // Read after the events: another process may have appended some, and then there are more to be read.
-            let expected = self.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
-            if head == expected {
-                return Ok(head);
+            let expected = self.store.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
+            if self.head == expected {
+                return Ok(page);
             }
-            if head.seq >= expected.seq || self.events(run, head.seq, 1)?.is_empty() {
-                return Err(VerifyError::Head { run, expected: expected.seq, found: head.seq });
+            if self.head.seq < expected.seq {
+                page = self.store.events(run, self.head.seq, PAGE)?;
+            }
+            if page.is_empty() {
+                return Err(VerifyError::Head { run, expected: expected.seq, found: self.head.seq });
             }
         }
+        let mut good = 0;
+        for event in &page {
+            let next = self.head.next(&event.kind, &event.bytes);
+            let broken = if event.seq != next.seq {
+                VerifyError::Gap { run, expected: next.seq }
+            } else if event.hash != next.hash {
+                VerifyError::Changed { run, seq: event.seq }
+            } else {
+                self.head = next;
+                good += 1;
+                continue;
+            };
+            if good == 0 {
+                return Err(broken);
+            }
+            // What stands before it is sound; it is found again the next time.
+            break;
+        }
+        page.truncate(good);
+        Ok(page)
     }
 }
 

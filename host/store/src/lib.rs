@@ -20,6 +20,7 @@ mod session;
 mod spool;
 mod sqlite;
 mod store;
+mod usages;
 
 #[cfg(test)]
 mod crash_tests;
@@ -33,9 +34,10 @@ pub use content::{Content, Pending};
 pub use fault::Fault;
 pub use inspect::{Damage, Inspection};
 pub use items::{Batch, ItemsReader, Part};
-pub use journal::{Append, AppendError, Head, JournalEvent, NewEvent, VerifyError};
+pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, VerifyError};
 pub use lock::{OwnError, RunLock};
 pub use lock_file::{LockFile, LockFileError, LockedComponent};
 pub use runs::{FindRunError, RunRow, RunSummary};
 pub use spool::{Spool, SpoolError};
 pub use store::{OpenError, Store};
+pub use usages::NewUsage;

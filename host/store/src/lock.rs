@@ -43,6 +43,34 @@ impl RunLock {
     }
 }
 
+/// The process that works on a run, if one does. Looks at what the kernel says and takes nothing, so that whoever wants
+/// the lock at this moment gets it.
+pub(crate) fn owner(folder: &Path, run: RunId) -> Result<Option<u32>, Fault> {
+    const LOCKS: &str = "/proc/locks";
+    let path = folder.join(run.to_string());
+    let inode = match std::fs::symlink_metadata(&path) {
+        Ok(file) => file.ino(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::io(&path, error)),
+    };
+    let held = std::fs::read_to_string(LOCKS).map_err(|error| Fault::io(Path::new(LOCKS), error))?;
+    Ok(read_owner(&path).filter(|&owner| is_held(&held, inode, owner)))
+}
+
+/// Whether that process holds the lock of the file with that inode, in the words of `/proc/locks`. What it says of the
+/// device is not what `stat` says on every file system, so the process stands in for it.
+fn is_held(locks: &str, inode: u64, owner: u32) -> bool {
+    let held = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let kind = words.next();
+        let (holder, file) = (words.nth(2), words.next());
+        kind == Some("FLOCK")
+            && holder.and_then(|pid| pid.parse().ok()) == Some(owner)
+            && file.and_then(|file| file.rsplit(':').next()).and_then(|inode| inode.parse().ok()) == Some(inode)
+    };
+    locks.lines().any(held)
+}
+
 /// A lock on a file that exists for nothing else.
 #[derive(Debug)]
 pub(crate) struct FileLock {
@@ -129,6 +157,31 @@ mod tests {
         drop(first);
         RunLock::acquire(folder.path(), run).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn who_owns_a_run_is_told_without_taking_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunId::new(1, [1; 10]);
+        assert_eq!(owner(folder.path(), run).unwrap(), None);
+        let lock = RunLock::acquire(folder.path(), run).unwrap();
+        assert_eq!(owner(folder.path(), run).unwrap(), Some(std::process::id()));
+        lock._lock.leave();
+        assert!(folder.path().join(run.to_string()).exists());
+        assert_eq!(owner(folder.path(), run).unwrap(), None);
+    }
+
+    #[test]
+    fn locks_are_told_apart_by_kind_file_and_process() {
+        let check = |line: &str, expected: bool| assert_eq!(is_held(line, 77, 12), expected, "{line}");
+        check("1: FLOCK  ADVISORY  WRITE 12 fe:00:77 0 EOF", true);
+        check("0: FLOCK  ADVISORY  WRITE 3 fe:00:9 0 EOF\n1: FLOCK  ADVISORY  WRITE 12 00:1b:77 0 EOF\n", true);
+        check("1: FLOCK  ADVISORY  WRITE 13 fe:00:77 0 EOF", false);
+        check("1: FLOCK  ADVISORY  WRITE 12 fe:00:78 0 EOF", false);
+        check("1: POSIX  ADVISORY  WRITE 12 fe:00:77 0 EOF", false);
+        check("1: -> FLOCK  ADVISORY  WRITE 12 fe:00:77 0 EOF", false);
+        check("1: FLOCK", false);
+        check("", false);
     }
 
     #[test]

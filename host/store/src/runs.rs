@@ -17,6 +17,8 @@ pub struct RunSummary {
     pub started_ms: u64,
     /// When it ended.
     pub ended_ms: Option<u64>,
+    /// How many items its results have; none before it ended, and for runs of before this was noted.
+    pub items: Option<u64>,
 }
 
 /// A run in a list.
@@ -52,7 +54,7 @@ pub enum FindRunError {
     Fault(#[from] Fault),
 }
 
-const COLUMNS: &str = "run, head_seq, head_hash, title, status, started_ms, ended_ms";
+const COLUMNS: &str = "run, head_seq, head_hash, title, status, started_ms, ended_ms, items";
 
 impl Store {
     /// All runs, the latest first.
@@ -64,6 +66,24 @@ impl Store {
             self.connection()
                 .prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE tenant = ?1 ORDER BY run DESC"))?
                 .query_map(params![self.tenant().key()], read_row)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| self.fault(error))
+    }
+
+    /// The latest runs, the latest first, at most `limit`; only those of a status, if one is given.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn latest_runs(&self, limit: usize, status: Option<&str>) -> Result<Vec<RunRow>, Fault> {
+        let read = || {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM run WHERE tenant = ?1 AND (?2 IS NULL OR status = ?2) ORDER BY run DESC LIMIT ?3"
+            );
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            self.connection()
+                .prepare_cached(&sql)?
+                .query_map(params![self.tenant().key(), status, limit], read_row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(|error| self.fault(error))
@@ -108,14 +128,14 @@ pub(crate) fn find(connection: &Connection, tenant: &str, run: RunId) -> rusqlit
 
 /// Writes a run's first row.
 pub(crate) fn insert(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
-    let sql = format!("INSERT INTO run (tenant, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    let sql = format!("INSERT INTO run (tenant, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     write(connection, &sql, tenant, row)
 }
 
 /// Writes a run's row anew.
 pub(crate) fn update(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
-    let sql = "UPDATE run SET head_seq = ?3, head_hash = ?4, title = ?5, status = ?6, started_ms = ?7, ended_ms = ?8 \
-               WHERE tenant = ?1 AND run = ?2";
+    let sql = "UPDATE run SET head_seq = ?3, head_hash = ?4, title = ?5, status = ?6, started_ms = ?7, ended_ms = ?8, \
+               items = ?9 WHERE tenant = ?1 AND run = ?2";
     write(connection, sql, tenant, row)
 }
 
@@ -130,6 +150,7 @@ fn write(connection: &Connection, sql: &str, tenant: &str, row: &RunRow) -> rusq
         summary.status,
         summary.started_ms.cast_signed(),
         summary.ended_ms.map(u64::cast_signed),
+        summary.items.map(u64::cast_signed),
     ])?;
     Ok(())
 }
@@ -143,6 +164,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
             status: row.get(4)?,
             started_ms: row.get::<_, i64>(5)?.cast_unsigned(),
             ended_ms: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
+            items: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
         },
     })
 }

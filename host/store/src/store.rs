@@ -3,7 +3,7 @@
 use crate::backend::{Backend, Disk, FOLDER_MODE};
 use crate::content::{self, Content, Pending};
 use crate::fault::Fault;
-use crate::lock::{OwnError, RunLock};
+use crate::lock::{self, OwnError, RunLock};
 use crate::session::{Folders, Session, sweep};
 use crate::spool::{Spool, SpoolError, join};
 use crate::sqlite::{self, DatabaseError, KNOWN};
@@ -104,6 +104,23 @@ impl Store {
     /// When someone has it, or the lock file can't be used.
     pub fn own(&self, run: RunId) -> Result<RunLock, OwnError> {
         RunLock::acquire(&self.shared.locks, run)
+    }
+
+    /// The process that works on a run; none if nobody does. Takes no lock.
+    ///
+    /// # Errors
+    /// When the lock file, or what the kernel says of locks, can't be read.
+    pub fn owner(&self, run: RunId) -> Result<Option<u32>, Fault> {
+        lock::owner(&self.shared.locks, run)
+    }
+
+    /// A number that is another one when something was written since it was asked for last, by anyone but this store.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn changes(&self) -> Result<i64, Fault> {
+        let asked = self.connection().query_row("PRAGMA data_version", [], |row| row.get(0));
+        asked.map_err(|error| self.fault(error))
     }
 
     /// Starts a spool for the lines of part `part` of an output. Part 0 is hashed as it is written, the others when they

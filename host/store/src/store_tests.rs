@@ -18,7 +18,13 @@ fn run(number: u8) -> RunId {
 }
 
 fn summary() -> Option<RunSummary> {
-    Some(RunSummary { title: "t".to_owned(), status: "running".to_owned(), started_ms: 1, ended_ms: Some(2) })
+    Some(RunSummary {
+        title: "t".to_owned(),
+        status: "running".to_owned(),
+        started_ms: 1,
+        ended_ms: Some(2),
+        items: None,
+    })
 }
 
 fn event(bytes: &[u8]) -> NewEvent<'_> {
@@ -426,6 +432,95 @@ fn only_the_owner_can_look_into_the_folder() {
 }
 
 #[test]
+fn the_latest_runs_are_listed_by_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for (number, status) in [(1, "failed"), (2, "succeeded"), (3, "failed"), (4, "running")] {
+        let summary = Some(RunSummary { status: status.to_owned(), items: Some(7), ..summary().unwrap() });
+        let append = Append { events: &[event(b"{}")], summary, ..Append::default() };
+        store.append(run(number), 0, append).unwrap();
+    }
+    let check = |limit, status, expected: &[u8]| {
+        let found: Vec<_> = store.latest_runs(limit, status).unwrap().iter().map(|row| row.run).collect();
+        assert_eq!(found, expected.iter().map(|number| run(*number)).collect::<Vec<_>>());
+    };
+    check(9, None, &[4, 3, 2, 1]);
+    check(2, None, &[4, 3]);
+    check(1, Some("failed"), &[3]);
+    check(9, Some("unheard"), &[]);
+    assert_eq!(store.run(run(1)).unwrap().unwrap().summary.items, Some(7));
+}
+
+#[test]
+fn what_attempts_used_is_found_by_their_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+    let used = |component, event, bytes: &[u8]| NewUsage { component, event, bytes: bytes.to_vec() };
+    for number in 1..=3 {
+        let events = [event(b"{}"), event(b"{}")];
+        let text = format!("{{\"run\":{number}}}");
+        let usages = vec![used(one, 0, text.as_bytes()), used(one, 1, b"{}"), used(other, 1, b"{\"other\":1}")];
+        store
+            .append(run(number), 0, Append { events: &events, usages, summary: summary(), ..Append::default() })
+            .unwrap();
+    }
+    let check = |component, limit, expected: &[&str]| {
+        let found: Vec<_> = store
+            .usages(component, limit)
+            .unwrap()
+            .into_iter()
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .collect();
+        assert_eq!(found, expected);
+    };
+    check(one, 3, &["{}", "{\"run\":3}", "{}"]);
+    check(one, 99, &["{}", "{\"run\":3}", "{}", "{\"run\":2}", "{}", "{\"run\":1}"]);
+    check(other, 1, &["{\"other\":1}"]);
+    check(Digest::of(b"nobody"), 9, &[]);
+}
+
+#[test]
+fn a_journal_is_read_on_while_it_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, store) = (open(folder.path()), open(folder.path()));
+    append(&writer, 1, 0, &[event(b"{}"), event(b"{}")]).unwrap();
+    let mut journal = store.journal(run(1));
+    let mut seqs = || journal.next_page().unwrap().iter().map(|event| event.seq).collect::<Vec<_>>();
+    assert_eq!(seqs(), [1, 2]);
+    assert_eq!(seqs(), Vec::<u64>::new());
+    let before = store.changes().unwrap();
+    assert_eq!(store.changes().unwrap(), before);
+    append(&writer, 1, 2, &[event(b"{}")]).unwrap();
+    assert_ne!(store.changes().unwrap(), before);
+    assert_eq!(seqs(), [3]);
+    assert!(matches!(store.journal(run(2)).next_page(), Err(VerifyError::Unknown { .. })));
+}
+
+/// A data directory as the first version of the tables had it.
+#[test]
+fn a_database_of_before_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = rusqlite::Connection::open(folder.path().join("palisade.db")).unwrap();
+    old.execute_batch(include_str!("tables.sql")).unwrap();
+    old.execute_batch("PRAGMA application_id = 0x506c7364; PRAGMA user_version = 1;").unwrap();
+    let head = Head::start(run(1)).next("Did", b"{}");
+    let id = run(1);
+    let row = rusqlite::params!["default", id.as_bytes(), head.hash.as_bytes()];
+    old.execute("INSERT INTO run VALUES (?1, ?2, 1, ?3, 'old', 'succeeded', 5, 6)", row).unwrap();
+    old.execute("INSERT INTO event VALUES (?1, ?2, 1, 'Did', CAST('{}' AS BLOB), ?3)", row).unwrap();
+    drop(old);
+    let store = open(folder.path());
+    assert_eq!(store.verify(run(1)).unwrap(), head);
+    let summary = store.run(run(1)).unwrap().unwrap().summary;
+    assert_eq!((summary.title.as_str(), summary.ended_ms, summary.items), ("old", Some(6), None));
+    append(&store, 1, 1, &[event(b"{}")]).unwrap();
+    assert_eq!(store.usages(Digest::of(b"x"), 9).unwrap(), Vec::<Vec<u8>>::new());
+    drop(store);
+    assert_eq!(open(folder.path()).run(run(1)).unwrap().unwrap().head.seq, 2);
+}
+
+#[test]
 fn a_database_that_can_not_be_used_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let check = |name: &str, prepare: &dyn Fn(&Path), expected: &str| {
@@ -437,7 +532,7 @@ fn a_database_that_can_not_be_used_says_why() {
     };
     let sql =
         |sql: &'static str| move |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    check("newer", &sql("PRAGMA user_version = 2"), "written by a newer Palisade: its tables have version 2");
+    check("newer", &sql("PRAGMA user_version = 3"), "written by a newer Palisade: its tables have version 3");
     check("foreign", &sql("PRAGMA application_id = 1"), "not Palisade's");
     let text =
         |path: &Path| std::fs::write(path, "this is no database, but it is long enough to look at ".repeat(9)).unwrap();

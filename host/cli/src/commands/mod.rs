@@ -8,6 +8,7 @@ pub(crate) mod plugin;
 pub(crate) mod ruleset;
 pub(crate) mod run;
 pub(crate) mod runbook;
+pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod validate;
 

@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::args::{Format, LimitsArg, PlanArgs, PlanCommand, PlanningOptions};
+use crate::estimates;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::input_sizes::input_bytes;
@@ -28,7 +29,10 @@ pub(crate) fn exec(context: &Context, args: &PlanArgs) -> Result<ExitCode, CliEr
 fn show(context: &Context, workspace: &Workspace, args: &PlanArgs, runbook: &Path) -> Result<ExitCode, CliError> {
     let (plan, stated) = read(context, workspace, &args.options, runbook)?;
     let given = input_bytes(&plan, &args.input, &context.settings.working_dir)?;
-    let document = PlanDocument::new(plan, &Assumed { input_bytes: &given, ..assumed(context, &args.options) });
+    let folder = &context.settings.working_dir;
+    let assumed = Assumed { input_bytes: &given, ..assumed(context, &args.options) };
+    let estimate = estimates::of(&plan, workspace.stored(), &given, folder, assumed.threads)?;
+    let document = PlanDocument { estimate: Some(estimate), ..PlanDocument::new(plan, &assumed) };
     match context.format {
         Format::Json => console::json(&document),
         Format::Mermaid => console::out(&plan::mermaid(&document)),

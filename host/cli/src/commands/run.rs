@@ -11,7 +11,7 @@ use crate::planning::{self, PlanningArgs};
 use crate::render::{console, progress::Progress};
 use crate::rulesets;
 use crate::workspace::Workspace;
-use crate::{interrupt, lock};
+use crate::{estimates, interrupt, lock};
 use palisade_engine::{Cancel, Observer, Ran, RunError, RunRequest, Silent};
 use palisade_model::record::RunRecord;
 use palisade_model::{StepId, neutral, strict_json};
@@ -61,6 +61,8 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let engine = workspace.engine(args.threads)?;
     let folder = &context.settings.working_dir;
     let given = inputs::read(&plan, &args.input, folder, &workspace.schemas, engine.catalogue(), engine.store())?;
+    let sizes = given.iter().map(|given| (given.name.clone(), given.artifact.items.content().length())).collect();
+    let estimate = estimates::of(&plan, Some(engine.store()), &sizes, folder, engine.threads())?;
     let request = RunRequest {
         plan: &plan,
         runbook: source.text().as_bytes(),
@@ -68,6 +70,7 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
         schemas: &workspace.schemas,
         folder,
         allowed: args.allow.clone(),
+        estimate: &estimate,
     };
     let cancel = Cancel::new();
     interrupt::cancels(&cancel)?;

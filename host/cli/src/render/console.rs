@@ -6,10 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Something for standard output was lost.
 static LOST: AtomicBool = AtomicBool::new(false);
 
+/// Whoever read standard output went away.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
 /// Writes to standard output.
 pub(crate) fn out(text: &str) {
     let mut stdout = io::stdout().lock();
     note(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Says whether whoever read standard output went away.
+pub(crate) fn closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
 }
 
 /// Says whether something that was meant for standard output could not be written there.
@@ -18,9 +26,10 @@ pub(crate) fn lost() -> bool {
 }
 
 fn note(written: io::Result<()>) {
-    if let Err(error) = written
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
+    let Err(error) = written else { return };
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        CLOSED.store(true, Ordering::Relaxed);
+    } else {
         LOST.store(true, Ordering::Relaxed);
         err(&format!("error: standard output can't be written: {error}\n"));
     }

@@ -4,12 +4,14 @@ pub(crate) mod console;
 pub(crate) mod diagnostics;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod runs;
 
 use crate::args::{Format, Global};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::settings::colour;
 use palisade_model::neutral;
+use std::fmt::Write as _;
 
 /// Shows what is wrong with the command line, or the help that was asked for.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
@@ -48,4 +50,44 @@ pub(crate) fn bug(global: &Global) {
     let told = CliError::new(ExitCode::Bug, "this is a bug in Palisade; nothing that was finished is lost")
         .help("please report it with the text above");
     error(global, &told);
+}
+
+/// Rows with their columns below each other; the last column is as long as it is.
+pub(crate) fn table(out: &mut String, rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
+    let widths: Vec<usize> = (0..columns).map(|column| widest(column).unwrap_or(0)).collect();
+    for row in rows {
+        let padded = |(cell, all): (&String, &usize)| format!("{cell}{}", " ".repeat(all.saturating_sub(width(cell))));
+        let cells: Vec<String> = row.iter().zip(&widths).map(padded).collect();
+        // Writing to a String can't fail.
+        let _ = writeln!(out, "  {}", cells.join("  ").trim_end());
+    }
+}
+
+/// Characters of a text, without the colours that it was given here: foreign text holds none.
+fn width(text: &str) -> usize {
+    let mut in_colour = false;
+    let seen = |c: &char| {
+        let hidden = in_colour || *c == '\x1b';
+        in_colour = hidden && *c != 'm';
+        !hidden
+    };
+    text.chars().filter(seen).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_take_no_columns() {
+        let check = |rows: &[[&str; 2]], expected: &str| {
+            let mut out = String::new();
+            table(&mut out, &rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect::<Vec<_>>());
+            assert_eq!(out, expected);
+        };
+        check(&[["a", "b"], ["long", ""]], "  a     b\n  long\n");
+        check(&[["\x1b[1;31mmm\x1b[0m", "x"], ["mmm", "y"]], "  \x1b[1;31mmm\x1b[0m   x\n  mmm  y\n");
+    }
 }

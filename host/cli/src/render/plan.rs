@@ -3,6 +3,7 @@
 
 mod authority;
 pub(crate) mod diff;
+mod estimate;
 mod limits;
 mod mermaid;
 mod steps;
@@ -11,6 +12,7 @@ mod worst;
 pub(crate) use mermaid::mermaid;
 pub(crate) use worst::shown as shown_amount;
 
+use super::table;
 use palisade_model::unit::Bytes;
 use palisade_model::{RunLimits, StepId, neutral};
 use palisade_runbook::PlanDocument;
@@ -58,6 +60,7 @@ pub(crate) fn human(document: &PlanDocument, style: Style<'_>) -> String {
     let _ = writeln!(out, "\n{}", heading(style, "Limits of the run"));
     limits::of_run(&mut out, plan, style);
     worst::show(&mut out, document, style);
+    estimate::show(&mut out, document, style);
     authority::show(&mut out, document, style);
     out
 }
@@ -90,15 +93,4 @@ fn foreign(text: &str) -> String {
 /// The way to a step: `child/step`.
 fn way(steps: &[StepId]) -> String {
     steps.iter().map(StepId::as_str).collect::<Vec<_>>().join("/")
-}
-
-/// Rows with their columns below each other; the last column is as long as it is.
-fn table(out: &mut String, rows: &[Vec<String>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
-        let _ = writeln!(out, "  {}", cells.join("  ").trim_end());
-    }
 }

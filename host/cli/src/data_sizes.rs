@@ -1,0 +1,78 @@
+//! How large the files and databases are that the configs of a plan name: for estimates alone, nothing of them is read.
+
+use palisade_authority::{ScopedPath, Use, authorise};
+use palisade_model::StepId;
+use palisade_runbook::{Plan, PlannedCall, names_data};
+use std::collections::BTreeMap;
+use std::fs::{Metadata, read_dir, symlink_metadata};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+/// Most entries of folders that are looked at for one plan: without it, a runbook that names a large folder would make
+/// planning as slow as running.
+const MAX_ENTRIES: usize = 100_000;
+
+/// The bytes that each step could read of what its config names, by its own authority. What can't be measured, or not
+/// within bounds, is left out; links are not followed.
+pub(crate) fn data_bytes(plan: &Plan, folder: &Path) -> BTreeMap<StepId, u64> {
+    let mut looking = Looking { folder, left: MAX_ENTRIES };
+    let calls = plan.steps.iter().filter_map(|step| Some((step, step.call()?)));
+    let named = calls.filter(|(_, call)| names_data(call));
+    named.filter_map(|(step, call)| Some((step.id.clone(), looking.of_call(call)?))).collect()
+}
+
+struct Looking<'a> {
+    folder: &'a Path,
+    /// How many entries may still be looked at.
+    left: usize,
+}
+
+impl Looking<'_> {
+    fn of_call(&mut self, call: &PlannedCall) -> Option<u64> {
+        let mut sum = 0_u64;
+        for named in &call.paths {
+            let may = |path: &ScopedPath| authorise(&call.authority, &Use::FsRead { path: path.clone() }).allowed();
+            sum = sum.saturating_add(self.below(&named.path, &may)?);
+        }
+        for named in &call.connections {
+            let path = &named.path;
+            let may = authorise(&call.authority, &Use::Sql { database: path.clone() }).allowed();
+            let file = Some(path).filter(|_| may).and_then(|path| self.look(path)).filter(Metadata::is_file)?;
+            sum = sum.saturating_add(file.len());
+        }
+        Some(sum)
+    }
+
+    fn look(&mut self, path: &ScopedPath) -> Option<Metadata> {
+        self.left = self.left.checked_sub(1)?;
+        symlink_metadata(self.folder.join(path.to_path_buf())).ok()
+    }
+
+    /// The bytes of a file, or of all files below a folder that may be read.
+    fn below(&mut self, path: &ScopedPath, may: &dyn Fn(&ScopedPath) -> bool) -> Option<u64> {
+        let named = Some(path).filter(|path| may(path)).and_then(|path| self.look(path))?;
+        if named.is_file() {
+            return Some(named.len());
+        }
+        let mut sum = 0_u64;
+        let mut folders = vec![path.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in read_dir(self.folder.join(folder.to_path_buf())).ok()? {
+                let Ok(inner) = folder.join(entry.ok()?.file_name().as_bytes()) else { continue };
+                let Some(metadata) = self.look(&inner) else {
+                    // Gone since it was listed, or there are too many.
+                    if self.left == 0 { return None } else { continue }
+                };
+                if !may(&inner) {
+                    continue;
+                }
+                if metadata.is_dir() {
+                    folders.push(inner);
+                } else if metadata.is_file() {
+                    sum = sum.saturating_add(metadata.len());
+                }
+            }
+        }
+        Some(sum)
+    }
+}

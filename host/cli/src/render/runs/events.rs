@@ -1,0 +1,139 @@
+//! The events of a run, one on a line.
+
+use super::tree::used;
+use super::{foreign, painted, skip_cause};
+use palisade_engine::{CancelReason, ConditionOutcome, Event, Recorded, ValuesOutcome};
+use palisade_model::Digest;
+use palisade_model::unit::{Bytes, Count, Millis};
+use std::collections::BTreeMap;
+
+/// Turns events into lines, in their order.
+#[derive(Debug)]
+pub(crate) struct EventLines {
+    json: bool,
+    colour: bool,
+    /// When the run started, in milliseconds since 1970.
+    started_ms: u64,
+    /// Components by their digests.
+    components: BTreeMap<Digest, String>,
+    ended: bool,
+}
+
+impl EventLines {
+    /// As JSON, or as text.
+    pub(crate) fn new(json: bool, colour: bool) -> Self {
+        Self { json, colour, started_ms: 0, components: BTreeMap::new(), ended: false }
+    }
+
+    /// Says whether the end of the run was among the events.
+    pub(crate) fn run_has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The line of an event.
+    pub(crate) fn line(&mut self, recorded: &Recorded) -> String {
+        if let Event::RunStarted(started) = &recorded.event {
+            self.started_ms = started.at_ms;
+            let component =
+                |(what, digest): (&String, &Digest)| Some((*digest, what.strip_prefix("component ")?.to_owned()));
+            self.components = started.contents.iter().filter_map(component).collect();
+        }
+        self.ended |= matches!(recorded.event, Event::RunEnded { .. });
+        if self.json {
+            return json_line(recorded);
+        }
+        let after = at_ms(&recorded.event).map(|at| format!("+{}", Millis(at.saturating_sub(self.started_ms))));
+        let kind = painted(self.colour, "1", &format!("{:18}", recorded.event.kind()));
+        let (after, told) = (after.unwrap_or_default(), self.told(&recorded.event));
+        format!("{:>5}  {after:>9}  {kind}  {told}\n", recorded.seq)
+    }
+
+    fn told(&self, event: &Event) -> String {
+        match event {
+            Event::RunStarted(started) => {
+                let given = match started.inputs.len() {
+                    0 => String::new(),
+                    1 => ", 1 input".to_owned(),
+                    inputs => format!(", {inputs} inputs"),
+                };
+                let (name, plan) = (foreign(&started.title), started.plan.short());
+                format!("{name}: plan {plan}, Palisade {}{given}", foreign(&started.palisade_version))
+            }
+            Event::StepScheduled { step, attempt, iteration } => turn(step.as_str(), *attempt, *iteration),
+            Event::ConditionEvaluated { step, iteration, outcome } => {
+                let which = if *iteration == 0 { "its condition" } else { "its bound" };
+                match outcome {
+                    ConditionOutcome::True => format!("{step}: {which} holds"),
+                    ConditionOutcome::False => format!("{step}: {which} does not hold"),
+                    ConditionOutcome::Failed { failure } => format!("{step}: {}", foreign(&failure.message)),
+                }
+            }
+            Event::ValueResolved { step, outcome } => match outcome {
+                ValuesOutcome::Resolved { values } => {
+                    let pointers: Vec<_> = values.iter().map(|value| format!("`{}`", value.pointer)).collect();
+                    format!("{step}: found {}", foreign(&pointers.join(", ")))
+                }
+                ValuesOutcome::Failed { failure } => format!("{step}: {}", foreign(&failure.message)),
+            },
+            Event::LoopEnded { step, iteration, held } => {
+                let why = if *held { "its condition holds" } else { "it came to its bound" };
+                format!("{step}: after {iteration} iterations, {why}")
+            }
+            Event::AttemptStarted(started) => {
+                let component = self.components.get(&started.component);
+                let component = component.map_or_else(|| started.component.short(), |component| foreign(component));
+                format!("{}, {component}", turn(started.step.as_str(), started.attempt, started.iteration))
+            }
+            Event::AttemptSucceeded(ended) => {
+                let made = ended.outputs.iter().map(|output| {
+                    let (items, bytes) = (Count(output.items), Bytes(output.bytes));
+                    format!("{} {items} items, {bytes}, {}", foreign(&output.port), output.artifact.short())
+                });
+                let made: Vec<_> = made.collect();
+                let skipped = match ended.skipped_count {
+                    0 => String::new(),
+                    count => format!(" · {} skipped", Count(count)),
+                };
+                let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
+                format!("{turn} made {}{skipped} · {}", made.join("; "), used(&ended.usage))
+            }
+            Event::AttemptFailed(ended) => {
+                let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
+                format!("{turn} failed: {} · {}", foreign(&ended.failure.message), used(&ended.usage))
+            }
+            Event::StepSkipped { step, because } => format!("{step}, {}", skip_cause(because)),
+            Event::CancelRequested { reason, .. } => match reason {
+                CancelReason::Requested => "somebody asked for it".to_owned(),
+                CancelReason::Interrupted => "its process was told to end".to_owned(),
+                CancelReason::Timeout => "its time was over".to_owned(),
+            },
+            Event::RunEnded { status, .. } => status.to_string(),
+        }
+    }
+}
+
+/// An event as a JSON document on a line, its own bytes as they were written: who wants to compute the chain of hashes
+/// needs each of them.
+fn json_line(recorded: &Recorded) -> String {
+    // A line end can only stand between two tokens, where a space means the same.
+    let text = String::from_utf8_lossy(&recorded.bytes).replace(['\n', '\r'], " ");
+    format!("{{\"v\":1,\"seq\":{},\"hash\":\"{}\",\"event\":{text}}}\n", recorded.seq, recorded.hash)
+}
+
+fn turn(step: &str, attempt: u32, iteration: u32) -> String {
+    match iteration {
+        0 => format!("{step}: attempt {attempt}"),
+        iteration => format!("{step}: iteration {iteration}, attempt {attempt}"),
+    }
+}
+
+fn at_ms(event: &Event) -> Option<u64> {
+    match event {
+        Event::RunStarted(started) => Some(started.at_ms),
+        Event::AttemptStarted(started) => Some(started.at_ms),
+        Event::AttemptSucceeded(ended) => Some(ended.at_ms),
+        Event::AttemptFailed(ended) => Some(ended.at_ms),
+        Event::CancelRequested { at_ms, .. } | Event::RunEnded { at_ms, .. } => Some(*at_ms),
+        _ => None,
+    }
+}

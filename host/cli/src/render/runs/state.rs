@@ -1,0 +1,102 @@
+//! How a run stood after an event.
+
+use super::{foreign, painted, signed, skip_cause};
+use crate::render::table;
+use palisade_engine::{Event, RunState, State, StepState, state_name};
+use palisade_model::StepId;
+use palisade_model::unit::Count;
+use palisade_runbook::{Plan, PlannedStep};
+use serde_json::{Value, json};
+
+fn run_name(state: &State) -> &'static str {
+    match state.run() {
+        RunState::New => "not started",
+        RunState::Running => "running",
+        RunState::Ended(status) => status.name(),
+    }
+}
+
+/// The state as text. `last` is the event after which it is so, `of` its number and how many there are.
+pub(crate) fn state(plan: &Plan, state: &State, last: Option<&Event>, of: (u64, usize), colour: bool) -> String {
+    let kind = last.map_or_else(String::new, |event| format!(", {}", event.kind()));
+    let mut out = format!(
+        "{}  {}\n  after event {} of {}{kind}\n",
+        painted(colour, "1", &foreign(&plan.name)),
+        signed(colour, run_name(state)),
+        of.0,
+        of.1
+    );
+    let row = |step: &PlannedStep| {
+        let id = &step.id;
+        vec![id.to_string(), signed(colour, state_name(state.step(id))), about(state, id)]
+    };
+    table(&mut out, &plan.steps.iter().map(row).collect::<Vec<_>>());
+    out
+}
+
+fn about(state: &State, id: &StepId) -> String {
+    let mut facts = Vec::new();
+    match state.step(id) {
+        None => {}
+        Some(StepState::Scheduled { iteration, attempt } | StepState::Running { iteration, attempt }) => {
+            facts.push(if *iteration == 0 {
+                format!("attempt {attempt}")
+            } else {
+                format!("iteration {iteration}, attempt {attempt}")
+            });
+        }
+        Some(StepState::Iterated { iteration, .. }) => {
+            facts.push(format!("iteration {iteration} is done and is judged next"));
+        }
+        Some(StepState::Succeeded { outputs, .. }) => facts.extend(outputs.iter().map(|output| {
+            format!("{} {} items, {}", foreign(&output.port), Count(output.items), output.artifact.short())
+        })),
+        Some(StepState::Failed { attempt: 0 }) => facts.push("before its first attempt".to_owned()),
+        Some(StepState::Failed { attempt } | StepState::Cancelled { attempt }) => {
+            facts.push(format!("in attempt {attempt}"));
+        }
+        Some(StepState::Skipped { because }) => facts.push(skip_cause(because)),
+    }
+    if let Some(held) = state.held(id, 0) {
+        facts.push(format!("its condition {}", if held { "holds" } else { "does not hold" }));
+    }
+    if let Some(values) = state.values(id).filter(|values| !values.is_empty()) {
+        let pointers: Vec<_> = values.iter().map(|value| format!("`{}`", value.pointer)).collect();
+        facts.push(format!("values found for {}", foreign(&pointers.join(", "))));
+    }
+    facts.join("; ")
+}
+
+/// The state as data.
+pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
+    let step = |id: &StepId| {
+        let known = state.step(id);
+        let (iteration, attempt) = match known {
+            Some(
+                StepState::Scheduled { iteration, attempt }
+                | StepState::Running { iteration, attempt }
+                | StepState::Iterated { iteration, attempt },
+            ) => (*iteration, *attempt),
+            Some(
+                StepState::Succeeded { attempt, .. } | StepState::Failed { attempt } | StepState::Cancelled { attempt },
+            ) => (0, *attempt),
+            None | Some(StepState::Skipped { .. }) => (0, 0),
+        };
+        let mut told = json!({"step": id, "state": state_name(known), "attempt": attempt, "iteration": iteration});
+        if let Some(outputs) = state.outputs(id) {
+            told["outputs"] = json!(outputs);
+        }
+        if let Some(StepState::Skipped { because }) = known {
+            told["skipped"] = json!(because);
+        }
+        if let Some(held) = state.held(id, 0) {
+            told["condition"] = json!(held);
+        }
+        if let Some(values) = state.values(id) {
+            told["values"] = json!(values);
+        }
+        told
+    };
+    let steps: Vec<Value> = plan.steps.iter().map(|planned| step(&planned.id)).collect();
+    json!({"run": run_name(state), "cancelled": state.cancelled(), "steps": steps})
+}

@@ -1,0 +1,81 @@
+//! A run as a tree: its steps, below each its attempts, the iterations of a loop and what a map went over.
+
+use super::{foreign, painted, signed, skip_cause};
+use palisade_engine::{AttemptNode, Standing, StepNode};
+use palisade_model::unit::{Bytes, Count, Millis};
+use palisade_model::{Failure, RunId, Usage};
+use std::fmt::Write as _;
+
+/// The tree as text.
+pub(crate) fn tree(run: RunId, name: &str, standing: &Standing, steps: &[StepNode], colour: bool) -> String {
+    let mut out =
+        format!("{}  {}\n  run {run}\n", painted(colour, "1", &foreign(name)), signed(colour, standing.name()));
+    for (index, step) in steps.iter().enumerate() {
+        let (branch, trunk) = if index + 1 == steps.len() { ("└─", "  ") } else { ("├─", "│ ") };
+        let runs = step.component.as_deref().unwrap_or_default();
+        let state = signed(colour, step.state);
+        // Writing to a String can't fail.
+        let head = format!("{branch} {state}  {}  {}  {runs}", painted(colour, "1", step.step.as_str()), step.kind);
+        let _ = writeln!(out, "{}", head.trim_end());
+        let mut line = |text: &str| {
+            let _ = writeln!(out, "{trunk}   {text}");
+        };
+        if let Some(because) = &step.skipped {
+            line(&skip_cause(because));
+        }
+        if let Some(failure) = &step.failure {
+            told(failure).iter().for_each(|text| line(text));
+        }
+        for attempt in &step.attempts {
+            line(&attempt_line(attempt, colour));
+            below(attempt).iter().for_each(|text| line(&format!("  {text}")));
+        }
+    }
+    out
+}
+
+fn attempt_line(attempt: &AttemptNode, colour: bool) -> String {
+    let turn = match attempt.iteration {
+        0 => format!("attempt {}", attempt.attempt),
+        iteration if attempt.attempt == 1 => format!("iteration {iteration}"),
+        iteration => format!("iteration {iteration}, attempt {}", attempt.attempt),
+    };
+    let took = attempt.duration_ms.map_or_else(String::new, |ms| format!(" in {}", Millis(ms)));
+    let used = attempt.usage.as_ref().map_or_else(String::new, |usage| format!(" · {}", used(usage)));
+    format!("{turn}  {}{took}{used}", signed(colour, attempt.state))
+}
+
+/// What an attempt used, in one line.
+pub(super) fn used(usage: &Usage) -> String {
+    format!(
+        "{} CPU · {} memory · {} read · {} made",
+        Millis(usage.cpu_ms),
+        Bytes(usage.memory_peak_bytes),
+        Bytes(usage.input_bytes),
+        Bytes(usage.output_bytes)
+    )
+}
+
+fn below(attempt: &AttemptNode) -> Vec<String> {
+    let mut lines = Vec::new();
+    let failed_at = attempt.failure.as_ref().and_then(|failure| failure.at.as_ref());
+    if let Some(items) = attempt.mapped_items {
+        let items = Count(items);
+        lines.push(match failed_at {
+            Some((_, item)) => format!("over {items} items, failed at item {}, counted from 0", Count(*item)),
+            None if attempt.state == "succeeded" => format!("over {items} items, all done"),
+            None => format!("over {items} items"),
+        });
+    }
+    for output in &attempt.outputs {
+        let (items, bytes) = (Count(output.items), Bytes(output.bytes));
+        lines.push(format!("{} → {items} items, {bytes}, {}", foreign(&output.port), output.artifact.short()));
+    }
+    lines.extend(attempt.failure.iter().flat_map(told));
+    lines
+}
+
+fn told(failure: &Failure) -> Vec<String> {
+    let help = failure.help.as_ref().map(|help| format!("help: {}", foreign(help)));
+    std::iter::once(foreign(&failure.message)).chain(help).collect()
+}

@@ -1,0 +1,239 @@
+//! A run as its journal tells it, while it goes on or afterwards. Reads, takes no lock, changes nothing.
+
+use crate::record::{self, Ran};
+use crate::run::{ESTIMATE, RUNNING};
+use palisade_interpreter::{Event, EventError, RunStarted, State};
+use palisade_model::record::{RunRecord, Status};
+use palisade_model::{Digest, RunId, StepId};
+use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
+use palisade_store::{Fault, Journal, RunRow, Store, VerifyError};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has ended; how, as the list of runs has it.
+    Ended(String),
+    /// A process works on it.
+    Running {
+        /// Which process.
+        process: u32,
+    },
+    /// It has not ended and nobody works on it: its process is gone.
+    Abandoned,
+}
+
+/// An event, checked against the chain of hashes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Digest,
+    /// Its bytes, as they were written.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub event: Event,
+}
+
+/// The events of a run up to now.
+#[derive(Debug)]
+pub struct History {
+    run: RunId,
+    events: Vec<Event>,
+}
+
+/// Reads the events of a run one after the other.
+#[derive(Debug)]
+pub struct Events<'s> {
+    run: RunId,
+    journal: Journal<'s>,
+    page: VecDeque<Recorded>,
+}
+
+/// Why a run can't be told.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// Its journal is not what was written, or can't be read.
+    #[error("the journal can't be believed")]
+    Journal(#[from] VerifyError),
+    /// The store can't be read.
+    #[error("the store can't be read")]
+    Store(#[from] Fault),
+    /// An event is of a form that this Palisade does not know.
+    #[error("event {seq} of run {run} can't be read")]
+    Event {
+        /// The run.
+        run: RunId,
+        /// The event's number.
+        seq: u64,
+        /// What is wrong with it.
+        #[source]
+        source: EventError,
+    },
+    /// Its first event does not say that it started.
+    #[error("run {run} does not begin with its start")]
+    NoStart {
+        /// The run.
+        run: RunId,
+    },
+    /// Something that it names is not in the store.
+    #[error("the {what} of run {run} is not in the store")]
+    Missing {
+        /// The run.
+        run: RunId,
+        /// What.
+        what: &'static str,
+    },
+    /// Its plan has another form.
+    #[error("the plan of run {run} can't be read")]
+    Plan {
+        /// The run.
+        run: RunId,
+        /// Why.
+        #[source]
+        source: PlanFormError,
+    },
+}
+
+impl HistoryError {
+    /// Says whether what is stored is not what was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Journal(VerifyError::Fault(fault)) | Self::Store(fault) => fault.is_damage(),
+            Self::Journal(VerifyError::Unknown { .. }) => false,
+            Self::Plan { source, .. } => !matches!(source, PlanFormError::Version { .. }),
+            Self::Event { source, .. } => !matches!(source, EventError::Newer { .. }),
+            Self::Journal(_) | Self::NoStart { .. } | Self::Missing { .. } => true,
+        }
+    }
+}
+
+impl Standing {
+    /// How a run stands, from its row in the list; with the row as it is by then.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn of(store: &Store, row: RunRow) -> Result<(RunRow, Self), Fault> {
+        if row.summary.status != RUNNING {
+            let ended = Self::Ended(row.summary.status.clone());
+            return Ok((row, ended));
+        }
+        if let Some(process) = store.owner(row.run)? {
+            return Ok((row, Self::Running { process }));
+        }
+        // It may have ended since the row was read, and then nobody owns it for a good reason.
+        let row = store.run(row.run)?.unwrap_or(row);
+        let standing =
+            if row.summary.status == RUNNING { Self::Abandoned } else { Self::Ended(row.summary.status.clone()) };
+        Ok((row, standing))
+    }
+
+    /// It in one word.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Ended(status) => status,
+            Self::Running { .. } => RUNNING,
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl<'s> Events<'s> {
+    /// From the first event on.
+    #[must_use]
+    pub fn of(store: &'s Store, run: RunId) -> Self {
+        Self { run, journal: store.journal(run), page: VecDeque::new() }
+    }
+
+    /// The next event; none once all were given that are there by now. Asked again later, it gives what came since.
+    ///
+    /// # Errors
+    /// When an event is not what was written, or can't be read.
+    pub fn read_next(&mut self) -> Result<Option<Recorded>, HistoryError> {
+        if self.page.is_empty() {
+            for stored in self.journal.next_page()? {
+                let event = Event::from_bytes(&stored.bytes);
+                let event = event.map_err(|source| HistoryError::Event { run: self.run, seq: stored.seq, source })?;
+                self.page.push_back(Recorded { seq: stored.seq, hash: stored.hash, bytes: stored.bytes, event });
+            }
+        }
+        Ok(self.page.pop_front())
+    }
+}
+
+impl History {
+    /// Reads all events that a run has by now.
+    ///
+    /// # Errors
+    /// When one is not what was written, or can't be read.
+    pub fn read(store: &Store, run: RunId) -> Result<Self, HistoryError> {
+        let (mut events, mut all) = (Events::of(store, run), Vec::new());
+        while let Some(recorded) = events.read_next()? {
+            all.push(recorded.event);
+        }
+        Ok(Self { run, events: all })
+    }
+
+    /// The events, the first of which has the number 1.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The state after that many events.
+    #[must_use]
+    pub fn state_after(&self, count: usize) -> State {
+        State::after(self.events.iter().take(count))
+    }
+
+    /// What its first event says.
+    ///
+    /// # Errors
+    /// When it says something else.
+    pub fn start(&self) -> Result<&RunStarted, HistoryError> {
+        match self.events.first() {
+            Some(Event::RunStarted(started)) => Ok(started),
+            _ => Err(HistoryError::NoStart { run: self.run }),
+        }
+    }
+
+    /// The plan that it ran by.
+    ///
+    /// # Errors
+    /// When it is not in the store or has a form of another version of Palisade.
+    pub fn plan(&self, store: &Store) -> Result<Plan, HistoryError> {
+        let content = store.content(self.start()?.plan)?;
+        let content = content.ok_or(HistoryError::Missing { run: self.run, what: "plan" })?;
+        Plan::read(&content.read_all()?).map_err(|source| HistoryError::Plan { run: self.run, source })
+    }
+
+    /// What is told of it; steps that have not ended are told as interrupted.
+    ///
+    /// # Errors
+    /// When its first event does not say that it started.
+    pub fn record(&self, plan: &Plan) -> Result<RunRecord, HistoryError> {
+        let Ran { record, .. } = record::fold(self.run, plan, self.start()?.plan, &self.events);
+        Ok(record)
+    }
+
+    /// The estimate that was made when it started, against what was used; none for runs that kept none.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn comparison(&self, store: &Store, record: &RunRecord) -> Result<Option<Comparison>, HistoryError> {
+        let Some(digest) = self.start()?.contents.get(ESTIMATE) else { return Ok(None) };
+        let content = store.content(*digest)?;
+        let content = content.ok_or(HistoryError::Missing { run: self.run, what: "estimate" })?;
+        // One of another form can't be compared, and is nothing that a run depends on.
+        let Some(estimate) = Estimate::read(&content.read_all()?) else { return Ok(None) };
+        let used = record.steps.iter().filter(|step| step.status == Status::Succeeded && step.attempts > 0);
+        let used: BTreeMap<StepId, PerMeasure<u64>> =
+            used.map(|step| (step.id.clone(), PerMeasure::of_usage(&step.usage))).collect();
+        let whole = PerMeasure::of_usage(&record.usage);
+        let run = (record.status == Status::Succeeded).then_some(&whole);
+        Ok(Some(compare(&estimate, &used, run)))
+    }
+}

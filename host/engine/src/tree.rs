@@ -1,0 +1,149 @@
+//! The steps of a run with their attempts below them: a fold over its events.
+
+use crate::record::rfc3339;
+use palisade_interpreter::{Event, Output, RunInput, SkipCause, State, StepState};
+use palisade_model::{Failure, FailureKind, StepId, Usage};
+use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A step of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepNode {
+    /// Which.
+    pub step: StepId,
+    /// Its type as a runbook writes it.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The component that it runs, `id@version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// How it stands, in one word.
+    pub state: &'static str,
+    /// Why it did not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkipCause>,
+    /// Why it failed before it was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// How often it was tried, in order; of a loop, all iterations.
+    pub attempts: Vec<AttemptNode>,
+}
+
+/// An attempt of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptNode {
+    /// Its number, from 1; within one iteration of a loop.
+    pub attempt: u32,
+    /// The iteration of a loop, from 1; 0 = the step is none.
+    pub iteration: u32,
+    /// How it stands, in one word.
+    pub state: &'static str,
+    /// When it started, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Milliseconds until it ended; none before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// The items of its input, each of which ran by itself; none for what is no map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapped_items: Option<u64>,
+    /// What it used; none before it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What it made.
+    pub outputs: Vec<Output>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// How a step stands, in one word. `waiting` is for others, `scheduled` for room.
+#[must_use]
+pub fn state_name(state: Option<&StepState>) -> &'static str {
+    match state {
+        None => "waiting",
+        Some(StepState::Scheduled { .. }) => "scheduled",
+        Some(StepState::Running { .. } | StepState::Iterated { .. }) => "running",
+        Some(ended) => ended.status().map_or("running", palisade_model::record::Status::name),
+    }
+}
+
+/// The steps in the order of the plan. `goes_on` says whether somebody works on the run; else what has not ended never will.
+#[must_use]
+pub fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
+    let state = State::after(events);
+    let mut inputs: &[RunInput] = &[];
+    let mut attempts: BTreeMap<&StepId, Vec<(u64, AttemptNode)>> = BTreeMap::new();
+    let mut failures: BTreeMap<&StepId, &Failure> = BTreeMap::new();
+    let mut items: BTreeMap<(&StepId, &str), u64> = BTreeMap::new();
+    for event in events {
+        match event {
+            Event::RunStarted(started) => inputs = &started.inputs,
+            Event::AttemptStarted(started) => {
+                let step = plan.step(&started.step);
+                let node = AttemptNode {
+                    attempt: started.attempt,
+                    iteration: started.iteration,
+                    state: if goes_on { "running" } else { "abandoned" },
+                    started_at: rfc3339(started.at_ms),
+                    duration_ms: None,
+                    mapped_items: step.and_then(|step| mapped_items(step, inputs, &items)),
+                    usage: None,
+                    outputs: Vec::new(),
+                    failure: None,
+                };
+                attempts.entry(&started.step).or_default().push((started.at_ms, node));
+            }
+            Event::AttemptSucceeded(ended) => {
+                for output in &ended.outputs {
+                    items.insert((&ended.step, output.port.as_str()), output.items);
+                }
+                if let Some((from, node)) = attempts.get_mut(&ended.step).and_then(|all| all.last_mut()) {
+                    node.state = "succeeded";
+                    node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
+                    node.usage = Some(ended.usage);
+                    node.outputs.clone_from(&ended.outputs);
+                }
+            }
+            Event::AttemptFailed(ended) => {
+                if let Some((from, node)) = attempts.get_mut(&ended.step).and_then(|all| all.last_mut()) {
+                    let cancelled = ended.failure.kind == FailureKind::Cancelled;
+                    node.state = if cancelled { "cancelled" } else { "failed" };
+                    node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
+                    node.usage = Some(ended.usage);
+                    node.failure = Some(ended.failure.clone());
+                }
+            }
+            _ => failures.extend(event.failure()),
+        }
+    }
+    let mut node = |step: &PlannedStep| {
+        let known = state.step(&step.id);
+        let state = state_name(known);
+        StepNode {
+            step: step.id.clone(),
+            kind: step.kind(),
+            component: step.call().map(|call| format!("{}@{}", call.component, call.version)),
+            state: if state == "running" && !goes_on { "abandoned" } else { state },
+            skipped: match known {
+                Some(StepState::Skipped { because }) => Some(because.clone()),
+                _ => None,
+            },
+            failure: failures.get(&step.id).map(|failure| (*failure).clone()),
+            attempts: attempts.remove(&step.id).unwrap_or_default().into_iter().map(|(_, node)| node).collect(),
+        }
+    };
+    plan.steps.iter().map(&mut node).collect()
+}
+
+/// How many items a map goes over.
+fn mapped_items(step: &PlannedStep, inputs: &[RunInput], items: &BTreeMap<(&StepId, &str), u64>) -> Option<u64> {
+    if !matches!(step.work, PlannedWork::Map { .. }) {
+        return None;
+    }
+    step.inputs.iter().find_map(|binding| match &binding.source {
+        BindingSource::Step { step, port } => items.get(&(step, port.as_str())).copied(),
+        BindingSource::Input { name } => inputs.iter().find(|input| input.name == *name).map(|input| input.items),
+        BindingSource::Ruleset { .. } => None,
+    })
+}
