@@ -123,7 +123,9 @@ impl Bench {
     /// Prints a row of one run that has to compile everything.
     fn first_ever(&self, work: &str, goal: &str) {
         let cache = Dir::new();
-        let taken = self.once(|run| drop(run.env("XDG_CACHE_HOME", cache.path())));
+        let taken = self.once(|run| {
+            run.env("XDG_CACHE_HOME", cache.path());
+        });
         println!("| {work} | {} ms | {} ms | {} MB | {goal} |", ms(taken.wall), ms(taken.cpu), taken.peak_kb / 1_000);
     }
 
