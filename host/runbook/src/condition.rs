@@ -8,7 +8,7 @@ use crate::condition_cost;
 use crate::condition_words::{of_evaluation, of_syntax, of_type};
 use crate::reference::Segment;
 use crate::source::Span;
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use cel::objects::{Key, Map};
 use cel::parser::Parser;
 use cel::{Context, Value as CelValue};

@@ -212,7 +212,7 @@ impl PastAttempt {
         usage: Usage,
         outputs: BTreeMap<String, u64>,
     ) -> Self {
-        let (config, each) = (canonical::digest_of(&call.config), runs_each(step));
+        let (config, each) = (canonical::digest(&call.config), runs_each(step));
         Self { v: FORM, config, each, input_bytes, commit_ms, usage, outputs }
     }
 

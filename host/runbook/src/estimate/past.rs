@@ -25,7 +25,7 @@ impl<'a> Past<'a> {
     /// What is known of the component of a step, run as the step runs it.
     pub(super) fn of(&mut self, step: &PlannedStep, call: &PlannedCall) -> Option<Rc<Known>> {
         let attempts = self.attempts.get(&call.component_digest)?;
-        let (config, each) = (canonical::digest_of(&call.config), runs_each(step));
+        let (config, each) = (canonical::digest(&call.config), runs_each(step));
         let known = self.known.entry((call.component_digest, config, each));
         known.or_insert_with(|| Known::of(attempts, config, each).map(Rc::new)).clone()
     }
