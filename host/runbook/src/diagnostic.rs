@@ -292,7 +292,7 @@ mod tests {
             (marks.find('^'), marks.trim_end().len() - marks.find('^').unwrap()),
             (line.replace('…', ".").find("wrong"), 5)
         );
-        assert!(line.starts_with("1 | …xx") && line.chars().count() <= 4 + 1 + MAX_LINE_CHARS, "{line}");
+        assert!(line.starts_with("1 | …xx") && line.chars().count() <= 4 + 2 + MAX_LINE_CHARS, "{line}");
         assert_eq!((&json["code"], &json["span"]["line"]), (&"PAL0301".into(), &2.into()));
     }
 }
