@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Runs a runbook
     Run(RunArgs),
+    /// Goes on with a run that was interrupted or whose process is gone; what was done is not done again
+    Resume(ResumeArgs),
     /// Lists runs and shows what happened in them, afterwards or while they go on
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -175,6 +177,30 @@ pub(crate) struct RunArgs {
     /// more than once
     #[arg(long, value_name = "NAME=PATH")]
     pub(crate) input: Vec<String>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Grants a power for this run alone, as fs-read=PATH; may be given more than once
+    #[arg(long, value_name = "POWER=SCOPE")]
+    pub(crate) allow: Vec<String>,
+    /// Pure steps run again even if their result is known (nothing is reused in this version)
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) telling: TellingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) telling: TellingArgs,
+}
+
+/// How a run is driven and what becomes of its results.
+#[derive(Debug, Args)]
+pub(crate) struct TellingArgs {
     /// Folder for NAME.json of each output and run.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -187,15 +213,6 @@ pub(crate) struct RunArgs {
     /// Writes the results in another program's form to standard output, or to the file after `=`
     #[arg(long, value_name = "wcf[=FILE]")]
     pub(crate) export: Option<String>,
-    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
-    #[arg(long, value_name = "DIR")]
-    pub(crate) rulesets: Vec<PathBuf>,
-    /// Grants a power for this run alone, as fs-read=PATH; may be given more than once
-    #[arg(long, value_name = "POWER=SCOPE")]
-    pub(crate) allow: Vec<String>,
-    /// Pure steps run again even if their result is known (nothing is reused in this version)
-    #[arg(long)]
-    pub(crate) no_cache: bool,
     /// Ends with code 1 if any part of the input was skipped
     #[arg(long)]
     pub(crate) fail_on_skip: bool,

@@ -23,6 +23,7 @@ mod planning;
 mod render;
 mod rulesets;
 mod settings;
+mod telling;
 mod workspace;
 
 use args::{Cli, Command, Format};
@@ -73,6 +74,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Validate(args) => commands::validate::exec(&context, args),
         Command::Plan(args) => commands::plan::exec(&context, args),
         Command::Run(args) => commands::run::exec(&context, args),
+        Command::Resume(args) => commands::resume::exec(&context, args),
         Command::Runs(command) => commands::runs::exec(&context, command),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),

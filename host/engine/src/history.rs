@@ -6,6 +6,7 @@ use palisade_interpreter::{Event, EventError, RunStarted, State};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
+use palisade_schema::Registry;
 use palisade_store::{Fault, Journal, RunRow, Store, VerifyError};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -85,6 +86,14 @@ pub enum HistoryError {
         /// What.
         what: &'static str,
     },
+    /// A schema of its plan is none.
+    #[error("the schema `{name}` of run {run} can't be read")]
+    Schema {
+        /// The run.
+        run: RunId,
+        /// The schema.
+        name: String,
+    },
     /// Its plan has another form.
     #[error("the plan of run {run} can't be read")]
     Plan {
@@ -105,7 +114,7 @@ impl HistoryError {
             Self::Journal(VerifyError::Unknown { .. }) => false,
             Self::Plan { source, .. } => !matches!(source, PlanFormError::Version { .. }),
             Self::Event { source, .. } => !matches!(source, EventError::Newer { .. }),
-            Self::Journal(_) | Self::NoStart { .. } | Self::Missing { .. } => true,
+            Self::Journal(_) | Self::NoStart { .. } | Self::Missing { .. } | Self::Schema { .. } => true,
         }
     }
 }
@@ -183,6 +192,12 @@ impl History {
         &self.events
     }
 
+    /// The events, taken out.
+    #[must_use]
+    pub(crate) fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+
     /// The state after that many events.
     #[must_use]
     pub fn state_after(&self, count: usize) -> State {
@@ -210,6 +225,33 @@ impl History {
         Plan::read(&content.read_all()?).map_err(|source| HistoryError::Plan { run: self.run, source })
     }
 
+    /// The schemas that it was planned with, as they were then.
+    ///
+    /// # Errors
+    /// When one is not in the store, or is none.
+    pub fn schemas(&self, store: &Store) -> Result<Registry, HistoryError> {
+        let mut schemas = Registry::default();
+        for (what, digest) in &self.start()?.contents {
+            let Some(name) = what.strip_prefix("schema ") else { continue };
+            let content = store.content(*digest)?.ok_or(HistoryError::Missing { run: self.run, what: "schema" })?;
+            let json = serde_json::from_slice(&content.read_all()?).ok();
+            let registered = name.parse().ok().zip(json).map(|(name, json)| schemas.register(&name, &json));
+            registered.and_then(Result::ok).ok_or(HistoryError::Schema { run: self.run, name: name.to_owned() })?;
+        }
+        Ok(schemas)
+    }
+
+    /// The estimate that was made when it started; none for runs that kept none, or one of another form.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn estimate(&self, store: &Store) -> Result<Option<Estimate>, HistoryError> {
+        let Some(digest) = self.start()?.contents.get(ESTIMATE) else { return Ok(None) };
+        let content = store.content(*digest)?;
+        let content = content.ok_or(HistoryError::Missing { run: self.run, what: "estimate" })?;
+        Ok(Estimate::read(&content.read_all()?))
+    }
+
     /// What is told of it; steps that have not ended are told as interrupted.
     ///
     /// # Errors
@@ -224,11 +266,8 @@ impl History {
     /// # Errors
     /// When the store can't be read.
     pub fn comparison(&self, store: &Store, record: &RunRecord) -> Result<Option<Comparison>, HistoryError> {
-        let Some(digest) = self.start()?.contents.get(ESTIMATE) else { return Ok(None) };
-        let content = store.content(*digest)?;
-        let content = content.ok_or(HistoryError::Missing { run: self.run, what: "estimate" })?;
         // One of another form can't be compared, and is nothing that a run depends on.
-        let Some(estimate) = Estimate::read(&content.read_all()?) else { return Ok(None) };
+        let Some(estimate) = self.estimate(store)? else { return Ok(None) };
         let used = record.steps.iter().filter(|step| step.status == Status::Succeeded && step.attempts > 0);
         let used: BTreeMap<StepId, PerMeasure<u64>> =
             used.map(|step| (step.id.clone(), PerMeasure::of_usage(&step.usage))).collect();

@@ -117,6 +117,7 @@ mod tests {
                 contents: [(name.to_owned(), Digest::of(content))].into(),
                 allowed: Vec::new(),
                 inputs: Vec::new(),
+                folder: None,
             }))
             .to_bytes()
         };

@@ -32,5 +32,5 @@ pub use palisade_interpreter::{
     CancelReason, ConditionOutcome, Event, RunState, SkipCause, State, StepState, ValuesOutcome,
 };
 pub use record::{Export, Ran, rfc3339};
-pub use run::{GivenInput, RunError, RunRequest};
+pub use run::{GivenInput, RunError, RunRequest, Work, shown_folder};
 pub use tree::{AttemptNode, StepNode, state_name, tree};

@@ -46,6 +46,17 @@ pub enum Observed<'a> {
         /// What it used.
         usage: Usage,
     },
+    /// An attempt of a step failed, and another follows.
+    StepRetries {
+        /// Which.
+        step: &'a StepId,
+        /// The number of the attempt that failed.
+        attempt: u32,
+        /// Why.
+        failure: &'a Failure,
+        /// Milliseconds until the next.
+        wait_ms: u64,
+    },
     /// A step failed.
     StepFailed {
         /// Which.

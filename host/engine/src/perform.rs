@@ -5,7 +5,7 @@ use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::lookup::filled;
 use crate::observe::{Observed, Observer};
-use crate::run::RunRequest;
+use crate::run::Work;
 use palisade_interpreter::{ResolvedValue, Turn};
 use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(crate) struct Performer<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) observer: &'a dyn Observer,
-    pub(crate) request: &'a RunRequest<'a>,
+    pub(crate) work: Work<'a>,
     pub(crate) root: PathBuf,
     pub(crate) run: RunId,
     pub(crate) plan_digest: Digest,
@@ -60,7 +60,7 @@ impl Performer<'_> {
         let entry = entry.ok_or_else(|| missing(format!("component {}@{}", call.component, call.version)))?;
         let prepared = self.engine.load(entry, self.observer)?;
         let schema = |port: &palisade_model::manifest::OutputPort| {
-            self.request.schemas.get(&port.schema).cloned().ok_or_else(|| missing(format!("schema {}", port.schema)))
+            self.work.schemas.get(&port.schema).cloned().ok_or_else(|| missing(format!("schema {}", port.schema)))
         };
         let named = |written: &str, path: &palisade_authority::ScopedPath| NamedPath {
             written: written.to_owned(),

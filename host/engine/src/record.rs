@@ -85,12 +85,15 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 record.palisade_version.clone_from(&started.palisade_version);
                 inputs = &started.inputs;
             }
-            Event::RunEnded { status, at_ms } => {
+            Event::RunEnded { status, at_ms, .. } => {
                 record.status = *status;
                 record.ended_at = rfc3339(*at_ms);
                 record.usage.wall_ms = at_ms.saturating_sub(started_ms);
             }
-            Event::CancelRequested { .. } | Event::StepScheduled { .. } => {}
+            Event::CancelRequested { .. }
+            | Event::StepScheduled { .. }
+            | Event::TimerFired { .. }
+            | Event::RunResumed { .. } => {}
             Event::ConditionEvaluated { step, .. } | Event::ValueResolved { step, .. } => {
                 if let Some((_, failure)) = event.failure() {
                     let seen = steps.entry(step).or_default();
@@ -112,6 +115,8 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::AttemptStarted(started) => {
                 let seen = steps.entry(&started.step).or_default();
                 seen.attempts += 1;
+                // One that was stopped before may go on.
+                seen.status = None;
                 seen.iterations = (started.iteration > 0).then_some(started.iteration);
                 seen.started_ms = started.at_ms;
             }
@@ -119,13 +124,15 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 let seen = steps.entry(&ended.step).or_default();
                 // Of a loop it is not known yet: its end says so.
                 seen.status = (ended.iteration == 0).then_some(Status::Succeeded);
+                seen.failure = None;
                 seen.outputs.clone_from(&ended.outputs);
                 seen.left(&ended.usage, ended.skipped_count, &ended.skipped, &ended.log);
             }
             Event::AttemptFailed(ended) => {
                 let seen = steps.entry(&ended.step).or_default();
                 let cancelled = ended.failure.kind == FailureKind::Cancelled;
-                seen.status = Some(if cancelled { Status::Cancelled } else { Status::Failed });
+                let over = if cancelled { Status::Cancelled } else { Status::Failed };
+                seen.status = ended.retry_at_ms.is_none().then_some(over);
                 seen.failure = Some(ended.failure.clone());
                 seen.left(&ended.usage, ended.skipped_count, &ended.skipped, &ended.log);
             }

@@ -6,6 +6,7 @@
 use crate::attempt::{self, AttemptInput, Ended};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
+use crate::history::{History, HistoryError};
 use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::observe::{Observed, Observer};
@@ -13,9 +14,10 @@ use crate::perform::{Performer, Task};
 use crate::record::{self, Ran};
 use palisade_interpreter::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Graph, GraphError, Node, Output, Question,
-    RunStarted, RunState, State, Turn, advance,
+    Retry, RunStarted, RunState, State, Turn, advance,
 };
 use palisade_model::limits::{Limit, LimitSource};
+use palisade_model::record::Status;
 use palisade_model::{
     ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, RunLimitKind, StepId, Usage, canonical,
 };
@@ -43,23 +45,31 @@ pub(crate) const RUNNING: &str = "running";
 /// Under which name a run keeps its estimate.
 pub(crate) const ESTIMATE: &str = "estimate";
 
-/// What is to be run.
-#[derive(Debug)]
-pub struct RunRequest<'a> {
+/// What is done, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// The runbook's bytes.
-    pub runbook: &'a [u8],
-    /// The rulesets of the plan, by their names in it.
-    pub rulesets: &'a BTreeMap<String, Arc<Ruleset>>,
     /// The schemas that the plan was made with.
     pub schemas: &'a Registry,
     /// The working folder.
     pub folder: &'a Path,
+    /// What the run will probably take; kept with it, so that its error can be told afterwards. None for runs from before
+    /// there were estimates.
+    pub estimate: Option<&'a Estimate>,
+}
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct RunRequest<'a> {
+    /// What is done, and where.
+    pub work: Work<'a>,
+    /// The runbook's bytes.
+    pub runbook: &'a [u8],
+    /// The rulesets of the plan, by their names in it.
+    pub rulesets: &'a BTreeMap<String, Arc<Ruleset>>,
     /// What was granted for this run alone, as it was given.
     pub allowed: Vec<String>,
-    /// What the run will probably take; kept with it, so that its error can be told afterwards.
-    pub estimate: &'a Estimate,
 }
 
 /// An input of a run, read and checked.
@@ -94,6 +104,15 @@ pub enum RunError {
     /// The run belongs to another process.
     #[error("the run can't be owned")]
     Own(#[from] OwnError),
+    /// The run that is to be resumed has ended.
+    #[error("the run has ended: it is {status}")]
+    Over {
+        /// How.
+        status: Status,
+    },
+    /// What the journal says of the run that is to be resumed can't be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The journal takes no more.
     #[error("the journal can't be written")]
     Append(#[from] AppendError),
@@ -123,13 +142,21 @@ impl Engine {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Ran, RunError> {
-        let mut driver = Driver::start(self, request, inputs, observer)?;
-        let span = tracing::info_span!("run", run = %driver.run, runbook = request.plan.name);
-        let _entered = span.enter();
-        // The attempts have a flag of their own, so that the run's own time can end them too.
-        let stop = Cancel::new();
-        std::thread::scope(|scope| driver.drive(scope, cancel, &stop))?;
-        Ok(record::fold(driver.run, request.plan, driver.plan_digest, &driver.events))
+        Driver::start(self, request, inputs, observer)?.into_record(cancel)
+    }
+
+    /// Goes on with a run that was interrupted or whose process is gone. What was acknowledged does not run again.
+    ///
+    /// # Errors
+    /// When the run has ended otherwise, somebody works on it, or it can't be driven to its end.
+    pub fn resume(
+        &self,
+        run: RunId,
+        work: Work<'_>,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Ran, RunError> {
+        Driver::resume(self, run, work, observer)?.into_record(cancel)
     }
 }
 
@@ -151,7 +178,7 @@ struct Begun {
 
 struct Driver<'a> {
     engine: &'a Engine,
-    request: &'a RunRequest<'a>,
+    work: Work<'a>,
     observer: &'a dyn Observer,
     run: RunId,
     plan_digest: Digest,
@@ -165,6 +192,8 @@ struct Driver<'a> {
     events: Vec<Event>,
     seq: u64,
     started: Instant,
+    /// How long processes before this one worked on the run.
+    worked_before: Duration,
     started_ms: u64,
     /// Held open, so that the folder stays the same whatever its path leads to by now.
     _folder: OwnedFd,
@@ -176,45 +205,84 @@ impl<'a> Driver<'a> {
     /// Makes everything durable that the run needs, and the run itself.
     fn start(
         engine: &'a Engine,
-        request: &'a RunRequest<'a>,
+        request: &RunRequest<'a>,
         inputs: Vec<GivenInput>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder =
-            rustix::fs::open(request.folder, flags, Mode::empty()).map_err(|error| RunError::Folder(error.into()))?;
         let now = now_ms();
         let run = RunId::new(now, random().map_err(RunError::Random)?);
+        let mut driver = Self::new(engine, run, request.work, observer)?;
+        driver.started_ms = now;
+        driver.record_start(request, inputs)?;
+        Ok(driver)
+    }
+
+    /// Takes up a run that was begun.
+    fn resume(engine: &'a Engine, run: RunId, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
+        let mut driver = Self::new(engine, run, work, observer)?;
+        // Read once the run is owned: nobody adds to it now.
+        let history = History::read(engine.store(), run)?;
+        let started = history.start()?;
+        driver.started_ms = started.at_ms;
+        driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        driver.worked_before = Duration::from_millis(worked_ms(history.events()));
+        driver.state = history.state_after(history.events().len());
+        if let RunState::Ended(status) = driver.state.run()
+            && status != Status::Interrupted
+        {
+            return Err(RunError::Over { status });
+        }
+        driver.seq = history.events().len() as u64;
+        driver.events = history.into_events();
+        let palisade_version = env!("CARGO_PKG_VERSION").to_owned();
+        let resumed = driver.state.resumed().saturating_add(1);
+        driver.append(vec![Event::RunResumed { resumed, at_ms: now_ms(), palisade_version }], Beside::default())?;
+        Ok(driver)
+    }
+
+    fn new(engine: &'a Engine, run: RunId, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder =
+            rustix::fs::open(work.folder, flags, Mode::empty()).map_err(|error| RunError::Folder(error.into()))?;
         let lock = engine.store().own(run)?;
-        let plan = canonical::to_vec(request.plan);
-        let mut driver = Self {
+        Ok(Self {
             engine,
-            request,
+            work,
             observer,
             run,
-            plan_digest: Digest::of(&plan),
-            graph: Graph::new(request.plan.steps.iter().map(node).collect())?,
+            plan_digest: work.plan.digest(),
+            graph: Graph::new(work.plan.steps.iter().map(node).collect())?,
             state: State::default(),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),
             events: Vec::new(),
             seq: 0,
             started: Instant::now(),
-            started_ms: now,
+            worked_before: Duration::ZERO,
+            started_ms: 0,
             root: PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())),
             _folder: folder,
             _lock: lock,
-        };
-        driver.record_start(&plan, inputs)?;
-        Ok(driver)
+        })
     }
 
-    fn record_start(&mut self, plan: &[u8], inputs: Vec<GivenInput>) -> Result<(), RunError> {
+    fn into_record(mut self, cancel: &Cancel) -> Result<Ran, RunError> {
+        let span = tracing::info_span!("run", run = %self.run, runbook = self.work.plan.name);
+        let _entered = span.enter();
+        // The attempts have a flag of their own, so that the run's own time can end them too.
+        let stop = Cancel::new();
+        std::thread::scope(|scope| self.drive(scope, cancel, &stop))?;
+        Ok(record::fold(self.run, self.work.plan, self.plan_digest, &self.events))
+    }
+
+    fn record_start(&mut self, request: &RunRequest<'a>, inputs: Vec<GivenInput>) -> Result<(), RunError> {
         let mut kept = Kept::new(self.engine.store());
-        kept.bytes("plan", plan)?;
-        kept.bytes("runbook", self.request.runbook)?;
-        kept.bytes(ESTIMATE, &canonical::to_vec(&serde_json::to_value(self.request.estimate).unwrap_or_default()))?;
-        for planned in self.request.plan.calls() {
+        kept.bytes("plan", &canonical::to_vec(self.work.plan))?;
+        kept.bytes("runbook", request.runbook)?;
+        if let Some(estimate) = self.work.estimate {
+            kept.bytes(ESTIMATE, &canonical::to_vec(estimate))?;
+        }
+        for planned in self.work.plan.calls() {
             let what = format!("component {}@{}", planned.component, planned.version);
             let entry = self.engine.catalogue().get(&planned.component_digest);
             let entry = entry.ok_or_else(|| RunError::Missing { what: what.clone() })?;
@@ -222,16 +290,16 @@ impl<'a> Driver<'a> {
                 entry.bytes().map_err(|error| RunError::Missing { what: format!("{what} ({error})") })
             })?;
         }
-        for planned in &self.request.plan.schemas {
+        for planned in &self.work.plan.schemas {
             let what = format!("schema {}", planned.schema);
             let schema =
-                self.request.schemas.get(&planned.schema).ok_or_else(|| RunError::Missing { what: what.clone() })?;
+                self.work.schemas.get(&planned.schema).ok_or_else(|| RunError::Missing { what: what.clone() })?;
             kept.bytes(&what, &canonical::to_vec(schema.json()))?;
         }
-        for planned in &self.request.plan.rulesets {
+        for planned in &self.work.plan.rulesets {
             let what = format!("ruleset {}", planned.name);
             let ruleset =
-                self.request.rulesets.get(&planned.name).ok_or_else(|| RunError::Missing { what: what.clone() })?;
+                request.rulesets.get(&planned.name).ok_or_else(|| RunError::Missing { what: what.clone() })?;
             kept.ruleset(&what, ruleset)?;
         }
         let inputs: Vec<_> = inputs.into_iter().map(|given| kept.input(given)).collect();
@@ -239,12 +307,13 @@ impl<'a> Driver<'a> {
         let event = Event::RunStarted(Box::new(RunStarted {
             run: self.run,
             at_ms: self.started_ms,
-            title: self.request.plan.name.clone(),
+            title: self.work.plan.name.clone(),
             palisade_version: env!("CARGO_PKG_VERSION").to_owned(),
             plan: self.plan_digest,
-            runbook: Digest::of(self.request.runbook),
+            runbook: Digest::of(request.runbook),
             contents: kept.contents,
-            allowed: self.request.allowed.clone(),
+            allowed: request.allowed.clone(),
+            folder: Some(shown_folder(self.work.folder)),
             inputs,
         }));
         let beside = Beside { contents: kept.pending, artifacts: kept.artifacts, ..Beside::default() };
@@ -276,7 +345,7 @@ impl<'a> Driver<'a> {
         let mut waiting = VecDeque::new();
         let mut running = 0_usize;
         waiting.extend(self.advance(Vec::new(), Beside::default())?);
-        let most = self.request.plan.max_concurrency();
+        let most = self.work.plan.max_concurrency();
         while !matches!(self.state.run(), RunState::Ended(_)) {
             while running < most
                 && let Some(turn) = waiting.pop_front()
@@ -291,7 +360,7 @@ impl<'a> Driver<'a> {
                     }
                 }
             }
-            match outcomes.recv_timeout(LOOK_EVERY) {
+            match outcomes.recv_timeout(self.next_look()) {
                 Ok(outcome) => {
                     running -= 1;
                     waiting.extend(self.take(outcome)?);
@@ -300,14 +369,44 @@ impl<'a> Driver<'a> {
                 // This thread holds a sender, so it never comes to that.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            waiting.extend(self.fire_timers()?);
             if let Some(reason) = self.reason_to_stop(cancel) {
                 stop.cancel();
                 waiting.clear();
-                let event = Event::CancelRequested { reason, at_ms: now_ms() };
+                let event = Event::CancelRequested { reason, at_ms: now_ms(), resumed: self.state.resumed() };
                 waiting.extend(self.advance(vec![event], Beside::default())?);
             }
         }
         Ok(())
+    }
+
+    /// How long to wait for outcomes: until the next timer, or until it is time to look whether the run is to end.
+    fn next_look(&self) -> Duration {
+        let timer = self.state.next_timer().map(|(_, until_ms)| until_ms.saturating_sub(now_ms()));
+        timer.map_or(LOOK_EVERY, |ms| LOOK_EVERY.min(Duration::from_millis(ms)))
+    }
+
+    /// Says of each wait that is over that it is, and gives the attempts that follow.
+    fn fire_timers(&mut self) -> Result<Vec<Turn>, RunError> {
+        let mut start = Vec::new();
+        while let Some((turn, until_ms)) = self.state.next_timer() {
+            let at_ms = now_ms();
+            if until_ms > at_ms {
+                break;
+            }
+            let Turn { step, iteration, attempt } = turn;
+            start.extend(self.advance(vec![Event::TimerFired { step, attempt, iteration, at_ms }], Beside::default())?);
+        }
+        Ok(start)
+    }
+
+    /// When a step that failed tries again; none if it does not.
+    fn retry_at(&self, turn: &Turn, failure: &Failure, now_ms: u64) -> Result<Option<u64>, RunError> {
+        let retry = self.graph.node(&turn.step).and_then(|node| node.retry.as_ref());
+        let Some(retry) = retry.filter(|_| self.state.cancelled().is_none()) else { return Ok(None) };
+        let [random @ .., _, _] = random().map_err(RunError::Random)?;
+        let wait_ms = retry.wait_ms(turn.attempt, &failure.kind, u64::from_le_bytes(random));
+        Ok(wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)))
     }
 
     /// Why the run is to end before its time, if it is and it was not said yet.
@@ -316,7 +415,7 @@ impl<'a> Driver<'a> {
             None
         } else if cancel.is_cancelled() {
             Some(CancelReason::Interrupted)
-        } else if self.started.elapsed() > Duration::from_millis(self.request.plan.wall_ms()) {
+        } else if self.worked_before + self.started.elapsed() > Duration::from_millis(self.work.plan.wall_ms()) {
             Some(CancelReason::Timeout)
         } else {
             None
@@ -373,23 +472,32 @@ impl<'a> Driver<'a> {
     }
 
     fn observe_failure(&self, event: &Event) {
-        if let Some((step, failure)) = event.failure() {
-            self.observer.observe(&Observed::StepFailed { step, failure });
+        match event {
+            Event::AttemptFailed(failed) if failed.retry_at_ms.is_some() => {
+                let AttemptFailed { step, attempt, failure, retry_at_ms, at_ms, .. } = failed.as_ref();
+                let wait_ms = retry_at_ms.unwrap_or(0).saturating_sub(*at_ms);
+                self.observer.observe(&Observed::StepRetries { step, attempt: *attempt, failure, wait_ms });
+            }
+            _ => {
+                if let Some((step, failure)) = event.failure() {
+                    self.observer.observe(&Observed::StepFailed { step, failure });
+                }
+            }
         }
     }
 
     fn lookup(&self) -> Lookup<'_> {
         Lookup {
             store: self.engine.store(),
-            schemas: self.request.schemas,
-            plan: self.request.plan,
+            schemas: self.work.schemas,
+            plan: self.work.plan,
             state: &self.state,
             inputs: &self.inputs,
         }
     }
 
     fn planned(&self, step: &StepId) -> Result<&'a PlannedStep, RunError> {
-        self.request.plan.step(step).ok_or_else(|| RunError::Missing { what: format!("step {step}") })
+        self.work.plan.step(step).ok_or_else(|| RunError::Missing { what: format!("step {step}") })
     }
 
     fn call(&self, step: &StepId) -> Result<&'a PlannedCall, RunError> {
@@ -413,7 +521,7 @@ impl<'a> Driver<'a> {
             RunState::New | RunState::Running => (RUNNING, None, None),
         };
         let summary = RunSummary {
-            title: self.request.plan.name.clone(),
+            title: self.work.plan.name.clone(),
             status: status.to_owned(),
             started_ms: self.started_ms,
             ended_ms,
@@ -428,11 +536,11 @@ impl<'a> Driver<'a> {
 
     /// How many items the results of the run have.
     fn result_items(&self) -> u64 {
-        let of_steps = self.request.plan.steps.iter().flat_map(|step| {
+        let of_steps = self.work.plan.steps.iter().flat_map(|step| {
             let exported = step.outputs.iter().filter(|output| output.exported);
             exported.map(|output| (&step.id, output.port.as_str()))
         });
-        let of_aliases = self.request.plan.aliases.iter().filter(|alias| alias.exported);
+        let of_aliases = self.work.plan.aliases.iter().filter(|alias| alias.exported);
         let of_aliases = of_aliases.filter_map(|alias| match &alias.source {
             BindingSource::Step { step, port } => Some((step, port.as_str())),
             BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
@@ -475,7 +583,7 @@ impl<'a> Driver<'a> {
         let performer = Performer {
             engine: self.engine,
             observer: self.observer,
-            request: self.request,
+            work: self.work,
             root: self.root.clone(),
             run: self.run,
             plan_digest: self.plan_digest,
@@ -494,7 +602,7 @@ impl<'a> Driver<'a> {
     /// Why an attempt may not start that runs its component so often, if the run has not as much left.
     fn too_many_runs(&self, runs: u64) -> Option<Failure> {
         let kind = RunLimitKind::MaxRuns;
-        let most = self.request.plan.limits.get(kind)?;
+        let most = self.work.plan.limits.get(kind)?;
         let before = self.state.component_runs();
         let found = before.saturating_add(runs);
         if found <= most {
@@ -535,15 +643,17 @@ impl<'a> Driver<'a> {
 
     /// Takes what came of an attempt.
     fn take(&mut self, outcome: Outcome) -> Result<Vec<Turn>, RunError> {
-        let Outcome { turn: Turn { step, iteration, attempt }, ended } = outcome;
+        let Outcome { turn, ended } = outcome;
         let Ended { result, usage, skipped_count, skipped, log } = ended;
         let at_ms = now_ms();
-        let begun = self.begun.remove(&step);
+        let begun = self.begun.remove(&turn.step);
         let made = match result {
             Ok(made) => made,
             Err(failure) => {
                 let failure = self.out_of_time(failure);
-                let retryable = failure.kind == FailureKind::Unavailable;
+                let retryable = failure.kind.may_pass();
+                let retry_at_ms = self.retry_at(&turn, &failure, at_ms)?;
+                let Turn { step, iteration, attempt } = turn;
                 let event = Event::AttemptFailed(Box::new(AttemptFailed {
                     step,
                     attempt,
@@ -551,6 +661,7 @@ impl<'a> Driver<'a> {
                     at_ms,
                     failure,
                     retryable,
+                    retry_at_ms,
                     usage,
                     skipped_count,
                     skipped,
@@ -560,6 +671,7 @@ impl<'a> Driver<'a> {
                 return self.advance(vec![event], Beside::default());
             }
         };
+        let Turn { step, iteration, attempt } = turn;
         let artifacts: Vec<_> = made
             .into_iter()
             .map(|made| {
@@ -600,9 +712,9 @@ impl<'a> Driver<'a> {
     /// What an attempt used that did what was wanted, for estimates of later runs. None where nobody measured how much it
     /// was to read.
     fn used(&self, id: &StepId, begun: &Begun, usage: Usage, outputs: &[Output]) -> Option<NewUsage> {
-        let step = self.request.plan.step(id)?;
+        let step = self.work.plan.step(id)?;
         let call = step.call()?;
-        let data_bytes = if names_data(call) { self.request.estimate.step(id)?.data_bytes? } else { 0 };
+        let data_bytes = if names_data(call) { self.work.estimate?.step(id)?.data_bytes? } else { 0 };
         let input_bytes = begun.input_bytes.saturating_add(data_bytes);
         let outputs = outputs.iter().map(|output| (output.port.clone(), output.bytes)).collect();
         let past = PastAttempt::new(step, call, input_bytes, begun.commit_ms, usage, outputs);
@@ -616,11 +728,11 @@ impl<'a> Driver<'a> {
         if !over || failure.kind != FailureKind::Cancelled {
             return failure;
         }
-        let value = self.request.plan.wall_ms();
+        let value = self.work.plan.wall_ms();
         let in_force = Limit { value, set_by: LimitSource::Run, ceiling: u64::MAX };
         let mut failure = Failure::limit(LimitKind::Wall, in_force, None);
         failure.message = format!("the time of the whole run, {}, was over", LimitKind::Wall.show(value));
-        failure.with_help(if self.request.plan.duration_is_set {
+        failure.with_help(if self.work.plan.duration_is_set {
             "raise `limits.max_duration` of the runbook; in the `artifacts` form it is `config.timeout`"
         } else {
             "that is what a run has that states nothing; state `limits.max_duration` in the runbook"
@@ -642,6 +754,11 @@ fn node(step: &PlannedStep) -> Node {
             PlannedWork::Loop { max_iterations, .. } => Some(*max_iterations),
             _ => None,
         },
+        retry: step.retry.as_ref().map(|retry| Retry {
+            max_attempts: retry.max_attempts,
+            backoff_ms: retry.backoff_ms,
+            on: retry.on.clone(),
+        }),
         ..Node::new(step.id.clone(), needs)
     }
 }
@@ -657,6 +774,26 @@ fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
 
 fn needs(step: &PlannedStep, other: &StepId) -> bool {
     step.needs().any(|source| matches!(source, BindingSource::Step { step, .. } if step == other))
+}
+
+/// How a run names the folder in which it works, for people and to tell one from another.
+#[must_use]
+pub fn shown_folder(folder: &Path) -> String {
+    folder.display().to_string()
+}
+
+/// Milliseconds in which processes worked on a run: from each start of one to the last that it wrote down.
+fn worked_ms(events: &[Event]) -> u64 {
+    let (mut sum, mut begin, mut last) = (0_u64, 0_u64, 0_u64);
+    for event in events {
+        let Some(at_ms) = event.at_ms() else { continue };
+        if matches!(event, Event::RunStarted(_) | Event::RunResumed { .. }) {
+            sum = sum.saturating_add(last.saturating_sub(begin));
+            begin = at_ms;
+        }
+        last = at_ms;
+    }
+    sum.saturating_add(last.saturating_sub(begin))
 }
 
 fn now_ms() -> u64 {

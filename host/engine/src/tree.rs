@@ -57,12 +57,13 @@ pub struct AttemptNode {
     pub failure: Option<Failure>,
 }
 
-/// How a step stands, in one word. `waiting` is for others, `scheduled` for room.
+/// How a step stands, in one word. `waiting` is for others, `scheduled` for room, `retrying` for its next attempt.
 #[must_use]
 pub fn state_name(state: Option<&StepState>) -> &'static str {
     match state {
         None => "waiting",
-        Some(StepState::Scheduled { .. }) => "scheduled",
+        Some(StepState::Scheduled { .. } | StepState::Due { .. }) => "scheduled",
+        Some(StepState::Resting { .. }) => "retrying",
         Some(StepState::Running { .. } | StepState::Iterated { .. }) => "running",
         Some(ended) => ended.status().map_or("running", palisade_model::record::Status::name),
     }
@@ -113,6 +114,11 @@ pub fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
                     node.usage = Some(ended.usage);
                     node.failure = Some(ended.failure.clone());
                 }
+            }
+            Event::RunResumed { .. } => {
+                // Nobody knows any more what they would have come to.
+                let unended = attempts.values_mut().flatten().filter(|(_, node)| node.duration_ms.is_none());
+                unended.for_each(|(_, node)| node.state = "abandoned");
             }
             _ => failures.extend(event.failure()),
         }

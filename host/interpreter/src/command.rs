@@ -31,6 +31,8 @@ pub enum Command {
     EndRun {
         /// How.
         status: Status,
+        /// How often the run was resumed before.
+        resumed: u32,
     },
 }
 
@@ -71,7 +73,7 @@ impl Command {
             Self::StartAttempt(Turn { step, iteration, attempt }) => Event::StepScheduled { step, attempt, iteration },
             Self::EndLoop { step, iteration, held } => Event::LoopEnded { step, iteration, held },
             Self::SkipStep { step, because } => Event::StepSkipped { step, because },
-            Self::EndRun { status } => Event::RunEnded { status, at_ms: now_ms },
+            Self::EndRun { status, resumed } => Event::RunEnded { status, at_ms: now_ms, resumed },
             Self::Answer(_) => return None,
         })
     }

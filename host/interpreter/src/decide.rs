@@ -25,15 +25,21 @@ pub struct Advance {
 /// skipped; else its condition is asked, then its values, then it is started. A loop is judged after each iteration, and
 /// ends at its bound at the latest. When no step is left, the run ends. A run that is to be cancelled skips what does not
 /// run yet, scheduled steps included, and ends when what runs has ended: the driver forgets the attempts that it has not
-/// started.
+/// started. One that is interrupted leaves its steps as they are, to be taken up again, and ends when nothing runs.
 #[must_use]
 pub fn decide(graph: &Graph, state: &State) -> Vec<Command> {
     if state.run() != RunState::Running {
         return Vec::new();
     }
-    let commands: Vec<_> = graph.nodes().iter().filter_map(|node| decide_step(node, state)).collect();
-    let all_over = graph.nodes().iter().all(|node| has_ended(&node.step, state));
-    if all_over { vec![Command::EndRun { status: final_status(graph, state) }] } else { commands }
+    if graph.nodes().iter().all(|node| has_ended(&node.step, state)) {
+        return vec![Command::EndRun { status: final_status(graph, state), resumed: state.resumed() }];
+    }
+    if state.cancelled() == Some(CancelReason::Interrupted) {
+        let runs = graph.nodes().iter().any(|node| matches!(state.step(&node.step), Some(StepState::Running { .. })));
+        let end = Command::EndRun { status: Status::Interrupted, resumed: state.resumed() };
+        return if runs { Vec::new() } else { vec![end] };
+    }
+    graph.nodes().iter().filter_map(|node| decide_step(node, state)).collect()
 }
 
 /// Takes up all commands, again and again until only questions are left, and applies the events that say so. The driver
@@ -69,8 +75,11 @@ fn decide_step(node: &Node, state: &State) -> Option<Command> {
     let step = node.step.clone();
     match state.step(&step) {
         None => decide_new(node, state),
-        Some(StepState::Scheduled { .. } | StepState::Iterated { .. }) if state.cancelled().is_some() => {
+        Some(standing) if standing.is_idle() && state.cancelled().is_some() => {
             Some(Command::SkipStep { step, because: SkipCause::Cancelled })
+        }
+        Some(&StepState::Due { iteration, attempt }) => {
+            Some(Command::StartAttempt(Turn { step, iteration, attempt: attempt.saturating_add(1) }))
         }
         Some(StepState::Iterated { iteration, .. }) => Some(decide_loop(node, *iteration, state)),
         Some(_) => None,
@@ -134,6 +143,8 @@ fn will_not_come(step: &StepId, state: &State) -> Option<SkipCause> {
         StepState::Skipped { because } => Some(because.clone()),
         StepState::Scheduled { .. }
         | StepState::Running { .. }
+        | StepState::Resting { .. }
+        | StepState::Due { .. }
         | StepState::Iterated { .. }
         | StepState::Succeeded { .. } => None,
     }

@@ -60,6 +60,18 @@ pub enum Event {
     AttemptSucceeded(Box<AttemptSucceeded>),
     /// An attempt failed and left nothing behind.
     AttemptFailed(Box<AttemptFailed>),
+    /// The time that a step waits before its next attempt is over.
+    TimerFired {
+        /// Which step.
+        step: StepId,
+        /// The number of the attempt that failed before.
+        attempt: u32,
+        /// The iteration of a loop, from 1; 0 = the step is none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        iteration: u32,
+        /// When.
+        at_ms: u64,
+    },
     /// A step will not run.
     StepSkipped {
         /// Which step.
@@ -73,13 +85,28 @@ pub enum Event {
         reason: CancelReason,
         /// When.
         at_ms: u64,
+        /// How often the run was resumed before.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        resumed: u32,
     },
-    /// The run ended. Nothing comes after it.
+    /// A process took up a run that was interrupted, or whose process died. What ran then is lost and runs again.
+    RunResumed {
+        /// How often by now, from 1.
+        resumed: u32,
+        /// When.
+        at_ms: u64,
+        /// The version of Palisade that goes on.
+        palisade_version: String,
+    },
+    /// The run ended. Nothing comes after it, unless it was interrupted and is resumed.
     RunEnded {
         /// How.
         status: Status,
         /// When.
         at_ms: u64,
+        /// How often the run was resumed before.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        resumed: u32,
     },
 }
 
@@ -105,6 +132,9 @@ pub struct RunStarted {
     /// The inputs of the run, in the order of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<RunInput>,
+    /// The folder in which it works; none for runs from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
 }
 
 /// An input of the run: an artifact that no step made.
@@ -241,6 +271,9 @@ pub struct AttemptFailed {
     pub failure: Failure,
     /// Another attempt with the same limits could end otherwise.
     pub retryable: bool,
+    /// Another attempt is due then, in milliseconds since 1970; none = the step failed with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at_ms: Option<u64>,
     /// What it used.
     pub usage: Usage,
     /// How many parts of its inputs it left out.
@@ -342,10 +375,32 @@ impl Event {
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
             Self::AttemptFailed(_) => "AttemptFailed",
+            Self::TimerFired { .. } => "TimerFired",
             Self::StepSkipped { .. } => "StepSkipped",
             Self::CancelRequested { .. } => "CancelRequested",
+            Self::RunResumed { .. } => "RunResumed",
             Self::RunEnded { .. } => "RunEnded",
         }
+    }
+
+    /// When it happened, in milliseconds since 1970; none where that is the time of the event that it follows from.
+    #[must_use]
+    pub fn at_ms(&self) -> Option<u64> {
+        Some(match self {
+            Self::RunStarted(started) => started.at_ms,
+            Self::AttemptStarted(started) => started.at_ms,
+            Self::AttemptSucceeded(ended) => ended.at_ms,
+            Self::AttemptFailed(ended) => ended.at_ms,
+            Self::TimerFired { at_ms, .. }
+            | Self::CancelRequested { at_ms, .. }
+            | Self::RunResumed { at_ms, .. }
+            | Self::RunEnded { at_ms, .. } => *at_ms,
+            Self::StepScheduled { .. }
+            | Self::ConditionEvaluated { .. }
+            | Self::ValueResolved { .. }
+            | Self::LoopEnded { .. }
+            | Self::StepSkipped { .. } => return None,
+        })
     }
 
     /// The step that failed with it and why, if one did.
@@ -410,6 +465,7 @@ mod tests {
                     bytes: 2,
                     is_default: true,
                 }],
+                folder: Some("/srv/data".to_owned()),
             })),
             Event::StepScheduled { step: step("a"), attempt: 1, iteration: 0 },
             Event::AttemptStarted(Box::new(AttemptStarted {
@@ -445,14 +501,15 @@ mod tests {
                 at_ms: 4,
                 failure: Failure::new(FailureKind::Trap { frames: vec!["f".to_owned()] }, "boom"),
                 retryable: false,
+                retry_at_ms: None,
                 usage: Usage::default(),
                 skipped_count: 0,
                 skipped: Vec::new(),
                 log: Vec::new(),
             })),
             Event::StepSkipped { step: step("c"), because: SkipCause::Failed { step: step("b") } },
-            Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 5 },
-            Event::RunEnded { status: Status::Failed, at_ms: 6 },
+            Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 5, resumed: 0 },
+            Event::RunEnded { status: Status::Failed, at_ms: 6, resumed: 0 },
             Event::StepScheduled { step: step("a"), attempt: 1, iteration: 2 },
             Event::ConditionEvaluated { step: step("a"), iteration: 0, outcome: ConditionOutcome::False },
             Event::ConditionEvaluated { step: step("a"), iteration: 2, outcome: ConditionOutcome::True },

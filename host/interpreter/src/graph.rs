@@ -1,5 +1,6 @@
 //! What the interpreter needs of a plan: its steps, what each waits for, and which may fail.
 
+use crate::retry::Retry;
 use palisade_model::StepId;
 use std::collections::BTreeSet;
 
@@ -20,6 +21,8 @@ pub struct Node {
     pub has_values: bool,
     /// It is a loop of at most so many iterations.
     pub iterations: Option<u32>,
+    /// It is tried again after some failures.
+    pub retry: Option<Retry>,
 }
 
 impl Node {
@@ -27,7 +30,7 @@ impl Node {
     #[must_use]
     pub const fn new(step: StepId, needs: Vec<StepId>) -> Self {
         let (has_condition, has_values, optional) = (false, false, false);
-        Self { step, needs, after: Vec::new(), optional, has_condition, has_values, iterations: None }
+        Self { step, needs, after: Vec::new(), optional, has_condition, has_values, iterations: None, retry: None }
     }
 
     /// Every step that it waits for.
@@ -77,6 +80,12 @@ impl Graph {
             }
         }
         Ok(Self { nodes })
+    }
+
+    /// The step of that id.
+    #[must_use]
+    pub fn node(&self, step: &StepId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.step == *step)
     }
 
     /// The steps, in their order.

@@ -7,6 +7,7 @@ mod command;
 mod decide;
 mod event;
 mod graph;
+mod retry;
 mod state;
 
 pub use command::{Command, Question, Turn};
@@ -16,4 +17,5 @@ pub use event::{
     ResolvedValue, RunInput, RunStarted, SkipCause, ValuesOutcome,
 };
 pub use graph::{Graph, GraphError, Node};
+pub use retry::Retry;
 pub use state::{RunState, State, StepState};

@@ -1,5 +1,6 @@
 //! How a run stands: a fold over its events, and nothing else.
 
+use crate::command::Turn;
 use crate::event::{CancelReason, ConditionOutcome, Event, Output, ResolvedValue, SkipCause, ValuesOutcome};
 use palisade_model::record::Status;
 use palisade_model::{FailureKind, StepId};
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     run: RunState,
+    resumed: u32,
     cancelled: Option<CancelReason>,
     steps: BTreeMap<StepId, StepState>,
     /// The last answer to a condition of each step, with the iteration that it judges.
@@ -50,6 +52,22 @@ pub enum StepState {
         /// The number of its attempt.
         attempt: u32,
     },
+    /// An attempt failed, and the step waits before the next.
+    Resting {
+        /// The iteration of a loop; 0 = it is none.
+        iteration: u32,
+        /// The number of the attempt that failed.
+        attempt: u32,
+        /// When the next is due, in milliseconds since 1970.
+        until_ms: u64,
+    },
+    /// Its next attempt is to be scheduled: it has waited, or a process died or was interrupted while it ran.
+    Due {
+        /// The iteration of a loop; 0 = it is none.
+        iteration: u32,
+        /// The number of the attempt before.
+        attempt: u32,
+    },
     /// An iteration of a loop did what was wanted; it is to be said whether it was the last.
     Iterated {
         /// Which iteration.
@@ -71,6 +89,8 @@ pub enum StepState {
     },
     /// It was stopped, since the run was cancelled.
     Cancelled {
+        /// The iteration of a loop; 0 = it is none.
+        iteration: u32,
         /// The number of its last attempt.
         attempt: u32,
     },
@@ -97,6 +117,11 @@ impl State {
     pub fn apply(&mut self, event: &Event) {
         match (self.run, event) {
             (RunState::New, Event::RunStarted(_)) => self.run = RunState::Running,
+            (RunState::Running | RunState::Ended(Status::Interrupted), Event::RunResumed { resumed, .. }) => {
+                if self.resumed.checked_add(1) == Some(*resumed) {
+                    self.resume();
+                }
+            }
             (RunState::Running, _) => self.apply_to_running(event),
             (RunState::New | RunState::Ended(_), _) => {}
         }
@@ -104,14 +129,23 @@ impl State {
 
     fn apply_to_running(&mut self, event: &Event) {
         match event {
-            Event::RunStarted(_) => {}
-            Event::CancelRequested { reason, .. } => {
-                self.cancelled.get_or_insert(*reason);
+            Event::RunStarted(_) | Event::RunResumed { .. } => {}
+            Event::CancelRequested { reason, resumed, .. } => {
+                if *resumed == self.resumed {
+                    self.cancelled.get_or_insert(*reason);
+                }
             }
-            Event::RunEnded { status, .. } => self.run = RunState::Ended(*status),
+            Event::RunEnded { status, resumed, .. } => {
+                if *resumed == self.resumed {
+                    self.run = RunState::Ended(*status);
+                }
+            }
             Event::StepScheduled { step, attempt, iteration } => {
                 let follows = match self.steps.get(step) {
                     None => *iteration <= 1,
+                    Some(StepState::Due { iteration: turn, attempt: before }) => {
+                        turn == iteration && before.checked_add(1) == Some(*attempt)
+                    }
                     Some(StepState::Iterated { iteration: before, .. }) => before.checked_add(1) == Some(*iteration),
                     Some(_) => false,
                 };
@@ -137,12 +171,15 @@ impl State {
                 }
             }
             Event::StepSkipped { step, because } => {
-                let may_be = matches!(
-                    self.steps.get(step),
-                    None | Some(StepState::Scheduled { .. } | StepState::Iterated { .. })
-                );
-                if may_be {
+                if self.steps.get(step).is_none_or(StepState::is_idle) {
                     self.set(step, StepState::Skipped { because: because.clone() });
+                }
+            }
+            Event::TimerFired { step, attempt, iteration, .. } => {
+                let (iteration, attempt) = (*iteration, *attempt);
+                let resting = |state: &StepState| matches!(state, StepState::Resting { iteration: turn, attempt: before, .. } if (*turn, *before) == (iteration, attempt));
+                if self.steps.get(step).is_some_and(resting) {
+                    self.set(step, StepState::Due { iteration, attempt });
                 }
             }
             Event::AttemptStarted(started) => {
@@ -165,14 +202,51 @@ impl State {
                 }
             }
             Event::AttemptFailed(done) => {
-                let attempt = done.attempt;
-                if self.is_under_way(&done.step, done.iteration, attempt) {
+                let (iteration, attempt) = (done.iteration, done.attempt);
+                if self.is_under_way(&done.step, iteration, attempt) {
                     let cancelled = self.cancelled.is_some() && done.failure.kind == FailureKind::Cancelled;
-                    let failed = StepState::Failed { attempt };
-                    self.set(&done.step, if cancelled { StepState::Cancelled { attempt } } else { failed });
+                    let state = match done.retry_at_ms {
+                        _ if cancelled => StepState::Cancelled { iteration, attempt },
+                        Some(until_ms) => StepState::Resting { iteration, attempt, until_ms },
+                        None => StepState::Failed { attempt },
+                    };
+                    self.set(&done.step, state);
                 }
             }
         }
+    }
+
+    /// Goes on where a process left off. What it had begun, or was about to begin, is to be scheduled again; what it had
+    /// stopped is too.
+    fn resume(&mut self) {
+        self.run = RunState::Running;
+        self.resumed += 1;
+        if self.cancelled == Some(CancelReason::Interrupted) {
+            self.cancelled = None;
+        }
+        for state in self.steps.values_mut() {
+            let (iteration, attempt) = match *state {
+                // The number of one that never began is used up too, so that a late word of it means nothing.
+                StepState::Scheduled { iteration, attempt } | StepState::Running { iteration, attempt } => {
+                    (iteration, attempt)
+                }
+                StepState::Cancelled { iteration, attempt } if self.cancelled.is_none() => (iteration, attempt),
+                _ => continue,
+            };
+            *state = StepState::Due { iteration, attempt };
+        }
+    }
+
+    /// The step that has waited longest for its next attempt, and when that is due.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<(Turn, u64)> {
+        let resting = self.steps.iter().filter_map(|(step, state)| match *state {
+            StepState::Resting { iteration, attempt, until_ms } => {
+                Some((Turn { step: step.clone(), iteration, attempt }, until_ms))
+            }
+            _ => None,
+        });
+        resting.min_by_key(|(_, until_ms)| *until_ms)
     }
 
     /// Takes the answer to a condition: before the step starts, or to the iteration that just ended; once.
@@ -197,6 +271,12 @@ impl State {
     #[must_use]
     pub const fn run(&self) -> RunState {
         self.run
+    }
+
+    /// How often the run was resumed.
+    #[must_use]
+    pub const fn resumed(&self) -> u32 {
+        self.resumed
     }
 
     /// Why the run is to end before its time, if it is.
@@ -259,11 +339,20 @@ impl State {
 }
 
 impl StepState {
+    /// It has begun or is about to, and nothing of it runs.
+    pub(crate) const fn is_idle(&self) -> bool {
+        matches!(self, Self::Scheduled { .. } | Self::Resting { .. } | Self::Due { .. } | Self::Iterated { .. })
+    }
+
     /// The state in one word for people and for `run.json`; none as long as the step is under way.
     #[must_use]
     pub const fn status(&self) -> Option<Status> {
         match self {
-            Self::Scheduled { .. } | Self::Running { .. } | Self::Iterated { .. } => None,
+            Self::Scheduled { .. }
+            | Self::Running { .. }
+            | Self::Resting { .. }
+            | Self::Due { .. }
+            | Self::Iterated { .. } => None,
             Self::Succeeded { .. } => Some(Status::Succeeded),
             Self::Failed { .. } => Some(Status::Failed),
             Self::Cancelled { .. } => Some(Status::Cancelled),

@@ -70,6 +70,34 @@ pub enum FailureKind {
     Host,
 }
 
+impl FailureKind {
+    /// Its name in [`RETRYABLE`]; none where another attempt would end the same way.
+    #[must_use]
+    pub const fn retry_name(&self) -> Option<&'static str> {
+        match self {
+            Self::Unavailable => Some("unavailable"),
+            Self::Failed => Some("failed"),
+            Self::Trap { .. } => Some("trap"),
+            Self::Limit { limit: LimitKind::Wall, .. } => Some("wall"),
+            Self::Limit { .. }
+            | Self::Denied { .. }
+            | Self::Schema { .. }
+            | Self::Bound { .. }
+            | Self::Condition
+            | Self::BadConfig
+            | Self::BadInput
+            | Self::Cancelled
+            | Self::Host => None,
+        }
+    }
+
+    /// It may pass by itself, so that another attempt is worth while though nobody asked for one.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable)
+    }
+}
+
 /// Why an attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

@@ -1,46 +1,19 @@
 //! `palisade run`: from a runbook to findings.
 
 use super::Context;
-use crate::args::{EvidenceArg, Format, RunArgs};
-use crate::documents::{ReportDocument, open_all};
+use crate::args::RunArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
-use crate::inputs;
-use crate::output::{Folder, Taken, Target, Written};
 use crate::planning::{self, PlanningArgs};
-use crate::render::{console, progress::Progress};
-use crate::rulesets;
+use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
-use crate::{estimates, interrupt, lock};
-use palisade_engine::{Cancel, Observer, Ran, RunError, RunRequest, Silent};
-use palisade_model::record::RunRecord;
-use palisade_model::{StepId, neutral, strict_json};
-use palisade_report::TextStyle;
+use crate::{estimates, inputs, lock, rulesets};
+use palisade_engine::{RunRequest, Work};
+use palisade_model::StepId;
 use palisade_runbook::{Code, Denied, Plan, Severity, first_denied};
-use palisade_store::{AppendError, Fault, OwnError, SpoolError};
-use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-/// Where `--export` writes.
-enum ExportTo {
-    Stdout,
-    File(PathBuf),
-}
-
-/// Everything that the run will write, found to be writable.
-struct Outputs {
-    folder: Option<Folder>,
-    report: Option<Target>,
-    export: Option<Target>,
-    export_to_stdout: bool,
-}
 
 pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliError> {
-    let export = args.export.as_deref().map(export_to).transpose()?;
-    if matches!(export, Some(ExportTo::Stdout)) && context.format == Format::Json {
-        return Err(CliError::usage("--format json and --export wcf both write to standard output")
-            .help("give the export a file: --export wcf=FILE"));
-    }
+    let export = telling::export(context, &args.telling)?;
     let source = rulesets::source(&args.runbook)?;
     let workspace = Workspace::open(&context.settings)?;
     let planning = PlanningArgs { rulesets: &args.rulesets, allow: &args.allow };
@@ -57,34 +30,25 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     };
     deny_early(&plan)?;
     check_lock(context, &plan)?;
-    let outputs = Outputs::probe(args, export, &plan)?;
-    let engine = workspace.engine(args.threads)?;
+    let outputs = Outputs::probe(&args.telling, export, Some(&args.runbook), &plan)?;
+    let engine = workspace.engine(args.telling.threads)?;
     let folder = &context.settings.working_dir;
     let given = inputs::read(&plan, &args.input, folder, &workspace.schemas, engine.catalogue(), engine.store())?;
     let sizes = given.iter().map(|given| (given.name.clone(), given.artifact.items.content().length())).collect();
     let estimate = estimates::of(&plan, Some(engine.store()), &sizes, folder, engine.threads())?;
     let request = RunRequest {
-        plan: &plan,
+        work: Work { plan: &plan, schemas: &workspace.schemas, folder, estimate: Some(&estimate) },
         runbook: source.text().as_bytes(),
         rulesets: &reading.found.rulesets,
-        schemas: &workspace.schemas,
-        folder,
         allowed: args.allow.clone(),
-        estimate: &estimate,
     };
-    let cancel = Cancel::new();
-    interrupt::cancels(&cancel)?;
-    let progress = Progress::new(context.settings.bars);
-    // Whoever asked for a document alone still sees what goes on, on standard error.
-    let observer: &dyn Observer = if args.quiet { &Silent } else { &progress };
-    let mut ran = engine.run(&request, given, observer, &cancel).map_err(|error| not_driven(&error))?;
+    let mut ran =
+        telling::drive(context, &args.telling, |observer, cancel| engine.run(&request, given, observer, cancel))?;
     let warnings =
         reading.told.iter().map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message));
     let of_the_run = std::mem::take(&mut ran.record.warnings);
-    ran.record.warnings = warnings.chain(of_the_run).chain(engine.take_warnings()).collect();
-    let documents = open_all(engine.store(), &workspace.schemas, &ran.exports)?;
-    let told = tell(context, args, &ran, &documents, &outputs)?;
-    Ok(exit_code(args, &ran.record, &documents).worse(told))
+    ran.record.warnings = warnings.chain(of_the_run).collect();
+    telling::tell(context, &args.telling, ran, &engine, &workspace.schemas, &outputs)
 }
 
 /// Refuses a run whose config names a path that it may not reach, before anything starts.
@@ -99,24 +63,6 @@ fn deny_early(plan: &Plan) -> Result<(), CliError> {
     })
 }
 
-/// Says why a run could not be driven to its end.
-fn not_driven(error: &RunError) -> CliError {
-    let fault = match error {
-        RunError::Store(fault)
-        | RunError::Append(AppendError::Fault(fault))
-        | RunError::Spool(SpoolError::Fault(fault))
-        | RunError::Own(OwnError::Fault(fault)) => Some(fault),
-        _ => None,
-    };
-    match fault {
-        Some(fault) if fault.is_damage() => CliError::from_error(ExitCode::Integrity, error)
-            .help("`palisade doctor` says all that is damaged; `--data-dir DIR` begins with another folder"),
-        Some(Fault::Full { .. }) => CliError::from_error(ExitCode::Failed, error)
-            .help("free some space there, or name a folder elsewhere: `--data-dir DIR`"),
-        _ => CliError::from_error(ExitCode::Failed, error),
-    }
-}
-
 /// Refuses a component of which `palisade.lock` names other bytes.
 fn check_lock(context: &Context, plan: &Plan) -> Result<(), CliError> {
     let lock = lock::read(&context.settings)?;
@@ -129,119 +75,4 @@ fn check_lock(context: &Context, plan: &Plan) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-impl Outputs {
-    fn probe(args: &RunArgs, export: Option<ExportTo>, plan: &Plan) -> Result<Self, CliError> {
-        let mut taken = Taken::default();
-        if let Ok(runbook) = args.runbook.canonicalize() {
-            taken.take(&runbook, "the runbook")?;
-        }
-        let of_steps = plan.steps.iter().flat_map(|step| &step.outputs).filter(|output| output.exported);
-        let of_steps = of_steps.filter_map(|output| output.artifact.as_ref());
-        let of_aliases = plan.aliases.iter().filter(|alias| alias.exported).map(|alias| &alias.artifact);
-        let names = of_steps.chain(of_aliases).map(|name| name.as_str());
-        Ok(Self {
-            report: args.report.as_ref().map(|file| Target::probe("--report", file, &mut taken)).transpose()?,
-            export_to_stdout: matches!(export, Some(ExportTo::Stdout)),
-            export: match export {
-                Some(ExportTo::File(file)) => Some(Target::probe("--export", &file, &mut taken)?),
-                Some(ExportTo::Stdout) | None => None,
-            },
-            // Last, since a folder that was made stays.
-            folder: args.out.as_ref().map(|dir| Folder::probe(dir, names, &mut taken)).transpose()?,
-        })
-    }
-}
-
-/// Writes everything that was asked for, whatever of it fails.
-fn tell(
-    context: &Context,
-    args: &RunArgs,
-    ran: &Ran,
-    documents: &[ReportDocument],
-    outputs: &Outputs,
-) -> Result<ExitCode, CliError> {
-    let reported: Vec<&dyn palisade_report::Document> = documents.iter().map(|document| document as _).collect();
-    let mut written = Written::default();
-    if let Some(folder) = &outputs.folder {
-        folder.write(&ran.record, documents, &mut written);
-    }
-    let evidence = match args.evidence {
-        EvidenceArg::Masked => palisade_report::Evidence::Masked,
-        EvidenceArg::Full => palisade_report::Evidence::Full,
-    };
-    if let Some(target) = &outputs.report {
-        written.write(target, |out| Ok(palisade_report::html(&ran.record, &reported, evidence, out)?));
-    }
-    if let Some(target) = &outputs.export {
-        written.write(target, |out| Ok(palisade_report::wcf(&ran.record, &reported, out)?));
-    }
-    if context.format == Format::Human {
-        let style = TextStyle { colour: context.settings.colour_stderr, width: console::width() };
-        let mut text = Vec::new();
-        palisade_report::summary(&ran.record, &reported, style, &mut text)
-            .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
-        palisade_report::written(&context.settings.shown(&written.files), style, &mut text)
-            .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
-        console::err("\n");
-        console::err(&String::from_utf8_lossy(&text));
-    }
-    if outputs.export_to_stdout {
-        written.stdout("the export", |out| Ok(palisade_report::wcf(&ran.record, &reported, out)?));
-    } else if context.format == Format::Json {
-        console::json(&ran.record);
-    }
-    written.notes.iter().for_each(|note| console::err(&format!("note: {note}\n")));
-    written.failures.iter().for_each(|failure| console::err(&format!("error: {failure}\n")));
-    Ok(if written.failures.is_empty() { ExitCode::Done } else { ExitCode::Failed })
-}
-
-/// The code of the run, made worse by what the caller wants to be a failure; says so on standard error.
-fn exit_code(args: &RunArgs, record: &RunRecord, documents: &[ReportDocument]) -> ExitCode {
-    let mut code = ExitCode::of_run(record);
-    let skipped: u64 = record.steps.iter().map(|step| step.skipped_count).sum();
-    if args.fail_on_skip && skipped > 0 {
-        console::err("error: a part of the input was skipped, which `--fail-on-skip` makes a failure\n");
-        code = code.worse(ExitCode::Failed);
-    }
-    if !args.fail_on.is_empty() {
-        let classes = neutral::line(&args.fail_on.join("`, `"), 200);
-        if documents.iter().any(|document| has_class(document, &args.fail_on)) {
-            console::err(&format!("error: there are findings of what `--fail-on` names: `{classes}`\n"));
-            code = code.worse(ExitCode::Failed);
-        } else if !args.quiet {
-            // Said, so that a name that is misspelt does not pass for ever without a trace.
-            console::err(&format!("no finding is of what `--fail-on` names: `{classes}`\n"));
-        }
-    }
-    code
-}
-
-/// Says whether a finding has one of these classes: a value of one of its own fields, as its category, or the name of
-/// one that is true, as `special_category`.
-fn has_class(document: &ReportDocument, classes: &[String]) -> bool {
-    let mut found = false;
-    let looked = palisade_report::Document::for_each_line(document, &mut |line| {
-        let item = strict_json::from_str(line).map_err(std::io::Error::from)?;
-        let of_class = |(name, value): (&String, &Value)| {
-            let class = if *value == Value::Bool(true) { Some(name.as_str()) } else { value.as_str() };
-            class.is_some_and(|class| classes.iter().any(|wanted| wanted == class))
-        };
-        found |= item.as_object().is_some_and(|fields| fields.iter().any(of_class));
-        Ok(())
-    });
-    // What can't be read can't be cleared.
-    found || looked.is_err()
-}
-
-fn export_to(text: &str) -> Result<ExportTo, CliError> {
-    match text.split_once('=') {
-        None if text == "wcf" => Ok(ExportTo::Stdout),
-        Some(("wcf", file)) if !file.is_empty() => Ok(ExportTo::File(Path::new(file).to_owned())),
-        _ => {
-            let text = neutral::line(text, 80);
-            Err(CliError::usage(format!("--export {text}: the only form is `wcf`, or `wcf=FILE`")))
-        }
-    }
 }

@@ -221,7 +221,7 @@ fn standing(store: &Store, run: RunId) -> Result<Standing, CliError> {
     Ok(standing)
 }
 
-fn not_found(error: &FindRunError) -> CliError {
+pub(crate) fn not_found(error: &FindRunError) -> CliError {
     match error {
         FindRunError::Fault(fault) => not_read(fault),
         FindRunError::None { .. } | FindRunError::Several { .. } => {
@@ -231,7 +231,7 @@ fn not_found(error: &FindRunError) -> CliError {
 }
 
 /// Says why a run can't be told.
-fn not_told(error: &HistoryError) -> CliError {
+pub(crate) fn not_told(error: &HistoryError) -> CliError {
     match error {
         HistoryError::Store(fault) | HistoryError::Journal(VerifyError::Fault(fault)) => not_read(fault),
         damage if damage.is_damage() => {

@@ -4,7 +4,7 @@ use super::console;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use palisade_engine::{Observed, Observer, SkipCause};
 use palisade_model::unit::{Bytes, Count, Millis};
-use palisade_model::{FailureKind, StepId, Usage, neutral};
+use palisade_model::{Failure, FailureKind, StepId, Usage, neutral};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -67,11 +67,11 @@ impl Observer for Progress {
             Observed::StepFailed { step, failure } if failure.kind == FailureKind::Cancelled => {
                 self.end(step, &format!("{step}: cancelled"));
             }
-            Observed::StepFailed { step, failure } => {
-                let at = failure.at.as_ref().map_or_else(String::new, |(port, item)| {
-                    format!(" (item {item} of `{}`)", neutral::line(port, 64))
-                });
-                self.end(step, &format!("{step}: failed: {}{at}", neutral::line(&failure.message, 500)));
+            Observed::StepFailed { step, failure } => self.end(step, &format!("{step}: failed: {}", told(failure))),
+            Observed::StepRetries { step, attempt, failure, wait_ms } => {
+                let wait = Millis(*wait_ms);
+                let text = format!("{step}: attempt {attempt} failed, the next follows in {wait}: {}", told(failure));
+                self.end(step, &text);
             }
             Observed::StepSkipped { step, because } => match because {
                 SkipCause::Failed { step: by } => self.line(&format!("{step}: skipped, since `{by}` failed")),
@@ -86,6 +86,13 @@ impl Observer for Progress {
             },
         }
     }
+}
+
+/// What went wrong, and at which item.
+fn told(failure: &Failure) -> String {
+    let at = failure.at.as_ref();
+    let at = at.map_or_else(String::new, |(port, item)| format!(" (item {item} of `{}`)", neutral::line(port, 64)));
+    format!("{}{at}", neutral::line(&failure.message, 500))
 }
 
 impl Progress {

@@ -2,6 +2,7 @@ use super::*;
 use crate::event::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, ResolvedValue, RunStarted, ValuesOutcome,
 };
+use crate::retry::Retry;
 use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Usage};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ fn started() -> Event {
         contents: BTreeMap::new(),
         allowed: Vec::new(),
         inputs: Vec::new(),
+        folder: None,
     }))
 }
 
@@ -53,6 +55,7 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             at_ms,
             failure: Failure::new(kind, ""),
             retryable: false,
+            retry_at_ms: None,
             usage,
             skipped_count,
             skipped,
@@ -118,7 +121,7 @@ fn check(text: &str, said: &str, expected: &[&str]) {
                 SkipCause::Condition { step: other } => format!("{step} not wanted by {other}"),
                 SkipCause::Cancelled => format!("{step} cancelled"),
             }),
-            Event::RunEnded { status, at_ms: 7 } => Some(status.to_string()),
+            Event::RunEnded { status, at_ms: 7, .. } => Some(status.to_string()),
             Event::StepScheduled { step, iteration: 0, .. } => Some(step.to_string()),
             Event::StepScheduled { step, iteration, .. } => Some(format!("{step}{iteration}")),
             Event::LoopEnded { step, held, .. } => {
@@ -214,17 +217,13 @@ fn a_loop_ends_when_its_condition_holds_and_at_its_bound() {
 #[test]
 fn a_cancelled_run_starts_nothing_and_waits_for_what_runs() {
     let graph = graph("a b e c<a d<b f!");
-    for (reason, status) in [
-        (CancelReason::Requested, Status::Cancelled),
-        (CancelReason::Interrupted, Status::Interrupted),
-        (CancelReason::Timeout, Status::Failed),
-    ] {
+    for (reason, status) in [(CancelReason::Requested, Status::Cancelled), (CancelReason::Timeout, Status::Failed)] {
         let mut state = State::after([&started()]);
         assert_eq!(advance(&graph, &mut state, 0).start.len(), 3);
         let (a, b) = (first(&graph.nodes()[0].step), first(&graph.nodes()[1].step));
         state.apply(&begun(&a));
         state.apply(&begun(&b));
-        state.apply(&Event::CancelRequested { reason, at_ms: 1 });
+        state.apply(&Event::CancelRequested { reason, at_ms: 1, resumed: 0 });
         let advanced = advance(&graph, &mut state, 1);
         let kinds: Vec<_> = advanced.events.iter().map(Event::kind).collect();
         assert_eq!(kinds, ["StepSkipped"; 4]);
@@ -234,9 +233,106 @@ fn a_cancelled_run_starts_nothing_and_waits_for_what_runs() {
         state.apply(&ended(&a, Some(FailureKind::Cancelled)));
         assert_eq!(advance(&graph, &mut state, 2), Advance::default());
         state.apply(&ended(&b, None));
-        assert_eq!(advance(&graph, &mut state, 3).events, [Event::RunEnded { status, at_ms: 3 }]);
-        assert_eq!(state.step(&a.step), Some(&StepState::Cancelled { attempt: 1 }));
+        assert_eq!(advance(&graph, &mut state, 3).events, [Event::RunEnded { status, at_ms: 3, resumed: 0 }]);
+        assert_eq!(state.step(&a.step), Some(&StepState::Cancelled { iteration: 0, attempt: 1 }));
     }
+}
+
+#[test]
+fn a_failed_attempt_is_followed_by_another_after_its_wait() {
+    let graph = graph("a b<a");
+    let mut state = State::after([&started()]);
+    let turn = advance(&graph, &mut state, 0).start.remove(0);
+    let failed = |turn: &Turn, retry_at_ms| match ended(turn, Some(FailureKind::Unavailable)) {
+        Event::AttemptFailed(failed) => Event::AttemptFailed(Box::new(AttemptFailed { retry_at_ms, ..*failed })),
+        other => other,
+    };
+    state.apply(&failed(&turn, Some(100)));
+    assert_eq!(advance(&graph, &mut state, 1), Advance::default());
+    assert_eq!(state.next_timer(), Some((turn.clone(), 100)));
+    let fired = Event::TimerFired { step: turn.step.clone(), attempt: 1, iteration: 0, at_ms: 100 };
+    state.apply(&fired);
+    let second = Turn { attempt: 2, ..turn.clone() };
+    assert_eq!(advance(&graph, &mut state, 100).start, std::slice::from_ref(&second));
+    // A late word of the first attempt or of its timer means nothing now.
+    let before = state.clone();
+    for late in [fired, ended(&turn, None), failed(&turn, None)] {
+        state.apply(&late);
+        assert_eq!(state, before);
+    }
+    state.apply(&failed(&second, None));
+    let kinds: Vec<_> = advance(&graph, &mut state, 101).events.iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["StepSkipped", "RunEnded"]);
+    assert_eq!(state.run(), RunState::Ended(Status::Failed));
+}
+
+#[test]
+fn a_run_that_is_cancelled_waits_for_no_other_attempt() {
+    let graph = graph("a");
+    let mut state = State::after([&started()]);
+    let turn = advance(&graph, &mut state, 0).start.remove(0);
+    let Event::AttemptFailed(failed) = ended(&turn, Some(FailureKind::Unavailable)) else { panic!("a failure") };
+    state.apply(&Event::AttemptFailed(Box::new(AttemptFailed { retry_at_ms: Some(100), ..*failed })));
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0 });
+    let _ = advance(&graph, &mut state, 2);
+    assert_eq!((state.run(), state.next_timer()), (RunState::Ended(Status::Cancelled), None));
+}
+
+fn resumed(resumed: u32) -> Event {
+    Event::RunResumed { resumed, at_ms: 5, palisade_version: String::new() }
+}
+
+#[test]
+fn an_interrupted_run_leaves_its_steps_and_goes_on_when_it_is_resumed() {
+    let graph = graph("a b c<a d! e*3");
+    let mut state = State::after([&started()]);
+    let [a, b, e] = &advance(&graph, &mut state, 0).start[..] else { panic!("three begin") };
+    [begun(a), begun(b), ended(e, None), ended(a, None)].iter().for_each(|event| state.apply(event));
+    state.apply(&Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1, resumed: 0 });
+    assert_eq!(advance(&graph, &mut state, 1), Advance::default());
+    state.apply(&ended(b, Some(FailureKind::Cancelled)));
+    let end = Event::RunEnded { status: Status::Interrupted, at_ms: 2, resumed: 0 };
+    assert_eq!(advance(&graph, &mut state, 2).events, [end]);
+    state.apply(&resumed(1));
+    let advanced = advance(&graph, &mut state, 3);
+    // What had ended stays so; what was stopped is a second attempt; what had not begun begins.
+    let second = Turn { attempt: 2, ..b.clone() };
+    assert_eq!(advanced.start, [second, first(&graph.nodes()[2].step)]);
+    let asked = |step: usize, iteration| Question::Condition { step: graph.nodes()[step].step.clone(), iteration };
+    assert_eq!(advanced.answer, [asked(3, 0), asked(4, 1)]);
+}
+
+#[test]
+fn what_ran_when_a_process_died_runs_again() {
+    let graph = graph("a b");
+    let mut state = State::after([&started()]);
+    let turns = advance(&graph, &mut state, 0).start;
+    state.apply(&begun(&turns[0]));
+    state.apply(&resumed(1));
+    let again: Vec<_> = turns.iter().map(|turn| Turn { attempt: 2, ..turn.clone() }).collect();
+    assert_eq!(advance(&graph, &mut state, 1).start, again);
+    // Resumed twice is once, and a word of the lost attempt means nothing.
+    let before = state.clone();
+    for late in [resumed(1), resumed(3), ended(&turns[0], None), begun(&turns[1])] {
+        state.apply(&late);
+        assert_eq!(state, before, "{late:?}");
+    }
+}
+
+#[test]
+fn a_run_that_was_being_cancelled_when_its_process_died_is_still_cancelled() {
+    let graph = graph("a b<a");
+    let mut state = State::after([&started()]);
+    let turn = advance(&graph, &mut state, 0).start.remove(0);
+    state.apply(&begun(&turn));
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0 });
+    state.apply(&resumed(1));
+    let kinds: Vec<_> = advance(&graph, &mut state, 2).events.iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["StepSkipped", "StepSkipped", "RunEnded"]);
+    assert_eq!(state.run(), RunState::Ended(Status::Cancelled));
+    // A run that ended is not resumed.
+    state.apply(&resumed(2));
+    assert_eq!(state.run(), RunState::Ended(Status::Cancelled));
 }
 
 #[test]
@@ -245,7 +341,7 @@ fn a_loop_is_cancelled_between_two_iterations() {
     let mut state = State::after([&started()]);
     let turn = advance(&graph, &mut state, 0).start.remove(0);
     state.apply(&ended(&turn, None));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1 });
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0 });
     let advanced = advance(&graph, &mut state, 1);
     assert!(advanced.start.is_empty() && advanced.answer.is_empty());
     assert_eq!(state.run(), RunState::Ended(Status::Cancelled));
@@ -257,9 +353,9 @@ fn a_run_that_was_cancelled_too_late_succeeded() {
     let mut state = State::after([&started()]);
     let turn = advance(&graph, &mut state, 0).start.remove(0);
     state.apply(&begun(&turn));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1 });
+    state.apply(&Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1, resumed: 0 });
     state.apply(&ended(&turn, None));
-    let expected = [Event::RunEnded { status: Status::Succeeded, at_ms: 2 }];
+    let expected = [Event::RunEnded { status: Status::Succeeded, at_ms: 2, resumed: 0 }];
     assert_eq!(advance(&graph, &mut state, 2).events, expected);
 }
 
@@ -268,7 +364,7 @@ fn nothing_is_decided_before_the_beginning_and_after_the_end() {
     let graph = graph("a");
     let step: StepId = "a".parse().unwrap();
     assert!(decide(&graph, &State::default()).is_empty());
-    let end = Event::RunEnded { status: Status::Failed, at_ms: 0 };
+    let end = Event::RunEnded { status: Status::Failed, at_ms: 0, resumed: 0 };
     let scheduled = Event::StepScheduled { step: step.clone(), attempt: 1, iteration: 0 };
     let state = State::after([&started(), &end, &scheduled]);
     assert!(decide(&graph, &state).is_empty());
@@ -321,6 +417,8 @@ fn some_graph() -> impl Strategy<Value = Graph> {
             node.after = chosen(after & !needs);
             (node.optional, node.has_condition, node.has_values) = (how & 1 > 0, how & 2 > 0, how & 12 == 4);
             node.iterations = (how & 48 == 16).then_some(u32::from(how >> 6));
+            let on = vec!["failed".to_owned()];
+            node.retry = (how & 3 == 3).then_some(Retry { max_attempts: 3, backoff_ms: 4, on });
             node
         });
         Graph::new(nodes.collect()).unwrap()
@@ -328,7 +426,8 @@ fn some_graph() -> impl Strategy<Value = Graph> {
 }
 
 /// Drives a run by a list of choices: what is answered and how, which attempt goes on, how it ends, when the run is
-/// cancelled. Gives all events in order and checks what a driver relies on.
+/// cancelled, interrupted and resumed, when its process dies. Gives all events in order and checks what a driver relies
+/// on.
 fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
     let mut state = State::after([&started()]);
     let mut journal = vec![started()];
@@ -339,15 +438,23 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
         let advanced = advance(graph, &mut state, journal.len() as u64);
         journal.extend(advanced.events);
         waiting.extend(advanced.start);
-        if matches!(state.run(), RunState::Ended(_)) {
-            assert!(waiting.is_empty() && running.is_empty() && advanced.answer.is_empty());
+        let end = matches!(state.run(), RunState::Ended(_));
+        assert!(!end || waiting.is_empty() && running.is_empty() && advanced.answer.is_empty());
+        if end && state.run() != RunState::Ended(Status::Interrupted) {
             break;
         }
         let (which, how) = choices.next().unwrap();
         let event = match how % 8 {
+            _ if end => resumed(state.resumed() + 1),
             7 => {
                 waiting.clear();
-                Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0 }
+                let reason = if which % 2 == 0 { CancelReason::Requested } else { CancelReason::Interrupted };
+                Event::CancelRequested { reason, at_ms: 0, resumed: state.resumed() }
+            }
+            6 => {
+                waiting.clear();
+                running.clear();
+                resumed(state.resumed() + 1)
             }
             _ if !advanced.answer.is_empty() => {
                 let question = &advanced.answer[usize::from(which) % advanced.answer.len()];
@@ -358,15 +465,27 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
                 running.push(turn.clone());
                 begun(&turn)
             }
+            _ if running.is_empty() && waiting.is_empty() => {
+                let (Turn { step, iteration, attempt }, at_ms) = state.next_timer().unwrap();
+                Event::TimerFired { step, iteration, attempt, at_ms }
+            }
             _ => {
                 let from = if running.is_empty() { &mut waiting } else { &mut running };
                 let turn = from.remove(usize::from(which) % from.len());
-                let failure = match how % 4 {
+                let failure = match how / 8 % 4 {
                     3 => Some(FailureKind::Failed),
                     2 if state.cancelled().is_some() => Some(FailureKind::Cancelled),
                     _ => None,
                 };
-                ended(&turn, failure)
+                let retry = graph.node(&turn.step).unwrap().retry.clone().filter(|_| state.cancelled().is_none());
+                match ended(&turn, failure) {
+                    Event::AttemptFailed(mut failed) => {
+                        failed.retry_at_ms =
+                            retry.and_then(|retry| retry.wait_ms(turn.attempt, &failed.failure.kind, 0));
+                        Event::AttemptFailed(failed)
+                    }
+                    other => other,
+                }
             }
         };
         state.apply(&event);
@@ -384,8 +503,8 @@ proptest! {
     fn every_schedule_ends_and_keeps_the_order(graph in some_graph(), choices in some_choices()) {
         let journal = drive(&graph, &choices);
         let state = State::after(&journal);
-        let ends = journal.iter().filter(|event| event.kind() == "RunEnded").count();
-        prop_assert_eq!(ends, 1);
+        let is_last = |event: &&Event| matches!(event, Event::RunEnded { status, .. } if *status != Status::Interrupted);
+        prop_assert_eq!(journal.iter().filter(is_last).count(), 1);
         let mut now = State::default();
         for event in &journal {
             if let Event::StepScheduled { step, iteration, .. } = event && *iteration <= 1 {
@@ -410,8 +529,12 @@ proptest! {
     fn loops_end_at_their_bound(graph in some_graph(), choices in some_choices()) {
         let journal = drive(&graph, &choices);
         for node in graph.nodes() {
-            let runs = journal.iter().filter(|event| matches!(event, Event::StepScheduled { step, .. } if *step == node.step)).count();
-            prop_assert!(runs <= node.iterations.map_or(1, |most| most.max(1)) as usize);
+            let runs = journal.iter().filter_map(|event| match event {
+                Event::StepScheduled { step, iteration, .. } if *step == node.step => Some(iteration),
+                _ => None,
+            });
+            let runs: std::collections::BTreeSet<_> = runs.collect();
+            prop_assert!(runs.len() <= node.iterations.map_or(1, |most| most.max(1)) as usize);
         }
     }
 

@@ -361,9 +361,8 @@ impl Planner<'_> {
             Work::Reuse { .. } => Some("artifacts of earlier runs"),
             _ => step.child().map(|_| "child runbooks"),
         };
-        let retry = step.retry.as_ref().map(|_| "retries");
         let compensate = step.compensate.as_ref().map(|_| "compensations");
-        let later: Vec<&str> = work.into_iter().chain(retry).chain(compensate).collect();
+        let later: Vec<&str> = work.into_iter().chain(compensate).collect();
         if !later.is_empty() {
             let message = format!(
                 "step `{}` can be planned, but {} are not available in this build",

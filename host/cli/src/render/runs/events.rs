@@ -38,11 +38,15 @@ impl EventLines {
                 |(what, digest): (&String, &Digest)| Some((*digest, what.strip_prefix("component ")?.to_owned()));
             self.components = started.contents.iter().filter_map(component).collect();
         }
-        self.ended |= matches!(recorded.event, Event::RunEnded { .. });
+        match recorded.event {
+            Event::RunEnded { .. } => self.ended = true,
+            Event::RunResumed { .. } => self.ended = false,
+            _ => {}
+        }
         if self.json {
             return json_line(recorded);
         }
-        let after = at_ms(&recorded.event).map(|at| format!("+{}", Millis(at.saturating_sub(self.started_ms))));
+        let after = recorded.event.at_ms().map(|at| format!("+{}", Millis(at.saturating_sub(self.started_ms))));
         let kind = painted(self.colour, "1", &format!("{:18}", recorded.event.kind()));
         let (after, told) = (after.unwrap_or_default(), self.told(&recorded.event));
         format!("{:>5}  {after:>9}  {kind}  {told}\n", recorded.seq)
@@ -99,7 +103,15 @@ impl EventLines {
             }
             Event::AttemptFailed(ended) => {
                 let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
-                format!("{turn} failed: {} · {}", foreign(&ended.failure.message), used(&ended.usage))
+                let again = ended.retry_at_ms.map(|at_ms| Millis(at_ms.saturating_sub(ended.at_ms)));
+                let again = again.map_or_else(String::new, |wait| format!(", again in {wait}"));
+                format!("{turn} failed{again}: {} · {}", foreign(&ended.failure.message), used(&ended.usage))
+            }
+            Event::TimerFired { step, attempt, iteration, .. } => {
+                format!("{} is behind it", turn(step.as_str(), *attempt, *iteration))
+            }
+            Event::RunResumed { palisade_version, .. } => {
+                format!("Palisade {} goes on; what ran is lost and runs again", foreign(palisade_version))
             }
             Event::StepSkipped { step, because } => format!("{step}, {}", skip_cause(because)),
             Event::CancelRequested { reason, .. } => match reason {
@@ -124,16 +136,5 @@ fn turn(step: &str, attempt: u32, iteration: u32) -> String {
     match iteration {
         0 => format!("{step}: attempt {attempt}"),
         iteration => format!("{step}: iteration {iteration}, attempt {attempt}"),
-    }
-}
-
-fn at_ms(event: &Event) -> Option<u64> {
-    match event {
-        Event::RunStarted(started) => Some(started.at_ms),
-        Event::AttemptStarted(started) => Some(started.at_ms),
-        Event::AttemptSucceeded(ended) => Some(ended.at_ms),
-        Event::AttemptFailed(ended) => Some(ended.at_ms),
-        Event::CancelRequested { at_ms, .. } | Event::RunEnded { at_ms, .. } => Some(*at_ms),
-        _ => None,
     }
 }

@@ -45,6 +45,8 @@ fn about(state: &State, id: &StepId) -> String {
                 format!("iteration {iteration}, attempt {attempt}")
             });
         }
+        Some(StepState::Resting { attempt, .. }) => facts.push(format!("attempt {attempt} failed, another follows")),
+        Some(StepState::Due { attempt, .. }) => facts.push(format!("attempt {attempt} is over, another follows")),
         Some(StepState::Iterated { iteration, .. }) => {
             facts.push(format!("iteration {iteration} is done and is judged next"));
         }
@@ -52,7 +54,7 @@ fn about(state: &State, id: &StepId) -> String {
             format!("{} {} items, {}", foreign(&output.port), Count(output.items), output.artifact.short())
         })),
         Some(StepState::Failed { attempt: 0 }) => facts.push("before its first attempt".to_owned()),
-        Some(StepState::Failed { attempt } | StepState::Cancelled { attempt }) => {
+        Some(StepState::Failed { attempt } | StepState::Cancelled { attempt, .. }) => {
             facts.push(format!("in attempt {attempt}"));
         }
         Some(StepState::Skipped { because }) => facts.push(skip_cause(because)),
@@ -75,11 +77,12 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
             Some(
                 StepState::Scheduled { iteration, attempt }
                 | StepState::Running { iteration, attempt }
-                | StepState::Iterated { iteration, attempt },
+                | StepState::Resting { iteration, attempt, .. }
+                | StepState::Due { iteration, attempt }
+                | StepState::Iterated { iteration, attempt }
+                | StepState::Cancelled { iteration, attempt },
             ) => (*iteration, *attempt),
-            Some(
-                StepState::Succeeded { attempt, .. } | StepState::Failed { attempt } | StepState::Cancelled { attempt },
-            ) => (0, *attempt),
+            Some(StepState::Succeeded { attempt, .. } | StepState::Failed { attempt }) => (0, *attempt),
             None | Some(StepState::Skipped { .. }) => (0, 0),
         };
         let mut told = json!({"step": id, "state": state_name(known), "attempt": attempt, "iteration": iteration});
