@@ -214,7 +214,8 @@ impl Matcher {
             let line = lines.number_at(start);
             let Some(content) = lines.get(line) else { return };
             let spans = lines.end_of(line) < end;
-            if !spans && !(index.literal(number).is_some_and(|literal| literal.blank) && is_blank(content)) {
+            let blank_in_blank = || index.literal(number).is_some_and(|literal| literal.blank) && is_blank(content);
+            if !spans && !blank_in_blank() {
                 hit(number, line);
             }
         });
