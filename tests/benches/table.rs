@@ -22,7 +22,8 @@ fn main() {
     println!("| work | wall, median (min–max) | CPU | peak memory | goal |");
     println!("|---|---|---|---|---|");
     let small = data(&wcf, 7_000_000);
-    let bench = |dir: &Dir, runbook| Bench { dir: dir.path().to_owned(), rulesets: rulesets.clone(), runbook };
+    let bench =
+        |dir: &Dir, runbook| Bench { command: "run", dir: dir.path().to_owned(), rulesets: rulesets.clone(), runbook };
     bench(&small, "six.yaml").row("7.0 MB, 3 analysers and 3 classifiers", "≤ 0.5 s, ≤ 100 MB");
     bench(&small, "six.yaml").first_ever("the same, first run ever (nothing compiled)", "≤ 6 s");
     bench(&small, "one_step.yaml").row("one step over one small file", "≤ 40 ms");
@@ -35,6 +36,24 @@ fn main() {
     drop(huge);
     let single = one_file(1_000_000_000);
     bench(&single, "one_step.yaml").row("a text file of 1 GB, left out by `call-bytes`", "≤ 200 MB");
+    drop(single);
+    let steps = ten_thousand_steps();
+    for (command, work) in [("validate", "validate 10,000 steps"), ("plan", "plan 10,000 steps")] {
+        Bench { command, ..bench(&steps, "steps.yaml") }.row(work, "≤ 0.5 s, ≤ 200 MB");
+    }
+}
+
+/// A folder with a runbook of steps that have nothing to do with each other.
+fn ten_thousand_steps() -> Dir {
+    let dir = Dir::new();
+    let step = |number: u32| {
+        format!(
+            "  - {{name: s{number}, type: source, connector: filesystem, config: {{path: data}}, output: o{number}}}\n"
+        )
+    };
+    dir.write("data/a.txt", "x");
+    dir.write("steps.yaml", format!("name: Many\nexecution:\n{}", (0..10_000).map(step).collect::<String>()));
+    dir
 }
 
 /// A folder with one large text file and a small one.
@@ -96,6 +115,8 @@ fn runbook(path: &str, analysers: &[&str], classified: bool) -> String {
 
 /// What is run, and where.
 struct Bench {
+    /// The subcommand.
+    command: &'static str,
     dir: PathBuf,
     rulesets: PathBuf,
     runbook: &'static str,
@@ -157,7 +178,10 @@ impl Bench {
     fn command(&self) -> Command {
         let _ = std::fs::remove_dir_all(self.dir.join(".palisade"));
         let mut run = command::command(&self.dir);
-        run.args(["run", self.runbook, "--no-cache", "--quiet", "--rulesets"]).arg(&self.rulesets);
+        run.args([self.command, self.runbook, "--rulesets"]).arg(&self.rulesets);
+        if self.command == "run" {
+            run.args(["--no-cache", "--quiet"]);
+        }
         run
     }
 
