@@ -100,14 +100,14 @@ impl Outputs {
         let of_aliases = plan.aliases.iter().filter(|alias| alias.exported).map(|alias| &alias.artifact);
         let names = of_steps.chain(of_aliases).map(|name| name.as_str());
         Ok(Self {
+            // First, since the others may lie in it; a folder that was made stays, whatever is wrong with them.
+            folder: args.out.as_ref().map(|dir| Folder::probe(dir, names, &mut taken)).transpose()?,
             report: args.report.as_ref().map(|file| Target::probe("--report", file, &mut taken)).transpose()?,
             export_to_stdout: matches!(export, Some(ExportTo::Stdout)),
             export: match export {
                 Some(ExportTo::File(file)) => Some(Target::probe("--export", &file, &mut taken)?),
                 Some(ExportTo::Stdout) | None => None,
             },
-            // Last, since a folder that was made stays.
-            folder: args.out.as_ref().map(|dir| Folder::probe(dir, names, &mut taken)).transpose()?,
         })
     }
 }
