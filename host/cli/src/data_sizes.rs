@@ -1,6 +1,6 @@
 //! How large the files and databases are that the configs of a plan name: for estimates alone, nothing of them is read.
 
-use palisade_authority::{ScopedPath, Use, authorise};
+use palisade_authority::{Authority, ScopedPath, Use, authorise};
 use palisade_model::StepId;
 use palisade_runbook::{Plan, PlannedCall, names_data};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const MAX_ENTRIES: usize = 100_000;
 /// The bytes that each step could read of what its config names, by its own authority. What can't be measured, or not
 /// within bounds, is left out; links are not followed.
 pub(crate) fn data_bytes(plan: &Plan, folder: &Path) -> BTreeMap<StepId, u64> {
-    let mut looking = Looking { folder, left: MAX_ENTRIES };
+    let mut looking = Looking { folder, left: MAX_ENTRIES, measured: BTreeMap::new() };
     let calls = plan.steps.iter().filter_map(|step| Some((step, step.call()?)));
     let named = calls.filter(|(_, call)| names_data(call));
     named.filter_map(|(step, call)| Some((step.id.clone(), looking.of_call(call)?))).collect()
@@ -25,14 +25,15 @@ struct Looking<'a> {
     folder: &'a Path,
     /// How many entries may still be looked at.
     left: usize,
+    /// What the last step that names a path could read below it: most steps that name one path may do the same.
+    measured: BTreeMap<&'a ScopedPath, (&'a Authority, Option<u64>)>,
 }
 
-impl Looking<'_> {
-    fn of_call(&mut self, call: &PlannedCall) -> Option<u64> {
+impl<'a> Looking<'a> {
+    fn of_call(&mut self, call: &'a PlannedCall) -> Option<u64> {
         let mut sum = 0_u64;
         for named in &call.paths {
-            let may = |path: &ScopedPath| authorise(&call.authority, &Use::FsRead { path: path.clone() }).allowed();
-            sum = sum.saturating_add(self.below(&named.path, &may)?);
+            sum = sum.saturating_add(self.readable(&named.path, &call.authority)?);
         }
         for named in &call.connections {
             let path = &named.path;
@@ -41,6 +42,16 @@ impl Looking<'_> {
             sum = sum.saturating_add(file.len());
         }
         Some(sum)
+    }
+
+    fn readable(&mut self, path: &'a ScopedPath, authority: &'a Authority) -> Option<u64> {
+        if let Some((_, bytes)) = self.measured.get(path).filter(|(known, _)| *known == authority) {
+            return *bytes;
+        }
+        let may = |path: &ScopedPath| authorise(authority, &Use::FsRead { path: path.clone() }).allowed();
+        let bytes = self.below(path, &may);
+        self.measured.insert(path, (authority, bytes));
+        bytes
     }
 
     fn look(&mut self, path: &ScopedPath) -> Option<Metadata> {
