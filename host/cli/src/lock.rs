@@ -4,6 +4,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::settings::Settings;
 use palisade_model::{Digest, causes};
+use palisade_runbook::Plan;
 use palisade_store::{Disk, LockFile};
 use rustix::fs::{FlockOperation, flock};
 use std::path::{Path, PathBuf};
@@ -45,6 +46,22 @@ pub(crate) fn change(settings: &Settings, change: impl FnOnce(&mut LockFile)) ->
     let mut lock = before.clone();
     change(&mut lock);
     if lock == before { Ok(()) } else { lock.write(&Disk, &path).map_err(|error| failed(&path, &error)) }
+}
+
+/// Refuses a plan with a component of which the file names other bytes.
+///
+/// # Errors
+/// When it has one, or the file can't be read.
+pub(crate) fn check(settings: &Settings, plan: &Plan) -> Result<(), CliError> {
+    let lock = read(settings)?;
+    for call in plan.calls() {
+        let locked = lock.digest(&call.component, &call.version);
+        if let Some(locked) = locked.filter(|locked| *locked != call.component_digest) {
+            let id = format!("{}@{}", call.component, call.version);
+            return Err(mismatch(settings, ExitCode::Integrity, &id, locked, call.component_digest));
+        }
+    }
+    Ok(())
 }
 
 /// Says that the file names other bytes for a component.

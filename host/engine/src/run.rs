@@ -176,6 +176,15 @@ struct Begun {
     input_bytes: u64,
 }
 
+/// Which run is driven, as it began.
+struct Begin {
+    run: RunId,
+    started_ms: u64,
+    /// As it was recorded: what is random for a guest follows from it.
+    plan_digest: Digest,
+    lock: palisade_store::RunLock,
+}
+
 struct Driver<'a> {
     engine: &'a Engine,
     work: Work<'a>,
@@ -209,21 +218,24 @@ impl<'a> Driver<'a> {
         inputs: Vec<GivenInput>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
-        let now = now_ms();
-        let run = RunId::new(now, random().map_err(RunError::Random)?);
-        let mut driver = Self::new(engine, run, request.work, observer)?;
-        driver.started_ms = now;
-        driver.record_start(request, inputs)?;
+        let started_ms = now_ms();
+        let run = RunId::new(started_ms, random().map_err(RunError::Random)?);
+        let lock = engine.store().own(run)?;
+        let plan = canonical::to_vec(request.work.plan);
+        let begin = Begin { run, started_ms, plan_digest: Digest::of(&plan), lock };
+        let mut driver = Self::new(engine, begin, request.work, observer)?;
+        driver.record_start(request, &plan, inputs)?;
         Ok(driver)
     }
 
     /// Takes up a run that was begun.
     fn resume(engine: &'a Engine, run: RunId, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
-        let mut driver = Self::new(engine, run, work, observer)?;
+        let lock = engine.store().own(run)?;
         // Read once the run is owned: nobody adds to it now.
         let history = History::read(engine.store(), run)?;
         let started = history.start()?;
-        driver.started_ms = started.at_ms;
+        let begin = Begin { run, started_ms: started.at_ms, plan_digest: started.plan, lock };
+        let mut driver = Self::new(engine, begin, work, observer)?;
         driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         driver.worked_before = Duration::from_millis(worked_ms(history.events()));
         driver.state = history.state_after(history.events().len());
@@ -240,17 +252,17 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
-    fn new(engine: &'a Engine, run: RunId, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
+    fn new(engine: &'a Engine, begin: Begin, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
+        let Begin { run, started_ms, plan_digest, lock } = begin;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder =
             rustix::fs::open(work.folder, flags, Mode::empty()).map_err(|error| RunError::Folder(error.into()))?;
-        let lock = engine.store().own(run)?;
         Ok(Self {
             engine,
             work,
             observer,
             run,
-            plan_digest: work.plan.digest(),
+            plan_digest,
             graph: Graph::new(work.plan.steps.iter().map(node).collect())?,
             state: State::default(),
             inputs: BTreeMap::new(),
@@ -259,7 +271,7 @@ impl<'a> Driver<'a> {
             seq: 0,
             started: Instant::now(),
             worked_before: Duration::ZERO,
-            started_ms: 0,
+            started_ms,
             root: PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())),
             _folder: folder,
             _lock: lock,
@@ -275,9 +287,9 @@ impl<'a> Driver<'a> {
         Ok(record::fold(self.run, self.work.plan, self.plan_digest, &self.events))
     }
 
-    fn record_start(&mut self, request: &RunRequest<'a>, inputs: Vec<GivenInput>) -> Result<(), RunError> {
+    fn record_start(&mut self, request: &RunRequest<'a>, plan: &[u8], inputs: Vec<GivenInput>) -> Result<(), RunError> {
         let mut kept = Kept::new(self.engine.store());
-        kept.bytes("plan", &canonical::to_vec(self.work.plan))?;
+        kept.bytes("plan", plan)?;
         kept.bytes("runbook", request.runbook)?;
         if let Some(estimate) = self.work.estimate {
             kept.bytes(ESTIMATE, &canonical::to_vec(estimate))?;

@@ -3,10 +3,11 @@
 //! Plan, schemas and inputs are those that the run stored when it started, whatever became of the files since.
 
 use super::Context;
-use super::runs::{not_found, not_told};
+use super::runs::{find, not_told};
 use crate::args::ResumeArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::lock;
 use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
 use palisade_engine::{History, RunState, Work, shown_folder};
@@ -17,16 +18,16 @@ use palisade_store::Store;
 pub(crate) fn exec(context: &Context, args: &ResumeArgs) -> Result<ExitCode, CliError> {
     let export = telling::export(context, &args.telling)?;
     let workspace = Workspace::open(&context.settings)?;
-    let engine = workspace.engine(args.telling.threads)?;
-    let store = engine.store();
-    let run = store.find_run(&args.run).map_err(|error| not_found(&error))?;
+    let (store, run) = find(context, workspace.stored(), &args.run)?;
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
     can_be_resumed(run, &history)?;
     let folder = &context.settings.working_dir;
     same_folder(&history, &shown_folder(folder))?;
     let read = |store: &Store| Ok((history.plan(store)?, history.schemas(store)?, history.estimate(store)?));
     let (plan, schemas, estimate) = read(store).map_err(|error| not_told(&error))?;
+    lock::check(&context.settings, &plan)?;
     let outputs = Outputs::probe(&args.telling, export, None, &plan)?;
+    let engine = workspace.engine(args.telling.threads)?;
     let work = Work { plan: &plan, schemas: &schemas, folder, estimate: estimate.as_ref() };
     let ran = telling::drive(context, &args.telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
     telling::tell(context, &args.telling, ran, &engine, &schemas, &outputs)

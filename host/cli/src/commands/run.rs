@@ -29,7 +29,7 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
         return Err(planning::unusable(&workspace, source.name(), &reading, errors));
     };
     deny_early(&plan)?;
-    check_lock(context, &plan)?;
+    lock::check(&context.settings, &plan)?;
     let outputs = Outputs::probe(&args.telling, export, Some(&args.runbook), &plan)?;
     let engine = workspace.engine(args.telling.threads)?;
     let folder = &context.settings.working_dir;
@@ -61,18 +61,4 @@ fn deny_early(plan: &Plan) -> Result<(), CliError> {
         Some(line) => error.help(format!("`{line}` would allow it for this run")),
         None => error,
     })
-}
-
-/// Refuses a component of which `palisade.lock` names other bytes.
-fn check_lock(context: &Context, plan: &Plan) -> Result<(), CliError> {
-    let lock = lock::read(&context.settings)?;
-    for call in plan.calls() {
-        let locked = lock.digest(&call.component, &call.version);
-        if let Some(locked) = locked.filter(|locked| *locked != call.component_digest) {
-            let id = format!("{}@{}", call.component, call.version);
-            let code = ExitCode::Integrity;
-            return Err(lock::mismatch(&context.settings, code, &id, locked, call.component_digest));
-        }
-    }
-    Ok(())
 }

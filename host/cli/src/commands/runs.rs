@@ -28,16 +28,29 @@ pub(crate) fn exec(context: &Context, command: &RunsCommand) -> Result<ExitCode,
     match command {
         RunsCommand::List { limit, failed } => list(context, store.as_ref(), *limit, *failed),
         RunsCommand::Show(args) => {
-            let none = || {
-                let folder = context.settings.data_dir.display();
-                CliError::usage(format!("there is no run `{}`: {folder} is not there", neutral::line(&args.run, 80)))
-                    .help("nothing was run here yet; `--data-dir DIR` names another folder")
-            };
-            let store = store.ok_or_else(none)?;
-            let run = store.find_run(&args.run).map_err(|error| not_found(&error))?;
-            show(context, &store, run, args)
+            let (store, run) = find(context, store.as_ref(), &args.run)?;
+            show(context, store, run, args)
         }
     }
+}
+
+/// The run that a person means, in the store if there is one: looking for it makes none.
+///
+/// # Errors
+/// When there is no such run, or the store can't be read.
+pub(super) fn find<'s>(
+    context: &Context,
+    store: Option<&'s Store>,
+    text: &str,
+) -> Result<(&'s Store, RunId), CliError> {
+    let none = || {
+        let folder = context.settings.data_dir.display();
+        CliError::usage(format!("there is no run `{}`: {folder} is not there", neutral::line(text, 80)))
+            .help("nothing was run here yet; `--data-dir DIR` names another folder")
+    };
+    let store = store.ok_or_else(none)?;
+    let run = store.find_run(text).map_err(|error| not_found(&error))?;
+    Ok((store, run))
 }
 
 fn list(context: &Context, store: Option<&Store>, limit: NonZeroUsize, failed: bool) -> Result<ExitCode, CliError> {
@@ -221,7 +234,7 @@ fn standing(store: &Store, run: RunId) -> Result<Standing, CliError> {
     Ok(standing)
 }
 
-pub(crate) fn not_found(error: &FindRunError) -> CliError {
+fn not_found(error: &FindRunError) -> CliError {
     match error {
         FindRunError::Fault(fault) => not_read(fault),
         FindRunError::None { .. } | FindRunError::Several { .. } => {
@@ -231,7 +244,7 @@ pub(crate) fn not_found(error: &FindRunError) -> CliError {
 }
 
 /// Says why a run can't be told.
-pub(crate) fn not_told(error: &HistoryError) -> CliError {
+pub(super) fn not_told(error: &HistoryError) -> CliError {
     match error {
         HistoryError::Store(fault) | HistoryError::Journal(VerifyError::Fault(fault)) => not_read(fault),
         damage if damage.is_damage() => {
