@@ -26,6 +26,23 @@ pub fn wcf() -> Option<std::path::PathBuf> {
     }
 }
 
+/// A folder in which the component of tests was added (`plugins/stepper`); `None` and a loud line where it is not built.
+///
+/// # Panics
+/// When the component is refused.
+#[must_use]
+pub fn with_stepper() -> Option<Dir> {
+    let component = root().join("target/stepper/stepper.wasm");
+    if !component.is_file() {
+        skipped("the stepper is not in target/stepper");
+        return None;
+    }
+    let dir = Dir::new();
+    let add = [std::ffi::OsStr::new("component"), "add".as_ref(), component.as_os_str()];
+    let _ = palisade(dir.path(), add).exits(0);
+    Some(dir)
+}
+
 /// Says that a test could not do its work, past the harness, which shows nothing that a passing test prints.
 pub fn skipped(why: &str) {
     use std::io::Write as _;

@@ -2,7 +2,7 @@
 //! get, hardly less. Through the binary, with a component that is made for it (`plugins/stepper`, `greedy`).
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::{Dir, palisade, root, skipped};
+use palisade_tests::{Dir, palisade, with_stepper};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -55,13 +55,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 /// A folder in which the component was added, and the documents.
 fn bench() -> Option<Dir> {
-    let component = root().join("target/stepper/stepper.wasm");
-    if !component.is_file() {
-        skipped("the stepper is not in target/stepper");
-        return None;
-    }
-    let dir = Dir::new();
-    let _ = palisade(dir.path(), ["component", "add", component.to_str().unwrap()]).exits(0);
+    let dir = with_stepper()?;
     // Long ones: the size of a document counts with all that stands around its items.
     let item =
         |number| json!({"content": format!("document {number} {}", "x".repeat(500)), "metadata": {"source": "x"}});

@@ -2,7 +2,7 @@
 //! for ever at the text that it is told (`plugins/stepper`).
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::{Dir, command, palisade, root, skipped};
+use palisade_tests::{Dir, command, palisade, with_stepper};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Lines};
 use std::path::Path;
@@ -40,13 +40,7 @@ execution:
 
 /// A folder with a runbook whose second step never ends if `spin` is one of its texts.
 fn bench(spin: &str) -> Option<Dir> {
-    let component = root().join("target/stepper/stepper.wasm");
-    if !component.is_file() {
-        skipped("the stepper is not in target/stepper");
-        return None;
-    }
-    let dir = Dir::new();
-    let _ = palisade(dir.path(), ["component", "add", component.to_str().unwrap()]).exits(0);
+    let dir = with_stepper()?;
     let data: Vec<_> = ["a", "bc"].map(|text| json!({"content": text, "metadata": {"source": "x"}})).to_vec();
     dir.write("docs.json", json!({"schemaVersion": "1.0.0", "name": "docs", "data": data}).to_string());
     dir.write("runbook.yaml", RUNBOOK.replace("SPIN", spin));
@@ -186,4 +180,24 @@ fn iterations_and_mapped_items_stand_below_their_steps() {
     let planned = palisade(dir.path(), ["plan", "runbook.yaml", "--input", "docs=docs.json"]).exits(0).stdout;
     assert!(planned.contains("not known: how often it goes round"), "{planned}");
     assert!(planned.contains("not known: it reads what `grow` makes"), "{planned}");
+}
+
+#[test]
+fn a_run_is_resumed_by_nobody_else_nowhere_else_and_with_the_same_components() {
+    let Some(dir) = bench("axx") else { return };
+    let mut going = Going::start(dir.path());
+    wait_until_it_spins(dir.path());
+    let owned = palisade(dir.path(), ["resume", "last", "-q"]);
+    assert!(owned.code != Some(0) && owned.stderr.contains("the run can't be owned"), "{owned:?}");
+    going.kill("-KILL");
+    let elsewhere = Dir::new();
+    let data = dir.join(".palisade");
+    let args = ["resume", "last", "-q", "--data-dir", data.to_str().unwrap()];
+    let refused = palisade(elsewhere.path(), args).exits(2).stderr;
+    assert!(refused.contains("the run works in the folder"), "{refused}");
+    let lock = std::fs::read_to_string(dir.join("palisade.lock")).unwrap();
+    let digest = lock.split('"').find(|text| text.len() == 64).unwrap();
+    dir.write("palisade.lock", lock.replace(digest, &"0".repeat(64)));
+    let refused = palisade(dir.path(), ["resume", "last", "-q"]).exits(7).stderr;
+    assert!(refused.contains("somebody gave this version other bytes"), "{refused}");
 }

@@ -2,7 +2,7 @@
 //! it (`plugins/stepper`), through the binary.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::{Dir, Outcome, palisade, root, skipped};
+use palisade_tests::{Dir, Outcome, palisade, with_stepper};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -11,14 +11,7 @@ struct Bench(Dir);
 
 impl Bench {
     fn new() -> Option<Self> {
-        let component = root().join("target/stepper/stepper.wasm");
-        if !component.is_file() {
-            skipped("the stepper is not in target/stepper");
-            return None;
-        }
-        let bench = Self(Dir::new());
-        let _ = palisade(bench.0.path(), ["component", "add", component.to_str().unwrap()]).exits(0);
-        Some(bench)
+        with_stepper().map(Self)
     }
 
     /// Runs steps over these texts with `--out out`.
