@@ -64,6 +64,15 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Goes on with a run that was interrupted or whose process is gone; what was done is not done again
     Resume(ResumeArgs),
+    /// Ends a run before its time, with all runs below it
+    Cancel(CancelArgs),
+    /// Says yes to what a run waits for, and goes on with it
+    Approve(AnswerArgs),
+    /// Says no to what a run waits for, and goes on with what is left of it
+    Reject(AnswerArgs),
+    /// Shows what runs wait for
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Lists runs and shows what happened in them, afterwards or while they go on
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -198,6 +207,38 @@ pub(crate) struct ResumeArgs {
     pub(crate) telling: TellingArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// The run, or one above it: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The step that waits, if several do; one of a child run as CHILD_STEP/STEP
+    pub(crate) step: Option<String>,
+    /// What there is to say of the answer; it is kept with it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// Only writes the answer down; `palisade resume` goes on
+    #[arg(long)]
+    pub(crate) no_run: bool,
+    #[command(flatten)]
+    pub(crate) telling: TellingArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalsCommand {
+    /// Lists the steps that wait for a person, the latest run first
+    List {
+        /// Most runs that are looked at
+        #[arg(long, value_name = "N", default_value = "1000")]
+        limit: std::num::NonZeroUsize,
+    },
+}
+
 /// How a run is driven and what becomes of its results.
 #[derive(Debug, Args)]
 pub(crate) struct TellingArgs {
@@ -247,6 +288,9 @@ pub(crate) enum RunsCommand {
         /// Only runs that failed
         #[arg(long)]
         failed: bool,
+        /// Runs that other runs started, too
+        #[arg(long)]
+        children: bool,
     },
     /// Shows a run: what failed and why, what each step took, what was left out and what was made
     Show(RunsShowArgs),

@@ -3,7 +3,7 @@
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use palisade_engine::{Document, Export};
-use palisade_model::{ArtifactName, SchemaRef};
+use palisade_model::{OutputName, SchemaRef};
 use palisade_schema::Registry;
 use palisade_store::Store;
 use serde_json::{Map, Value};
@@ -34,7 +34,7 @@ pub(crate) fn open_all(store: &Store, schemas: &Registry, exports: &[Export]) ->
 }
 
 impl palisade_report::Document for ReportDocument {
-    fn name(&self) -> &ArtifactName {
+    fn name(&self) -> &OutputName {
         &self.document.export().name
     }
 

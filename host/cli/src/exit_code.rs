@@ -16,7 +16,9 @@ pub(crate) enum ExitCode {
     Denied = 3,
     /// A limit or budget was reached.
     Limit = 4,
-    /// Interrupted; it can be started again.
+    /// It waits for a person.
+    Waiting = 5,
+    /// Interrupted; it can be resumed.
     Interrupted = 6,
     /// A digest, a hash chain or a signature does not fit.
     Integrity = 7,
@@ -30,12 +32,13 @@ impl ExitCode {
         match self {
             Self::Done => 0,
             Self::Usage => 1,
-            Self::Interrupted => 2,
-            Self::Failed => 3,
-            Self::Limit => 4,
-            Self::Denied => 5,
-            Self::Integrity => 6,
-            Self::Bug => 7,
+            Self::Waiting => 2,
+            Self::Interrupted => 3,
+            Self::Failed => 4,
+            Self::Limit => 5,
+            Self::Denied => 6,
+            Self::Integrity => 7,
+            Self::Bug => 8,
         }
     }
 
@@ -51,7 +54,8 @@ impl ExitCode {
         let of_status = match run.status {
             Status::Succeeded => Self::Done,
             Status::Failed | Status::Skipped => Self::Failed,
-            Status::Cancelled | Status::Interrupted | Status::Waiting => Self::Interrupted,
+            Status::Waiting => Self::Waiting,
+            Status::Cancelled | Status::Interrupted => Self::Interrupted,
         };
         let failures = run.steps.iter().filter(|step| run.status != Status::Succeeded || step.exported);
         failures
@@ -65,7 +69,7 @@ impl ExitCode {
     pub(crate) fn of_failure(kind: &FailureKind) -> Self {
         match kind {
             FailureKind::Limit { .. } | FailureKind::Bound { .. } => Self::Limit,
-            FailureKind::Denied { .. } => Self::Denied,
+            FailureKind::Denied { .. } | FailureKind::Rejected => Self::Denied,
             FailureKind::Cancelled => Self::Interrupted,
             FailureKind::Schema { .. }
             | FailureKind::Trap { .. }

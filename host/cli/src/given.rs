@@ -88,19 +88,6 @@ pub(crate) fn run_input(
     }
 }
 
-/// Takes a document that a runbook states itself.
-///
-/// # Errors
-/// When it does not fit.
-pub(crate) fn default_input(
-    document: &Value,
-    schema: &ArtifactSchema,
-    store: &Store,
-) -> Result<(Pending, Value), CliError> {
-    let shown = Path::new("the default of the runbook");
-    Reading { file: shown, shown, schema }.take(document.to_string().as_bytes(), store)
-}
-
 /// Opens a file that people know as `name`. A pipe is refused before it is opened, which would wait for a writer.
 ///
 /// # Errors

@@ -1,8 +1,9 @@
 //! What is given to a run with `--input`: which input of the plan each is meant for, and what is missing.
 
+use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::given;
-use palisade_engine::{Catalogue, GivenInput};
+use palisade_engine::{Catalogue, GivenInput, default_artifact};
 use palisade_model::manifest::Arity;
 use palisade_model::{SchemaReq, neutral};
 use palisade_runbook::{Binding, BindingSource, Plan, PlannedInput};
@@ -31,12 +32,15 @@ pub(crate) fn read(
         let schema = known.ok_or_else(|| CliError::usage(format!("there is no schema `{}`", planned.schema)))?;
         let (file, default) = (files.remove(&planned.name.key()), planned.default.as_ref());
         let is_default = file.is_none();
-        let (items, metadata) = match (file, default) {
-            (Some(file), _) => given::run_input(folder, &file, schema, store)?,
-            (None, Some(default)) => given::default_input(default, schema, store)?,
+        let artifact = match (file, default) {
+            (Some(file), _) => {
+                let (items, metadata) = given::run_input(folder, &file, schema, store)?;
+                NewArtifact { schema: planned.schema.clone(), metadata, items }
+            }
+            (None, Some(default)) => default_artifact(default, schema, store)
+                .map_err(|error| CliError::from_error(ExitCode::Usage, &error))?,
             (None, None) => continue,
         };
-        let artifact = NewArtifact { schema: planned.schema.clone(), metadata, items };
         inputs.push(GivenInput { name: planned.name.clone(), artifact, is_default });
     }
     Ok(inputs)

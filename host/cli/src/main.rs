@@ -3,6 +3,7 @@
 //! This crate is the only one that prints, reads the environment or ends the process.
 
 mod args;
+mod awaited;
 mod children;
 mod commands;
 mod component_check;
@@ -19,6 +20,7 @@ mod inputs;
 mod interrupt;
 mod lock;
 mod output;
+mod person;
 mod planning;
 mod render;
 mod rulesets;
@@ -75,6 +77,10 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Plan(args) => commands::plan::exec(&context, args),
         Command::Run(args) => commands::run::exec(&context, args),
         Command::Resume(args) => commands::resume::exec(&context, args),
+        Command::Cancel(args) => commands::cancel::exec(&context, args),
+        Command::Approve(args) => commands::answer::exec(&context, args, true),
+        Command::Reject(args) => commands::answer::exec(&context, args, false),
+        Command::Approvals(command) => commands::approvals::exec(&context, command),
         Command::Runs(command) => commands::runs::exec(&context, command),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),

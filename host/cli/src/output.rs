@@ -4,8 +4,8 @@
 use crate::documents::ReportDocument;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
-use palisade_model::neutral;
 use palisade_model::record::RunRecord;
+use palisade_model::{OutputName, neutral};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -53,9 +53,9 @@ impl Folder {
     ///
     /// # Errors
     /// When they can't.
-    pub(crate) fn probe<'n>(
+    pub(crate) fn probe(
         dir: &Path,
-        names: impl IntoIterator<Item = &'n str>,
+        names: impl IntoIterator<Item = OutputName>,
         taken: &mut Taken,
     ) -> Result<Self, CliError> {
         let wrong = |what: String| CliError::usage(format!("--out {}: {what}", dir.display()));
@@ -67,8 +67,18 @@ impl Folder {
         })?;
         let dir = dir.canonicalize().map_err(|error| wrong(error.to_string()))?;
         probe(&dir).map_err(|error| wrong(format!("nothing can be written there: {error}")))?;
-        for name in names.into_iter().map(|name| format!("{name}.json")).chain(["run.json".to_owned()]) {
+        let names = names.into_iter().map(|name| format!("{name}.json"));
+        for name in names.chain(["run.json".to_owned()]) {
             let file = dir.join(&name);
+            // What a child made lies in a folder of its step.
+            if let Some(inner) = file.parent().filter(|inner| *inner != dir) {
+                std::fs::create_dir_all(inner).map_err(|error| {
+                    wrong(format!("no folder can be made for `{}`: {error}", neutral::line(&name, 200)))
+                })?;
+                if !inner.canonicalize().is_ok_and(|real| real == inner) {
+                    return Err(wrong(format!("`{}` would be outside of it", neutral::line(&name, 200))));
+                }
+            }
             match std::fs::symlink_metadata(&file) {
                 Ok(there) if there.is_dir() => return Err(wrong(format!("`{name}` in it is a folder"))),
                 Err(error) if error.kind() != ErrorKind::NotFound => {

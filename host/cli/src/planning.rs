@@ -31,6 +31,8 @@ pub(crate) struct Reading {
     pub(crate) stated: RunLimits,
     /// The rulesets of the plan.
     pub(crate) found: FoundRulesets,
+    /// The texts of the child runbooks.
+    pub(crate) children: Vec<Source>,
     /// Everything that was found, each with the source that it points into.
     pub(crate) told: Vec<(Source, Diagnostic)>,
 }
@@ -39,6 +41,11 @@ impl Reading {
     /// Shows what was found, on standard error. Gives the number of errors.
     pub(crate) fn show(&self, settings: &Settings) -> usize {
         diagnostics::show(self.told.iter().map(|(source, told)| (source, told)), settings.colour_stderr)
+    }
+
+    /// The bytes of the child runbooks.
+    pub(crate) fn child_texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.children.iter().map(|source| source.text().as_bytes())
     }
 
     /// What was found as data.
@@ -92,6 +99,7 @@ pub(crate) fn read(
     let place = |told: Diagnostic| (by_name.get(told.source.as_str()).map_or(source, |known| *known).clone(), told);
     reading.told.extend(reading.found.diagnostics.iter().cloned());
     reading.told.extend(more.into_iter().map(place));
+    reading.children = children.sources;
     let broken = reading.told.iter().any(|(_, told)| told.is_error());
     reading.plan = planned.filter(|_| !broken);
     Ok(reading)

@@ -63,7 +63,7 @@ pub(crate) fn drive(
 }
 
 /// Says why a run could not be driven to its end.
-fn not_driven(error: &RunError) -> CliError {
+pub(crate) fn not_driven(error: &RunError) -> CliError {
     let fault = match error {
         RunError::Store(fault)
         | RunError::Append(AppendError::Fault(fault))
@@ -95,10 +95,7 @@ impl Outputs {
         if let Some(Ok(runbook)) = runbook.map(Path::canonicalize) {
             taken.take(&runbook, "the runbook")?;
         }
-        let of_steps = plan.steps.iter().flat_map(|step| &step.outputs).filter(|output| output.exported);
-        let of_steps = of_steps.filter_map(|output| output.artifact.as_ref());
-        let of_aliases = plan.aliases.iter().filter(|alias| alias.exported).map(|alias| &alias.artifact);
-        let names = of_steps.chain(of_aliases).map(|name| name.as_str());
+        let names = plan.results().into_iter().map(|(name, _)| name);
         Ok(Self {
             // First, since the others may lie in it; a folder that was made stays, whatever is wrong with them.
             folder: args.out.as_ref().map(|dir| Folder::probe(dir, names, &mut taken)).transpose()?,
@@ -161,8 +158,13 @@ fn write(
             .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
         console::err("\n");
         console::err(&String::from_utf8_lossy(&text));
-        if ran.record.status == Status::Interrupted {
-            console::err(&format!("\n`palisade resume {}` goes on where it left off\n", ran.record.run_id));
+        let run = ran.record.run_id;
+        match ran.record.status {
+            Status::Interrupted => console::err(&format!("\n`palisade resume {run}` goes on where it left off\n")),
+            Status::Waiting => console::err(&format!(
+                "\n`palisade approvals list` shows what it waits for; `palisade approve {run}` or `palisade reject {run}` answers\n"
+            )),
+            Status::Succeeded | Status::Failed | Status::Skipped | Status::Cancelled => {}
         }
     }
     if outputs.export_to_stdout {

@@ -1,8 +1,9 @@
 //! An artifact as a person reads it: its document with stamps filled in, streamed.
 
 use crate::record::Export;
-use palisade_schema::{ArtifactSchema, DocumentWriter, ExportError, Registry, Stamper};
-use palisade_store::{Artifact, Fault, Store};
+use crate::run::RunError;
+use palisade_schema::{ArtifactSchema, DocumentWriter, ExportError, Registry, Stamper, read_document};
+use palisade_store::{Artifact, Fault, NewArtifact, Store};
 use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
@@ -44,6 +45,20 @@ pub enum DocumentError {
     /// Whoever takes the items failed.
     #[error(transparent)]
     Taker(#[from] std::io::Error),
+}
+
+/// Takes a document that a runbook states itself as an artifact, not stored yet.
+///
+/// # Errors
+/// When it does not fit its schema, or the store takes no more.
+pub fn default_artifact(document: &Value, schema: &ArtifactSchema, store: &Store) -> Result<NewArtifact, RunError> {
+    let mut spool = store.spool(0);
+    let text = document.to_string();
+    let metadata = read_document(schema, text.as_bytes(), &mut |item| {
+        spool.append(format!("{item}\n").as_bytes()).map(drop).map_err(std::io::Error::other)
+    })?;
+    let items = store.join(vec![spool])?;
+    Ok(NewArtifact { schema: schema.name().clone(), metadata, items })
 }
 
 impl Document {

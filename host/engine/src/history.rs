@@ -192,12 +192,6 @@ impl History {
         &self.events
     }
 
-    /// The events, taken out.
-    #[must_use]
-    pub(crate) fn into_events(self) -> Vec<Event> {
-        self.events
-    }
-
     /// The state after that many events.
     #[must_use]
     pub fn state_after(&self, count: usize) -> State {

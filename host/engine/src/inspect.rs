@@ -94,8 +94,14 @@ mod tests {
     use palisade_store::{Append, NewEvent, RunSummary};
 
     fn append(store: &Store, after: u64, kind: &str, bytes: &[u8], content: &[u8]) {
-        let summary =
-            RunSummary { title: "t".to_owned(), status: "s".to_owned(), started_ms: 1, ended_ms: None, items: None };
+        let summary = RunSummary {
+            title: "t".to_owned(),
+            status: "s".to_owned(),
+            started_ms: 1,
+            ended_ms: None,
+            items: None,
+            parent: None,
+        };
         let contents = vec![store.prepare(content).unwrap()];
         let events = [NewEvent { kind, bytes }];
         let append = Append { events: &events, contents, summary: Some(summary), ..Append::default() };
@@ -118,6 +124,7 @@ mod tests {
                 allowed: Vec::new(),
                 inputs: Vec::new(),
                 folder: None,
+                parent: None,
             }))
             .to_bytes()
         };

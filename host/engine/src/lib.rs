@@ -4,6 +4,7 @@ mod attempt;
 mod cancel;
 mod catalogue;
 mod document;
+mod driver;
 mod engine;
 mod history;
 mod inspect;
@@ -15,22 +16,27 @@ mod part;
 mod perform;
 mod permits;
 mod record;
+mod requests;
 mod run;
 mod split;
 mod sql;
+mod subtree;
 mod tree;
 
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};
-pub use document::{Document, DocumentError};
+pub use document::{Document, DocumentError, default_artifact};
+pub use driver::now_ms;
 pub use engine::{Engine, EngineParts};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
-    CancelReason, ConditionOutcome, Event, RunState, SkipCause, State, StepState, ValuesOutcome,
+    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Parent, RunState, SkipCause, State, StepState,
+    ValuesOutcome,
 };
 pub use record::{Export, Ran, rfc3339};
-pub use run::{GivenInput, RunError, RunRequest, Work, shown_folder};
-pub use tree::{AttemptNode, StepNode, state_name, tree};
+pub use requests::{DecideError, Decision, Request};
+pub use run::{GivenInput, RUNNING, RunError, RunRequest, Work, shown_folder};
+pub use tree::{AttemptNode, ChildNode, StepNode, state_name, whole_tree};

@@ -1,7 +1,8 @@
 //! What a run tells while it goes on, for whoever shows it. Nothing depends on anybody listening.
 
 use palisade_interpreter::SkipCause;
-use palisade_model::{Failure, StepId, Usage};
+use palisade_model::record::Status;
+use palisade_model::{Failure, RunId, StepId, Usage};
 
 /// Something that happened in a run.
 #[derive(Debug, Clone)]
@@ -71,12 +72,55 @@ pub enum Observed<'a> {
         /// Why.
         because: &'a SkipCause,
     },
+    /// A step waits for a person.
+    ApprovalRequested {
+        /// Which.
+        step: &'a StepId,
+    },
+    /// A child run began, or goes on.
+    ChildStarted {
+        /// The step for which it runs.
+        step: &'a StepId,
+        /// The child.
+        run: RunId,
+        /// The name of its runbook.
+        title: &'a str,
+    },
+    /// Something happened in a child run.
+    InChild {
+        /// The step for which it runs.
+        step: &'a StepId,
+        /// What.
+        event: &'a Observed<'a>,
+    },
+    /// A child run ended, or stopped for now.
+    ChildEnded {
+        /// The step for which it ran.
+        step: &'a StepId,
+        /// The child.
+        run: RunId,
+        /// How.
+        status: Status,
+    },
 }
 
 /// Listens to a run; called from several threads.
 pub trait Observer: Sync {
     /// Takes what happened. Must not block for long.
     fn observe(&self, event: &Observed<'_>);
+}
+
+/// Listens to a child run for whoever listens to its parent.
+pub(crate) struct Below<'a> {
+    pub(crate) observer: &'a dyn Observer,
+    /// The step for which it runs.
+    pub(crate) step: &'a StepId,
+}
+
+impl Observer for Below<'_> {
+    fn observe(&self, event: &Observed<'_>) {
+        self.observer.observe(&Observed::InChild { step: self.step, event });
+    }
 }
 
 /// Listens to nothing.

@@ -7,7 +7,7 @@ use crate::lookup::filled;
 use crate::observe::{Observed, Observer};
 use crate::run::Work;
 use palisade_interpreter::{ResolvedValue, Turn};
-use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
+use palisade_model::{Digest, Failure, FailureKind, StepId};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
 use palisade_sandbox::{Granted, NamedPath};
 use std::path::PathBuf;
@@ -19,7 +19,8 @@ pub(crate) struct Performer<'a> {
     pub(crate) observer: &'a dyn Observer,
     pub(crate) work: Work<'a>,
     pub(crate) root: PathBuf,
-    pub(crate) run: RunId,
+    /// Names the work of the run, see `Driver`.
+    pub(crate) work_key: String,
     pub(crate) plan_digest: Digest,
 }
 
@@ -88,19 +89,18 @@ impl Performer<'_> {
             limits: call.limits.clone(),
             granted: Arc::new(granted),
             seed: seed(&self.plan_digest, &step.id),
-            idempotency_key: self.idempotency_key(turn),
+            idempotency_key: Digest::of(work_key(&self.work_key, turn).as_bytes()).to_string(),
             inputs: inputs.clone(),
             each,
         })
     }
+}
 
-    /// The same for all attempts of the same work; each iteration of a loop is work of its own.
-    fn idempotency_key(&self, turn: &Turn) -> String {
-        let work = match turn.iteration {
-            0 => format!("{}/{}", self.run, turn.step),
-            iteration => format!("{}/{}/{iteration}", self.run, turn.step),
-        };
-        Digest::of(work.as_bytes()).to_string()
+/// Names the work of a turn: the same for all its attempts; each iteration of a loop is work of its own.
+pub(crate) fn work_key(of_run: &str, turn: &Turn) -> String {
+    match turn.iteration {
+        0 => format!("{of_run}/{}", turn.step),
+        iteration => format!("{of_run}/{}/{iteration}", turn.step),
     }
 }
 

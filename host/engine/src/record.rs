@@ -1,11 +1,11 @@
 //! What is told of a run: a fold over its plan and its events.
 
-use palisade_interpreter::{Event, Output, RunInput, SkipCause};
+use palisade_interpreter::{ApprovalOutcome, Event, Output, RunInput, SkipCause};
 use palisade_model::record::{
     ComponentRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord, RunbookRecord, SkipRecord, Status,
     StepRecord,
 };
-use palisade_model::{ArtifactName, Digest, Failure, FailureKind, RunId, SchemaRef, StepId, Usage};
+use palisade_model::{ArtifactName, Digest, Failure, FailureKind, OutputName, RunId, SchemaRef, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedAlias, PlannedStep};
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,8 +13,8 @@ use std::time::{Duration, UNIX_EPOCH};
 /// An artifact that the runbook wants to be written out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
-    /// Its name in the runbook.
-    pub name: ArtifactName,
+    /// Its name.
+    pub name: OutputName,
     /// Its digest.
     pub artifact: Digest,
     /// Its schema.
@@ -45,6 +45,7 @@ pub fn rfc3339(unix_ms: u64) -> String {
 struct Seen {
     status: Option<Status>,
     attempts: u32,
+    child: Option<RunId>,
     iterations: Option<u32>,
     started_ms: u64,
     usage: Usage,
@@ -94,6 +95,47 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             | Event::StepScheduled { .. }
             | Event::TimerFired { .. }
             | Event::RunResumed { .. } => {}
+            Event::ApprovalRequested { step, .. } => {
+                steps.entry(step).or_default().status = Some(Status::Waiting);
+            }
+            Event::ApprovalDecided { step, outcome, .. } => {
+                let seen = steps.entry(step).or_default();
+                match outcome {
+                    ApprovalOutcome::Approved => seen.status = Some(Status::Succeeded),
+                    ApprovalOutcome::Rejected { failure } => {
+                        seen.status = Some(Status::Failed);
+                        seen.failure = Some(failure.clone());
+                    }
+                }
+            }
+            Event::ChildStarted(started) => {
+                let seen = steps.entry(&started.step).or_default();
+                if seen.child != Some(started.child) {
+                    seen.attempts += 1;
+                    record.children.push(started.child);
+                }
+                seen.child = Some(started.child);
+                seen.status = None;
+                seen.iterations = (started.iteration > 0).then_some(started.iteration);
+                seen.started_ms = started.at_ms;
+            }
+            Event::ChildEnded(ended) => {
+                let seen = steps.entry(&ended.step).or_default();
+                let over = match &ended.failure {
+                    Some(failure) if failure.kind == FailureKind::Cancelled => Status::Cancelled,
+                    Some(_) => Status::Failed,
+                    None => ended.status,
+                };
+                // Of a loop it is not known yet: its end says so.
+                let goes_on = ended.retry_at_ms.is_some() || (ended.iteration > 0 && over == Status::Succeeded);
+                seen.status = (!goes_on).then_some(over);
+                seen.failure.clone_from(&ended.failure);
+                seen.outputs.clone_from(&ended.outputs);
+                // One that stopped for now tells all that it used when it has ended.
+                if !ended.stopped_for_now() {
+                    seen.left(&ended.usage, ended.skipped_count, &[], &[]);
+                }
+            }
             Event::ConditionEvaluated { step, .. } | Event::ValueResolved { step, .. } => {
                 if let Some((_, failure)) = event.failure() {
                     let seen = steps.entry(step).or_default();
@@ -153,7 +195,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let nothing = Seen::default();
     let seen = |id: &StepId| steps.get(id).unwrap_or(&nothing);
     for step in &plan.steps {
-        let told = step_record(plan, step, seen(&step.id));
+        let told = step_record(plan, step, seen(&step.id), record.status);
         exports.extend(exported(&told, seen(&step.id).started_ms));
         let wall_ms = record.usage.wall_ms;
         record.usage.join(&told.usage);
@@ -162,9 +204,9 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     }
     for alias in &plan.aliases {
         let told = match &alias.source {
-            BindingSource::Step { step, port } => {
-                plan.step(step).map(|of| (step_alias(plan, alias, of, port, seen(step)), seen(step).started_ms))
-            }
+            BindingSource::Step { step, port } => plan
+                .step(step)
+                .map(|of| (step_alias(plan, alias, of, port, seen(step), record.status), seen(step).started_ms)),
             BindingSource::Input { name } => {
                 let input = inputs.iter().find(|input| input.name == *name);
                 Some((input_alias(alias, name, input), started_ms))
@@ -209,14 +251,15 @@ fn input_record(input: &RunInput) -> InputRecord {
 
 fn input_output(name: &ArtifactName, input: &RunInput) -> OutputRecord {
     let (digest, schema) = (input.artifact, input.schema.clone());
-    OutputRecord { name: name.clone(), digest, schema, count: input.items, bytes: input.bytes }
+    OutputRecord { name: name.clone().into(), digest, schema, count: input.items, bytes: input.bytes }
 }
 
-fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen) -> StepRecord {
+/// `of_run` is how the run stands.
+fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen, of_run: Status) -> StepRecord {
     // The first output is the step's artifact. What a loop made before it failed is not.
     let made = if seen.status == Some(Status::Succeeded) { step.outputs.as_slice() } else { &[] };
     let mut named = made.iter().filter_map(|output| {
-        let record = output_record(output.artifact.as_ref()?, &output.port, seen)?;
+        let record = output_record(step.output_name(output)?, &output.port, seen)?;
         Some(NamedOutput { output: record, exported: output.exported })
     });
     let first = named.next();
@@ -230,12 +273,13 @@ fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen) -> StepRecord {
             version: call.version.clone(),
             digest: call.component_digest,
         }),
-        status: seen.status.unwrap_or(Status::Interrupted),
+        status: seen.status.unwrap_or(if of_run == Status::Waiting { Status::Waiting } else { Status::Interrupted }),
         attempts: seen.attempts,
+        child: seen.child,
         iterations: seen.iterations,
         started_at: (seen.attempts > 0).then(|| rfc3339(seen.started_ms)),
         usage: seen.usage,
-        inputs: step.inputs.iter().map(|binding| source_name(plan, &binding.source)).collect(),
+        inputs: step.inputs.iter().map(|binding| plan.name_of(&binding.source)).collect(),
         exported: first
             .as_ref()
             .map_or_else(|| step.outputs.first().is_some_and(|output| output.exported), |first| first.exported),
@@ -251,14 +295,21 @@ fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen) -> StepRecord {
 }
 
 /// An artifact that only hands on another step's output is told as a step that used nothing.
-fn step_alias(plan: &Plan, alias: &PlannedAlias, of: &PlannedStep, port: &str, seen: &Seen) -> StepRecord {
-    let told = step_record(plan, of, seen);
+fn step_alias(
+    plan: &Plan,
+    alias: &PlannedAlias,
+    of: &PlannedStep,
+    port: &str,
+    seen: &Seen,
+    of_run: Status,
+) -> StepRecord {
+    let told = step_record(plan, of, seen, of_run);
     let there = told.status == Status::Succeeded;
     StepRecord {
         component: told.component,
         started_at: told.started_at,
-        inputs: vec![source_name(plan, &alias.source)],
-        output: output_record(&alias.artifact, port, seen).filter(|_| there),
+        inputs: vec![plan.name_of(&alias.source)],
+        output: output_record(alias.artifact.clone().into(), port, seen).filter(|_| there),
         skipped_because: (!there && told.unmet_condition.is_none()).then(|| of.id.clone()),
         unmet_condition: told.unmet_condition,
         status: if there { Status::Succeeded } else { Status::Skipped },
@@ -286,6 +337,7 @@ fn passed_on(alias: &PlannedAlias) -> StepRecord {
         component: None,
         status: Status::Skipped,
         attempts: 0,
+        child: None,
         iterations: None,
         started_at: None,
         usage: Usage::default(),
@@ -302,21 +354,10 @@ fn passed_on(alias: &PlannedAlias) -> StepRecord {
     }
 }
 
-fn output_record(name: &ArtifactName, port: &str, seen: &Seen) -> Option<OutputRecord> {
+fn output_record(name: OutputName, port: &str, seen: &Seen) -> Option<OutputRecord> {
     let made = seen.outputs.iter().find(|made| made.port == port)?;
     let (digest, schema) = (made.artifact, made.schema.clone());
-    Some(OutputRecord { name: name.clone(), digest, schema, count: made.items, bytes: made.bytes })
-}
-
-fn source_name(plan: &Plan, source: &BindingSource) -> String {
-    match source {
-        BindingSource::Step { step, port } => {
-            let output = plan.step(step).and_then(|from| from.outputs.iter().find(|output| output.port == *port));
-            output.and_then(|output| output.artifact.as_ref()).map_or_else(|| step.to_string(), ToString::to_string)
-        }
-        BindingSource::Input { name } => name.to_string(),
-        BindingSource::Ruleset { name, .. } => name.clone(),
-    }
+    Some(OutputRecord { name, digest, schema, count: made.items, bytes: made.bytes })
 }
 
 /// The artifacts of a step that are to be written out.

@@ -1,9 +1,12 @@
-//! The steps of a run with their attempts below them: a fold over its events.
+//! The steps of a run with their attempts and child runs below them: a fold over its events.
 
+use crate::history::{History, HistoryError};
 use crate::record::rfc3339;
 use palisade_interpreter::{Event, Output, RunInput, SkipCause, State, StepState};
-use palisade_model::{Failure, FailureKind, StepId, Usage};
+use palisade_model::record::Status;
+use palisade_model::{Failure, FailureKind, RunId, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
+use palisade_store::Store;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -44,6 +47,9 @@ pub struct AttemptNode {
     /// Milliseconds until it ended; none before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// The child run that it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildNode>,
     /// The items of its input, each of which ran by itself; none for what is no map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapped_items: Option<u64>,
@@ -57,21 +63,54 @@ pub struct AttemptNode {
     pub failure: Option<Failure>,
 }
 
-/// How a step stands, in one word. `waiting` is for others, `scheduled` for room, `retrying` for its next attempt.
+/// A child run below a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChildNode {
+    /// Which run.
+    pub run_id: RunId,
+    /// The name of its runbook; none before it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its steps.
+    pub steps: Vec<StepNode>,
+}
+
+/// How a step stands, in one word. `waiting` is for others, `scheduled` for room, `retrying` for its next attempt,
+/// `awaiting` for a person.
 #[must_use]
 pub fn state_name(state: Option<&StepState>) -> &'static str {
     match state {
         None => "waiting",
         Some(StepState::Scheduled { .. } | StepState::Due { .. }) => "scheduled",
         Some(StepState::Resting { .. }) => "retrying",
+        Some(StepState::Awaiting { .. }) => "awaiting",
         Some(StepState::Running { .. } | StepState::Iterated { .. }) => "running",
         Some(ended) => ended.status().map_or("running", palisade_model::record::Status::name),
     }
 }
 
+/// The steps of a run in the order of its plan, with those of its children below them.
+///
+/// # Errors
+/// When a run can't be told.
+pub fn whole_tree(store: &Store, plan: &Plan, history: &History, goes_on: bool) -> Result<Vec<StepNode>, HistoryError> {
+    let mut steps = tree(plan, history.events(), goes_on);
+    let attempts = steps.iter_mut().flat_map(|step| &mut step.attempts);
+    for child in attempts.filter_map(|attempt| attempt.child.as_mut()) {
+        // Its parent speaks of it before it begins.
+        if store.run(child.run_id)?.is_none() {
+            continue;
+        }
+        let history = History::read(store, child.run_id)?;
+        let plan = history.plan(store)?;
+        child.steps = whole_tree(store, &plan, &history, goes_on)?;
+        child.name = Some(plan.name);
+    }
+    Ok(steps)
+}
+
 /// The steps in the order of the plan. `goes_on` says whether somebody works on the run; else what has not ended never will.
-#[must_use]
-pub fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
+fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
     let state = State::after(events);
     let mut inputs: &[RunInput] = &[];
     let mut attempts: BTreeMap<&StepId, Vec<(u64, AttemptNode)>> = BTreeMap::new();
@@ -83,6 +122,7 @@ pub fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
             Event::AttemptStarted(started) => {
                 let step = plan.step(&started.step);
                 let node = AttemptNode {
+                    child: None,
                     attempt: started.attempt,
                     iteration: started.iteration,
                     state: if goes_on { "running" } else { "abandoned" },
@@ -113,6 +153,37 @@ pub fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
                     node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
                     node.usage = Some(ended.usage);
                     node.failure = Some(ended.failure.clone());
+                }
+            }
+            Event::ChildStarted(started) => {
+                let all = attempts.entry(&started.step).or_default();
+                let child = ChildNode { run_id: started.child, name: None, steps: Vec::new() };
+                // One that goes on is told where it began.
+                all.retain(|(_, node)| node.child.as_ref().is_none_or(|known| known.run_id != started.child));
+                let node = AttemptNode {
+                    child: Some(child),
+                    attempt: started.attempt,
+                    iteration: started.iteration,
+                    state: if goes_on { "running" } else { "abandoned" },
+                    started_at: rfc3339(started.at_ms),
+                    duration_ms: None,
+                    mapped_items: None,
+                    usage: None,
+                    outputs: Vec::new(),
+                    failure: None,
+                };
+                all.push((started.at_ms, node));
+            }
+            Event::ChildEnded(ended) => {
+                for output in &ended.outputs {
+                    items.insert((&ended.step, output.port.as_str()), output.items);
+                }
+                if let Some((from, node)) = attempts.get_mut(&ended.step).and_then(|all| all.last_mut()) {
+                    node.state = if ended.status == Status::Waiting { "awaiting" } else { ended.status.name() };
+                    node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
+                    node.usage = Some(ended.usage);
+                    node.outputs.clone_from(&ended.outputs);
+                    node.failure.clone_from(&ended.failure);
                 }
             }
             Event::RunResumed { .. } => {

@@ -11,6 +11,13 @@ pub enum Command {
     StartAttempt(Turn),
     /// Find out what the interpreter can't compute, and record the answer.
     Answer(Question),
+    /// Record that a step waits for a person.
+    RequestApproval {
+        /// Which step.
+        step: StepId,
+        /// Milliseconds after which the answer is no.
+        expires_ms: Option<u64>,
+    },
     /// Record that a loop ended.
     EndLoop {
         /// Which step.
@@ -71,6 +78,11 @@ impl Command {
     pub fn taken_up(&self, now_ms: u64) -> Option<Event> {
         Some(match self.clone() {
             Self::StartAttempt(Turn { step, iteration, attempt }) => Event::StepScheduled { step, attempt, iteration },
+            Self::RequestApproval { step, expires_ms } => Event::ApprovalRequested {
+                step,
+                at_ms: now_ms,
+                expires_at_ms: expires_ms.map(|ms| now_ms.saturating_add(ms)),
+            },
             Self::EndLoop { step, iteration, held } => Event::LoopEnded { step, iteration, held },
             Self::SkipStep { step, because } => Event::StepSkipped { step, because },
             Self::EndRun { status, resumed } => Event::RunEnded { status, at_ms: now_ms, resumed },

@@ -25,7 +25,9 @@ pub struct Advance {
 /// skipped; else its condition is asked, then its values, then it is started. A loop is judged after each iteration, and
 /// ends at its bound at the latest. When no step is left, the run ends. A run that is to be cancelled skips what does not
 /// run yet, scheduled steps included, and ends when what runs has ended: the driver forgets the attempts that it has not
-/// started. One that is interrupted leaves its steps as they are, to be taken up again, and ends when nothing runs.
+/// started. One that is interrupted leaves its steps as they are, to be taken up again, and ends when nothing runs. A run
+/// of which only steps are left that wait for a person, or for such steps, ends too, until a person has answered. A child
+/// run that has not ended is always taken up again, to be cancelled if its parent was: it has a journal of its own.
 #[must_use]
 pub fn decide(graph: &Graph, state: &State) -> Vec<Command> {
     if state.run() != RunState::Running {
@@ -39,7 +41,11 @@ pub fn decide(graph: &Graph, state: &State) -> Vec<Command> {
         let end = Command::EndRun { status: Status::Interrupted, resumed: state.resumed() };
         return if runs { Vec::new() } else { vec![end] };
     }
-    graph.nodes().iter().filter_map(|node| decide_step(node, state)).collect()
+    let commands: Vec<_> = graph.nodes().iter().filter_map(|node| decide_step(node, state)).collect();
+    if commands.is_empty() && graph.nodes().iter().any(|node| is_awaited(&node.step, state)) && !is_busy(graph, state) {
+        return vec![Command::EndRun { status: Status::Waiting, resumed: state.resumed() }];
+    }
+    commands
 }
 
 /// Takes up all commands, again and again until only questions are left, and applies the events that say so. The driver
@@ -58,7 +64,10 @@ pub fn advance(graph: &Graph, state: &mut State, now_ms: u64) -> Advance {
             match command {
                 Command::StartAttempt(turn) => advance.start.push(turn),
                 Command::Answer(question) => advance.answer.push(question),
-                Command::EndLoop { .. } | Command::SkipStep { .. } | Command::EndRun { .. } => {}
+                Command::RequestApproval { .. }
+                | Command::EndLoop { .. }
+                | Command::SkipStep { .. }
+                | Command::EndRun { .. } => {}
             }
         }
         if advance.events.len() == before {
@@ -71,11 +80,28 @@ fn has_ended(step: &StepId, state: &State) -> bool {
     state.step(step).is_some_and(|step| step.status().is_some())
 }
 
+fn is_awaited(step: &StepId, state: &State) -> bool {
+    matches!(state.step(step), Some(StepState::Awaiting { .. }))
+}
+
+/// Something goes on that will end by itself.
+fn is_busy(graph: &Graph, state: &State) -> bool {
+    let busy = |state: &StepState| {
+        matches!(state, StepState::Scheduled { .. } | StepState::Running { .. } | StepState::Resting { .. })
+    };
+    graph.nodes().iter().any(|node| state.step(&node.step).is_some_and(busy))
+}
+
 fn decide_step(node: &Node, state: &State) -> Option<Command> {
     let step = node.step.clone();
     match state.step(&step) {
         None => decide_new(node, state),
-        Some(standing) if standing.is_idle() && state.cancelled().is_some() => {
+        Some(&StepState::Awaiting { iteration, attempt, .. })
+            if state.cancelled().is_some() && state.child(&step).is_some() =>
+        {
+            Some(Command::StartAttempt(Turn { step, iteration, attempt: attempt.saturating_add(1) }))
+        }
+        Some(standing) if standing.is_idle() && state.cancelled().is_some() && state.child(&step).is_none() => {
             Some(Command::SkipStep { step, because: SkipCause::Cancelled })
         }
         Some(&StepState::Due { iteration, attempt }) => {
@@ -107,6 +133,9 @@ fn decide_new(node: &Node, state: &State) -> Option<Command> {
     }
     if node.has_values && state.values(&step).is_none() {
         return Some(Command::Answer(Question::Values { step }));
+    }
+    if let Some(approval) = node.approval {
+        return Some(Command::RequestApproval { step, expires_ms: approval.expires_ms });
     }
     let iteration = u32::from(node.iterations.is_some());
     Some(Command::StartAttempt(Turn { step, iteration, attempt: 1 }))
@@ -146,6 +175,7 @@ fn will_not_come(step: &StepId, state: &State) -> Option<SkipCause> {
         | StepState::Resting { .. }
         | StepState::Due { .. }
         | StepState::Iterated { .. }
+        | StepState::Awaiting { .. }
         | StepState::Succeeded { .. } => None,
     }
 }

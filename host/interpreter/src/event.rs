@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod child;
+
+pub use child::{ChildEnded, ChildStarted, Parent};
+
 /// The version of the form in which events are written.
 const VERSION: u32 = 1;
 
@@ -60,11 +64,40 @@ pub enum Event {
     AttemptSucceeded(Box<AttemptSucceeded>),
     /// An attempt failed and left nothing behind.
     AttemptFailed(Box<AttemptFailed>),
-    /// The time that a step waits before its next attempt is over.
+    /// A child run began for a step, or goes on.
+    ChildStarted(Box<ChildStarted>),
+    /// A child run ended, or stopped for now.
+    ChildEnded(Box<ChildEnded>),
+    /// A step waits for a person.
+    ApprovalRequested {
+        /// Which step.
+        step: StepId,
+        /// When.
+        at_ms: u64,
+        /// When the answer is no by itself, in milliseconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at_ms: Option<u64>,
+    },
+    /// A step that waited for a person got its answer.
+    ApprovalDecided {
+        /// Which step.
+        step: StepId,
+        /// When.
+        at_ms: u64,
+        /// Who; none = nobody did in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// What they said of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+        /// The answer.
+        outcome: ApprovalOutcome,
+    },
+    /// What a step waits for is over: the time before its next attempt, or that its child waited for a person.
     TimerFired {
         /// Which step.
         step: StepId,
-        /// The number of the attempt that failed before.
+        /// The number of the attempt before.
         attempt: u32,
         /// The iteration of a loop, from 1; 0 = the step is none.
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -98,7 +131,7 @@ pub enum Event {
         /// The version of Palisade that goes on.
         palisade_version: String,
     },
-    /// The run ended. Nothing comes after it, unless it was interrupted and is resumed.
+    /// The run ended. Nothing comes after it, unless it was interrupted, or waits for a person, and is resumed.
     RunEnded {
         /// How.
         status: Status,
@@ -135,6 +168,9 @@ pub struct RunStarted {
     /// The folder in which it works; none for runs from before it was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// The run that started it; none = a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }
 
 /// An input of the run: an artifact that no step made.
@@ -193,6 +229,19 @@ pub struct ResolvedValue {
     pub pointer: String,
     /// The value.
     pub value: Value,
+}
+
+/// The answer of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum ApprovalOutcome {
+    /// Yes.
+    Approved,
+    /// No, and the step fails with it.
+    Rejected {
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// The beginning of an attempt.
@@ -335,6 +384,11 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn none(number: &u64) -> bool {
+    *number == 0
+}
+
 const fn one() -> u64 {
     1
 }
@@ -375,6 +429,10 @@ impl Event {
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
             Self::AttemptFailed(_) => "AttemptFailed",
+            Self::ChildStarted(_) => "ChildStarted",
+            Self::ChildEnded(_) => "ChildEnded",
+            Self::ApprovalRequested { .. } => "ApprovalRequested",
+            Self::ApprovalDecided { .. } => "ApprovalDecided",
             Self::TimerFired { .. } => "TimerFired",
             Self::StepSkipped { .. } => "StepSkipped",
             Self::CancelRequested { .. } => "CancelRequested",
@@ -391,7 +449,11 @@ impl Event {
             Self::AttemptStarted(started) => started.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
             Self::AttemptFailed(ended) => ended.at_ms,
-            Self::TimerFired { at_ms, .. }
+            Self::ChildStarted(started) => started.at_ms,
+            Self::ChildEnded(ended) => ended.at_ms,
+            Self::ApprovalRequested { at_ms, .. }
+            | Self::ApprovalDecided { at_ms, .. }
+            | Self::TimerFired { at_ms, .. }
             | Self::CancelRequested { at_ms, .. }
             | Self::RunResumed { at_ms, .. }
             | Self::RunEnded { at_ms, .. } => *at_ms,
@@ -409,9 +471,19 @@ impl Event {
         match self {
             Self::AttemptFailed(failed) => Some((&failed.step, &failed.failure)),
             Self::ConditionEvaluated { step, outcome: ConditionOutcome::Failed { failure }, .. }
-            | Self::ValueResolved { step, outcome: ValuesOutcome::Failed { failure } } => Some((step, failure)),
+            | Self::ValueResolved { step, outcome: ValuesOutcome::Failed { failure } }
+            | Self::ApprovalDecided { step, outcome: ApprovalOutcome::Rejected { failure }, .. } => {
+                Some((step, failure))
+            }
+            Self::ChildEnded(ended) => ended.failure.as_ref().map(|failure| (&ended.step, failure)),
             _ => None,
         }
+    }
+
+    /// Says whether it is the answer of that person to that step.
+    #[must_use]
+    pub fn is_answer_of(&self, wanted: &StepId, person: &str) -> bool {
+        matches!(self, Self::ApprovalDecided { step, by: Some(by), .. } if step == wanted && by == person)
     }
 
     /// The bytes for the journal.
@@ -466,6 +538,13 @@ mod tests {
                     is_default: true,
                 }],
                 folder: Some("/srv/data".to_owned()),
+                parent: Some(Parent {
+                    run: RunId::new(1, [1; 10]),
+                    seq: 7,
+                    step: step("s"),
+                    root: RunId::new(1, [0; 10]),
+                    depth: 2,
+                }),
             })),
             Event::StepScheduled { step: step("a"), attempt: 1, iteration: 0 },
             Event::AttemptStarted(Box::new(AttemptStarted {
@@ -530,6 +609,43 @@ mod tests {
             },
             Event::LoopEnded { step: step("a"), iteration: 5, held: false },
             Event::StepSkipped { step: step("c"), because: SkipCause::Condition { step: step("b") } },
+            Event::ApprovalRequested { step: step("a"), at_ms: 5, expires_at_ms: Some(9) },
+            Event::ApprovalDecided {
+                step: step("a"),
+                at_ms: 6,
+                by: Some("ann".to_owned()),
+                note: None,
+                outcome: ApprovalOutcome::Approved,
+            },
+            Event::ApprovalDecided {
+                step: step("a"),
+                at_ms: 9,
+                by: None,
+                note: None,
+                outcome: ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "no") },
+            },
+            Event::ChildStarted(Box::new(ChildStarted {
+                step: step("a"),
+                attempt: 1,
+                iteration: 0,
+                at_ms: 5,
+                child: RunId::new(1, [2; 10]),
+                plan: digest,
+            })),
+            Event::ChildEnded(Box::new(ChildEnded {
+                step: step("a"),
+                attempt: 1,
+                iteration: 0,
+                at_ms: 6,
+                child: RunId::new(1, [2; 10]),
+                status: Status::Waiting,
+                outputs: Vec::new(),
+                usage: Usage::default(),
+                runs: 3,
+                skipped_count: 0,
+                failure: None,
+                retry_at_ms: None,
+            })),
         ]
     }
 
@@ -563,6 +679,9 @@ mod tests {
             r#"{"v":1,"kind":"ValueResolved","step":"a","outcome":{"is":"failed","failure":{"kind":"bad_config","message":"no"}}}"#,
             r#"{"v":1,"kind":"LoopEnded","step":"a","iteration":5,"held":false}"#,
             r#"{"v":1,"kind":"StepSkipped","step":"c","because":{"cause":"condition","step":"b"}}"#,
+            r#"{"v":1,"kind":"ApprovalRequested","step":"a","at_ms":5,"expires_at_ms":9}"#,
+            r#"{"v":1,"kind":"ApprovalDecided","step":"a","at_ms":6,"by":"ann","outcome":{"is":"approved"}}"#,
+            r#"{"v":1,"kind":"ApprovalDecided","step":"a","at_ms":9,"outcome":{"is":"rejected","failure":{"kind":"rejected","message":"no"}}}"#,
         ]) {
             assert_eq!(text(event), expected);
         }

@@ -23,6 +23,15 @@ pub struct Node {
     pub iterations: Option<u32>,
     /// It is tried again after some failures.
     pub retry: Option<Retry>,
+    /// It waits for a person instead of running anything.
+    pub approval: Option<Approval>,
+}
+
+/// How a step waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval {
+    /// Milliseconds after which the answer is no; none = it waits for ever.
+    pub expires_ms: Option<u64>,
 }
 
 impl Node {
@@ -30,7 +39,8 @@ impl Node {
     #[must_use]
     pub const fn new(step: StepId, needs: Vec<StepId>) -> Self {
         let (has_condition, has_values, optional) = (false, false, false);
-        Self { step, needs, after: Vec::new(), optional, has_condition, has_values, iterations: None, retry: None }
+        let (iterations, retry, approval) = (None, None, None);
+        Self { step, needs, after: Vec::new(), optional, has_condition, has_values, iterations, retry, approval }
     }
 
     /// Every step that it waits for.

@@ -13,9 +13,9 @@ mod state;
 pub use command::{Command, Question, Turn};
 pub use decide::{Advance, advance, decide};
 pub use event::{
-    AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ConditionOutcome, Event, EventError, Output,
-    ResolvedValue, RunInput, RunStarted, SkipCause, ValuesOutcome,
+    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildEnded, ChildStarted,
+    ConditionOutcome, Event, EventError, Output, Parent, ResolvedValue, RunInput, RunStarted, SkipCause, ValuesOutcome,
 };
-pub use graph::{Graph, GraphError, Node};
+pub use graph::{Approval, Graph, GraphError, Node};
 pub use retry::Retry;
 pub use state::{RunState, State, StepState};

@@ -1,9 +1,11 @@
 //! How a run stands: a fold over its events, and nothing else.
 
 use crate::command::Turn;
-use crate::event::{CancelReason, ConditionOutcome, Event, Output, ResolvedValue, SkipCause, ValuesOutcome};
+use crate::event::{
+    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Output, ResolvedValue, SkipCause, ValuesOutcome,
+};
 use palisade_model::record::Status;
-use palisade_model::{FailureKind, StepId};
+use palisade_model::{FailureKind, RunId, StepId};
 use std::collections::BTreeMap;
 
 /// How a run stands.
@@ -19,7 +21,9 @@ pub struct State {
     values: BTreeMap<StepId, Vec<ResolvedValue>>,
     /// What the last iteration of each loop made.
     latest: BTreeMap<StepId, Vec<Output>>,
-    /// How often components were run, or may be by attempts that go on.
+    /// The child runs that have not ended, by the steps for which they run.
+    children: BTreeMap<StepId, RunId>,
+    /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
     component_runs: u64,
 }
 
@@ -75,9 +79,18 @@ pub enum StepState {
         /// The number of its attempt.
         attempt: u32,
     },
+    /// It waits for a person, itself or its child.
+    Awaiting {
+        /// The iteration of a loop; 0 = it is none.
+        iteration: u32,
+        /// The number of the child's attempt; 0 = it waits itself.
+        attempt: u32,
+        /// When the answer is no by itself, in milliseconds since 1970.
+        until_ms: Option<u64>,
+    },
     /// It did what was wanted.
     Succeeded {
-        /// The number of its attempt.
+        /// The number of its attempt; 0 = a person said yes.
         attempt: u32,
         /// What it made.
         outputs: Vec<Output>,
@@ -117,12 +130,18 @@ impl State {
     pub fn apply(&mut self, event: &Event) {
         match (self.run, event) {
             (RunState::New, Event::RunStarted(_)) => self.run = RunState::Running,
-            (RunState::Running | RunState::Ended(Status::Interrupted), Event::RunResumed { resumed, .. }) => {
+            (
+                RunState::Running | RunState::Ended(Status::Interrupted | Status::Waiting),
+                Event::RunResumed { resumed, .. },
+            ) => {
                 if self.resumed.checked_add(1) == Some(*resumed) {
                     self.resume();
                 }
             }
-            (RunState::Running, _) => self.apply_to_running(event),
+            // Whoever answers needs no process that goes on with the run.
+            (RunState::Ended(Status::Waiting), Event::ApprovalDecided { .. }) | (RunState::Running, _) => {
+                self.apply_to_running(event);
+            }
             (RunState::New | RunState::Ended(_), _) => {}
         }
     }
@@ -143,9 +162,10 @@ impl State {
             Event::StepScheduled { step, attempt, iteration } => {
                 let follows = match self.steps.get(step) {
                     None => *iteration <= 1,
-                    Some(StepState::Due { iteration: turn, attempt: before }) => {
-                        turn == iteration && before.checked_add(1) == Some(*attempt)
-                    }
+                    Some(
+                        StepState::Due { iteration: turn, attempt: before }
+                        | StepState::Awaiting { iteration: turn, attempt: before @ 1.., .. },
+                    ) => turn == iteration && before.checked_add(1) == Some(*attempt),
                     Some(StepState::Iterated { iteration: before, .. }) => before.checked_add(1) == Some(*iteration),
                     Some(_) => false,
                 };
@@ -175,10 +195,41 @@ impl State {
                     self.set(step, StepState::Skipped { because: because.clone() });
                 }
             }
+            Event::ApprovalRequested { step, expires_at_ms, .. } => {
+                if !self.steps.contains_key(step) {
+                    let until_ms = *expires_at_ms;
+                    self.set(step, StepState::Awaiting { iteration: 0, attempt: 0, until_ms });
+                }
+            }
+            Event::ApprovalDecided { step, outcome, .. } => {
+                if let Some(StepState::Awaiting { attempt: 0, .. }) = self.steps.get(step) {
+                    let state = match outcome {
+                        ApprovalOutcome::Approved => StepState::Succeeded { attempt: 0, outputs: Vec::new() },
+                        ApprovalOutcome::Rejected { .. } => StepState::Failed { attempt: 0 },
+                    };
+                    self.set(step, state);
+                }
+            }
+            Event::ChildStarted(started) => {
+                let (iteration, attempt) = (started.iteration, started.attempt);
+                let goes_on = self.child(&started.step).is_none_or(|child| child == started.child);
+                if goes_on && self.steps.get(&started.step) == Some(&StepState::Scheduled { iteration, attempt }) {
+                    self.set(&started.step, StepState::Running { iteration, attempt });
+                    self.children.insert(started.step.clone(), started.child);
+                }
+            }
+            Event::ChildEnded(ended) => self.end_child(ended),
             Event::TimerFired { step, attempt, iteration, .. } => {
                 let (iteration, attempt) = (*iteration, *attempt);
-                let resting = |state: &StepState| matches!(state, StepState::Resting { iteration: turn, attempt: before, .. } if (*turn, *before) == (iteration, attempt));
-                if self.steps.get(step).is_some_and(resting) {
+                let waits = |state: &StepState| {
+                    matches!(
+                        state,
+                        StepState::Resting { iteration: turn, attempt: before, .. }
+                        | StepState::Awaiting { iteration: turn, attempt: before @ 1.., .. }
+                            if (*turn, *before) == (iteration, attempt)
+                    )
+                };
+                if self.steps.get(step).is_some_and(waits) {
                     self.set(step, StepState::Due { iteration, attempt });
                 }
             }
@@ -192,13 +243,7 @@ impl State {
             Event::AttemptSucceeded(done) => {
                 let (iteration, attempt) = (done.iteration, done.attempt);
                 if self.is_under_way(&done.step, iteration, attempt) {
-                    let outputs = done.outputs.clone();
-                    if iteration == 0 {
-                        self.set(&done.step, StepState::Succeeded { attempt, outputs });
-                    } else {
-                        self.latest.insert(done.step.clone(), outputs);
-                        self.set(&done.step, StepState::Iterated { iteration, attempt });
-                    }
+                    self.succeed(&done.step, iteration, attempt, &done.outputs);
                 }
             }
             Event::AttemptFailed(done) => {
@@ -213,6 +258,45 @@ impl State {
                     self.set(&done.step, state);
                 }
             }
+        }
+    }
+
+    fn succeed(&mut self, step: &StepId, iteration: u32, attempt: u32, outputs: &[Output]) {
+        let outputs = outputs.to_vec();
+        if iteration == 0 {
+            self.set(step, StepState::Succeeded { attempt, outputs });
+        } else {
+            self.latest.insert(step.clone(), outputs);
+            self.set(step, StepState::Iterated { iteration, attempt });
+        }
+    }
+
+    /// Takes the end of a child, or that it stopped for now and is to go on with this run. One that could not even be
+    /// started has ended too.
+    fn end_child(&mut self, ended: &ChildEnded) {
+        let ChildEnded { step, iteration, attempt, .. } = ended;
+        let (iteration, attempt) = (*iteration, *attempt);
+        if !self.is_under_way(step, iteration, attempt) {
+            return;
+        }
+        if ended.stopped_for_now() {
+            let state = if ended.status == Status::Waiting {
+                StepState::Awaiting { iteration, attempt, until_ms: None }
+            } else {
+                StepState::Cancelled { iteration, attempt }
+            };
+            return self.set(step, state);
+        }
+        self.children.remove(step);
+        // One that stopped for now is counted when it has ended, whole.
+        self.component_runs = self.component_runs.saturating_add(ended.runs);
+        match (&ended.failure, ended.retry_at_ms) {
+            (None, _) => self.succeed(step, iteration, attempt, &ended.outputs),
+            (Some(failure), _) if self.cancelled.is_some() && failure.kind == FailureKind::Cancelled => {
+                self.set(step, StepState::Cancelled { iteration, attempt });
+            }
+            (Some(_), Some(until_ms)) => self.set(step, StepState::Resting { iteration, attempt, until_ms }),
+            (Some(_), None) => self.set(step, StepState::Failed { attempt }),
         }
     }
 
@@ -231,6 +315,8 @@ impl State {
                     (iteration, attempt)
                 }
                 StepState::Cancelled { iteration, attempt } if self.cancelled.is_none() => (iteration, attempt),
+                // A person may have answered what its child waits for.
+                StepState::Awaiting { iteration, attempt: attempt @ 1.., .. } => (iteration, attempt),
                 _ => continue,
             };
             *state = StepState::Due { iteration, attempt };
@@ -247,6 +333,42 @@ impl State {
             _ => None,
         });
         resting.min_by_key(|(_, until_ms)| *until_ms)
+    }
+
+    /// The step that waits for a person and whose time for that is over first, and when.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<(&StepId, u64)> {
+        let awaiting = self.steps.iter().filter_map(|(step, state)| match *state {
+            StepState::Awaiting { until_ms, .. } => Some((step, until_ms?)),
+            _ => None,
+        });
+        awaiting.min_by_key(|(_, until_ms)| *until_ms)
+    }
+
+    /// The steps that wait for a person themselves.
+    pub fn awaited(&self) -> impl Iterator<Item = &StepId> {
+        let awaited = |state: &StepState| matches!(state, StepState::Awaiting { attempt: 0, .. });
+        self.steps.iter().filter(move |(_, state)| awaited(state)).map(|(step, _)| step)
+    }
+
+    /// When the answer to a step that waits for a person is no by itself, in milliseconds since 1970.
+    #[must_use]
+    pub fn until_ms(&self, step: &StepId) -> Option<u64> {
+        match self.step(step)? {
+            StepState::Awaiting { until_ms, .. } => *until_ms,
+            _ => None,
+        }
+    }
+
+    /// The child runs of steps that have not ended.
+    pub fn children(&self) -> impl Iterator<Item = RunId> {
+        self.children.values().copied()
+    }
+
+    /// The child run of a step that has not ended.
+    #[must_use]
+    pub fn child(&self, step: &StepId) -> Option<RunId> {
+        self.children.get(step).copied()
     }
 
     /// Takes the answer to a condition: before the step starts, or to the iteration that just ended; once.
@@ -285,7 +407,7 @@ impl State {
         self.cancelled
     }
 
-    /// How often components were run, or may be by attempts that go on.
+    /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
     #[must_use]
     pub const fn component_runs(&self) -> u64 {
         self.component_runs
@@ -341,7 +463,14 @@ impl State {
 impl StepState {
     /// It has begun or is about to, and nothing of it runs.
     pub(crate) const fn is_idle(&self) -> bool {
-        matches!(self, Self::Scheduled { .. } | Self::Resting { .. } | Self::Due { .. } | Self::Iterated { .. })
+        matches!(
+            self,
+            Self::Scheduled { .. }
+                | Self::Resting { .. }
+                | Self::Due { .. }
+                | Self::Iterated { .. }
+                | Self::Awaiting { .. }
+        )
     }
 
     /// The state in one word for people and for `run.json`; none as long as the step is under way.
@@ -352,7 +481,8 @@ impl StepState {
             | Self::Running { .. }
             | Self::Resting { .. }
             | Self::Due { .. }
-            | Self::Iterated { .. } => None,
+            | Self::Iterated { .. }
+            | Self::Awaiting { .. } => None,
             Self::Succeeded { .. } => Some(Status::Succeeded),
             Self::Failed { .. } => Some(Status::Failed),
             Self::Cancelled { .. } => Some(Status::Cancelled),

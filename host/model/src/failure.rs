@@ -66,6 +66,8 @@ pub enum FailureKind {
     Failed,
     /// The run was interrupted or cancelled.
     Cancelled,
+    /// A person said no, or nobody answered in time.
+    Rejected,
     /// The host could not do its part: a full disk, a missing artifact.
     Host,
 }
@@ -87,6 +89,7 @@ impl FailureKind {
             | Self::BadConfig
             | Self::BadInput
             | Self::Cancelled
+            | Self::Rejected
             | Self::Host => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::usage::Usage;
-use crate::{ArtifactName, ComponentId, Digest, RunId, SchemaRef, StepId};
+use crate::{ComponentId, Digest, OutputName, RunId, SchemaRef, StepId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -125,6 +125,9 @@ pub struct StepRecord {
     pub status: Status,
     /// How often it was tried, an iteration of a loop each time.
     pub attempts: u32,
+    /// The last child run that it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<RunId>,
     /// Iterations of a loop; none for what is no loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u32>,
@@ -199,7 +202,7 @@ impl StepRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputRecord {
     /// Its name in the runbook.
-    pub name: ArtifactName,
+    pub name: OutputName,
     /// Its digest.
     pub digest: Digest,
     /// Its schema.

@@ -1,14 +1,14 @@
 //! An output artifact as reports read it, and the form it has as a file.
 
 use crate::ReportError;
-use palisade_model::{ArtifactName, SchemaRef};
+use palisade_model::{OutputName, SchemaRef};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
 /// An output artifact of a run. Implemented over the store by whoever asks for a report; several are read at once.
 pub trait Document: Sync {
     /// Its name in the runbook.
-    fn name(&self) -> &ArtifactName;
+    fn name(&self) -> &OutputName;
 
     /// Its schema.
     fn schema(&self) -> &SchemaRef;

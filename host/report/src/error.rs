@@ -1,6 +1,6 @@
 //! What can keep a report from being written.
 
-use palisade_model::ArtifactName;
+use palisade_model::OutputName;
 use std::io;
 
 /// Why a report is not complete.
@@ -13,7 +13,7 @@ pub enum ReportError {
     #[error("cannot read artifact `{artifact}` for the report")]
     Read {
         /// Which artifact.
-        artifact: ArtifactName,
+        artifact: OutputName,
         /// What its store said.
         #[source]
         source: io::Error,
@@ -23,7 +23,7 @@ pub enum ReportError {
     #[error("artifact `{artifact}` is to be exported, and its document is missing")]
     NoDocument {
         /// Which artifact.
-        artifact: ArtifactName,
+        artifact: OutputName,
     },
 }
 

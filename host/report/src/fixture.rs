@@ -5,14 +5,14 @@ use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::record::{
     ComponentRecord, LogLevel, LogRecord, OutputRecord, RunRecord, RunbookRecord, SkipRecord, Status, StepRecord,
 };
-use palisade_model::{ArtifactName, Digest, Failure, FailureKind, LimitKind, RunId, SchemaRef, Usage};
+use palisade_model::{Digest, Failure, FailureKind, LimitKind, OutputName, RunId, SchemaRef, Usage};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::PathBuf;
 
 /// A document in memory.
 pub(crate) struct Made {
-    name: ArtifactName,
+    name: OutputName,
     schema: SchemaRef,
     pointer: String,
     metadata: Map<String, Value>,
@@ -55,7 +55,7 @@ impl Made {
 }
 
 impl Document for Made {
-    fn name(&self) -> &ArtifactName {
+    fn name(&self) -> &OutputName {
         &self.name
     }
 
@@ -121,6 +121,7 @@ pub(crate) fn step(id: &str, component: &str, input: Option<&str>, count: u64) -
         component: Some(component_of(component)),
         status: Status::Succeeded,
         attempts: 1,
+        child: None,
         iterations: None,
         started_at: Some("2026-11-23T21:00:00.100Z".into()),
         usage: Usage { wall_ms: 400, cpu_ms: 310, memory_peak_bytes: 3 << 20, ..Usage::default() },

@@ -3,11 +3,11 @@
 
 use palisade_authority::{Authority, ScopedPath};
 use palisade_model::{
-    ArtifactName, ComponentId, Digest, Limits, RunLimitKind, RunLimits, SchemaRef, StepId, canonical,
+    ArtifactName, ComponentId, Digest, Limits, OutputName, RunLimitKind, RunLimits, SchemaRef, StepId, canonical,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the stored form.
 pub(crate) const FORM: u32 = 2;
@@ -39,6 +39,9 @@ pub struct Plan {
     pub limits: RunLimits,
     /// Somebody stated `max_duration`; else it is WCF's default.
     pub duration_is_set: bool,
+    /// What its parent can take of it, by name; nothing for a plan that is no child's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub offers: BTreeMap<String, BindingSource>,
 }
 
 /// Something that can be given to a run.
@@ -326,7 +329,7 @@ pub enum BindingSource {
 pub struct PlannedOutput {
     /// The port; for a child, the child's output.
     pub port: String,
-    /// The artifact's name in the runbook; none for a port that the runbook does not name.
+    /// The artifact's name in the runbook; none for a port, or a result of a child, that the runbook does not name.
     pub artifact: Option<ArtifactName>,
     /// Its schema.
     pub schema: SchemaRef,
@@ -455,6 +458,66 @@ impl Plan {
         usize::try_from(most).unwrap_or(usize::MAX).max(1)
     }
 
+    /// The plans of all children that are known, and of theirs.
+    #[must_use]
+    pub fn children(&self) -> Vec<&Self> {
+        let mut all = Vec::new();
+        for child in self.steps.iter().filter_map(PlannedStep::child) {
+            if let PlannedChildRunbook::File { plan, .. } = &child.runbook {
+                all.push(plan.as_ref());
+                all.extend(plan.children());
+            }
+        }
+        all
+    }
+
+    /// The results of a run, with what they are: what steps make in the order of the steps, then second names.
+    #[must_use]
+    pub fn results(&self) -> Vec<(OutputName, BindingSource)> {
+        let of_steps = self.steps.iter().flat_map(|step| {
+            let exported = step.outputs.iter().filter(|output| output.exported);
+            exported.filter_map(|output| {
+                let source = BindingSource::Step { step: step.id.clone(), port: output.port.clone() };
+                Some((step.output_name(output)?, source))
+            })
+        });
+        let exported = self.aliases.iter().filter(|alias| alias.exported);
+        let of_aliases = exported.map(|alias| (alias.artifact.clone().into(), alias.source.clone()));
+        of_steps.chain(of_aliases).collect()
+    }
+
+    /// What something is called in the runbook; a step's id for what it makes without a name.
+    #[must_use]
+    pub fn name_of(&self, source: &BindingSource) -> String {
+        match source {
+            BindingSource::Step { step, port } => {
+                let output = self.step(step).and_then(|from| from.outputs.iter().find(|output| output.port == *port));
+                output.and_then(|output| output.artifact.as_ref()).map_or_else(|| step.to_string(), ToString::to_string)
+            }
+            BindingSource::Input { name } => name.to_string(),
+            BindingSource::Ruleset { name, .. } => name.clone(),
+        }
+    }
+
+    /// The schema of what a step makes or of what is given.
+    #[must_use]
+    pub fn schema_of(&self, source: &BindingSource) -> Option<&SchemaRef> {
+        match source {
+            BindingSource::Step { step, port } => {
+                let output = self.step(step)?.outputs.iter().find(|output| output.port == *port)?;
+                Some(&output.schema)
+            }
+            BindingSource::Input { name } => {
+                let input = self.inputs.iter().find(|input| input.name == *name)?;
+                Some(&input.schema)
+            }
+            BindingSource::Ruleset { name, .. } => {
+                let ruleset = self.rulesets.iter().find(|ruleset| ruleset.name == *name)?;
+                Some(&ruleset.schema)
+            }
+        }
+    }
+
     /// All components that it runs, in the order of the steps; those of its children after their step.
     pub fn calls(&self) -> Vec<&PlannedCall> {
         let mut calls = Vec::new();
@@ -475,6 +538,16 @@ impl PlannedStep {
             | PlannedWork::Loop { body: PlannedBody::Component { call }, .. }
             | PlannedWork::Agent { call, .. } => Some(call),
             _ => None,
+        }
+    }
+
+    /// What an output is called: by its artifact's name, or, for a result of a child that has none, by the child's.
+    #[must_use]
+    pub fn output_name(&self, output: &PlannedOutput) -> Option<OutputName> {
+        match &output.artifact {
+            Some(name) => Some(name.clone().into()),
+            None if self.child().is_some() => Some(OutputName::of_child(&self.id, &output.port.parse().ok()?)),
+            None => None,
         }
     }
 

@@ -190,8 +190,8 @@ struct Planner<'p> {
     aliases: Vec<PlannedAlias>,
     rulesets: BTreeSet<PlannedRuleset>,
     schemas: BTreeSet<PlannedSchema>,
-    /// The runbook's `capabilities`.
-    bound: Option<Bound>,
+    /// The `capabilities` of the runbook and of those that it is a child of.
+    bounds: Vec<Bound>,
     /// The step that is planned undoes another: what it makes is nobody's to read.
     undoing: bool,
 }
@@ -212,13 +212,14 @@ impl<'p> Planner<'p> {
             aliases: Vec::new(),
             rulesets: BTreeSet::new(),
             schemas: BTreeSet::new(),
-            bound: None,
+            bounds: Vec::new(),
             undoing: false,
         }
     }
 
     fn plan(&mut self) -> Plan {
-        self.bound = self.capabilities();
+        let own = self.capabilities();
+        self.bounds.extend(own);
         self.declared_inputs();
         let order = order::order(self.runbook, &mut self.diagnostics);
         for &index in &order {
@@ -241,6 +242,7 @@ impl<'p> Planner<'p> {
             schemas: std::mem::take(&mut self.schemas).into_iter().collect(),
             limits,
             duration_is_set: self.runbook.limits.contains_key(&RunLimitKind::MaxDuration),
+            offers: BTreeMap::new(),
         }
     }
 

@@ -177,6 +177,7 @@ fn work(store: &Store) -> Vec<Digest> {
             artifacts: vec![artifact],
             contents: Vec::new(),
             usages: vec![NewUsage { component: Digest::of(b"x"), event: 0, bytes: bytes.clone().into_bytes() }],
+            answered: Vec::new(),
             summary: Some(summary(&format!("after {number}"))),
         };
         if store.append(run(), number, append).is_err() {
@@ -188,7 +189,14 @@ fn work(store: &Store) -> Vec<Digest> {
 }
 
 fn summary(status: &str) -> RunSummary {
-    RunSummary { title: "a run".to_owned(), status: status.to_owned(), started_ms: 1, ended_ms: None, items: None }
+    RunSummary {
+        title: "a run".to_owned(),
+        status: status.to_owned(),
+        started_ms: 1,
+        ended_ms: None,
+        items: None,
+        parent: None,
+    }
 }
 
 fn files_below(folder: &Path) -> usize {

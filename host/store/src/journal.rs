@@ -6,6 +6,7 @@
 use crate::artifacts::{self, NewArtifact};
 use crate::content::{self, Pending};
 use crate::fault::Fault;
+use crate::requests;
 use crate::runs::{self, RunRow, RunSummary};
 use crate::store::Store;
 use crate::usages::{self, NewUsage};
@@ -60,6 +61,8 @@ pub struct Append<'a> {
     pub contents: Vec<Pending>,
     /// What the attempts used of which the events tell.
     pub usages: Vec<NewUsage>,
+    /// Requests that the events answer.
+    pub answered: Vec<i64>,
     /// What lists of runs show from now on. The first append of a run needs it.
     pub summary: Option<RunSummary>,
 }
@@ -183,6 +186,7 @@ impl Store {
         write_run(&transaction, &tenant, &row).map_err(fault)?;
         insert_events(&transaction, &tenant, run, head, append.events).map_err(fault)?;
         usages::insert(&transaction, &tenant, run, head.seq, &append.usages).map_err(fault)?;
+        requests::remove(&transaction, &tenant, run, &append.answered).map_err(fault)?;
         let (mut new, mut known) = (Vec::new(), Vec::new());
         for pending in append.contents {
             let is_new = content::insert(&transaction, self.tenant(), &pending).map_err(fault)?;

@@ -19,6 +19,8 @@ pub struct RunSummary {
     pub ended_ms: Option<u64>,
     /// How many items its results have; none before it ended, and for runs of before this was noted.
     pub items: Option<u64>,
+    /// The run that started it; none = a person did.
+    pub parent: Option<RunId>,
 }
 
 /// A run in a list.
@@ -54,7 +56,7 @@ pub enum FindRunError {
     Fault(#[from] Fault),
 }
 
-const COLUMNS: &str = "run, head_seq, head_hash, title, status, started_ms, ended_ms, items";
+const COLUMNS: &str = "run, head_seq, head_hash, title, status, started_ms, ended_ms, items, parent";
 
 impl Store {
     /// All runs, the latest first.
@@ -71,19 +73,21 @@ impl Store {
         read().map_err(|error| self.fault(error))
     }
 
-    /// The latest runs, the latest first, at most `limit`; only those of a status, if one is given.
+    /// The latest runs, the latest first, at most `limit`; those that another run started only if they are wanted, and
+    /// only those of a status, if one is given.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn latest_runs(&self, limit: usize, status: Option<&str>) -> Result<Vec<RunRow>, Fault> {
+    pub fn latest_runs(&self, limit: usize, children: bool, status: Option<&str>) -> Result<Vec<RunRow>, Fault> {
         let read = || {
             let sql = format!(
-                "SELECT {COLUMNS} FROM run WHERE tenant = ?1 AND (?2 IS NULL OR status = ?2) ORDER BY run DESC LIMIT ?3"
+                "SELECT {COLUMNS} FROM run WHERE tenant = ?1 AND (?2 IS NULL OR status = ?2) \
+                 AND (?4 OR parent IS NULL) ORDER BY run DESC LIMIT ?3"
             );
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             self.connection()
                 .prepare_cached(&sql)?
-                .query_map(params![self.tenant().key(), status, limit], read_row)?
+                .query_map(params![self.tenant().key(), status, limit, children], read_row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(|error| self.fault(error))
@@ -97,7 +101,7 @@ impl Store {
         find(&self.connection(), &self.tenant().key(), run).map_err(|error| self.fault(error))
     }
 
-    /// The run that a person means: an id, its beginning if no other begins so, or `last`.
+    /// The run that a person means: an id, its beginning if no other begins so, or `last`: the latest that a person started.
     ///
     /// # Errors
     /// When no run, or several, are meant, or the database fails.
@@ -105,7 +109,7 @@ impl Store {
         let runs = self.runs()?;
         let wanted = text.to_ascii_lowercase();
         let meant: Vec<RunId> = match wanted.as_str() {
-            "last" => runs.iter().map(|row| row.run).take(1).collect(),
+            "last" => runs.iter().filter(|row| row.summary.parent.is_none()).map(|row| row.run).take(1).collect(),
             "" => Vec::new(),
             _ => runs.iter().map(|row| row.run).filter(|run| run.to_string().starts_with(&wanted)).collect(),
         };
@@ -128,14 +132,14 @@ pub(crate) fn find(connection: &Connection, tenant: &str, run: RunId) -> rusqlit
 
 /// Writes a run's first row.
 pub(crate) fn insert(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
-    let sql = format!("INSERT INTO run (tenant, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    let sql = format!("INSERT INTO run (tenant, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
     write(connection, &sql, tenant, row)
 }
 
 /// Writes a run's row anew.
 pub(crate) fn update(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
     let sql = "UPDATE run SET head_seq = ?3, head_hash = ?4, title = ?5, status = ?6, started_ms = ?7, ended_ms = ?8, \
-               items = ?9 WHERE tenant = ?1 AND run = ?2";
+               items = ?9, parent = ?10 WHERE tenant = ?1 AND run = ?2";
     write(connection, sql, tenant, row)
 }
 
@@ -151,6 +155,7 @@ fn write(connection: &Connection, sql: &str, tenant: &str, row: &RunRow) -> rusq
         summary.started_ms.cast_signed(),
         summary.ended_ms.map(u64::cast_signed),
         summary.items.map(u64::cast_signed),
+        summary.parent.as_ref().map(RunId::as_bytes),
     ])?;
     Ok(())
 }
@@ -165,6 +170,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
             started_ms: row.get::<_, i64>(5)?.cast_unsigned(),
             ended_ms: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
             items: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
+            parent: row.get::<_, Option<[u8; 16]>>(8)?.map(RunId::from_bytes),
         },
     })
 }

@@ -24,6 +24,7 @@ fn summary() -> Option<RunSummary> {
         started_ms: 1,
         ended_ms: Some(2),
         items: None,
+        parent: None,
     })
 }
 
@@ -432,23 +433,63 @@ fn only_the_owner_can_look_into_the_folder() {
 }
 
 #[test]
-fn the_latest_runs_are_listed_by_status() {
+fn the_latest_runs_are_listed_by_status_and_without_those_of_other_runs() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    for (number, status) in [(1, "failed"), (2, "succeeded"), (3, "failed"), (4, "running")] {
-        let summary = Some(RunSummary { status: status.to_owned(), items: Some(7), ..summary().unwrap() });
+    let all = [
+        (1, "failed", None),
+        (2, "succeeded", None),
+        (3, "failed", None),
+        (4, "running", None),
+        (5, "failed", Some(4)),
+    ];
+    for (number, status, parent) in all {
+        let (status, parent) = (status.to_owned(), parent.map(run));
+        let summary = Some(RunSummary { status, items: Some(7), parent, ..summary().unwrap() });
         let append = Append { events: &[event(b"{}")], summary, ..Append::default() };
         store.append(run(number), 0, append).unwrap();
     }
-    let check = |limit, status, expected: &[u8]| {
-        let found: Vec<_> = store.latest_runs(limit, status).unwrap().iter().map(|row| row.run).collect();
+    let check = |limit, children, status, expected: &[u8]| {
+        let found: Vec<_> = store.latest_runs(limit, children, status).unwrap().iter().map(|row| row.run).collect();
         assert_eq!(found, expected.iter().map(|number| run(*number)).collect::<Vec<_>>());
     };
-    check(9, None, &[4, 3, 2, 1]);
-    check(2, None, &[4, 3]);
-    check(1, Some("failed"), &[3]);
-    check(9, Some("unheard"), &[]);
-    assert_eq!(store.run(run(1)).unwrap().unwrap().summary.items, Some(7));
+    check(9, false, None, &[4, 3, 2, 1]);
+    check(9, true, None, &[5, 4, 3, 2, 1]);
+    check(2, false, None, &[4, 3]);
+    check(1, false, Some("failed"), &[3]);
+    check(1, true, Some("failed"), &[5]);
+    check(9, true, Some("unheard"), &[]);
+    let summary = store.run(run(5)).unwrap().unwrap().summary;
+    assert_eq!((summary.items, summary.parent), (Some(7), Some(run(4))));
+    assert_eq!(store.find_run("last").unwrap(), run(4), "the latest that a person started");
+}
+
+#[test]
+fn a_request_waits_until_the_events_that_answer_it_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    assert_eq!(store.ask(run(1), b"{}").unwrap(), None, "there is no such run");
+    append(&store, 1, 0, &[event(b"{}")]).unwrap();
+    append(&store, 2, 0, &[event(b"{}")]).unwrap();
+    let other = open(folder.path());
+    let before = store.changes().unwrap();
+    let ids: Vec<i64> = (0..100).map(|_| other.ask(run(1), b"{\"kind\":\"x\"}").unwrap().unwrap()).collect();
+    assert_ne!(store.changes().unwrap(), before, "whoever works on the run sees that somebody wrote");
+    assert_eq!(other.ask(run(1), b"{}").unwrap(), None, "100 wait at most");
+    let waiting = |number| store.asked(run(number)).unwrap().iter().map(|asked| asked.id).collect::<Vec<_>>();
+    assert_eq!((waiting(1), waiting(2)), (ids.clone(), vec![]));
+    let answer = |number, after, answered| {
+        let append = Append { events: &[event(b"{}")], answered, ..Append::default() };
+        store.append(run(number), after, append)
+    };
+    // Not by the events of another run, and not with events that were refused.
+    answer(2, 1, vec![ids[0]]).unwrap();
+    answer(1, 7, vec![ids[0]]).unwrap_err();
+    assert_eq!(waiting(1).len(), 100);
+    answer(1, 1, vec![ids[0], ids[2]]).unwrap();
+    assert_eq!(waiting(1)[..2], [ids[1], ids[3]]);
+    drop((store, other));
+    assert_eq!(open(folder.path()).asked(run(1)).unwrap().len(), 98, "they outlive the process");
 }
 
 #[test]
@@ -532,7 +573,7 @@ fn a_database_that_can_not_be_used_says_why() {
     };
     let sql =
         |sql: &'static str| move |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    check("newer", &sql("PRAGMA user_version = 3"), "written by a newer Palisade: its tables have version 3");
+    check("newer", &sql("PRAGMA user_version = 4"), "written by a newer Palisade: its tables have version 4");
     check("foreign", &sql("PRAGMA application_id = 1"), "not Palisade's");
     let text =
         |path: &Path| std::fs::write(path, "this is no database, but it is long enough to look at ".repeat(9)).unwrap();

@@ -1,5 +1,8 @@
 //! One file for each subcommand.
 
+pub(crate) mod answer;
+pub(crate) mod approvals;
+pub(crate) mod cancel;
 pub(crate) mod component;
 pub(crate) mod doctor;
 pub(crate) mod init;

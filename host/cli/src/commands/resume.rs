@@ -4,7 +4,7 @@
 
 use super::Context;
 use super::runs::{find, not_told};
-use crate::args::ResumeArgs;
+use crate::args::{ResumeArgs, TellingArgs};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::lock;
@@ -16,9 +16,23 @@ use palisade_model::{RunId, neutral};
 use palisade_store::Store;
 
 pub(crate) fn exec(context: &Context, args: &ResumeArgs) -> Result<ExitCode, CliError> {
-    let export = telling::export(context, &args.telling)?;
     let workspace = Workspace::open(&context.settings)?;
-    let (store, run) = find(context, workspace.stored(), &args.run)?;
+    let (_, run) = find(context, workspace.stored(), &args.run)?;
+    go_on(context, &workspace, run, &args.telling)
+}
+
+/// Goes on with a run.
+///
+/// # Errors
+/// When there is nothing to go on with, or it can't be driven to its end.
+pub(super) fn go_on(
+    context: &Context,
+    workspace: &Workspace,
+    run: RunId,
+    telling: &TellingArgs,
+) -> Result<ExitCode, CliError> {
+    let export = telling::export(context, telling)?;
+    let (store, run) = find(context, workspace.stored(), &run.to_string())?;
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
     can_be_resumed(run, &history)?;
     let folder = &context.settings.working_dir;
@@ -26,19 +40,23 @@ pub(crate) fn exec(context: &Context, args: &ResumeArgs) -> Result<ExitCode, Cli
     let read = |store: &Store| Ok((history.plan(store)?, history.schemas(store)?, history.estimate(store)?));
     let (plan, schemas, estimate) = read(store).map_err(|error| not_told(&error))?;
     lock::check(&context.settings, &plan)?;
-    let outputs = Outputs::probe(&args.telling, export, None, &plan)?;
-    let engine = workspace.engine(args.telling.threads)?;
+    let outputs = Outputs::probe(telling, export, None, &plan)?;
+    let engine = workspace.engine(telling.threads)?;
     let work = Work { plan: &plan, schemas: &schemas, folder, estimate: estimate.as_ref() };
-    let ran = telling::drive(context, &args.telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
-    telling::tell(context, &args.telling, ran, &engine, &schemas, &outputs)
+    let ran = telling::drive(context, telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
+    telling::tell(context, telling, ran, &engine, &schemas, &outputs)
 }
 
 /// Says early what the engine would refuse: that there is nothing to go on with.
 fn can_be_resumed(run: RunId, history: &History) -> Result<(), CliError> {
+    if let Some(parent) = &history.start().map_err(|error| not_told(&error))?.parent {
+        let message = format!("run {run} is a child of run {}, and goes on with it", parent.root);
+        return Err(CliError::usage(message).help(format!("`palisade resume {}`", parent.root)));
+    }
     match history.state_after(history.events().len()).run() {
-        RunState::Ended(Status::Interrupted) | RunState::Running | RunState::New => Ok(()),
+        RunState::Ended(Status::Interrupted | Status::Waiting) | RunState::Running | RunState::New => Ok(()),
         RunState::Ended(status) => Err(CliError::usage(format!("run {run} has ended: it is {status}"))
-            .help("only what was interrupted, or lost its process, can be resumed; `palisade runs show` says more")),
+            .help("only what was interrupted, waits for a person, or lost its process, can be resumed; `palisade runs show` says more")),
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
         work: Work { plan: &plan, schemas: &workspace.schemas, folder, estimate: Some(&estimate) },
         runbook: source.text().as_bytes(),
         rulesets: &reading.found.rulesets,
+        child_runbooks: reading.child_texts().collect(),
         allowed: args.allow.clone(),
     };
     let mut ran =

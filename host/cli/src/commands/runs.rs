@@ -7,7 +7,7 @@ use crate::failure::CliError;
 use crate::render::console;
 use crate::render::runs::{self, ListedRun};
 use crate::workspace::{existing_store, not_read};
-use palisade_engine::{Events, History, HistoryError, RunState, Standing, StepState, state_name, tree};
+use palisade_engine::{Events, History, HistoryError, RunState, Standing, StepState, state_name, whole_tree};
 use palisade_model::{RunId, StepId, neutral};
 use palisade_report::{TextStyle, Unended};
 use palisade_runbook::Plan;
@@ -26,7 +26,7 @@ const LOOK_FOR_OWNER_EVERY: Duration = Duration::from_millis(500);
 pub(crate) fn exec(context: &Context, command: &RunsCommand) -> Result<ExitCode, CliError> {
     let store = existing_store(&context.settings)?;
     match command {
-        RunsCommand::List { limit, failed } => list(context, store.as_ref(), *limit, *failed),
+        RunsCommand::List { limit, failed, children } => list(context, store.as_ref(), *limit, *failed, *children),
         RunsCommand::Show(args) => {
             let (store, run) = find(context, store.as_ref(), &args.run)?;
             show(context, store, run, args)
@@ -53,11 +53,17 @@ pub(super) fn find<'s>(
     Ok((store, run))
 }
 
-fn list(context: &Context, store: Option<&Store>, limit: NonZeroUsize, failed: bool) -> Result<ExitCode, CliError> {
+fn list(
+    context: &Context,
+    store: Option<&Store>,
+    limit: NonZeroUsize,
+    failed: bool,
+    children: bool,
+) -> Result<ExitCode, CliError> {
     let status = failed.then_some("failed");
     let read = |store: &Store| {
         let listed = |row| Standing::of(store, row).map(|(row, standing)| ListedRun::new(&row, &standing));
-        store.latest_runs(limit.get(), status)?.into_iter().map(listed).collect::<Result<Vec<_>, Fault>>()
+        store.latest_runs(limit.get(), children, status)?.into_iter().map(listed).collect::<Result<Vec<_>, Fault>>()
     };
     let listed = store.map_or_else(|| Ok(Vec::new()), read).map_err(|fault| not_read(&fault))?;
     if context.format == Format::Json {
@@ -156,7 +162,7 @@ impl Told {
 
     fn tree(&self, context: &Context, store: &Store) -> Result<ExitCode, CliError> {
         let plan = self.plan(store)?;
-        let steps = tree(&plan, self.history.events(), self.goes_on());
+        let steps = whole_tree(store, &plan, &self.history, self.goes_on()).map_err(|error| not_told(&error))?;
         if context.format == Format::Json {
             console::json(&json!({
                 "v": FORM, "run_id": self.run, "name": plan.name, "state": neutral::line(self.standing.name(), 40),
@@ -227,7 +233,7 @@ fn events(context: &Context, store: &Store, run: RunId, follow: bool) -> Result<
     }
 }
 
-fn standing(store: &Store, run: RunId) -> Result<Standing, CliError> {
+pub(super) fn standing(store: &Store, run: RunId) -> Result<Standing, CliError> {
     let row = store.run(run).map_err(|fault| not_read(&fault))?;
     let row = row.ok_or_else(|| CliError::usage(format!("there is no run {run} any more")))?;
     let (_, standing) = Standing::of(store, row).map_err(|fault| not_read(&fault))?;
@@ -244,7 +250,7 @@ fn not_found(error: &FindRunError) -> CliError {
 }
 
 /// Says why a run can't be told.
-pub(super) fn not_told(error: &HistoryError) -> CliError {
+pub(crate) fn not_told(error: &HistoryError) -> CliError {
     match error {
         HistoryError::Store(fault) | HistoryError::Journal(VerifyError::Fault(fault)) => not_read(fault),
         damage if damage.is_damage() => {

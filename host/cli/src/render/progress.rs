@@ -3,6 +3,7 @@
 use super::console;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use palisade_engine::{Observed, Observer, SkipCause};
+use palisade_model::record::Status;
 use palisade_model::unit::{Bytes, Count, Millis};
 use palisade_model::{Failure, FailureKind, StepId, Usage, neutral};
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 struct Bars {
     all: MultiProgress,
-    of_steps: Mutex<BTreeMap<StepId, ProgressBar>>,
+    /// By the names of the steps, each below those of the runs above it.
+    of_steps: Mutex<BTreeMap<String, ProgressBar>>,
 }
 
 impl Progress {
@@ -43,48 +45,7 @@ impl Progress {
 
 impl Observer for Progress {
     fn observe(&self, event: &Observed<'_>) {
-        match event {
-            Observed::Compiling { component } => self.line(&format!("compiling {component} (once)")),
-            Observed::StepStarted { step, component, input_bytes, parts } => {
-                if let Some(bars) = &self.bars {
-                    bars.start(step, *input_bytes);
-                } else {
-                    let parts = if *parts > 1 { format!(" in {parts} parts") } else { String::new() };
-                    let input = if *input_bytes > 0 { format!(" over {}", Bytes(*input_bytes)) } else { String::new() };
-                    self.line(&format!("{step}: {component} started{input}{parts}"));
-                }
-            }
-            Observed::StepProgress { step, usage, items, said } => {
-                if let Some(bars) = &self.bars {
-                    bars.advance(step, usage, *items, *said);
-                }
-            }
-            Observed::StepSucceeded { step, iteration, items, skipped, usage } => {
-                let iteration = if *iteration > 0 { format!("iteration {iteration}: ") } else { String::new() };
-                let skipped = if *skipped > 0 { format!(", {} skipped", Count(*skipped)) } else { String::new() };
-                self.end(step, &format!("{step}: {iteration}{} items{skipped}, {}", Count(*items), figures(usage)));
-            }
-            Observed::StepFailed { step, failure } if failure.kind == FailureKind::Cancelled => {
-                self.end(step, &format!("{step}: cancelled"));
-            }
-            Observed::StepFailed { step, failure } => self.end(step, &format!("{step}: failed: {}", told(failure))),
-            Observed::StepRetries { step, attempt, failure, wait_ms } => {
-                let wait = Millis(*wait_ms);
-                let text = format!("{step}: attempt {attempt} failed, the next follows in {wait}: {}", told(failure));
-                self.end(step, &text);
-            }
-            Observed::StepSkipped { step, because } => match because {
-                SkipCause::Failed { step: by } => self.line(&format!("{step}: skipped, since `{by}` failed")),
-                SkipCause::Condition { step: by } if by == *step => {
-                    self.line(&format!("{step}: skipped, since its condition does not hold"));
-                }
-                SkipCause::Condition { step: by } => {
-                    self.line(&format!("{step}: skipped, since `{by}` was not wanted"));
-                }
-                // Whoever ends a run knows that what was to come will not.
-                SkipCause::Cancelled => {}
-            },
-        }
+        self.show("", event);
     }
 }
 
@@ -96,20 +57,79 @@ fn told(failure: &Failure) -> String {
 }
 
 impl Progress {
-    fn end(&self, step: &StepId, text: &str) {
+    /// Shows what happened in a run; `above` are the steps for which it runs, each with a `/` behind it.
+    fn show(&self, above: &str, event: &Observed<'_>) {
+        let name = |step: &StepId| format!("{above}{step}");
+        match event {
+            Observed::Compiling { component } => self.line(&format!("compiling {component} (once)")),
+            Observed::StepStarted { step, component, input_bytes, parts } => {
+                let step = name(step);
+                if let Some(bars) = &self.bars {
+                    bars.start(&step, *input_bytes);
+                } else {
+                    let parts = if *parts > 1 { format!(" in {parts} parts") } else { String::new() };
+                    let input = if *input_bytes > 0 { format!(" over {}", Bytes(*input_bytes)) } else { String::new() };
+                    self.line(&format!("{step}: {component} started{input}{parts}"));
+                }
+            }
+            Observed::StepProgress { step, usage, items, said } => {
+                if let Some(bars) = &self.bars {
+                    bars.advance(&name(step), usage, *items, *said);
+                }
+            }
+            Observed::StepSucceeded { step, iteration, items, skipped, usage } => {
+                let iteration = if *iteration > 0 { format!("iteration {iteration}: ") } else { String::new() };
+                let skipped = if *skipped > 0 { format!(", {} skipped", Count(*skipped)) } else { String::new() };
+                self.end(&name(step), &format!("{iteration}{} items{skipped}, {}", Count(*items), figures(usage)));
+            }
+            Observed::StepFailed { step, failure } if failure.kind == FailureKind::Cancelled => {
+                self.end(&name(step), "cancelled");
+            }
+            Observed::StepFailed { step, failure } => self.end(&name(step), &format!("failed: {}", told(failure))),
+            Observed::StepRetries { step, attempt, failure, wait_ms } => {
+                let wait = Millis(*wait_ms);
+                let text = format!("attempt {attempt} failed, the next follows in {wait}: {}", told(failure));
+                self.end(&name(step), &text);
+            }
+            Observed::StepSkipped { step, because } => {
+                let step = name(step);
+                match because {
+                    SkipCause::Failed { step: by } => self.line(&format!("{step}: skipped, since `{by}` failed")),
+                    SkipCause::Condition { step: by } if step == name(by) => {
+                        self.line(&format!("{step}: skipped, since its condition does not hold"));
+                    }
+                    SkipCause::Condition { step: by } => {
+                        self.line(&format!("{step}: skipped, since `{by}` was not wanted"));
+                    }
+                    // Whoever ends a run knows that what was to come will not.
+                    SkipCause::Cancelled => {}
+                }
+            }
+            Observed::ApprovalRequested { step } => self.line(&format!("{}: waits for a person", name(step))),
+            Observed::ChildStarted { step, run, title } => {
+                self.line(&format!("{}: child run {run} ({})", name(step), neutral::line(title, 80)));
+            }
+            Observed::InChild { step, event } => self.show(&format!("{}/", name(step)), event),
+            // How it failed was told.
+            Observed::ChildEnded { status: Status::Failed | Status::Cancelled, .. } => {}
+            Observed::ChildEnded { step, status, .. } => self.line(&format!("{}: child run {status}", name(step))),
+        }
+    }
+
+    fn end(&self, step: &str, text: &str) {
         if let Some(bar) = self.bars.as_ref().and_then(|bars| bars.steps().remove(step)) {
             bar.finish_and_clear();
         }
-        self.line(text);
+        self.line(&format!("{step}: {text}"));
     }
 }
 
 impl Bars {
-    fn steps(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, ProgressBar>> {
+    fn steps(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, ProgressBar>> {
         self.of_steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, step: &StepId, input_bytes: u64) {
+    fn start(&self, step: &str, input_bytes: u64) {
         let style = match (input_bytes > 0, console::width() >= ROOM_FOR_BARS) {
             (true, true) => "{prefix:20!} {bar:24} {percent:>3}% {wide_msg}",
             (true, false) => "{prefix:12!} {percent:>3}% {wide_msg}",
@@ -123,12 +143,12 @@ impl Bars {
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
-        bar.set_prefix(step.to_string());
+        bar.set_prefix(step.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
-        self.steps().insert(step.clone(), bar);
+        self.steps().insert(step.to_owned(), bar);
     }
 
-    fn advance(&self, step: &StepId, usage: &Usage, items: u64, said: Option<(u64, Option<u64>)>) {
+    fn advance(&self, step: &str, usage: &Usage, items: u64, said: Option<(u64, Option<u64>)>) {
         if let Some(bar) = self.steps().get(step) {
             bar.set_position(usage.input_bytes);
             let said = match said {

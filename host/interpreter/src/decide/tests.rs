@@ -1,7 +1,9 @@
 use super::*;
 use crate::event::{
-    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, ResolvedValue, RunStarted, ValuesOutcome,
+    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, ChildEnded, ChildStarted, ConditionOutcome,
+    ResolvedValue, RunStarted, ValuesOutcome,
 };
+use crate::graph::Approval;
 use crate::retry::Retry;
 use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Usage};
 use proptest::prelude::*;
@@ -20,6 +22,7 @@ fn started() -> Event {
         allowed: Vec::new(),
         inputs: Vec::new(),
         folder: None,
+        parent: None,
     }))
 }
 
@@ -64,6 +67,39 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
     }
 }
 
+fn child_begun(turn: &Turn, child: RunId) -> Event {
+    let Turn { step, iteration, attempt } = turn.clone();
+    Event::ChildStarted(Box::new(ChildStarted { step, attempt, iteration, at_ms: 0, child, plan: Digest::of(b"p") }))
+}
+
+fn child_ended(turn: &Turn, child: RunId, status: Status) -> Event {
+    let Turn { step, iteration, attempt } = turn.clone();
+    let kind = if status == Status::Cancelled { FailureKind::Cancelled } else { FailureKind::Failed };
+    let failed = matches!(status, Status::Failed | Status::Cancelled);
+    Event::ChildEnded(Box::new(ChildEnded {
+        step,
+        attempt,
+        iteration,
+        at_ms: 0,
+        child,
+        status,
+        outputs: Vec::new(),
+        usage: Usage::default(),
+        runs: 3,
+        skipped_count: 0,
+        failure: failed.then(|| Failure::new(kind, "")),
+        retry_at_ms: None,
+    }))
+}
+
+fn decided(step: &StepId, yes: bool) -> Event {
+    let outcome = match yes {
+        true => ApprovalOutcome::Approved,
+        false => ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "") },
+    };
+    Event::ApprovalDecided { step: step.clone(), at_ms: 0, by: None, note: None, outcome }
+}
+
 fn answer(question: &Question, good: Option<bool>) -> Event {
     let failure = || Failure::new(FailureKind::Condition, "");
     match question.clone() {
@@ -85,7 +121,7 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
 }
 
 /// `a`, `b<a`, `c?>a`: a letter; `<` and what it needs, `>` and what it comes after; `?` optional, `!` with a condition,
-/// `=` with values from documents, `*3` a loop.
+/// `=` with values from documents, `*3` a loop, `@` waits for a person.
 fn graph(text: &str) -> Graph {
     let node = |text: &str| {
         let mut node = Node::new(text[..1].parse().unwrap(), Vec::new());
@@ -96,6 +132,7 @@ fn graph(text: &str) -> Graph {
                 '?' => node.optional = true,
                 '!' => node.has_condition = true,
                 '=' => node.has_values = true,
+                '@' => node.approval = Some(Approval { expires_ms: Some(100) }),
                 most if into == '*' => node.iterations = most.to_digit(10),
                 other if into == '<' => node.needs.push(other.to_string().parse().unwrap()),
                 other => node.after.push(other.to_string().parse().unwrap()),
@@ -360,6 +397,83 @@ fn a_run_that_was_cancelled_too_late_succeeded() {
 }
 
 #[test]
+fn a_run_that_only_waits_for_a_person_ends_until_they_answer() {
+    let graph = graph("a b@<a c<b d");
+    let step = |name: &str| name.parse::<StepId>().unwrap();
+    let mut state = State::after([&started()]);
+    drop(advance(&graph, &mut state, 0));
+    for name in ["a", "d"] {
+        state.apply(&begun(&first(&step(name))));
+        state.apply(&ended(&first(&step(name)), None));
+        let waits = advance(&graph, &mut state, 50).events;
+        let end = Event::RunEnded { status: Status::Waiting, at_ms: 50, resumed: 0 };
+        let asked = Event::ApprovalRequested { step: step("b"), at_ms: 50, expires_at_ms: Some(150) };
+        assert_eq!(waits, if name == "a" { vec![asked] } else { vec![end] });
+    }
+    assert_eq!(state.next_expiry(), Some((&step("b"), 150)));
+    let answered = |yes| {
+        let mut state = state.clone();
+        state.apply(&decided(&step("b"), yes));
+        assert_eq!(decide(&graph, &state), [], "nobody goes on with it yet");
+        state.apply(&resumed(1));
+        advance(&graph, &mut state, 60)
+    };
+    assert_eq!(answered(true).start, [first(&step("c"))]);
+    let no = answered(false);
+    let skipped = Event::StepSkipped { step: step("c"), because: SkipCause::Failed { step: step("b") } };
+    assert_eq!(no.events, [skipped, Event::RunEnded { status: Status::Failed, at_ms: 60, resumed: 1 }]);
+    // Resumed without an answer it waits on.
+    state.apply(&resumed(1));
+    let end = Event::RunEnded { status: Status::Waiting, at_ms: 70, resumed: 1 };
+    assert_eq!(advance(&graph, &mut state, 70).events, [end]);
+}
+
+#[test]
+fn a_child_that_stopped_for_now_goes_on_with_its_parent_and_is_never_begun_anew() {
+    let graph = graph("a");
+    let step: StepId = "a".parse().unwrap();
+    let (child, other) = (RunId::new(1, [7; 10]), RunId::new(2, [7; 10]));
+    let second = Turn { attempt: 2, ..first(&step) };
+    for (status, run) in [(Status::Waiting, Status::Waiting), (Status::Interrupted, Status::Interrupted)] {
+        let mut state = State::after([&started()]);
+        drop(advance(&graph, &mut state, 0));
+        state.apply(&child_begun(&first(&step), child));
+        if status == Status::Interrupted {
+            let reason = CancelReason::Interrupted;
+            state.apply(&Event::CancelRequested { reason, at_ms: 0, resumed: 0 });
+        }
+        state.apply(&child_ended(&first(&step), child, status));
+        drop(advance(&graph, &mut state, 0));
+        assert_eq!((state.run(), state.component_runs()), (RunState::Ended(run), 0));
+        state.apply(&resumed(1));
+        assert_eq!(advance(&graph, &mut state, 0).start, [second.clone()]);
+        state.apply(&child_begun(&second, other));
+        assert_eq!(state.step(&step), Some(&StepState::Scheduled { iteration: 0, attempt: 2 }), "not another child");
+        state.apply(&child_begun(&second, child));
+        state.apply(&child_ended(&second, child, Status::Succeeded));
+        assert_eq!((state.child(&step), state.component_runs()), (None, 3));
+    }
+}
+
+#[test]
+fn a_child_that_waits_for_a_person_is_cancelled_with_its_parent() {
+    let graph = graph("a b");
+    let step: StepId = "a".parse().unwrap();
+    let child = RunId::new(1, [7; 10]);
+    let mut state = State::after([&started()]);
+    drop(advance(&graph, &mut state, 0));
+    state.apply(&child_begun(&first(&step), child));
+    state.apply(&child_ended(&first(&step), child, Status::Waiting));
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0, resumed: 0 });
+    let second = Turn { attempt: 2, ..first(&step) };
+    assert_eq!(advance(&graph, &mut state, 0).start, [second.clone()], "it has a journal to be told in");
+    state.apply(&child_begun(&second, child));
+    state.apply(&child_ended(&second, child, Status::Cancelled));
+    drop(advance(&graph, &mut state, 0));
+    assert_eq!(state.run(), RunState::Ended(Status::Cancelled));
+}
+
+#[test]
 fn nothing_is_decided_before_the_beginning_and_after_the_end() {
     let graph = graph("a");
     let step: StepId = "a".parse().unwrap();
@@ -419,14 +533,31 @@ fn some_graph() -> impl Strategy<Value = Graph> {
             node.iterations = (how & 48 == 16).then_some(u32::from(how >> 6));
             let on = vec!["failed".to_owned()];
             node.retry = (how & 3 == 3).then_some(Retry { max_attempts: 3, backoff_ms: 4, on });
+            node.approval = (how & 52 == 32).then_some(Approval { expires_ms: None });
             node
         });
         Graph::new(nodes.collect()).unwrap()
     })
 }
 
-/// Drives a run by a list of choices: what is answered and how, which attempt goes on, how it ends, when the run is
-/// cancelled, interrupted and resumed, when its process dies. Gives all events in order and checks what a driver relies
+/// Says whether a step of [`some_graph`] runs a child.
+fn runs_child(step: &StepId) -> bool {
+    step.as_str().trim_start_matches('s').parse::<usize>().unwrap() % 3 == 1
+}
+
+/// How a child ends by a choice: when it can be told to stop, it may stop for now.
+fn child_status(how: u8, state: &State) -> Status {
+    match (how / 8 % 4, state.cancelled()) {
+        (3, _) => Status::Failed,
+        (2, None) => Status::Waiting,
+        (1 | 2, Some(CancelReason::Interrupted)) => Status::Interrupted,
+        (1 | 2, Some(_)) => Status::Cancelled,
+        _ => Status::Succeeded,
+    }
+}
+
+/// Drives a run by a list of choices: what is answered and how, which attempt or child goes on, how it ends, what people
+/// say, when the run is cancelled, interrupted and resumed, when its process dies. Gives all events in order and checks what a driver relies
 /// on.
 fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
     let mut state = State::after([&started()]);
@@ -440,15 +571,23 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
         waiting.extend(advanced.start);
         let end = matches!(state.run(), RunState::Ended(_));
         assert!(!end || waiting.is_empty() && running.is_empty() && advanced.answer.is_empty());
-        if end && state.run() != RunState::Ended(Status::Interrupted) {
+        if end && !matches!(state.run(), RunState::Ended(Status::Interrupted | Status::Waiting)) {
             break;
         }
         let (which, how) = choices.next().unwrap();
+        let awaited: Vec<StepId> = state.awaited().cloned().collect();
+        let one_awaited = awaited.get(usize::from(which) % awaited.len().max(1));
         let event = match how % 8 {
-            _ if end => resumed(state.resumed() + 1),
+            4.. if let Some(step) = one_awaited.filter(|_| !end) => decided(step, how < 128),
+            _ if end => match one_awaited.filter(|_| state.run() == RunState::Ended(Status::Waiting)) {
+                Some(step) => decided(step, how < 128),
+                None => resumed(state.resumed() + 1),
+            },
             7 => {
-                waiting.clear();
                 let reason = if which % 2 == 0 { CancelReason::Requested } else { CancelReason::Interrupted };
+                // A child that has not ended is not forgotten when it is to be cancelled.
+                let cancelled = state.cancelled().unwrap_or(reason) != CancelReason::Interrupted;
+                waiting.retain(|turn| cancelled && state.child(&turn.step).is_some());
                 Event::CancelRequested { reason, at_ms: 0, resumed: state.resumed() }
             }
             6 => {
@@ -463,8 +602,10 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
             0..4 if !waiting.is_empty() => {
                 let turn = waiting.remove(usize::from(which) % waiting.len());
                 running.push(turn.clone());
-                begun(&turn)
+                let child = state.child(&turn.step).unwrap_or_else(|| RunId::new(journal.len() as u64, [0; 10]));
+                if runs_child(&turn.step) { child_begun(&turn, child) } else { begun(&turn) }
             }
+            _ if running.is_empty() && waiting.is_empty() && state.next_timer().is_none() => decided(&awaited[0], true),
             _ if running.is_empty() && waiting.is_empty() => {
                 let (Turn { step, iteration, attempt }, at_ms) = state.next_timer().unwrap();
                 Event::TimerFired { step, iteration, attempt, at_ms }
@@ -472,6 +613,12 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
             _ => {
                 let from = if running.is_empty() { &mut waiting } else { &mut running };
                 let turn = from.remove(usize::from(which) % from.len());
+                if let Some(child) = state.child(&turn.step) {
+                    let event = child_ended(&turn, child, child_status(how, &state));
+                    state.apply(&event);
+                    journal.push(event);
+                    continue;
+                }
                 let failure = match how / 8 % 4 {
                     3 => Some(FailureKind::Failed),
                     2 if state.cancelled().is_some() => Some(FailureKind::Cancelled),
@@ -503,7 +650,7 @@ proptest! {
     fn every_schedule_ends_and_keeps_the_order(graph in some_graph(), choices in some_choices()) {
         let journal = drive(&graph, &choices);
         let state = State::after(&journal);
-        let is_last = |event: &&Event| matches!(event, Event::RunEnded { status, .. } if *status != Status::Interrupted);
+        let is_last = |event: &&Event| matches!(event, Event::RunEnded { status, .. } if !matches!(status, Status::Interrupted | Status::Waiting));
         prop_assert_eq!(journal.iter().filter(is_last).count(), 1);
         let mut now = State::default();
         for event in &journal {
@@ -518,6 +665,7 @@ proptest! {
         }
         for node in graph.nodes() {
             prop_assert!(state.step(&node.step).and_then(StepState::status).is_some());
+            prop_assert!(state.child(&node.step).is_none());
         }
         let is_well = |node: &Node| node.optional || state.outputs(&node.step).is_some()
             || matches!(state.step(&node.step), Some(StepState::Skipped { because: SkipCause::Condition { .. } }));

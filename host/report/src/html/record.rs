@@ -62,6 +62,7 @@ fn words(step: &StepRecord, failure: &Failure, evidence: Evidence) -> String {
         | FailureKind::Bound { .. }
         | FailureKind::Denied { .. }
         | FailureKind::Cancelled
+        | FailureKind::Rejected
         | FailureKind::Host => None,
         // What an evaluation says may quote the documents that it looked at.
         FailureKind::Condition => Some("Its condition has no answer over the documents that it names."),

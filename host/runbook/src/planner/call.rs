@@ -61,7 +61,7 @@ impl Planner<'_> {
         inputs.extend(rulesets);
         inputs.sort_by_key(|binding| manifest.inputs.iter().position(|port| port.name == binding.port));
         let mut authority = component.granted.clone().meet(Bound::of_manifest(manifest));
-        if let Some(bound) = &self.bound {
+        for bound in &self.bounds {
             authority = authority.meet(bound.clone());
         }
         let call = PlannedCall {

@@ -4,10 +4,10 @@ use super::{ChildLookup, Made, Planner};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::nearest::suggestion;
-use crate::plan::{Binding, ChildOutput, Plan, PlannedChild, PlannedChildRunbook, PlannedOutput};
+use crate::plan::{Binding, BindingSource, ChildOutput, Plan, PlannedChild, PlannedChildRunbook, PlannedOutput};
 use crate::runbook::{AutoApprove, Child, ChildRunbook, Form, Inputs, Outputs, Runbook, Step, Work};
 use crate::source::{Span, Spanned};
-use palisade_model::{ArtifactName, RunLimitKind, RunLimits, SchemaRef, neutral};
+use palisade_model::{ArtifactName, OutputName, RunLimitKind, RunLimits, SchemaRef, neutral};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -85,11 +85,7 @@ impl Planner<'_> {
         Some(ChildParts { child, inputs, outputs, labels })
     }
 
-    fn runbook_artifact(
-        &mut self,
-        name: &Spanned<String>,
-        labels: &mut BTreeSet<String>,
-    ) -> Option<crate::plan::BindingSource> {
+    fn runbook_artifact(&mut self, name: &Spanned<String>, labels: &mut BTreeSet<String>) -> Option<BindingSource> {
         let made = self.reads(&name.value)?;
         labels.extend(made.labels.iter().cloned());
         let schema = self.known_schema(name, &made)?;
@@ -148,9 +144,12 @@ impl Planner<'_> {
             return None;
         }
         let mut planner = Planner::new(&runbook, context, &chain);
-        let plan = planner.plan();
+        planner.bounds.clone_from(&self.bounds);
+        let mut plan = planner.plan();
         let inputs = planner.inputs_offered(&plan);
-        let outputs = planner.outputs_offered();
+        let offered = planner.outputs_offered();
+        plan.offers = offered.iter().map(|(name, made)| (name.clone(), made.source.clone())).collect();
+        let outputs = offered.into_iter().map(|(name, made)| (name, made.schema)).collect();
         // What is wrong in the child has its own places; it keeps this runbook from being planned too.
         let broken = planner.diagnostics.has_error();
         self.diagnostics.extend(planner.diagnostics.into_sorted());
@@ -167,18 +166,18 @@ impl Planner<'_> {
         plan.inputs.iter().map(offered).collect()
     }
 
-    fn outputs_offered(&mut self) -> BTreeMap<String, Option<SchemaRef>> {
+    fn outputs_offered(&mut self) -> BTreeMap<String, Made> {
         let runbook = self.runbook;
         let declared = runbook.outputs.iter().flatten().filter_map(|output| {
             let made = self.reads(&output.artifact.value)?;
-            Some((output.name.value.as_str().to_owned(), made.schema))
+            Some((output.name.value.as_str().to_owned(), made))
         });
         let mut offered: BTreeMap<_, _> = declared.collect();
         if runbook.outputs.is_none() {
             let exported = runbook.steps.iter().filter(|step| step.exported).flat_map(Step::artifacts);
             offered.extend(exported.filter_map(|name| {
                 let made = self.made.get(&name.value.key())?;
-                Some((name.value.as_str().to_owned(), made.schema.clone()))
+                Some((name.value.as_str().to_owned(), made.clone()))
             }));
         }
         offered
@@ -402,7 +401,20 @@ impl Planner<'_> {
                 });
             }
         }
+        outputs.extend(self.unnamed_results(&file.plan, &outputs));
         good.then_some(outputs)
+    }
+
+    /// The results of a child that its parent gives no name: they are results of the parent too.
+    fn unnamed_results(&self, child: &Plan, named: &[PlannedOutput]) -> Vec<PlannedOutput> {
+        let taken: Vec<_> = named.iter().filter_map(|output| child.offers.get(&output.port)).collect();
+        let unnamed = child.results().into_iter().filter(|(_, source)| !taken.contains(&source));
+        let output = |(name, source): (OutputName, BindingSource)| {
+            let schema = child.schema_of(&source)?;
+            let exported = self.exports_by_step() && !self.undoing;
+            Some(PlannedOutput { port: name.to_string(), artifact: None, schema: schema.clone(), exported })
+        };
+        unnamed.filter_map(output).collect()
     }
 
     /// What becomes of the outputs of a runbook that is not there yet. The schema of the only one is what the step says.

@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::{
     Binding, BindingSource, PlannedAlias, PlannedBody, PlannedOutput, PlannedRetry, PlannedStep, PlannedWork,
 };
-use crate::runbook::{Agent, Body, Call, Step, Work};
+use crate::runbook::{Agent, Body, Call, Child, ChildRunbook, Step, Work};
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
 use palisade_model::manifest::InputSource;
@@ -355,11 +355,13 @@ impl Planner<'_> {
 
     /// Notes what this build can plan and not run.
     fn later_work(&mut self, step: &Step) {
+        let generated = |child: &Child| matches!(child.runbook, ChildRunbook::Artifact(_));
         let work = match &step.work {
-            Work::Approval(_) => Some("approvals"),
             Work::Agent(_) => Some("agents"),
             Work::Reuse { .. } => Some("artifacts of earlier runs"),
-            _ => step.child().map(|_| "child runbooks"),
+            Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
+            _ if step.child().is_some_and(generated) => Some("child runbooks that a step makes"),
+            _ => None,
         };
         let compensate = step.compensate.as_ref().map(|_| "compensations");
         let later: Vec<&str> = work.into_iter().chain(compensate).collect();

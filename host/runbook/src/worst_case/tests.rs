@@ -97,6 +97,7 @@ fn plan(steps: Vec<PlannedStep>, limits: &[(RunLimitKind, u64)]) -> Plan {
         schemas: Vec::new(),
         limits: limits.iter().copied().collect(),
         duration_is_set: false,
+        offers: BTreeMap::new(),
     }
 }
 

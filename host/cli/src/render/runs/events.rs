@@ -2,7 +2,7 @@
 
 use super::tree::used;
 use super::{foreign, painted, skip_cause};
-use palisade_engine::{CancelReason, ConditionOutcome, Event, Recorded, ValuesOutcome};
+use palisade_engine::{ApprovalOutcome, CancelReason, ConditionOutcome, Event, Recorded, ValuesOutcome, rfc3339};
 use palisade_model::Digest;
 use palisade_model::unit::{Bytes, Count, Millis};
 use std::collections::BTreeMap;
@@ -107,11 +107,34 @@ impl EventLines {
                 let again = again.map_or_else(String::new, |wait| format!(", again in {wait}"));
                 format!("{turn} failed{again}: {} · {}", foreign(&ended.failure.message), used(&ended.usage))
             }
+            Event::ChildStarted(started) => {
+                let turn = turn(started.step.as_str(), started.attempt, started.iteration);
+                format!("{turn}, child run {}", started.child)
+            }
+            Event::ChildEnded(ended) => {
+                let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
+                let again = ended.retry_at_ms.map(|at_ms| Millis(at_ms.saturating_sub(ended.at_ms)));
+                let again = again.map_or_else(String::new, |wait| format!(", again in {wait}"));
+                let why = ended.failure.as_ref().map_or_else(String::new, |why| format!(": {}", foreign(&why.message)));
+                format!("{turn}, child run {} {}{again}{why}", ended.child, ended.status)
+            }
+            Event::ApprovalRequested { step, expires_at_ms, .. } => match expires_at_ms {
+                Some(at_ms) => format!("{step} waits for a person until {}", rfc3339(*at_ms)),
+                None => format!("{step} waits for a person"),
+            },
+            Event::ApprovalDecided { step, by, note, outcome, .. } => {
+                let by = by.as_deref().map_or_else(|| "nobody in time".to_owned(), foreign);
+                let note = note.as_deref().map_or_else(String::new, |note| format!(": {}", foreign(note)));
+                match outcome {
+                    ApprovalOutcome::Approved => format!("{step}: yes, by {by}{note}"),
+                    ApprovalOutcome::Rejected { .. } => format!("{step}: no, by {by}{note}"),
+                }
+            }
             Event::TimerFired { step, attempt, iteration, .. } => {
                 format!("{} is behind it", turn(step.as_str(), *attempt, *iteration))
             }
             Event::RunResumed { palisade_version, .. } => {
-                format!("Palisade {} goes on; what ran is lost and runs again", foreign(palisade_version))
+                format!("Palisade {} goes on where it stopped", foreign(palisade_version))
             }
             Event::StepSkipped { step, because } => format!("{step}, {}", skip_cause(because)),
             Event::CancelRequested { reason, .. } => match reason {

@@ -2,7 +2,7 @@
 
 use super::{foreign, painted, signed, skip_cause};
 use crate::render::table;
-use palisade_engine::{Event, RunState, State, StepState, state_name};
+use palisade_engine::{Event, RunState, State, StepState, rfc3339, state_name};
 use palisade_model::StepId;
 use palisade_model::unit::Count;
 use palisade_runbook::{Plan, PlannedStep};
@@ -46,6 +46,11 @@ fn about(state: &State, id: &StepId) -> String {
             });
         }
         Some(StepState::Resting { attempt, .. }) => facts.push(format!("attempt {attempt} failed, another follows")),
+        Some(StepState::Awaiting { attempt: 0, until_ms, .. }) => facts.push(match until_ms {
+            Some(at_ms) => format!("a person is to answer until {}", rfc3339(*at_ms)),
+            None => "a person is to answer".to_owned(),
+        }),
+        Some(StepState::Awaiting { .. }) => facts.push("its child waits for a person".to_owned()),
         Some(StepState::Due { attempt, .. }) => facts.push(format!("attempt {attempt} is over, another follows")),
         Some(StepState::Iterated { iteration, .. }) => {
             facts.push(format!("iteration {iteration} is done and is judged next"));
@@ -58,6 +63,9 @@ fn about(state: &State, id: &StepId) -> String {
             facts.push(format!("in attempt {attempt}"));
         }
         Some(StepState::Skipped { because }) => facts.push(skip_cause(because)),
+    }
+    if let Some(child) = state.child(id) {
+        facts.push(format!("child run {child}"));
     }
     if let Some(held) = state.held(id, 0) {
         facts.push(format!("its condition {}", if held { "holds" } else { "does not hold" }));
@@ -80,6 +88,7 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
                 | StepState::Resting { iteration, attempt, .. }
                 | StepState::Due { iteration, attempt }
                 | StepState::Iterated { iteration, attempt }
+                | StepState::Awaiting { iteration, attempt, .. }
                 | StepState::Cancelled { iteration, attempt },
             ) => (*iteration, *attempt),
             Some(StepState::Succeeded { attempt, .. } | StepState::Failed { attempt }) => (0, *attempt),
@@ -91,6 +100,9 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
         }
         if let Some(StepState::Skipped { because }) = known {
             told["skipped"] = json!(because);
+        }
+        if let Some(child) = state.child(id) {
+            told["child"] = json!(child);
         }
         if let Some(held) = state.held(id, 0) {
             told["condition"] = json!(held);

@@ -10,28 +10,39 @@ use std::fmt::Write as _;
 pub(crate) fn tree(run: RunId, name: &str, standing: &Standing, steps: &[StepNode], colour: bool) -> String {
     let mut out =
         format!("{}  {}\n  run {run}\n", painted(colour, "1", &foreign(name)), signed(colour, standing.name()));
+    add_steps(&mut out, "", steps, colour);
+    out
+}
+
+fn add_steps(out: &mut String, indent: &str, steps: &[StepNode], colour: bool) {
     for (index, step) in steps.iter().enumerate() {
         let (branch, trunk) = if index + 1 == steps.len() { ("└─", "  ") } else { ("├─", "│ ") };
         let runs = step.component.as_deref().unwrap_or_default();
         let state = signed(colour, step.state);
         // Writing to a String can't fail.
-        let head = format!("{branch} {state}  {}  {}  {runs}", painted(colour, "1", step.step.as_str()), step.kind);
+        let head =
+            format!("{indent}{branch} {state}  {}  {}  {runs}", painted(colour, "1", step.step.as_str()), step.kind);
         let _ = writeln!(out, "{}", head.trim_end());
-        let mut line = |text: &str| {
-            let _ = writeln!(out, "{trunk}   {text}");
+        let below_step = format!("{indent}{trunk}   ");
+        let line = |out: &mut String, text: &str| {
+            let _ = writeln!(out, "{below_step}{text}");
         };
         if let Some(because) = &step.skipped {
-            line(&skip_cause(because));
+            line(out, &skip_cause(because));
         }
         if let Some(failure) = &step.failure {
-            told(failure).iter().for_each(|text| line(text));
+            told(failure).iter().for_each(|text| line(out, text));
         }
         for attempt in &step.attempts {
-            line(&attempt_line(attempt, colour));
-            below(attempt).iter().for_each(|text| line(&format!("  {text}")));
+            line(out, &attempt_line(attempt, colour));
+            below(attempt).iter().for_each(|text| line(out, &format!("  {text}")));
+            if let Some(child) = &attempt.child {
+                let name = child.name.as_deref().map_or_else(|| "not begun".to_owned(), foreign);
+                line(out, &format!("  child run {}  {}", child.run_id, painted(colour, "1", &name)));
+                add_steps(out, &format!("{below_step}  "), &child.steps, colour);
+            }
         }
     }
-    out
 }
 
 fn attempt_line(attempt: &AttemptNode, colour: bool) -> String {

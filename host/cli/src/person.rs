@@ -1,0 +1,28 @@
+//! Who uses the command line, as the system knows them.
+
+/// The name of the user that the process runs as; `uid:NUMBER` where the system's list of users does not have it.
+pub(crate) fn name() -> String {
+    let user = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(user, &users).unwrap_or_else(|| format!("uid:{user}"))
+}
+
+fn name_of(user: u32, users: &str) -> Option<String> {
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let (name, _password, number) = (fields.next()?, fields.next()?, fields.next()?);
+        (number.parse() == Ok(user) && !name.is_empty()).then(|| name.to_owned())
+    };
+    users.lines().find_map(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!((name_of(1000, users).as_deref(), name_of(1, users)), (Some("ann"), None));
+    }
+}

@@ -1,0 +1,11 @@
+//! Answers of people, and of time in their place.
+
+use palisade_interpreter::{ApprovalOutcome, Event};
+use palisade_model::{Failure, FailureKind, StepId};
+
+/// Nobody answered in time.
+pub(crate) fn expired(step: StepId, at_ms: u64) -> Event {
+    let failure = Failure::new(FailureKind::Rejected, "nobody answered in time, which is a no")
+        .with_help("`expires` of the step says how long it waits");
+    Event::ApprovalDecided { step, at_ms, by: None, note: None, outcome: ApprovalOutcome::Rejected { failure } }
+}

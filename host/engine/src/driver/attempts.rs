@@ -1,0 +1,208 @@
+//! Attempts of components: what starts one, and what becomes of its end.
+
+use super::{Begun, Beside, Driver, Outcome, now_ms, random};
+use crate::attempt::{self, AttemptInput, Ended};
+use crate::cancel::Cancel;
+use crate::observe::Observed;
+use crate::perform::{Performer, Task};
+use crate::run::RunError;
+use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Output, Turn};
+use palisade_model::limits::{Limit, LimitSource};
+use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
+use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, names_data};
+use palisade_store::{NewArtifact, NewUsage};
+use std::borrow::Cow;
+use std::sync::mpsc::Sender;
+use std::thread::Scope;
+use std::time::Instant;
+
+impl<'a> Driver<'a> {
+    pub(super) fn start_attempt<'s>(
+        &mut self,
+        scope: &'s Scope<'s, '_>,
+        turn: Turn,
+        inputs: Vec<AttemptInput>,
+        runs: u64,
+        report: &Sender<Outcome>,
+        stop: &'s Cancel,
+    ) -> Result<(), RunError>
+    where
+        'a: 's,
+    {
+        let (step, call) = (self.planned(&turn.step)?, self.call(&turn.step)?);
+        let started = Event::AttemptStarted(Box::new(AttemptStarted {
+            step: turn.step.clone(),
+            attempt: turn.attempt,
+            iteration: turn.iteration,
+            at_ms: now_ms(),
+            component: call.component_digest,
+            limits: call.limits.clone(),
+            runs,
+        }));
+        let writing = Instant::now();
+        self.append(vec![started], Beside::default())?;
+        let commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let input_bytes = inputs.iter().map(|input| input.items.length()).fold(0, u64::saturating_add);
+        self.begun.insert(turn.step.clone(), Begun { commit_ms, input_bytes });
+        let values = self.state.values(&turn.step).unwrap_or_default().to_vec();
+        let performer = Performer {
+            engine: self.engine,
+            observer: self.observer,
+            work: self.work,
+            root: self.root.clone(),
+            work_key: self.place.work_key.clone(),
+            plan_digest: self.plan_digest,
+        };
+        let report = report.clone();
+        scope.spawn(move || {
+            let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
+            let task = Task { turn: turn.clone(), step, call, inputs, values };
+            let work = || span.in_scope(|| performer.perform(task, stop));
+            let panicked = || Ended::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
+            // The driver may have given up; then nobody wants to know.
+            attempt::reported(work, panicked, |ended| drop(report.send(Outcome::Attempt { turn, ended })));
+        });
+        Ok(())
+    }
+
+    /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given
+    /// is left away: the caller has made sure that the component can do without it.
+    pub(super) fn inputs(&self, step: &PlannedStep, iteration: u32) -> Result<Vec<AttemptInput>, RunError> {
+        let lookup = self.lookup();
+        let input = |binding: &Binding| {
+            let found = lookup.artifact(&source(step, binding, iteration))?;
+            Ok(found.map(|found| AttemptInput {
+                port: binding.port.clone(),
+                schema: found.schema.to_string(),
+                items: found.items,
+                metadata: found.metadata,
+            }))
+        };
+        step.inputs.iter().filter_map(|binding| input(binding).transpose()).collect()
+    }
+
+    /// Takes what came of an attempt.
+    pub(super) fn take(&mut self, turn: Turn, ended: Ended) -> Result<Vec<Turn>, RunError> {
+        let Ended { result, usage, skipped_count, skipped, log } = ended;
+        let at_ms = now_ms();
+        let begun = self.begun.remove(&turn.step);
+        let made = match result {
+            Ok(made) => made,
+            Err(failure) => {
+                let failure = self.out_of_time(failure);
+                let retryable = failure.kind.may_pass();
+                let retry_at_ms = self.retry_at(&turn, &failure, at_ms)?;
+                let Turn { step, iteration, attempt } = turn;
+                let event = Event::AttemptFailed(Box::new(AttemptFailed {
+                    step,
+                    attempt,
+                    iteration,
+                    at_ms,
+                    failure,
+                    retryable,
+                    retry_at_ms,
+                    usage,
+                    skipped_count,
+                    skipped,
+                    log,
+                }));
+                self.observe_failure(&event);
+                return self.advance(vec![event], Beside::default());
+            }
+        };
+        let Turn { step, iteration, attempt } = turn;
+        let artifacts: Vec<_> = made
+            .into_iter()
+            .map(|made| {
+                let (schema, metadata) = (made.schema.name().clone(), made.metadata);
+                (made.port, NewArtifact { schema, metadata, items: made.items })
+            })
+            .collect();
+        let outputs: Vec<_> = artifacts
+            .iter()
+            .map(|(port, artifact)| Output {
+                port: port.clone(),
+                artifact: artifact.digest(),
+                schema: artifact.schema.clone(),
+                items: artifact.items.content().lines(),
+                bytes: artifact.items.content().length(),
+            })
+            .collect();
+        let items = outputs.first().map_or(0, |output| output.items);
+        let usages = begun.and_then(|begun| self.used(&step, &begun, usage, &outputs)).into_iter().collect();
+        let event = Event::AttemptSucceeded(Box::new(AttemptSucceeded {
+            step: step.clone(),
+            attempt,
+            iteration,
+            at_ms,
+            outputs,
+            usage,
+            skipped_count,
+            skipped,
+            log,
+        }));
+        let artifacts = artifacts.into_iter().map(|(_, artifact)| artifact).collect();
+        let start = self.advance(vec![event], Beside { artifacts, usages, ..Beside::default() })?;
+        let skipped = skipped_count;
+        self.observer.observe(&Observed::StepSucceeded { step: &step, iteration, items, skipped, usage });
+        Ok(start)
+    }
+
+    /// When a step that failed tries again; none if it does not.
+    pub(super) fn retry_at(&self, turn: &Turn, failure: &Failure, now_ms: u64) -> Result<Option<u64>, RunError> {
+        let retry = self.graph.node(&turn.step).and_then(|node| node.retry.as_ref());
+        let Some(retry) = retry.filter(|_| self.state.cancelled().is_none()) else { return Ok(None) };
+        let [random @ .., _, _] = random().map_err(RunError::Random)?;
+        let wait_ms = retry.wait_ms(turn.attempt, &failure.kind, u64::from_le_bytes(random));
+        Ok(wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)))
+    }
+
+    /// What an attempt used that did what was wanted, for estimates of later runs. None where nobody measured how much it
+    /// was to read.
+    fn used(&self, id: &StepId, begun: &Begun, usage: Usage, outputs: &[Output]) -> Option<NewUsage> {
+        let step = self.work.plan.step(id)?;
+        let call = step.call()?;
+        let data_bytes = if names_data(call) { self.work.estimate?.step(id)?.data_bytes? } else { 0 };
+        let input_bytes = begun.input_bytes.saturating_add(data_bytes);
+        let outputs = outputs.iter().map(|output| (output.port.clone(), output.bytes)).collect();
+        let past = PastAttempt::new(step, call, input_bytes, begun.commit_ms, usage, outputs);
+        // It is the first of the events that are appended with it.
+        Some(NewUsage { component: call.component_digest, event: 0, bytes: serde_json::to_vec(&past).ok()? })
+    }
+
+    /// A step that was stopped since the run's own time was over reached a limit.
+    pub(super) fn out_of_time(&self, failure: Failure) -> Failure {
+        let over = self.state.cancelled() == Some(CancelReason::Timeout);
+        if !over || failure.kind != FailureKind::Cancelled {
+            return failure;
+        }
+        let value = self.wall_ms();
+        let in_force = Limit { value, set_by: LimitSource::Run, ceiling: u64::MAX };
+        let mut failure = Failure::limit(LimitKind::Wall, in_force, None);
+        failure.message = format!("the time of the whole run, {}, was over", LimitKind::Wall.show(value));
+        failure.with_help(if self.work.plan.duration_is_set {
+            "raise `limits.max_duration` of the runbook; in the `artifacts` form it is `config.timeout`"
+        } else {
+            "that is what a run has that states nothing; state `limits.max_duration` in the runbook"
+        })
+    }
+}
+
+/// Where an input of a step comes from: from the runbook's wiring, or from the latest iteration of a loop.
+pub(super) fn source<'s>(step: &PlannedStep, binding: &'s Binding, iteration: u32) -> Cow<'s, BindingSource> {
+    match (&step.work, step.outputs.first()) {
+        (PlannedWork::Loop { port, .. }, Some(output)) if iteration > 1 && *port == binding.port => {
+            Cow::Owned(BindingSource::Step { step: step.id.clone(), port: output.port.clone() })
+        }
+        _ => Cow::Borrowed(&binding.source),
+    }
+}
+
+/// How often an attempt runs its component at most. A map over too many items runs nothing, which it tells itself.
+pub(super) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
+    let PlannedWork::Map { max_items, .. } = &step.work else { return 1 };
+    let is_ruleset = |binding: &&Binding| matches!(binding.source, BindingSource::Ruleset { .. });
+    let mapped = step.inputs.iter().find(|binding| !is_ruleset(binding));
+    let mapped = mapped.and_then(|binding| inputs.iter().find(|input| input.port == binding.port));
+    mapped.map_or(0, |input| input.items.lines().min(*max_items))
+}

@@ -1,0 +1,314 @@
+//! How a run begins, and how one is taken up that was begun.
+
+use super::{Begin, Beside, Driver, Place, now_ms, random};
+use crate::engine::Engine;
+use crate::history::History;
+use crate::keep::Kept;
+use crate::observe::Observer;
+use crate::run::{ESTIMATE, GivenInput, RunError, RunRequest, Work, shown_folder};
+use crate::subtree::Subtree;
+use palisade_interpreter::{Approval, Event, Graph, Node, Parent, Retry, RunInput, RunStarted, RunState, State};
+use palisade_model::record::Status;
+use palisade_model::{Digest, RunId, RunLimits, StepId, canonical};
+use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, Ruleset};
+use palisade_store::RunLock;
+use rustix::fd::AsRawFd as _;
+use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A child run that is to begin or to go on.
+pub(super) struct ChildBegin {
+    pub(super) run: RunId,
+    pub(super) plan_digest: Digest,
+    pub(super) parent: Parent,
+    pub(super) limits: RunLimits,
+    /// What the run and those above it share.
+    pub(super) above: Subtree,
+    pub(super) work_key: String,
+    pub(super) inputs: Vec<RunInput>,
+    /// What was granted for the run that a person started.
+    pub(super) allowed: Vec<String>,
+    /// The working folder, as its parent holds it open.
+    pub(super) folder: PathBuf,
+}
+
+impl Place {
+    fn of_root(run: RunId, plan: &Plan) -> Self {
+        Self {
+            parent: None,
+            subtree: Subtree::root(run, &plan.name, plan.limits.clone()),
+            limits: plan.limits.clone(),
+            folder: None,
+            work_key: run.to_string(),
+        }
+    }
+}
+
+impl<'a> Driver<'a> {
+    /// Makes everything durable that the run needs, and the run itself.
+    pub(crate) fn start(
+        engine: &'a Engine,
+        request: &RunRequest<'a>,
+        inputs: Vec<GivenInput>,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, RunError> {
+        let started_ms = now_ms();
+        let run = RunId::new(started_ms, random().map_err(RunError::Random)?);
+        let lock = engine.store().own(run)?;
+        let plan = canonical::to_vec(request.work.plan);
+        let place = Place::of_root(run, request.work.plan);
+        let begin = Begin { run, started_ms, plan_digest: Digest::of(&plan), lock, place };
+        let mut driver = Self::new(engine, begin, request.work, observer)?;
+        driver.record_start(request, &plan, inputs)?;
+        Ok(driver)
+    }
+
+    /// Takes up a run that was begun by a person.
+    pub(crate) fn resume(
+        engine: &'a Engine,
+        run: RunId,
+        work: Work<'a>,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, RunError> {
+        let lock = engine.store().own(run)?;
+        // Read once the run is owned: nobody adds to it now.
+        let history = History::read(engine.store(), run)?;
+        if let Some(parent) = &history.start()?.parent {
+            return Err(RunError::Child { root: parent.root });
+        }
+        let mut driver = Self::take_up(engine, lock, &history, work, Place::of_root(run, work.plan), observer)?;
+        match driver.state.run() {
+            RunState::Ended(status) if !can_go_on(status) => return Err(RunError::Over { status }),
+            _ => driver.record_resumption()?,
+        }
+        Ok(driver)
+    }
+
+    /// Begins a child, or takes it up where it stopped.
+    pub(super) fn child(
+        engine: &'a Engine,
+        child: ChildBegin,
+        work: Work<'a>,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, RunError> {
+        let ChildBegin { run, plan_digest, parent, limits, above, work_key, inputs, allowed, folder } = child;
+        let lock = engine.store().own(run)?;
+        let subtree = above.below(run, &work.plan.name, limits.clone());
+        let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), work_key };
+        // Its parent's journal speaks of it before its own begins.
+        if engine.store().run(run)?.is_none() {
+            let begin = Begin { run, started_ms: now_ms(), plan_digest, lock, place };
+            let mut driver = Self::new(engine, begin, work, observer)?;
+            driver.record_child_start(inputs, allowed)?;
+            return Ok(driver);
+        }
+        let history = History::read(engine.store(), run)?;
+        let mut driver = Self::take_up(engine, lock, &history, work, place, observer)?;
+        // What has ended is only told: the parent's process died before it wrote it down.
+        if !matches!(driver.state.run(), RunState::Ended(status) if !can_go_on(status)) {
+            driver.record_resumption()?;
+        }
+        Ok(driver)
+    }
+
+    fn take_up(
+        engine: &'a Engine,
+        lock: RunLock,
+        history: &History,
+        work: Work<'a>,
+        place: Place,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, RunError> {
+        let started = history.start()?;
+        let begin = Begin { run: started.run, started_ms: started.at_ms, plan_digest: started.plan, lock, place };
+        let mut driver = Self::new(engine, begin, work, observer)?;
+        driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        driver.allowed.clone_from(&started.allowed);
+        driver.worked_before = Duration::from_millis(worked_ms(history.events()));
+        driver.state = history.state_after(history.events().len());
+        driver.place.subtree.add_runs(driver.state.component_runs());
+        driver.seq = history.events().len() as u64;
+        driver.events = history.events().to_vec();
+        Ok(driver)
+    }
+
+    fn record_resumption(&mut self) -> Result<(), RunError> {
+        let palisade_version = env!("CARGO_PKG_VERSION").to_owned();
+        let resumed = self.state.resumed().saturating_add(1);
+        self.append(vec![Event::RunResumed { resumed, at_ms: now_ms(), palisade_version }], Beside::default())
+    }
+
+    fn new(engine: &'a Engine, begin: Begin, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
+        let Begin { run, started_ms, plan_digest, lock, place } = begin;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = place.folder.as_deref().unwrap_or(work.folder);
+        let folder = rustix::fs::open(folder, flags, Mode::empty()).map_err(|error| RunError::Folder(error.into()))?;
+        Ok(Self {
+            engine,
+            work,
+            observer,
+            run,
+            plan_digest,
+            graph: Graph::new(work.plan.steps.iter().map(|step| node(work.plan, step)).collect())?,
+            state: State::default(),
+            inputs: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            events: Vec::new(),
+            seq: 0,
+            started: Instant::now(),
+            worked_before: Duration::ZERO,
+            started_ms,
+            root: PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())),
+            _folder: folder,
+            place,
+            allowed: Vec::new(),
+            letters: None,
+            cancel_requested: false,
+            answered: Vec::new(),
+            _lock: lock,
+        })
+    }
+
+    fn record_start(&mut self, request: &RunRequest<'a>, plan: &[u8], inputs: Vec<GivenInput>) -> Result<(), RunError> {
+        let mut kept = Kept::new(self.engine.store());
+        kept.bytes("plan", plan)?;
+        kept.bytes("runbook", request.runbook)?;
+        if let Some(estimate) = self.work.estimate {
+            kept.bytes(ESTIMATE, &canonical::to_vec(estimate))?;
+        }
+        for (index, child) in request.child_runbooks.iter().enumerate() {
+            kept.bytes(&format!("child runbook {}", index + 1), child)?;
+        }
+        self.keep_what_it_names(&mut kept, self.work.plan, request.rulesets)?;
+        let inputs: Vec<_> = inputs.into_iter().map(|given| kept.input(given)).collect();
+        self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        self.allowed.clone_from(&request.allowed);
+        let started = self.started(Digest::of(request.runbook), kept.contents, inputs);
+        let beside = Beside { contents: kept.pending, artifacts: kept.artifacts, ..Beside::default() };
+        self.append(vec![started], beside)
+    }
+
+    /// All that a plan and those of its children name, which they need later whatever becomes of it elsewhere.
+    fn keep_what_it_names(
+        &self,
+        kept: &mut Kept<'_>,
+        plan: &Plan,
+        rulesets: &BTreeMap<String, std::sync::Arc<Ruleset>>,
+    ) -> Result<(), RunError> {
+        for planned in plan.calls() {
+            let what = format!("component {}@{}", planned.component, planned.version);
+            let entry = self.engine.catalogue().get(&planned.component_digest);
+            let entry = entry.ok_or_else(|| RunError::Missing { what: what.clone() })?;
+            kept.known_bytes(&what, planned.component_digest, || {
+                entry.bytes().map_err(|error| RunError::Missing { what: format!("{what} ({error})") })
+            })?;
+        }
+        for plan in std::iter::once(plan).chain(plan.children()) {
+            for planned in &plan.schemas {
+                let what = format!("schema {}", planned.schema);
+                let schema =
+                    self.work.schemas.get(&planned.schema).ok_or_else(|| RunError::Missing { what: what.clone() })?;
+                kept.bytes(&what, &canonical::to_vec(schema.json()))?;
+            }
+            for planned in &plan.rulesets {
+                let what = format!("ruleset {}", planned.name);
+                let ruleset = rulesets.get(&planned.name).ok_or_else(|| RunError::Missing { what: what.clone() })?;
+                kept.ruleset(&what, ruleset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All that a child names is in the store, since the run that a person started.
+    fn record_child_start(&mut self, inputs: Vec<RunInput>, allowed: Vec<String>) -> Result<(), RunError> {
+        let plan = self.work.plan;
+        self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        self.allowed = allowed;
+        let mut kept = Kept::new(self.engine.store());
+        kept.bytes("plan", &canonical::to_vec(plan))?;
+        kept.contents.insert("runbook".to_owned(), plan.runbook_digest);
+        let components = plan
+            .calls()
+            .into_iter()
+            .map(|call| (format!("component {}@{}", call.component, call.version), call.component_digest));
+        kept.contents.extend(components);
+        for plan in std::iter::once(plan).chain(plan.children()) {
+            let schemas = plan.schemas.iter().map(|planned| (format!("schema {}", planned.schema), planned.digest));
+            let rulesets = plan.rulesets.iter().map(|planned| (format!("ruleset {}", planned.name), planned.digest));
+            kept.contents.extend(schemas.chain(rulesets));
+        }
+        kept.contents.extend(inputs.iter().map(|input| (format!("input {}", input.name), input.artifact)));
+        let started = self.started(plan.runbook_digest, kept.contents, inputs);
+        self.append(vec![started], Beside { contents: kept.pending, ..Beside::default() })
+    }
+
+    fn started(&self, runbook: Digest, contents: BTreeMap<String, Digest>, inputs: Vec<RunInput>) -> Event {
+        Event::RunStarted(Box::new(RunStarted {
+            run: self.run,
+            at_ms: self.started_ms,
+            title: self.work.plan.name.clone(),
+            palisade_version: env!("CARGO_PKG_VERSION").to_owned(),
+            plan: self.plan_digest,
+            runbook,
+            contents,
+            allowed: self.allowed.clone(),
+            folder: Some(shown_folder(self.work.folder)),
+            inputs,
+            parent: self.place.parent.clone(),
+        }))
+    }
+}
+
+/// A run that ended so goes on when it is resumed.
+const fn can_go_on(status: Status) -> bool {
+    matches!(status, Status::Interrupted | Status::Waiting)
+}
+
+/// A step as the interpreter sees it. It runs after the end of those in `after`, however they ended, unless it also reads
+/// from one, or one waits for a person: who says no does not want what comes after.
+fn node(plan: &Plan, step: &PlannedStep) -> Node {
+    let asks =
+        |other: &StepId| plan.step(other).is_some_and(|other| matches!(other.work, PlannedWork::Approval { .. }));
+    let needs: Vec<StepId> = step.waits_for().filter(|other| needs(step, other) || asks(other)).cloned().collect();
+    let after = step.waits_for().filter(|other| !needs.contains(other)).cloned().collect();
+    Node {
+        after,
+        optional: step.optional,
+        has_condition: step.when.is_some(),
+        has_values: step.call().is_some_and(|call| !call.values.is_empty()),
+        iterations: match &step.work {
+            PlannedWork::Loop { max_iterations, .. } => Some(*max_iterations),
+            _ => None,
+        },
+        retry: step.retry.as_ref().map(|retry| Retry {
+            max_attempts: retry.max_attempts,
+            backoff_ms: retry.backoff_ms,
+            on: retry.on.clone(),
+        }),
+        approval: match &step.work {
+            PlannedWork::Approval { expires_ms, .. } => Some(Approval { expires_ms: *expires_ms }),
+            _ => None,
+        },
+        ..Node::new(step.id.clone(), needs)
+    }
+}
+
+fn needs(step: &PlannedStep, other: &StepId) -> bool {
+    step.needs().any(|source| matches!(source, BindingSource::Step { step, .. } if step == other))
+}
+
+/// Milliseconds in which processes worked on a run: from each start of one to the last that it wrote down.
+fn worked_ms(events: &[Event]) -> u64 {
+    let (mut sum, mut begin, mut last) = (0_u64, 0_u64, 0_u64);
+    for event in events {
+        let Some(at_ms) = event.at_ms() else { continue };
+        if matches!(event, Event::RunStarted(_) | Event::RunResumed { .. }) {
+            sum = sum.saturating_add(last.saturating_sub(begin));
+            begin = at_ms;
+        }
+        last = at_ms;
+    }
+    sum.saturating_add(last.saturating_sub(begin))
+}

@@ -1,0 +1,235 @@
+//! Child runs: each has a journal and a driver of its own, on a thread of its parent, and no more than its parent has.
+
+use super::attempts::source;
+use super::begin::ChildBegin;
+use super::{Beside, Driver, Outcome, now_ms, random};
+use crate::attempt;
+use crate::cancel::Cancel;
+use crate::document::default_artifact;
+use crate::observe::{Below, Observed};
+use crate::perform::work_key;
+use crate::record::Ran;
+use crate::run::{RunError, Work};
+use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, RunInput, Turn};
+use palisade_model::record::{RunRecord, Status};
+use palisade_model::{Failure, FailureKind, RunId, neutral};
+use palisade_runbook::{BindingSource, Plan, PlannedChild, PlannedChildRunbook, PlannedInput, PlannedStep};
+use palisade_store::NewArtifact;
+use std::sync::mpsc::Sender;
+use std::thread::Scope;
+
+/// A child run that has ended, or stopped for now.
+pub(super) struct ChildDone {
+    pub(super) status: Status,
+    /// Why its step does not get what it wants.
+    pub(super) failure: Option<Failure>,
+    /// Its results, each by its name in the child.
+    pub(super) outputs: Vec<Output>,
+    /// What is told of it; none if it could not even start.
+    pub(super) record: Option<RunRecord>,
+    /// How often it and all below it ran components.
+    pub(super) runs: u64,
+}
+
+impl ChildDone {
+    fn refused(failure: Failure) -> Self {
+        Self { status: Status::Failed, failure: Some(failure), outputs: Vec::new(), record: None, runs: 0 }
+    }
+}
+
+impl<'a> Driver<'a> {
+    /// Starts a child, or goes on with one that has not ended. Gives why not, where a limit is in the way.
+    pub(super) fn start_child<'s>(
+        &mut self,
+        scope: &'s Scope<'s, '_>,
+        turn: &Turn,
+        child: &'a PlannedChild,
+        report: &Sender<Outcome>,
+        stop: &'s Cancel,
+    ) -> Result<Option<(RunId, ChildDone)>, RunError>
+    where
+        'a: 's,
+    {
+        let step = self.planned(&turn.step)?;
+        let run = match self.state.child(&turn.step) {
+            Some(run) => run,
+            None => RunId::new(now_ms(), random().map_err(RunError::Random)?),
+        };
+        let PlannedChildRunbook::File { plan, .. } = &child.runbook else {
+            return Err(RunError::Missing { what: format!("the child runbook of step {}", step.id) });
+        };
+        if let Err(failure) = self.place.subtree.may_go_deeper() {
+            return Ok(Some((run, ChildDone::refused(failure))));
+        }
+        let plan_digest = plan.digest();
+        let (inputs, made) = self.child_inputs(step, plan, turn.iteration)?;
+        let started = Event::ChildStarted(Box::new(ChildStarted {
+            step: turn.step.clone(),
+            attempt: turn.attempt,
+            iteration: turn.iteration,
+            at_ms: now_ms(),
+            child: run,
+            plan: plan_digest,
+        }));
+        self.append(vec![started], Beside { artifacts: made, ..Beside::default() })?;
+        let begin = ChildBegin {
+            run,
+            plan_digest,
+            parent: Parent {
+                run: self.run,
+                seq: self.seq,
+                step: turn.step.clone(),
+                root: self.place.parent.as_ref().map_or(self.run, |parent| parent.root),
+                depth: self.place.subtree.depth().saturating_add(1),
+            },
+            limits: child.limits.clone(),
+            above: self.place.subtree.clone(),
+            work_key: work_key(&self.place.work_key, turn),
+            inputs,
+            allowed: self.allowed.clone(),
+            folder: self.root.clone(),
+        };
+        let work = Work { plan, estimate: None, ..self.work };
+        let (engine, observer, report, turn) = (self.engine, self.observer, report.clone(), turn.clone());
+        let wanted: Vec<&str> = child.outputs.iter().map(|output| output.output.as_str()).collect();
+        scope.spawn(move || {
+            let below = Below { observer, step: &turn.step };
+            let drive = || {
+                below.observer.observe(&Observed::ChildStarted { step: &turn.step, run, title: &plan.name });
+                Driver::child(engine, begin, work, &below)?.into_child_done(stop, &wanted)
+            };
+            let panicked = || Ok(ChildDone::refused(Failure::new(FailureKind::Host, "Palisade itself failed")));
+            // The driver above may have given up; then nobody wants to know.
+            let tell = |done| drop(report.send(Outcome::Child { turn: turn.clone(), child: run, done }));
+            attempt::reported(drive, panicked, tell);
+        });
+        Ok(None)
+    }
+
+    fn into_child_done(mut self, cancel: &Cancel, wanted: &[&str]) -> Result<ChildDone, RunError> {
+        self.drive_to_end(cancel)?;
+        let outputs = self.results()?;
+        let Ran { record, .. } = self.record();
+        let failure = why_not(&record, &outputs, wanted);
+        Ok(ChildDone {
+            status: record.status,
+            failure,
+            outputs,
+            record: Some(record),
+            runs: self.state.component_runs(),
+        })
+    }
+
+    /// What a child hands to its parent, by name: what its runbook offers, and its results.
+    fn results(&self) -> Result<Vec<Output>, RunError> {
+        let plan = self.work.plan;
+        let results = plan.results().into_iter().map(|(name, source)| (name.to_string(), source));
+        let offered = plan.offers.iter().map(|(name, source)| (name.clone(), source.clone()));
+        let mut outputs: Vec<Output> = Vec::new();
+        for (name, source) in results.chain(offered) {
+            if outputs.iter().any(|known| known.port == name) {
+                continue;
+            }
+            outputs.extend(match &source {
+                BindingSource::Step { step, port } => {
+                    let made = self.state.outputs(step).unwrap_or_default().iter().find(|made| made.port == *port);
+                    made.map(|made| Output { port: name, ..made.clone() })
+                }
+                BindingSource::Input { .. } | BindingSource::Ruleset { .. } => {
+                    let found = self.lookup().artifact(&source)?;
+                    found.map(|found| Output {
+                        port: name,
+                        artifact: found.digest,
+                        items: found.items.lines(),
+                        bytes: found.items.length(),
+                        schema: found.schema,
+                    })
+                }
+            });
+        }
+        Ok(outputs)
+    }
+
+    /// What a child gets: what the step hands over, and the defaults of what it does not, which are made now.
+    fn child_inputs(
+        &self,
+        step: &PlannedStep,
+        plan: &Plan,
+        iteration: u32,
+    ) -> Result<(Vec<RunInput>, Vec<NewArtifact>), RunError> {
+        let (mut inputs, mut made) = (Vec::new(), Vec::new());
+        for planned in &plan.inputs {
+            let PlannedInput { name, schema, default, .. } = planned;
+            let binding = step.inputs.iter().find(|binding| binding.port == name.as_str());
+            let given = binding.map(|binding| self.lookup().artifact(&source(step, binding, iteration))).transpose()?;
+            let (name, schema) = (name.clone(), schema.clone());
+            if let Some(given) = given.flatten() {
+                let (items, bytes) = (given.items.lines(), given.items.length());
+                inputs.push(RunInput { name, artifact: given.digest, schema, items, bytes, is_default: false });
+            } else if let Some(default) = default {
+                let known = self.work.schemas.get(&schema);
+                let known = known.ok_or_else(|| RunError::Missing { what: format!("schema {schema}") })?;
+                let artifact = default_artifact(default, known, self.engine.store())?;
+                let (items, bytes) = (artifact.items.content().lines(), artifact.items.content().length());
+                inputs.push(RunInput { name, artifact: artifact.digest(), schema, items, bytes, is_default: true });
+                made.push(artifact);
+            }
+        }
+        Ok((inputs, made))
+    }
+
+    /// Takes what came of a child.
+    pub(super) fn take_child(&mut self, turn: Turn, child: RunId, done: ChildDone) -> Result<Vec<Turn>, RunError> {
+        let ChildDone { status, failure, outputs, record, runs } = done;
+        let at_ms = now_ms();
+        let failure = failure.map(|failure| self.out_of_time(failure));
+        let retry_at_ms = match &failure {
+            Some(failure) => self.retry_at(&turn, failure, at_ms)?,
+            None => None,
+        };
+        let usage = record.as_ref().map(|record| record.usage).unwrap_or_default();
+        let skipped_count = record.iter().flat_map(|record| &record.steps).map(|step| step.skipped_count).sum();
+        let Turn { step, iteration, attempt } = turn;
+        let event = Event::ChildEnded(Box::new(ChildEnded {
+            step: step.clone(),
+            attempt,
+            iteration,
+            at_ms,
+            child,
+            status,
+            outputs,
+            usage,
+            runs,
+            skipped_count,
+            failure,
+            retry_at_ms,
+        }));
+        self.observe_failure(&event);
+        let start = self.advance(vec![event], Beside::default())?;
+        self.observer.observe(&Observed::ChildEnded { step: &step, run: child, status });
+        Ok(start)
+    }
+}
+
+/// Why a step does not get what it wants of its child; none as long as the child may still make it.
+fn why_not(record: &RunRecord, outputs: &[Output], wanted: &[&str]) -> Option<Failure> {
+    let child = || format!("the child run {} (`{}`)", record.run_id, neutral::line(&record.runbook.name, 80));
+    match record.status {
+        Status::Waiting | Status::Interrupted => None,
+        Status::Succeeded => {
+            let missing = wanted.iter().find(|wanted| !outputs.iter().any(|made| made.port == **wanted))?;
+            let missing = neutral::line(missing, 80);
+            let message = format!("{} made no `{missing}`, which its parent takes", child());
+            Some(Failure::new(FailureKind::Failed, message).with_help("a condition of the child may have left it out"))
+        }
+        Status::Cancelled => Some(Failure::new(FailureKind::Cancelled, format!("{} was cancelled", child()))),
+        Status::Failed | Status::Skipped => {
+            let failed = record.steps.iter().find_map(|step| Some((&step.id, step.failure.as_ref()?)));
+            let Some((step, failure)) = failed else {
+                return Some(Failure::new(FailureKind::Failed, format!("{} failed", child())));
+            };
+            let message = format!("{} failed: step `{step}`: {}", child(), failure.message);
+            Some(Failure { help: failure.help.clone(), ..Failure::new(failure.kind.clone(), message) })
+        }
+    }
+}

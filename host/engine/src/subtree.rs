@@ -1,0 +1,190 @@
+//! What a run and all runs below it may use together, looked at from the outermost run in.
+
+use palisade_model::{Failure, FailureKind, RunId, RunLimitKind, RunLimits, neutral};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A run with the runs above it, the outermost first. Runs of one tree share what they use.
+#[derive(Debug, Clone)]
+pub(crate) struct Subtree(Vec<Arc<Level>>);
+
+#[derive(Debug)]
+struct Level {
+    run: RunId,
+    /// The name of its runbook.
+    title: String,
+    limits: RunLimits,
+    /// Attempts of components, by it and all below it.
+    runs: AtomicU64,
+    /// Attempts that go on, by it and all below it.
+    at_once: AtomicU64,
+}
+
+impl Subtree {
+    /// A run that a person started.
+    pub(crate) fn root(run: RunId, title: &str, limits: RunLimits) -> Self {
+        Self(vec![Arc::new(Level::new(run, title, limits))])
+    }
+
+    /// A run below this one.
+    pub(crate) fn below(&self, run: RunId, title: &str, limits: RunLimits) -> Self {
+        let own = Arc::new(Level::new(run, title, limits));
+        Self(self.0.iter().cloned().chain([own]).collect())
+    }
+
+    /// Levels below the run that a person started.
+    pub(crate) fn depth(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_sub(1)
+    }
+
+    /// Whether another level may be below this one.
+    ///
+    /// # Errors
+    /// The `max_depth` that is in the way.
+    pub(crate) fn may_go_deeper(&self) -> Result<(), Failure> {
+        for (index, level) in self.0.iter().enumerate() {
+            let found = (self.0.len() - index) as u64;
+            if let Some(most) = level.limits.get(RunLimitKind::MaxDepth).filter(|most| found > *most) {
+                let what = format!("children may nest {most} deep, and this one would be {found} deep");
+                return Err(self.passed(level, RunLimitKind::MaxDepth, most, found, &what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts attempts that are about to start, in each run that they count for, or in none.
+    ///
+    /// # Errors
+    /// The `max_runs` that they would pass.
+    pub(crate) fn take_runs(&self, runs: u64) -> Result<(), Failure> {
+        for (index, level) in self.0.iter().enumerate() {
+            let most = level.limits.get(RunLimitKind::MaxRuns).unwrap_or(u64::MAX);
+            if let Err(used) = level.runs.try_add(runs, most) {
+                self.0.iter().take(index).for_each(|above| above.runs.sub(runs));
+                let what = format!(
+                    "the run may run components {} times at most; {used} are used, and this would take {runs} more: nothing was run",
+                    RunLimitKind::MaxRuns.show(most)
+                );
+                let found = used.saturating_add(runs);
+                return Err(self.passed(level, RunLimitKind::MaxRuns, most, found, &what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts attempts that an earlier process made.
+    pub(crate) fn add_runs(&self, runs: u64) {
+        self.0.iter().for_each(|level| {
+            level.runs.fetch_add(runs, Ordering::Relaxed);
+        });
+    }
+
+    /// Takes room for an attempt, in each run that it counts for, or in none. Says whether there was some.
+    pub(crate) fn enter(&self) -> bool {
+        let full = self.0.iter().position(|level| {
+            let most = level.limits.get(RunLimitKind::MaxConcurrency).unwrap_or(u64::MAX).max(1);
+            level.at_once.try_add(1, most).is_err()
+        });
+        if let Some(full) = full {
+            self.0.iter().take(full).for_each(|level| level.at_once.sub(1));
+        }
+        full.is_none()
+    }
+
+    /// Gives back the room of an attempt.
+    pub(crate) fn leave(&self) {
+        self.0.iter().for_each(|level| level.at_once.sub(1));
+    }
+
+    fn passed(&self, level: &Level, kind: RunLimitKind, most: u64, found: u64, what: &str) -> Failure {
+        let key = kind.key().to_owned();
+        let chain = || self.0.iter().map(|level| format!("`{}` ({})", neutral::line(&level.title, 60), level.run));
+        let whose = if self.0.len() == 1 {
+            what.to_owned()
+        } else {
+            let title = neutral::line(&level.title, 60);
+            let chain: Vec<_> = chain().collect();
+            format!("{what}; so says `{key}` of `{title}`, which counts all runs below it: {}", chain.join(" runs "))
+        };
+        let place = if std::ptr::eq(level, self.0.first().map_or(level, |root| root.as_ref())) {
+            format!("raise `limits.{key}` of the runbook")
+        } else {
+            format!("raise `{key}` of the step that runs it, or of its own runbook, whichever is lower")
+        };
+        Failure::new(FailureKind::Bound { key, most, found }, whose).with_help(place)
+    }
+}
+
+impl Level {
+    fn new(run: RunId, title: &str, limits: RunLimits) -> Self {
+        Self { run, title: title.to_owned(), limits, runs: AtomicU64::new(0), at_once: AtomicU64::new(0) }
+    }
+}
+
+trait Bounded {
+    /// Adds unless it would be more than `most`; then gives what it is.
+    fn try_add(&self, more: u64, most: u64) -> Result<(), u64>;
+    fn sub(&self, less: u64);
+}
+
+impl Bounded for AtomicU64 {
+    fn try_add(&self, more: u64, most: u64) -> Result<(), u64> {
+        let sum = |used: u64| used.checked_add(more).filter(|sum| *sum <= most);
+        self.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).map(drop)
+    }
+
+    fn sub(&self, less: u64) {
+        self.fetch_sub(less, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(outer: (RunLimitKind, u64), inner: (RunLimitKind, u64)) -> (Subtree, Subtree) {
+        let run = |number| RunId::new(number, [0; 10]);
+        let root = Subtree::root(run(1), "Outer", [outer].into_iter().collect());
+        let below = root.below(run(2), "Inner", [inner].into_iter().collect());
+        (root, below)
+    }
+
+    #[test]
+    fn attempts_count_for_all_runs_above_or_for_none() {
+        let (root, below) = tree((RunLimitKind::MaxRuns, 5), (RunLimitKind::MaxRuns, 3));
+        below.take_runs(3).unwrap();
+        let inner = below.take_runs(1).unwrap_err();
+        assert_eq!(inner.kind, FailureKind::Bound { key: "max_runs".to_owned(), most: 3, found: 4 });
+        // What was refused below counts nowhere.
+        root.take_runs(2).unwrap();
+        let outer = root.take_runs(1).unwrap_err();
+        assert_eq!(outer.kind, FailureKind::Bound { key: "max_runs".to_owned(), most: 5, found: 6 });
+        let (root, below) = tree((RunLimitKind::MaxRuns, 5), (RunLimitKind::MaxRuns, 9));
+        below.add_runs(4);
+        let refused = below.take_runs(2).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Bound { key: "max_runs".to_owned(), most: 5, found: 6 });
+        assert!(refused.message.contains("so says `max_runs` of `Outer`, which counts all runs below it: `Outer` ("));
+        root.take_runs(1).unwrap();
+    }
+
+    #[test]
+    fn the_depth_is_that_of_the_outermost_run_that_bounds_it() {
+        let (root, below) = tree((RunLimitKind::MaxDepth, 2), (RunLimitKind::MaxDepth, 9));
+        assert_eq!((root.depth(), below.depth()), (0, 1));
+        root.may_go_deeper().unwrap();
+        below.may_go_deeper().unwrap();
+        let third = below.below(RunId::new(3, [0; 10]), "Third", RunLimits::default());
+        let refused = third.may_go_deeper().unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Bound { key: "max_depth".to_owned(), most: 2, found: 3 });
+    }
+
+    #[test]
+    fn room_is_taken_in_all_runs_above_or_in_none() {
+        let (root, below) = tree((RunLimitKind::MaxConcurrency, 2), (RunLimitKind::MaxConcurrency, 1));
+        assert!(below.enter() && !below.enter() && root.enter() && !root.enter());
+        below.leave();
+        assert!(root.enter() && !below.enter());
+        root.leave();
+        assert!(below.enter());
+    }
+}

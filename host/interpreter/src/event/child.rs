@@ -1,0 +1,81 @@
+//! What happens between a run and one that it started.
+
+use super::{Output, is_zero};
+use palisade_model::record::Status;
+use palisade_model::{Digest, Failure, RunId, StepId, Usage};
+use serde::{Deserialize, Serialize};
+
+/// Where a child run hangs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The run that started it.
+    pub run: RunId,
+    /// The number of the event that says so there: its [`ChildStarted`].
+    pub seq: u64,
+    /// The step for which it runs.
+    pub step: StepId,
+    /// The run that a person started.
+    pub root: RunId,
+    /// Levels below the root, from 1.
+    pub depth: u32,
+}
+
+/// A child run begins, or goes on where it stopped. It stands in the journal before the child's own first event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildStarted {
+    /// The step for which it runs.
+    pub step: StepId,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// The iteration of a loop, from 1; 0 = the step is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iteration: u32,
+    /// When.
+    pub at_ms: u64,
+    /// The child run: the same as before where one goes on.
+    pub child: RunId,
+    /// The child's plan.
+    pub plan: Digest,
+}
+
+/// A child run ended. One that was interrupted, or waits for a person, stopped for now: it goes on with its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildEnded {
+    /// The step for which it ran.
+    pub step: StepId,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// The iteration of a loop, from 1; 0 = the step is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iteration: u32,
+    /// When.
+    pub at_ms: u64,
+    /// The child run.
+    pub child: RunId,
+    /// How it ended.
+    pub status: Status,
+    /// Its results, each by its name in the child.
+    pub outputs: Vec<Output>,
+    /// What it and all below it used.
+    pub usage: Usage,
+    /// How often it and all below it ran components.
+    #[serde(default, skip_serializing_if = "super::none")]
+    pub runs: u64,
+    /// How many parts of inputs it and all below it left out.
+    #[serde(default, skip_serializing_if = "super::none")]
+    pub skipped_count: u64,
+    /// Why the step did not get what it wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Another attempt, with a new child, is due then, in milliseconds since 1970; none = the step failed with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at_ms: Option<u64>,
+}
+
+impl ChildEnded {
+    /// It goes on when its parent does.
+    #[must_use]
+    pub const fn stopped_for_now(&self) -> bool {
+        matches!(self.status, Status::Interrupted | Status::Waiting)
+    }
+}
