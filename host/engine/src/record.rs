@@ -311,8 +311,7 @@ fn output_record(name: &ArtifactName, port: &str, seen: &Seen) -> Option<OutputR
 fn source_name(plan: &Plan, source: &BindingSource) -> String {
     match source {
         BindingSource::Step { step, port } => {
-            let output = plan.step(step).and_then(|from| from.outputs.iter().find(|output| output.port == *port));
-            output.and_then(|output| output.artifact.as_ref()).map_or_else(|| step.to_string(), ToString::to_string)
+            plan.output_name(step, port).map_or_else(|| step.to_string(), ToString::to_string)
         }
         BindingSource::Input { name } => name.to_string(),
         BindingSource::Ruleset { name, .. } => name.clone(),
