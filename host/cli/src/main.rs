@@ -62,6 +62,9 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
     if cli.global.format == Format::Mermaid && !matches!(cli.command, Command::Plan(_)) {
         return Err(CliError::usage("--format mermaid is a diagram of a plan; only `palisade plan` has one"));
     }
+    if cli.global.format == Format::OpenLineage && !matches!(cli.command, Command::Lineage(_)) {
+        return Err(CliError::usage("--format openlineage is a form of lineage; only `palisade lineage` has it"));
+    }
     let resolved = Settings::resolve(&cli.global);
     // These two are there for those whose file has a mistake too.
     let (settings, mistake) = match (resolved, &cli.command) {
@@ -76,6 +79,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Run(args) => commands::run::exec(&context, args),
         Command::Resume(args) => commands::resume::exec(&context, args),
         Command::Runs(command) => commands::runs::exec(&context, command),
+        Command::Lineage(args) => commands::lineage::exec(&context, args),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),
         Command::Schema(command) => commands::schema::exec(&context, command),
