@@ -91,6 +91,95 @@ fn what_is_told_of_past_runs_fits() {
 }
 
 #[test]
+fn what_is_told_of_two_runs_and_of_lineage_fits() {
+    let dir = demo();
+    let told = |args: &[&str]| palisade(dir.path(), args.iter().chain(&["--format", "json"])).exits(0).stdout;
+    let _ = palisade(dir.path(), ["run", "-q", "runbook.yaml"]).exits(0);
+    dir.write("data/new.txt", "Her e-mail and her telephone.\n");
+    let _ = palisade(dir.path(), ["run", "-q", "special_categories.yaml"]).exits(0);
+    let _ = palisade(dir.path(), ["run", "-q", "runbook.yaml"]).exits(0);
+    fits("palisade.runs_diff", &json(&told(&["runs", "diff", "last~1", "last"])));
+    let diff = json(&told(&["runs", "diff", "last~2", "last"]));
+    fits("palisade.runs_diff", &diff);
+    let id = diff.pointer("/artifacts/1/findings/listed_new/0/id").and_then(Value::as_str).unwrap().to_owned();
+    for what in ["files", "privacy", "local/demo_personal_data/1.0.0", id.as_str()] {
+        let lineage = json(&told(&["lineage", what]));
+        fits("palisade.lineage", &lineage);
+        assert!(lineage["up"].is_object() && lineage["down"].is_object(), "{lineage:#}");
+        let up = json(&told(&["lineage", what, "--up"]));
+        fits("palisade.lineage", &up);
+        assert!(up["down"].is_null(), "{up:#}");
+    }
+}
+
+/// What version 2-0-2 of OpenLineage requires of a run event and of its parts.
+fn run_event() -> Value {
+    let uri = serde_json::json!({"type": "string", "pattern": "^[a-z]+:"});
+    let facets = serde_json::json!({"type": "object", "additionalProperties": {
+        "type": "object", "required": ["_producer", "_schemaURL"], "properties": {"_producer": uri, "_schemaURL": uri},
+    }});
+    let text = serde_json::json!({"type": "string", "minLength": 1});
+    let datasets = serde_json::json!({"type": "array", "items": {
+        "type": "object", "required": ["namespace", "name"],
+        "properties": {"namespace": text, "name": text, "facets": facets, "outputFacets": facets},
+    }});
+    serde_json::json!({
+        "type": "object",
+        "required": ["eventTime", "producer", "schemaURL", "eventType", "run", "job"],
+        "properties": {
+            "eventTime": {"type": "string", "pattern": "^[0-9-]{10}T[0-9:.]{12}Z$"},
+            "producer": uri,
+            "schemaURL": {"const": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"},
+            "eventType": {"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]},
+            "run": {"type": "object", "required": ["runId"], "properties": {
+                "runId": {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}, "facets": facets,
+            }},
+            "job": {
+                "type": "object", "required": ["namespace", "name"],
+                "properties": {"namespace": text, "name": text, "facets": facets},
+            },
+            "inputs": datasets,
+            "outputs": datasets,
+        },
+    })
+}
+
+#[test]
+fn the_events_of_openlineage_are_as_it_wants_them() {
+    let dir = demo();
+    let validator = jsonschema::draft202012::new(&run_event()).unwrap();
+    let failing = std::fs::read_to_string(dir.join("runbook.yaml"))
+        .unwrap()
+        .replace("    inputs: files\n", "    inputs: files\n    limits: {fuel: 1000, fuel_per_input_byte: 1}\n");
+    dir.write("failing.yaml", failing);
+    for (runbook, code, end, attempts) in [("runbook.yaml", 0, "COMPLETE", 3), ("failing.yaml", 4, "FAIL", 2)] {
+        let _ = palisade(dir.path(), ["run", "-q", runbook]).exits(code);
+        let lines = palisade(dir.path(), ["lineage", "files", "--format", "openlineage"]).exits(0).stdout;
+        let events: Vec<Value> = lines.lines().map(json).collect();
+        for event in &events {
+            let broken: Vec<String> = validator.iter_errors(event).map(|error| error.to_string()).collect();
+            assert!(broken.is_empty(), "{}\n{event:#}", broken.join("\n"));
+        }
+        // Each run of theirs, the run or an attempt, starts once and ends once.
+        let mut kinds: std::collections::BTreeMap<String, Vec<&str>> = std::collections::BTreeMap::new();
+        for event in &events {
+            let kind = event["eventType"].as_str().unwrap();
+            kinds.entry(event["run"]["runId"].to_string()).or_default().push(kind);
+        }
+        assert_eq!(kinds.len(), attempts + 1);
+        assert!(
+            kinds.values().all(|kinds| kinds.len() == 2 && kinds[0] == "START" && kinds[1] != "START"),
+            "{kinds:?}"
+        );
+        assert_eq!(events.last().map(|event| event["eventType"].as_str()), Some(Some(end)));
+        let parents = events
+            .iter()
+            .filter(|event| event.pointer("/run/facets/parent/run/runId") == Some(&events[0]["run"]["runId"]));
+        assert_eq!(parents.count(), 2 * attempts);
+    }
+}
+
+#[test]
 fn what_is_told_of_a_wrong_runbook_fits() {
     let dir = Dir::new();
     dir.write("x.yaml", "name: yes\nartifacts:\n  a: {inputs: a, outptu: true}\n");

@@ -39,6 +39,9 @@ pub(crate) enum Format {
     Json,
     /// A diagram; of `plan` alone.
     Mermaid,
+    /// Run events of OpenLineage, one on each line; of `lineage` alone.
+    #[value(name = "openlineage")]
+    OpenLineage,
 }
 
 /// When to use colours.
@@ -73,9 +76,11 @@ pub(crate) enum Command {
     /// Shows what runs wait for
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
-    /// Lists runs and shows what happened in them, afterwards or while they go on
+    /// Lists runs, shows what happened in them, afterwards or while they go on, and compares them
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Shows what a finding or an artifact was made from, and what was made from it
+    Lineage(LineageArgs),
     /// Adds, lists, shows and removes components
     #[command(subcommand)]
     Component(ComponentCommand),
@@ -201,7 +206,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// The run: its id, the beginning of it, or `last`
+    /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) telling: TellingArgs,
@@ -278,6 +283,15 @@ pub(crate) enum EvidenceArg {
     Full,
 }
 
+impl From<EvidenceArg> for palisade_report::Evidence {
+    fn from(evidence: EvidenceArg) -> Self {
+        match evidence {
+            EvidenceArg::Masked => Self::Masked,
+            EvidenceArg::Full => Self::Full,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// Lists runs, the latest first
@@ -294,11 +308,49 @@ pub(crate) enum RunsCommand {
     },
     /// Shows a run: what failed and why, what each step took, what was left out and what was made
     Show(RunsShowArgs),
+    /// Compares two runs: new, gone and same findings, other artifacts, and what differs in their plans
+    Diff(RunsDiffArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsDiffArgs {
+    /// The older run: its id, the beginning of it, `last`, or one before another, as `last~1`
+    pub(crate) old: String,
+    /// The newer run
+    pub(crate) new: String,
+    /// Most findings that are listed of each artifact, new and gone ones each; all are counted
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) limit: usize,
+    /// How much of the evidence of listed findings is shown
+    #[arg(long, value_enum, default_value_t = EvidenceArg::Masked)]
+    pub(crate) evidence: EvidenceArg,
+    /// Ends with code 1 if there are new findings, or if it can't be said that there are none; else differences are no
+    /// failure
+    #[arg(long)]
+    pub(crate) fail_on_new: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LineageArgs {
+    /// A finding's id or the beginning of it, an artifact's name, or the beginning of its digest
+    pub(crate) what: String,
+    /// The run: its id, the beginning of it, `last`, or one before another, as `last~1` [default: the latest that has it]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Shows only what it was made from
+    #[arg(long, conflicts_with = "down")]
+    pub(crate) up: bool,
+    /// Shows only what was made from it
+    #[arg(long)]
+    pub(crate) down: bool,
+    /// How much of a finding's evidence is shown
+    #[arg(long, value_enum, default_value_t = EvidenceArg::Masked)]
+    pub(crate) evidence: EvidenceArg,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsShowArgs {
-    /// The run: its id, the beginning of it, or `last`
+    /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
     pub(crate) run: String,
     /// Shows each step with its attempts below it
     #[arg(long, group = "form")]

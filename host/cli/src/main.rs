@@ -64,6 +64,9 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
     if cli.global.format == Format::Mermaid && !matches!(cli.command, Command::Plan(_)) {
         return Err(CliError::usage("--format mermaid is a diagram of a plan; only `palisade plan` has one"));
     }
+    if cli.global.format == Format::OpenLineage && !matches!(cli.command, Command::Lineage(_)) {
+        return Err(CliError::usage("--format openlineage is a form of lineage; only `palisade lineage` has it"));
+    }
     let resolved = Settings::resolve(&cli.global);
     // These two are there for those whose file has a mistake too.
     let (settings, mistake) = match (resolved, &cli.command) {
@@ -82,6 +85,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Reject(args) => commands::answer::exec(&context, args, false),
         Command::Approvals(command) => commands::approvals::exec(&context, command),
         Command::Runs(command) => commands::runs::exec(&context, command),
+        Command::Lineage(args) => commands::lineage::exec(&context, args),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),
         Command::Schema(command) => commands::schema::exec(&context, command),

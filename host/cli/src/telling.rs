@@ -1,6 +1,6 @@
 //! How a run is driven from the command line, and what is told and written of it: for every subcommand that runs one.
 
-use crate::args::{EvidenceArg, Format, TellingArgs};
+use crate::args::{Format, TellingArgs};
 use crate::commands::Context;
 use crate::documents::{ReportDocument, open_all};
 use crate::exit_code::ExitCode;
@@ -139,10 +139,7 @@ fn write(
     if let Some(folder) = &outputs.folder {
         folder.write(&ran.record, documents, &mut written);
     }
-    let evidence = match args.evidence {
-        EvidenceArg::Masked => palisade_report::Evidence::Masked,
-        EvidenceArg::Full => palisade_report::Evidence::Full,
-    };
+    let evidence = args.evidence.into();
     if let Some(target) = &outputs.report {
         written.write(target, |out| Ok(palisade_report::html(&ran.record, &reported, evidence, out)?));
     }

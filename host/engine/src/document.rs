@@ -2,7 +2,7 @@
 
 use crate::record::Export;
 use crate::run::RunError;
-use palisade_schema::{ArtifactSchema, DocumentWriter, ExportError, Registry, Stamper, read_document};
+use palisade_schema::{ArtifactSchema, DocumentWriter, ExportError, FindingId, Registry, Stamper, read_document};
 use palisade_store::{Artifact, Fault, NewArtifact, Store};
 use serde_json::Value;
 use std::io::Write;
@@ -123,6 +123,31 @@ impl Document {
     /// When the items can't be read or `take` fails.
     pub fn for_each_line(&self, take: &mut dyn FnMut(&str) -> std::io::Result<()>) -> Result<(), DocumentError> {
         self.lines(|_, line| Ok(take(line)?))
+    }
+
+    /// Says whether its items are findings with ids.
+    #[must_use]
+    pub fn has_finding_ids(&self) -> bool {
+        self.schema.has_finding_ids()
+    }
+
+    /// Hands out each finding: its number from 0, its id, and the item as it was emitted, stamps missing. Ids are not
+    /// stored, so each item has to be read for it. Nothing if they have none.
+    ///
+    /// # Errors
+    /// When the items can't be read.
+    pub fn for_each_id(&self, take: &mut dyn FnMut(u64, FindingId, &str)) -> Result<(), DocumentError> {
+        if !self.has_finding_ids() {
+            return Ok(());
+        }
+        let mut stamper = Stamper::new(&self.schema, self.export.started_ms);
+        self.lines(|number, line| {
+            let damaged = |_| DocumentError::Item { name: self.export.name.to_string(), item: number };
+            if let Some(id) = stamper.id(line).map_err(damaged)? {
+                take(number, id, line);
+            }
+            Ok(())
+        })
     }
 
     fn lines(&self, mut take: impl FnMut(u64, &str) -> Result<(), DocumentError>) -> Result<(), DocumentError> {

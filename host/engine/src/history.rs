@@ -112,10 +112,19 @@ impl HistoryError {
         match self {
             Self::Journal(VerifyError::Fault(fault)) | Self::Store(fault) => fault.is_damage(),
             Self::Journal(VerifyError::Unknown { .. }) => false,
-            Self::Plan { source, .. } => !matches!(source, PlanFormError::Version { .. }),
-            Self::Event { source, .. } => !matches!(source, EventError::Newer { .. }),
+            Self::Plan { .. } | Self::Event { .. } => !self.is_of_another_version(),
             Self::Journal(_) | Self::NoStart { .. } | Self::Missing { .. } | Self::Schema { .. } => true,
         }
+    }
+
+    /// Says whether another version of Palisade wrote something that this one does not know.
+    #[must_use]
+    pub fn is_of_another_version(&self) -> bool {
+        matches!(
+            self,
+            Self::Plan { source: PlanFormError::Version { .. }, .. }
+                | Self::Event { source: EventError::Newer { .. }, .. }
+        )
     }
 }
 

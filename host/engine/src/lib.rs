@@ -3,12 +3,14 @@
 mod attempt;
 mod cancel;
 mod catalogue;
+mod diff;
 mod document;
 mod driver;
 mod engine;
 mod history;
 mod inspect;
 mod keep;
+mod lineage;
 mod lookup;
 mod map;
 mod observe;
@@ -26,11 +28,13 @@ mod tree;
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};
+pub use diff::{FindingCounts, Findings, OnlyIn, diff_findings};
 pub use document::{Document, DocumentError, default_artifact};
 pub use driver::now_ms;
 pub use engine::{Engine, EngineParts};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
+pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
     ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Parent, RunState, SkipCause, State, StepState,

@@ -110,7 +110,7 @@ pub fn whole_tree(store: &Store, plan: &Plan, history: &History, goes_on: bool) 
 }
 
 /// The steps in the order of the plan. `goes_on` says whether somebody works on the run; else what has not ended never will.
-fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
+pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
     let state = State::after(events);
     let mut inputs: &[RunInput] = &[];
     let mut attempts: BTreeMap<&StepId, Vec<(u64, AttemptNode)>> = BTreeMap::new();

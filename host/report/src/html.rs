@@ -7,10 +7,8 @@ mod overview;
 mod page;
 mod places;
 mod record;
-mod trust;
 
-pub use evidence::Evidence;
-
+use crate::evidence::Evidence;
 use crate::tally::tally_all;
 use crate::{Document, ReportError};
 use palisade_model::record::RunRecord;

@@ -6,6 +6,7 @@
 mod allow;
 mod document;
 mod error;
+mod evidence;
 mod fields;
 mod finding;
 mod glance;
@@ -15,14 +16,18 @@ mod place;
 mod skips;
 mod summary;
 mod tally;
+mod told;
+mod trust;
 mod vocabulary;
 mod wcf;
 
 pub use document::{Document, write_document};
 pub use error::ReportError;
-pub use html::{Evidence, html};
+pub use evidence::Evidence;
+pub use html::html;
 pub use json::run_json;
 pub use summary::{TextStyle, Unended, history, summary, written};
+pub use told::{FindingTeller, ToldFinding};
 pub use wcf::wcf;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the findings of known schemas are counted by. A schema that is not in the table is counted as a whole.
 
 /// How the findings of one schema are told apart.
+#[derive(Debug)]
 pub(crate) struct Vocabulary {
     schema: &'static str,
     /// Key of the item that holds its category.

@@ -49,7 +49,7 @@ pub use parse::{parse, parse_as_written};
 pub use plan::{
     AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlanFormError,
     PlannedAlias, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput,
-    PlannedOutput, PlannedRetry, PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork,
+    PlannedOutput, PlannedRetry, PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork, Use,
 };
 pub use plan_diff::{Change, Difference, Subject, plan_diff};
 pub use planner::{ChildLookup, PlanContext, WantedChild, plan, wanted_children, wanted_rulesets};

@@ -324,6 +324,20 @@ pub enum BindingSource {
     },
 }
 
+/// What a step needs an artifact for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Use {
+    /// The component, or the child, reads its items.
+    Input,
+    /// A value of the config comes from it.
+    Value,
+    /// A condition speaks of it.
+    Condition,
+    /// It is the runbook that the step runs.
+    Runbook,
+}
+
 /// An output of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedOutput {
@@ -491,8 +505,7 @@ impl Plan {
     pub fn name_of(&self, source: &BindingSource) -> String {
         match source {
             BindingSource::Step { step, port } => {
-                let output = self.step(step).and_then(|from| from.outputs.iter().find(|output| output.port == *port));
-                output.and_then(|output| output.artifact.as_ref()).map_or_else(|| step.to_string(), ToString::to_string)
+                self.artifact_name(step, port).map_or_else(|| step.to_string(), ToString::to_string)
             }
             BindingSource::Input { name } => name.to_string(),
             BindingSource::Ruleset { name, .. } => name.clone(),
@@ -516,6 +529,12 @@ impl Plan {
                 Some(&ruleset.schema)
             }
         }
+    }
+
+    /// The name of what a step makes on a port; none for a port that the runbook does not name.
+    #[must_use]
+    pub fn artifact_name(&self, step: &StepId, port: &str) -> Option<&ArtifactName> {
+        self.step(step)?.outputs.iter().find(|output| output.port == port)?.artifact.as_ref()
     }
 
     /// All components that it runs, in the order of the steps; those of its children after their step.
@@ -594,19 +613,25 @@ impl PlannedStep {
     /// Everything that it needs before it starts, in no order that matters; once for each use. A loop's condition speaks of
     /// what the loop itself makes, too, which is not among them.
     pub fn needs(&self) -> impl Iterator<Item = &BindingSource> {
-        let values = self.call().into_iter().flat_map(|call| call.values.iter().map(|value| &value.source));
+        self.uses().map(|(source, _)| source)
+    }
+
+    /// As [`PlannedStep::needs`], with what it is needed for.
+    pub fn uses(&self) -> impl Iterator<Item = (&BindingSource, Use)> {
+        let inputs = self.inputs.iter().map(|binding| (&binding.source, Use::Input));
+        let values = self.call().into_iter().flat_map(|call| &call.values).map(|value| (&value.source, Use::Value));
         let until = match &self.work {
             PlannedWork::Loop { until, .. } => Some(until),
             _ => None,
         };
-        let own = |source: &&BindingSource| matches!(source, BindingSource::Step { step, .. } if *step == self.id);
-        let condition = self.when.iter().chain(until).flat_map(|condition| &condition.names).map(|(_, source)| source);
-        let condition = condition.filter(move |source| !own(source));
+        let own = |source: &BindingSource| matches!(source, BindingSource::Step { step, .. } if *step == self.id);
+        let names = self.when.iter().chain(until).flat_map(|condition| &condition.names).map(|(_, source)| source);
+        let condition = names.filter(move |source| !own(source)).map(|source| (source, Use::Condition));
         let runbook = self.child().and_then(|child| match &child.runbook {
-            PlannedChildRunbook::Artifact { source } => Some(source),
+            PlannedChildRunbook::Artifact { source } => Some((source, Use::Runbook)),
             PlannedChildRunbook::File { .. } => None,
         });
-        self.inputs.iter().map(|binding| &binding.source).chain(values).chain(condition).chain(runbook)
+        inputs.chain(values).chain(condition).chain(runbook)
     }
 
     /// The steps that it waits for, each once: those whose artifacts it needs, and those it is to come after.

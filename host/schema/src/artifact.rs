@@ -64,6 +64,12 @@ impl ArtifactSchema {
         &self.items
     }
 
+    /// Says whether its items are findings with ids, which can be compared between runs.
+    #[must_use]
+    pub fn has_finding_ids(&self) -> bool {
+        self.stamps.have_finding_id()
+    }
+
     /// Says whether a text file may be given as an input of this schema.
     #[must_use]
     pub fn takes_text(&self) -> bool {

@@ -135,6 +135,11 @@ mod tests {
         let other_order = write(&schema, json!({}), &[lines[2], lines[0], lines[1]]);
         assert_eq!(other_order["findings"][0]["id"], findings[2]["id"]);
         assert_eq!(other_order["findings"][2]["id"], findings[1]["id"]);
+        let mut stamper = Stamper::new(&schema, 1_000);
+        for (line, finding) in lines.iter().zip(findings) {
+            let id = stamper.id(line).unwrap().map(|id| id.to_string());
+            assert_eq!(id.as_deref(), finding["id"].as_str());
+        }
     }
 
     #[test]
@@ -146,5 +151,6 @@ mod tests {
             json!({"m": 2, "data": {"n": 1, "list": []}})
         );
         assert_eq!(write(&schema, json!({}), &["5"]), json!({"data": {"list": [5]}}));
+        assert_eq!(Stamper::new(&schema, 1_000).id("5").unwrap(), None);
     }
 }

@@ -26,6 +26,6 @@ pub use export::{DocumentWriter, ExportError};
 pub use import::{DocumentReadError, read_document};
 pub use pointer::{escape, split};
 pub use registry::{RegisterError, Registry};
-pub use stamp::{FINDING_ID_NAMESPACE, Stamper};
+pub use stamp::{FINDING_ID_NAMESPACE, FindingId, Stamper};
 pub use validator::{ItemValidator, Validator};
 pub use violation::{ConfigViolation, Violation};

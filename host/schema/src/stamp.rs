@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// The namespace of finding ids (RFC 9562, version 5). It never changes: ids of different releases can be compared.
 pub const FINDING_ID_NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x6f1c_8e0a_5d0b_4a36_9c59_0b7d_52f3_a1e4);
 
+/// The id of a finding: equal data gives equal ids in every run.
+pub type FindingId = uuid::Uuid;
+
 /// A field that the host fills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -46,6 +49,20 @@ enum StampKind {
 pub(crate) struct Stamps {
     pub(crate) item: Vec<Stamp>,
     pub(crate) metadata: Vec<Stamp>,
+}
+
+impl Stamp {
+    /// Says whether it is the id of an item itself, not of a part of it.
+    fn is_of_item(&self) -> bool {
+        matches!((&self.kind, self.way.as_slice()), (StampKind::FindingId { .. }, [Way::Property(_)]))
+    }
+}
+
+impl Stamps {
+    /// Says whether each item has an id of its own.
+    pub(crate) fn have_finding_id(&self) -> bool {
+        self.item.iter().any(Stamp::is_of_item)
+    }
 }
 
 /// Finds all stamps; `items` is the pointer to the schema of the item array.
@@ -176,19 +193,33 @@ impl<'s> Stamper<'s> {
             let value = match &stamp.kind {
                 StampKind::Time => self.time.clone(),
                 StampKind::FindingId { of } => {
-                    let values: Vec<_> =
-                        of.iter().map(|pointer| item.pointer(pointer).unwrap_or(&Value::Null)).collect();
-                    let kind = canonical::to_vec(&json!([self.schema.name().to_string(), values]));
-                    let kind = uuid::Uuid::new_v5(&FINDING_ID_NAMESPACE, &kind);
-                    let count = self.counts.entry(*kind.as_bytes()).or_default();
-                    let id = uuid::Uuid::new_v5(&kind, count.to_string().as_bytes());
-                    *count = count.saturating_add(1);
-                    id.hyphenated().to_string()
+                    next_id(self.schema, &mut self.counts, of, &item).hyphenated().to_string()
                 }
             };
             fill(&mut item, &stamp.way, &value);
         }
         Ok(item)
+    }
+
+    /// Reads the next item and gives its finding's id, without filling anything: for who only wants to know which it
+    /// is. None if the schema's items have no ids.
+    ///
+    /// # Errors
+    /// When the line is no JSON; a stored line always is.
+    pub fn id(&mut self, line: &str) -> Result<Option<FindingId>, Violation> {
+        if !self.schema.has_finding_ids() {
+            return Ok(None);
+        }
+        let item = strict_json::from_str(line).map_err(Violation::not_json)?;
+        let mut own = None;
+        for stamp in &self.schema.stamps().item {
+            if let StampKind::FindingId { of } = &stamp.kind {
+                // Ids of parts are counted too, as they are when they are filled in.
+                let id = next_id(self.schema, &mut self.counts, of, &item);
+                own = own.or(stamp.is_of_item().then_some(id));
+            }
+        }
+        Ok(own)
     }
 
     /// Fills the stamps of the metadata.
@@ -197,6 +228,17 @@ impl<'s> Stamper<'s> {
             fill(metadata, &stamp.way, &self.time);
         }
     }
+}
+
+/// The id of the next item of an artifact; `counts` is how many there were of each kind.
+fn next_id(schema: &ArtifactSchema, counts: &mut HashMap<[u8; 16], u64>, of: &[String], item: &Value) -> FindingId {
+    let values: Vec<_> = of.iter().map(|pointer| item.pointer(pointer).unwrap_or(&Value::Null)).collect();
+    let kind = canonical::to_vec(&json!([schema.name().to_string(), values]));
+    let kind = uuid::Uuid::new_v5(&FINDING_ID_NAMESPACE, &kind);
+    let count = counts.entry(*kind.as_bytes()).or_default();
+    let id = uuid::Uuid::new_v5(&kind, count.to_string().as_bytes());
+    *count = count.saturating_add(1);
+    id
 }
 
 /// Sets the value at the end of the way, in every element it leads through. An object on the way that is absent stays

@@ -101,24 +101,39 @@ impl Store {
         find(&self.connection(), &self.tenant().key(), run).map_err(|error| self.fault(error))
     }
 
-    /// The run that a person means: an id, its beginning if no other begins so, or `last`: the latest that a person started.
+    /// The run that a person means: an id, its beginning if no other begins so, or `last`: the latest that a person
+    /// started; behind any of them `~N` for the run that is the N-th before it, of those that a person started.
     ///
     /// # Errors
     /// When no run, or several, are meant, or the database fails.
     pub fn find_run(&self, text: &str) -> Result<RunId, FindRunError> {
         let runs = self.runs()?;
         let wanted = text.to_ascii_lowercase();
-        let meant: Vec<RunId> = match wanted.as_str() {
-            "last" => runs.iter().filter(|row| row.summary.parent.is_none()).map(|row| row.run).take(1).collect(),
+        let (wanted, before) = wanted.split_once('~').map_or((wanted.as_str(), Some(0)), |(wanted, number)| {
+            // As digits alone: `+1` would be read as a number too.
+            let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            (wanted, number.parse::<usize>().ok().filter(|_| digits))
+        });
+        let by_person = |row: &RunRow| row.summary.parent.is_none();
+        let meant: Vec<usize> = match wanted {
+            "last" => runs.iter().position(by_person).into_iter().collect(),
             "" => Vec::new(),
-            _ => runs.iter().map(|row| row.run).filter(|run| run.to_string().starts_with(&wanted)).collect(),
+            _ => {
+                let begins = |row: &RunRow| row.run.to_string().starts_with(wanted);
+                runs.iter().enumerate().filter(|(_, row)| begins(row)).map(|(index, _)| index).collect()
+            }
         };
         let text = || text.chars().take(80).collect();
-        match meant.as_slice() {
-            [] => Err(FindRunError::None { text: text() }),
-            [run] => Ok(*run),
-            several => Err(FindRunError::Several { text: text(), count: several.len() }),
-        }
+        let index = match meant.as_slice() {
+            [] => return Err(FindRunError::None { text: text() }),
+            [index] => *index,
+            several => return Err(FindRunError::Several { text: text(), count: several.len() }),
+        };
+        let earlier = before.and_then(|before| match before.checked_sub(1) {
+            None => runs.get(index),
+            Some(between) => runs.iter().skip(index + 1).filter(|row| by_person(row)).nth(between),
+        });
+        earlier.map(|row| row.run).ok_or_else(|| FindRunError::None { text: text() })
     }
 }
 

@@ -166,6 +166,14 @@ fn a_run_is_found_by_its_beginning_or_as_the_last() {
     assert!(matches!(store.find_run("0"), Err(FindRunError::Several { count: 2, .. })));
     assert!(matches!(store.find_run(""), Err(FindRunError::None { .. })));
     assert!(matches!(store.find_run("zz"), Err(FindRunError::None { .. })));
+    for (text, expected) in [("last~0", 2), ("last~1", 1), ("LAST~01", 1)] {
+        assert_eq!(store.find_run(text).unwrap(), run(expected), "{text}");
+    }
+    assert_eq!(store.find_run(&format!("{}~1", run(2))).unwrap(), run(1));
+    for beyond in ["last~2", "last~", "last~x", "last~-1", "last~+1", "last~1~0", "~1", "last~99999999999999999999"] {
+        assert!(matches!(store.find_run(beyond), Err(FindRunError::None { .. })), "{beyond}");
+    }
+    assert!(matches!(store.find_run("0~1"), Err(FindRunError::Several { count: 2, .. })));
 }
 
 #[test]

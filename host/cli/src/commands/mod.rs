@@ -6,6 +6,7 @@ pub(crate) mod cancel;
 pub(crate) mod component;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod lineage;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod resume;
@@ -17,13 +18,25 @@ pub(crate) mod schema;
 pub(crate) mod validate;
 
 use crate::args::Format;
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
 use crate::settings::Settings;
+use crate::workspace::not_read;
+use palisade_engine::DocumentError;
 
 /// What every subcommand works with.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) format: Format,
+}
+
+/// Says why a document of a run can't be read.
+fn unreadable(error: &DocumentError) -> CliError {
+    match error {
+        DocumentError::Store(fault) => not_read(fault),
+        _ => CliError::from_error(ExitCode::Integrity, error).help("`palisade doctor` says all that is damaged"),
+    }
 }
 
 /// The hidden subcommand that compiles one component under limits.

@@ -14,6 +14,7 @@ use palisade_model::RunLimits;
 use palisade_runbook::{Assumed, Plan, PlanDocument, plan_diff};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 pub(crate) fn exec(context: &Context, args: &PlanArgs) -> Result<ExitCode, CliError> {
@@ -30,13 +31,13 @@ fn show(context: &Context, workspace: &Workspace, args: &PlanArgs, runbook: &Pat
     let (plan, stated) = read(context, workspace, &args.options, runbook)?;
     let given = input_bytes(&plan, &args.input, &context.settings.working_dir)?;
     let folder = &context.settings.working_dir;
-    let assumed = Assumed { input_bytes: &given, ..assumed(context, &args.options) };
+    let assumed = Assumed { input_bytes: &given, ..assumed(context, args.options.threads) };
     let estimate = estimates::of(&plan, workspace.stored(), &given, folder, assumed.threads)?;
     let document = PlanDocument { estimate: Some(estimate), ..PlanDocument::new(plan, &assumed) };
     match context.format {
         Format::Json => console::json(&document),
         Format::Mermaid => console::out(&plan::mermaid(&document)),
-        Format::Human => {
+        Format::Human | Format::OpenLineage => {
             let style = plan::Style {
                 colour: context.settings.colour_stdout,
                 all_limits: args.limits == LimitsArg::All,
@@ -62,7 +63,7 @@ fn diff(
     }
     let document = |file: &Path| {
         let plan = either(context, workspace, options, file)?;
-        Ok::<_, CliError>(PlanDocument::new(plan, &assumed(context, options)))
+        Ok::<_, CliError>(PlanDocument::new(plan, &assumed(context, options.threads)))
     };
     let (old, new) = (document(old)?, document(new)?);
     let differences = plan_diff(&old, &new);
@@ -103,9 +104,10 @@ fn read(
     }
 }
 
-fn assumed<'a>(context: &'a Context, options: &PlanningOptions) -> Assumed<'a> {
+/// What is assumed where nothing is known of the inputs: the threads and ceilings of this machine, inputs of any size.
+pub(super) fn assumed(context: &Context, threads: Option<NonZeroUsize>) -> Assumed<'_> {
     static NO_INPUTS: BTreeMap<palisade_model::ArtifactName, u64> = BTreeMap::new();
-    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok());
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok());
     let threads = threads.map_or(1, |threads| threads.get() as u64);
     Assumed { threads, input_bytes: &NO_INPUTS, ceilings: &context.settings.ceilings }
 }

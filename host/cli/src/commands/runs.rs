@@ -1,5 +1,7 @@
 //! `palisade runs`: what ran, and what happened in it. Takes no lock of a run, so it works while the run goes on.
 
+mod diff;
+
 use super::Context;
 use crate::args::{Format, RunsCommand, RunsShowArgs};
 use crate::exit_code::ExitCode;
@@ -31,6 +33,7 @@ pub(crate) fn exec(context: &Context, command: &RunsCommand) -> Result<ExitCode,
             let (store, run) = find(context, store.as_ref(), &args.run)?;
             show(context, store, run, args)
         }
+        RunsCommand::Diff(args) => diff::exec(context, store.as_ref(), args),
     }
 }
 
@@ -90,30 +93,43 @@ fn show(context: &Context, store: &Store, run: RunId, args: &RunsShowArgs) -> Re
 }
 
 /// A run with how it stands.
-struct Told {
+pub(super) struct Told {
     run: RunId,
-    standing: Standing,
-    history: History,
+    pub(super) standing: Standing,
+    pub(super) history: History,
 }
 
 impl Told {
-    fn read(store: &Store, run: RunId) -> Result<Self, CliError> {
+    /// Reads its events.
+    ///
+    /// # Errors
+    /// When it is not there, or can't be read.
+    pub(super) fn read(store: &Store, run: RunId) -> Result<Self, CliError> {
         // Asked first: what ends after that is seen in the events.
         let standing = standing(store, run)?;
         let history = History::read(store, run).map_err(|error| not_told(&error))?;
+        Ok(Self::new(run, standing, history))
+    }
+
+    /// A run that stood so before its events were read.
+    pub(super) fn new(run: RunId, standing: Standing, history: History) -> Self {
         let standing = match history.state_after(history.events().len()).run() {
             RunState::Ended(status) => Standing::Ended(status.name().to_owned()),
             RunState::New | RunState::Running => standing,
         };
-        Ok(Self { run, standing, history })
+        Self { run, standing, history }
     }
 
-    fn plan(&self, store: &Store) -> Result<Plan, CliError> {
+    /// The plan that it ran by.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(super) fn plan(&self, store: &Store) -> Result<Plan, CliError> {
         self.history.plan(store).map_err(|error| not_told(&error))
     }
 
     /// Says whether somebody works on it.
-    fn goes_on(&self) -> bool {
+    pub(super) fn goes_on(&self) -> bool {
         matches!(self.standing, Standing::Running { .. })
     }
 

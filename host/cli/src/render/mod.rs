@@ -2,6 +2,7 @@
 
 pub(crate) mod console;
 pub(crate) mod diagnostics;
+pub(crate) mod lineage;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod runs;

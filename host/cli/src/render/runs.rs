@@ -1,14 +1,19 @@
-//! Runs for people: in a list, as a tree, event by event, after an event, and how good their estimates were. Names and
-//! texts of runbooks and components are foreign, and neutralised wherever they are shown.
+//! Runs for people: in a list, as a tree, event by event, after an event, beside another run, and how good their
+//! estimates were. Names and texts of runbooks and components are foreign, and neutralised wherever they are shown.
 
 mod comparison;
+pub(crate) mod diff;
 mod events;
+mod finding;
+mod head;
 mod list;
 mod state;
 mod tree;
 
 pub(crate) use comparison::comparison;
 pub(crate) use events::EventLines;
+pub(crate) use finding::{ListedFinding, found_at};
+pub(crate) use head::RunHead;
 pub(crate) use list::{ListedRun, list};
 pub(crate) use state::{state, state_json};
 pub(crate) use tree::tree;
@@ -19,16 +24,16 @@ use palisade_model::neutral;
 /// Most characters of a foreign text.
 const MAX_TEXT: usize = 300;
 
-fn foreign(text: &str) -> String {
+pub(super) fn foreign(text: &str) -> String {
     neutral::line(text, MAX_TEXT)
 }
 
-fn painted(colour: bool, code: &str, text: &str) -> String {
+pub(super) fn painted(colour: bool, code: &str, text: &str) -> String {
     if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// A state of a run or step with a sign before it, as a summary has it.
-fn signed(colour: bool, state: &str) -> String {
+pub(super) fn signed(colour: bool, state: &str) -> String {
     let (sign, code) = match state {
         "succeeded" => ("✓", "32"),
         "failed" => ("✗", "1;31"),

@@ -1,11 +1,12 @@
 //! Chooses which findings a page shows, and counts the rest: a page is bounded, whatever was found.
 
-use super::evidence::{self, Evidence};
-use super::trust::names_rules_only;
+use super::evidence;
 use crate::document::{has_findings, walk};
+use crate::evidence::Evidence;
 use crate::finding::Finding;
 use crate::place::Place;
 use crate::tally::{PlaceCount, PlaceKey, Places, Tally};
+use crate::trust::names_rules_only;
 use crate::vocabulary::{Marks, Vocabulary};
 use crate::{Document, ReportError};
 use palisade_model::record::RunRecord;

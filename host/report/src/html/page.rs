@@ -1,7 +1,7 @@
 //! The frame of the page: head, policy, style, script, title and foot.
 
 use super::escape::{base64, message, name};
-use super::evidence::Evidence;
+use crate::evidence::Evidence;
 use palisade_model::Digest;
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::unit::Millis;

@@ -2,10 +2,10 @@
 
 use super::collect::{Collected, MAX_PIECES, Piece, PlaceFindings, RuleFindings, RuleKey, Spot};
 use super::escape::name;
-use super::evidence::Evidence;
 use super::page::counted;
 use crate::Document;
 use crate::document::has_findings;
+use crate::evidence::Evidence;
 use crate::place;
 use crate::tally::{Places, Tally};
 use palisade_model::unit::Count;

@@ -1,11 +1,11 @@
 //! What the record says: failures and limits reached, steps, what was left out, warnings, digests.
 
 use super::escape::{id, message, name};
-use super::evidence::Evidence;
 use super::page::{counted, status, time};
-use super::trust::is_first_party;
 use crate::allow::option;
+use crate::evidence::Evidence;
 use crate::skips::Skips;
+use crate::trust::is_first_party;
 use palisade_model::record::{LogLevel, OutputRecord, RunRecord, StepRecord};
 use palisade_model::unit::{Bytes, Count, Millis};
 use palisade_model::{Failure, FailureKind};

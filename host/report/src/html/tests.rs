@@ -154,7 +154,7 @@ fn blank(mut item: Value) -> Value {
         .collect();
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
     for piece in item["evidence"].as_array_mut().unwrap() {
-        *piece = json!(evidence::blank(piece.as_str().unwrap(), &patterns));
+        *piece = json!(crate::evidence::blank(piece.as_str().unwrap(), &patterns));
     }
     item
 }

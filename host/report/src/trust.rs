@@ -1,17 +1,17 @@
-//! Whose words a masked page may show.
+//! Whose words may be shown where evidence is masked.
 
 use crate::vocabulary::Vocabulary;
 use palisade_model::ComponentId;
 use palisade_model::record::{RunRecord, StepRecord};
 
 /// Says whether a step's messages are written by Palisade's own people, who don't put data into them.
-pub(super) fn is_first_party(step: &StepRecord) -> bool {
+pub(crate) fn is_first_party(step: &StepRecord) -> bool {
     step.component.as_ref().is_some_and(|ran| ran.component.namespace() == ComponentId::FIRST_PARTY)
 }
 
 /// Says whether the patterns and rules that an artifact names come from rulesets alone: its schema is known, a
 /// component of Palisade's own made it, and what that component repeats from its inputs is such words too.
-pub(super) fn names_rules_only(run: &RunRecord, artifact: &str) -> bool {
+pub(crate) fn names_rules_only(run: &RunRecord, artifact: &str) -> bool {
     // No chain of steps is longer than the list of them; a record that says otherwise is not believed.
     holds(run, artifact, run.steps.len())
 }

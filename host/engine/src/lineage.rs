@@ -1,0 +1,266 @@
+//! What was made from what in a run: a fold over its plan and its events, as far as they say it. What an item of an
+//! artifact was made from is for the item to say, and never guessed here.
+
+mod part;
+
+pub use part::Part;
+
+use crate::tree::tree;
+use palisade_interpreter::{Event, Output, RunInput, State};
+use palisade_model::record::ComponentRecord;
+use palisade_model::{ArtifactName, Digest, RunId, SchemaRef, StepId};
+use palisade_runbook::{BindingSource, Plan, PlannedStep, Use};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The artifacts and steps of a run and how they hang together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lineage {
+    /// All artifacts: inputs of the run, rulesets, then those of steps in the order of the plan.
+    pub artifacts: Vec<LineageArtifact>,
+    /// The steps, in the order of the plan.
+    pub steps: Vec<LineageStep>,
+}
+
+/// An artifact, made or only planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineageArtifact {
+    /// What it is called within the run: its name in the runbook, the name of a ruleset, or `STEP:PORT` where the
+    /// runbook has no name for it.
+    pub name: String,
+    /// Its further names in the runbook.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<ArtifactName>,
+    /// Where it comes from.
+    pub from: Origin,
+    /// Its schema.
+    pub schema: SchemaRef,
+    /// Its digest; none if it was not made or given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// How many items it has, where the run noted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// How many bytes its items have, where the run noted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// It is a result of the run, by any of its names.
+    pub exported: bool,
+}
+
+/// Where an artifact comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Origin {
+    /// A step makes it.
+    Step {
+        /// Which.
+        step: StepId,
+        /// On which output port.
+        port: String,
+    },
+    /// It was given to the run.
+    Input {
+        /// Nobody gave it: it is the default that the runbook states.
+        is_default: bool,
+    },
+    /// It is a ruleset that the plan fixes.
+    Ruleset,
+}
+
+/// A step and what it reads and makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineageStep {
+    /// Which.
+    pub step: StepId,
+    /// Its type as a runbook writes it.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The component that it runs itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<ComponentRecord>,
+    /// The last child run that it started, whose own lineage goes on from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<RunId>,
+    /// How it stands, in one word.
+    pub state: &'static str,
+    /// How often it was tried.
+    pub attempts: u64,
+    /// Files, folders and databases that its config names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<String>,
+    /// What it needs, each use by itself.
+    pub reads: Vec<Read>,
+    /// Names of the artifacts that it makes.
+    pub makes: Vec<String>,
+}
+
+/// A use of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Read {
+    /// The artifact's name.
+    pub artifact: String,
+    /// For what.
+    #[serde(rename = "as")]
+    pub used_as: Use,
+}
+
+impl Lineage {
+    /// Folds the events. `goes_on` says whether somebody works on the run.
+    #[must_use]
+    pub fn of(plan: &Plan, events: &[Event], goes_on: bool) -> Self {
+        let inputs = events.iter().find_map(|event| match event {
+            Event::RunStarted(started) => Some(started.inputs.as_slice()),
+            _ => None,
+        });
+        let inputs = inputs.unwrap_or_default();
+        let state = State::after(events);
+        let mut artifacts: Vec<LineageArtifact> = inputs.iter().map(given).collect();
+        let not_given = plan.inputs.iter().filter(|planned| inputs.iter().all(|given| given.name != planned.name));
+        artifacts.extend(not_given.map(|planned| LineageArtifact {
+            exported: false,
+            ..empty(planned.name.to_string(), Origin::Input { is_default: false }, &planned.schema)
+        }));
+        artifacts.extend(plan.rulesets.iter().map(|ruleset| LineageArtifact {
+            digest: Some(ruleset.digest),
+            bytes: Some(ruleset.bytes),
+            ..empty(ruleset.name.clone(), Origin::Ruleset, &ruleset.schema)
+        }));
+        for step in &plan.steps {
+            let made = state.outputs(&step.id).unwrap_or_default();
+            artifacts.extend(step.outputs.iter().map(|planned| {
+                let origin = Origin::Step { step: step.id.clone(), port: planned.port.clone() };
+                let name = output_name(&step.id, &planned.port, planned.artifact.as_ref());
+                let artifact = LineageArtifact { exported: planned.exported, ..empty(name, origin, &planned.schema) };
+                match made.iter().find(|output| output.port == planned.port) {
+                    Some(output) => filled(artifact, output),
+                    None => artifact,
+                }
+            }));
+        }
+        for alias in &plan.aliases {
+            let of = source_name(plan, &alias.source);
+            if let Some(artifact) = artifacts.iter_mut().find(|artifact| artifact.name == of) {
+                artifact.also.push(alias.artifact.clone());
+                artifact.exported |= alias.exported;
+            }
+        }
+        let nodes = tree(plan, events, goes_on);
+        let steps = plan.steps.iter().zip(nodes).map(|(step, node)| LineageStep {
+            step: step.id.clone(),
+            kind: node.kind,
+            component: step.call().map(|call| ComponentRecord {
+                component: call.component.clone(),
+                version: call.version.clone(),
+                digest: call.component_digest,
+            }),
+            child: node.attempts.iter().rev().find_map(|attempt| Some(attempt.child.as_ref()?.run_id)),
+            state: node.state,
+            attempts: node.attempts.len() as u64,
+            data: data(step),
+            reads: reads(plan, step),
+            makes: step
+                .outputs
+                .iter()
+                .map(|output| output_name(&step.id, &output.port, output.artifact.as_ref()))
+                .collect(),
+        });
+        Self { artifacts, steps: steps.collect() }
+    }
+
+    /// The artifact of that name, by any of its names.
+    #[must_use]
+    pub fn artifact(&self, name: &str) -> Option<&LineageArtifact> {
+        let is = |artifact: &&LineageArtifact| {
+            artifact.name == name || artifact.also.iter().any(|other| other.as_str() == name)
+        };
+        self.artifacts.iter().find(is)
+    }
+
+    /// The step of that id.
+    #[must_use]
+    pub fn step(&self, id: &StepId) -> Option<&LineageStep> {
+        self.steps.iter().find(|step| step.step == *id)
+    }
+
+    /// The artifacts whose digests begin so, in lower-case hex digits.
+    pub fn with_digest<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = &'a LineageArtifact> {
+        let begins = move |digest: Digest| digest.to_string().starts_with(beginning);
+        self.artifacts.iter().filter(move |artifact| artifact.digest.is_some_and(begins))
+    }
+}
+
+impl LineageArtifact {
+    /// A name that it has in the runbook, if it has any.
+    #[must_use]
+    pub fn runbook_name(&self) -> Option<ArtifactName> {
+        self.name.parse().ok().or_else(|| self.also.first().cloned())
+    }
+
+    /// As [`LineageArtifact::runbook_name`], else the name of the step that makes it: for messages.
+    #[must_use]
+    pub fn artifact_name(&self) -> Option<ArtifactName> {
+        self.runbook_name().or_else(|| match &self.from {
+            Origin::Step { step, .. } => Some(ArtifactName::from(step.clone())),
+            Origin::Input { .. } | Origin::Ruleset => None,
+        })
+    }
+}
+
+/// The id of an attempt for other programs, a UUID: the same whenever it is asked for.
+#[must_use]
+pub fn attempt_id(run: RunId, step: &StepId, iteration: u32, attempt: u32) -> String {
+    let run = Uuid::from_bytes(*run.as_bytes());
+    Uuid::new_v5(&run, format!("{step}/{iteration}/{attempt}").as_bytes()).hyphenated().to_string()
+}
+
+fn empty(name: String, from: Origin, schema: &SchemaRef) -> LineageArtifact {
+    let schema = schema.clone();
+    LineageArtifact { name, also: Vec::new(), from, schema, digest: None, items: None, bytes: None, exported: false }
+}
+
+fn given(input: &RunInput) -> LineageArtifact {
+    LineageArtifact {
+        digest: Some(input.artifact),
+        items: Some(input.items),
+        bytes: Some(input.bytes),
+        ..empty(input.name.to_string(), Origin::Input { is_default: input.is_default }, &input.schema)
+    }
+}
+
+fn filled(artifact: LineageArtifact, output: &Output) -> LineageArtifact {
+    let (digest, items, bytes) = (Some(output.artifact), Some(output.items), Some(output.bytes));
+    LineageArtifact { digest, items, bytes, schema: output.schema.clone(), ..artifact }
+}
+
+fn output_name(step: &StepId, port: &str, artifact: Option<&ArtifactName>) -> String {
+    artifact.map_or_else(|| format!("{step}:{port}"), ToString::to_string)
+}
+
+fn source_name(plan: &Plan, source: &BindingSource) -> String {
+    match source {
+        BindingSource::Step { step, port } => output_name(step, port, plan.artifact_name(step, port)),
+        BindingSource::Input { name } => name.to_string(),
+        BindingSource::Ruleset { name, .. } => name.clone(),
+    }
+}
+
+fn reads(plan: &Plan, step: &PlannedStep) -> Vec<Read> {
+    step.uses().map(|(source, used_as)| Read { artifact: source_name(plan, source), used_as }).collect()
+}
+
+fn data(step: &PlannedStep) -> Vec<String> {
+    let Some(call) = step.call() else { return Vec::new() };
+    let paths = call.paths.iter().map(|named| &named.path);
+    let mut data: Vec<String> = Vec::new();
+    for path in paths.chain(call.connections.iter().map(|named| &named.path)) {
+        let path = path.to_string();
+        if !data.contains(&path) {
+            data.push(path);
+        }
+    }
+    data
+}
+
+#[cfg(test)]
+mod tests;
