@@ -5,6 +5,7 @@ mod cancel;
 mod catalogue;
 mod document;
 mod engine;
+mod feed;
 mod history;
 mod inspect;
 mod keep;

@@ -1,11 +1,13 @@
 //! What conditions and references see of artifacts: what stands beside the items, how many items there are, and the items
 //! of a small document. The driver looks it up; the interpreter only gets the answers.
 
+use crate::attempt::AttemptInput;
 use crate::run::RunError;
 use palisade_interpreter::{ConditionOutcome, ResolvedValue, State, ValuesOutcome};
 use palisade_model::{Digest, Failure, FailureKind, neutral, strict_json};
 use palisade_runbook::{
-    BindingSource, Condition, ITEM_COUNT, Plan, PlannedCall, PlannedCondition, PlannedStep, PlannedValue, PlannedWork,
+    Binding, BindingSource, Condition, ITEM_COUNT, Plan, PlannedCall, PlannedCondition, PlannedStep, PlannedValue,
+    PlannedWork,
 };
 use palisade_schema::{ConfigSchema, Registry, split};
 use palisade_store::{Artifact, Store};
@@ -53,6 +55,29 @@ impl Lookup<'_> {
         };
         let found = digest.map(|digest| self.store.artifact(digest)).transpose()?.flatten();
         found.map(Some).ok_or_else(|| RunError::Missing { what: format!("the artifact of {}", told(source)) })
+    }
+
+    /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given
+    /// is left away: the plan has made sure that the component can do without it.
+    pub(crate) fn inputs(&self, step: &PlannedStep, iteration: u32) -> Result<Vec<AttemptInput>, RunError> {
+        let latest = match (&step.work, step.outputs.first()) {
+            (PlannedWork::Loop { port, .. }, Some(output)) if iteration > 1 => {
+                let source = BindingSource::Step { step: step.id.clone(), port: output.port.clone() };
+                Some((port, source))
+            }
+            _ => None,
+        };
+        let input = |binding: &Binding| {
+            let fed = latest.as_ref().filter(|(port, _)| **port == binding.port).map(|(_, source)| source);
+            let found = self.artifact(fed.unwrap_or(&binding.source))?;
+            Ok(found.map(|found| AttemptInput {
+                port: binding.port.clone(),
+                schema: found.schema.to_string(),
+                items: found.items,
+                metadata: found.metadata,
+            }))
+        };
+        step.inputs.iter().filter_map(|binding| input(binding).transpose()).collect()
     }
 
     /// Evaluates a condition of a step: `when`, or `until` after that iteration of a loop.

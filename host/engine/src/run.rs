@@ -3,7 +3,7 @@
 //! One thread owns the journal and the state; each attempt has a thread that reports to it. What is finished is durable
 //! before it is told.
 
-use crate::attempt::{self, AttemptInput, Ended};
+use crate::attempt::{self, AttemptInput, Ended, Made};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::history::{History, HistoryError};
@@ -362,7 +362,7 @@ impl<'a> Driver<'a> {
             while running < most
                 && let Some(turn) = waiting.pop_front()
             {
-                let inputs = self.inputs(self.planned(&turn.step)?, turn.iteration)?;
+                let inputs = self.lookup().inputs(self.planned(&turn.step)?, turn.iteration)?;
                 let runs = component_runs(self.planned(&turn.step)?, &inputs);
                 match self.too_many_runs(runs) {
                     Some(failure) => waiting.extend(self.take(Outcome { turn, ended: Ended::before_start(failure) })?),
@@ -629,30 +629,6 @@ impl<'a> Driver<'a> {
         Some(failure.with_help("raise `limits.max_runs` of the runbook"))
     }
 
-    /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given
-    /// is left away: the caller has made sure that the component can do without it.
-    fn inputs(&self, step: &PlannedStep, iteration: u32) -> Result<Vec<AttemptInput>, RunError> {
-        let lookup = self.lookup();
-        let latest = match (&step.work, step.outputs.first()) {
-            (PlannedWork::Loop { port, .. }, Some(output)) if iteration > 1 => {
-                let source = BindingSource::Step { step: step.id.clone(), port: output.port.clone() };
-                Some((port, source))
-            }
-            _ => None,
-        };
-        let input = |binding: &Binding| {
-            let fed = latest.as_ref().filter(|(port, _)| **port == binding.port).map(|(_, source)| source);
-            let found = lookup.artifact(fed.unwrap_or(&binding.source))?;
-            Ok(found.map(|found| AttemptInput {
-                port: binding.port.clone(),
-                schema: found.schema.to_string(),
-                items: found.items,
-                metadata: found.metadata,
-            }))
-        };
-        step.inputs.iter().filter_map(|binding| input(binding).transpose()).collect()
-    }
-
     /// Takes what came of an attempt.
     fn take(&mut self, outcome: Outcome) -> Result<Vec<Turn>, RunError> {
         let Outcome { turn, ended } = outcome;
@@ -684,23 +660,7 @@ impl<'a> Driver<'a> {
             }
         };
         let Turn { step, iteration, attempt } = turn;
-        let artifacts: Vec<_> = made
-            .into_iter()
-            .map(|made| {
-                let (schema, metadata) = (made.schema.name().clone(), made.metadata);
-                (made.port, NewArtifact { schema, metadata, items: made.items })
-            })
-            .collect();
-        let outputs: Vec<_> = artifacts
-            .iter()
-            .map(|(port, artifact)| Output {
-                port: port.clone(),
-                artifact: artifact.digest(),
-                schema: artifact.schema.clone(),
-                items: artifact.items.content().lines(),
-                bytes: artifact.items.content().length(),
-            })
-            .collect();
+        let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
         let items = outputs.first().map_or(0, |output| output.items);
         let usages = begun.and_then(|begun| self.used(&step, &begun, usage, &outputs)).into_iter().collect();
         let event = Event::AttemptSucceeded(Box::new(AttemptSucceeded {
@@ -714,7 +674,6 @@ impl<'a> Driver<'a> {
             skipped,
             log,
         }));
-        let artifacts = artifacts.into_iter().map(|(_, artifact)| artifact).collect();
         let start = self.advance(vec![event], Beside { artifacts, usages, ..Beside::default() })?;
         let skipped = skipped_count;
         self.observer.observe(&Observed::StepSucceeded { step: &step, iteration, items, skipped, usage });
@@ -754,7 +713,7 @@ impl<'a> Driver<'a> {
 
 /// A step as the interpreter sees it. It runs after the end of those in `after`, however they ended, unless it also reads
 /// from one.
-fn node(step: &PlannedStep) -> Node {
+pub(crate) fn node(step: &PlannedStep) -> Node {
     let needs: Vec<StepId> = step.waits_for().filter(|other| needs(step, other)).cloned().collect();
     let after = step.waits_for().filter(|other| !needs.contains(other)).cloned().collect();
     Node {
@@ -776,7 +735,7 @@ fn node(step: &PlannedStep) -> Node {
 }
 
 /// How often an attempt runs its component at most. A map over too many items runs nothing, which it tells itself.
-fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
+pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
     let PlannedWork::Map { max_items, .. } = &step.work else { return 1 };
     let is_ruleset = |binding: &&Binding| matches!(binding.source, BindingSource::Ruleset { .. });
     let mapped = step.inputs.iter().find(|binding| !is_ruleset(binding));
