@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Goes on with a run that was interrupted or whose process is gone; what was done is not done again
     Resume(ResumeArgs),
+    /// Runs again what was recorded, from the record alone, and compares everything that comes out bit by bit
+    Replay(ReplayArgs),
     /// Lists runs and shows what happened in them, afterwards or while they go on
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -196,6 +198,19 @@ pub(crate) struct ResumeArgs {
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) telling: TellingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run: its id, the beginning of it, or `last`
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) run: Option<String>,
+    /// Replays all runs of the data directory
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Instances that run at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
 }
 
 /// How a run is driven and what becomes of its results.

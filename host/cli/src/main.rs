@@ -75,6 +75,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Plan(args) => commands::plan::exec(&context, args),
         Command::Run(args) => commands::run::exec(&context, args),
         Command::Resume(args) => commands::resume::exec(&context, args),
+        Command::Replay(args) => commands::replay::exec(&context, args),
         Command::Runs(command) => commands::runs::exec(&context, command),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),

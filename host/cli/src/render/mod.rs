@@ -4,6 +4,7 @@ pub(crate) mod console;
 pub(crate) mod diagnostics;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod replay;
 pub(crate) mod runs;
 
 use crate::args::{Format, Global};

@@ -23,7 +23,7 @@ fn foreign(text: &str) -> String {
     neutral::line(text, MAX_TEXT)
 }
 
-fn painted(colour: bool, code: &str, text: &str) -> String {
+pub(crate) fn painted(colour: bool, code: &str, text: &str) -> String {
     if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
