@@ -404,3 +404,70 @@ fn what_was_erased_is_told_as_missing() {
     let all = palisade(dir.path(), ["replay", "--all"]).exits(7).stdout;
     assert!(all.starts_with("■ not replayed  ") && all.contains(&expected), "{all}");
 }
+
+/// Replays the latest run by an edited runbook.
+fn by(dir: &Path, runbook: &str, code: i32) -> Value {
+    let args = ["replay", "last", "--runbook", runbook, "--format", "json"];
+    told(&palisade(dir, args).exits(code))
+}
+
+#[test]
+fn an_edited_runbook_names_the_first_step_that_makes_something_else() {
+    let dir = demo();
+    let runbook = std::fs::read_to_string(dir.join("runbook.yaml")).unwrap();
+    // What the files say by now is not asked.
+    std::fs::remove_dir_all(dir.join("data")).unwrap();
+    let same = by(dir.path(), "runbook.yaml", 0);
+    assert_eq!((&same["result"], &same["new"], &same["gone"]), (&json!("same"), &json!([]), &json!([])));
+    assert_eq!(same["attempts"], json!({"replayed": 2, "fed": 1, "as_recorded": 0}));
+    dir.write("edited.yaml", runbook.replace("evidence_context_size: small", "evidence_context_size: large"));
+    let edited = by(dir.path(), "edited.yaml", 1);
+    let difference = &edited["difference"];
+    assert_eq!((&edited["result"], &difference["step"]), (&json!("differs"), &json!("personal_data")), "{edited:#}");
+    assert!(difference["pointer"].as_str().unwrap().starts_with("/evidence"), "{edited:#}");
+    assert!(difference["event"].is_null() && difference["item"].is_u64(), "{edited:#}");
+    // A source that would read something else can't be told.
+    dir.write("elsewhere.yaml", runbook.replace("path: \"data\"", "path: \"other\""));
+    let args = ["replay", "last", "--runbook", "elsewhere.yaml"];
+    let told = palisade(dir.path(), args).exits(2).stderr;
+    assert!(
+        told.contains("it is not comparable: step `files`: it reads from outside, and its component or config"),
+        "{told}"
+    );
+    // All runs of that name, and no others.
+    let _ = palisade(dir.path(), ["run", "-q", "special_categories.yaml"]);
+    let all = palisade(dir.path(), ["replay", "--all", "--runbook", "edited.yaml"]).exits(1).stdout;
+    assert_eq!(all.matches("✗ it differs").count(), 1, "{all}");
+    assert!(!all.contains("Special categories"), "{all}");
+}
+
+#[test]
+fn an_edited_runbook_may_have_other_steps_loops_and_conditions() {
+    let Some(dir) = steps() else { return };
+    let edit = |from: &str, to: &str| {
+        let edited = STEPS.replace(from, to);
+        assert_ne!(edited, STEPS);
+        dir.write("edited.yaml", edited);
+        let args = ["replay", "last", "--runbook", "edited.yaml", "--format", "json"];
+        told(&palisade(dir.path(), args))
+    };
+    let message = |told: &Value| told["difference"]["message"].as_str().unwrap_or_default().to_owned();
+    dir.write("same.yaml", STEPS);
+    assert_eq!(by(dir.path(), "same.yaml", 0)["result"], "same");
+    let longer = edit("size(text.content) >= 4", "size(text.content) >= 5");
+    assert_eq!((&longer["difference"]["step"], &longer["difference"]["item"]), (&json!("grow"), &json!(0)));
+    let other = edit(r#"append: "!""#, r#"append: "?""#);
+    assert_eq!((&other["difference"]["step"], &other["difference"]["port"]), (&json!("each"), &json!("texts")));
+    let held = edit("lengths.summary.longest > 90", "lengths.summary.longest > 1");
+    assert_eq!(
+        (&held["difference"]["step"], message(&held)),
+        (&json!("never"), "it was not made when it was recorded, and is now".to_owned())
+    );
+    let fails = edit(r#"append: "!", "#, r#"append: "!", fail_at: axxx, "#);
+    assert_eq!(message(&fails), "it was made when it was recorded, and is not now: the step is failed");
+    let renamed = edit("texts: mapped}\n  - name: Never", "texts: mapped, lengths: measured}\n  - name: Never");
+    assert_eq!(
+        (&renamed["result"], &renamed["new"], &renamed["gone"]),
+        (&json!("same"), &json!(["measured"]), &json!([]))
+    );
+}

@@ -34,6 +34,6 @@ pub use palisade_interpreter::{
     CancelReason, ConditionOutcome, Event, RunState, SkipCause, State, StepState, ValuesOutcome,
 };
 pub use record::{Export, Ran, rfc3339};
-pub use replay::{Attempts, Difference, Place, ReplayError, Replayed};
+pub use replay::{Attempts, Difference, Edited, Place, ReplayError, Replayed};
 pub use run::{GivenInput, RunError, RunRequest, Work, shown_folder};
 pub use tree::{AttemptNode, StepNode, state_name, tree};

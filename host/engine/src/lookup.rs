@@ -28,6 +28,8 @@ pub(crate) struct Lookup<'a> {
     pub(crate) state: &'a State,
     /// The inputs of the run, by their names without case.
     pub(crate) inputs: &'a BTreeMap<String, Digest>,
+    /// Artifacts that are not in the store.
+    pub(crate) made: Option<&'a BTreeMap<Digest, Artifact>>,
 }
 
 /// A document as it is seen.
@@ -53,7 +55,11 @@ impl Lookup<'_> {
                 None => return Ok(None),
             },
         };
-        let found = digest.map(|digest| self.store.artifact(digest)).transpose()?.flatten();
+        let find = |digest| match self.made.and_then(|made| made.get(&digest)) {
+            Some(made) => Ok(Some(made.clone())),
+            None => self.store.artifact(digest),
+        };
+        let found = digest.map(find).transpose()?.flatten();
         found.map(Some).ok_or_else(|| RunError::Missing { what: format!("the artifact of {}", told(source)) })
     }
 

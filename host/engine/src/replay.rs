@@ -7,9 +7,11 @@
 mod again;
 mod course;
 mod difference;
+mod edited;
 mod stored;
 
 pub use difference::{Difference, Place};
+pub use edited::Edited;
 
 use crate::cancel::Cancel;
 use crate::engine::{Engine, NotTaken};
@@ -37,12 +39,16 @@ use std::path::Path;
 pub struct Replayed {
     /// The runbook's name.
     pub name: String,
-    /// Events that were gone along, the one with the difference included.
+    /// Events that were gone along, the one with the difference included; by an edited plan, all of the record.
     pub events: u64,
     /// What became of the attempts.
     pub attempts: Attempts,
     /// The first difference; none = the same came out.
     pub difference: Option<Difference>,
+    /// Artifacts that only an edited plan has, by their names without case.
+    pub new: Vec<String>,
+    /// Artifacts that only the recorded plan has.
+    pub gone: Vec<String>,
 }
 
 /// What became of the recorded attempts in a replay.
@@ -111,6 +117,14 @@ pub enum ReplayError {
         /// Why.
         failure: Box<Failure>,
     },
+    /// Another plan than the recorded one asks for what the record does not have.
+    #[error("it is not comparable: {}{why}", step.as_ref().map_or_else(String::new, |step| format!("step `{step}`: ")))]
+    NotComparable {
+        /// The step, where it is one.
+        step: Option<StepId>,
+        /// Why.
+        why: String,
+    },
     /// Somebody ended it.
     #[error("the replay was interrupted")]
     Cancelled,
@@ -129,7 +143,11 @@ impl ReplayError {
             Self::Store(fault) | Self::Lookup(RunError::Store(fault)) => fault.is_damage(),
             Self::Damaged { .. } | Self::Missing { .. } | Self::Another { .. } => true,
             Self::Lookup(error) => matches!(error, RunError::Missing { .. }),
-            Self::Component { .. } | Self::Graph(_) | Self::Unable { .. } | Self::Cancelled => false,
+            Self::Component { .. }
+            | Self::Graph(_)
+            | Self::Unable { .. }
+            | Self::NotComparable { .. }
+            | Self::Cancelled => false,
         }
     }
 }
@@ -187,7 +205,8 @@ impl<'a> Replay<'a> {
             }
         }
         let name = self.again.work.plan.name.clone();
-        Ok(Replayed { name, events: passed, attempts: self.attempts, difference })
+        let (new, gone) = (Vec::new(), Vec::new());
+        Ok(Replayed { name, events: passed, attempts: self.attempts, difference, new, gone })
     }
 
     /// Goes along one event; gives where it differs.
@@ -220,6 +239,7 @@ impl<'a> Replay<'a> {
             plan: self.again.work.plan,
             state: self.course.state(),
             inputs: &self.inputs,
+            made: None,
         }
     }
 

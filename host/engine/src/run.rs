@@ -505,6 +505,7 @@ impl<'a> Driver<'a> {
             plan: self.work.plan,
             state: &self.state,
             inputs: &self.inputs,
+            made: None,
         }
     }
 

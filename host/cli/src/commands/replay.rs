@@ -1,7 +1,7 @@
-//! `palisade replay`: whether what was recorded comes out again.
+//! `palisade replay`: whether what was recorded comes out again, or would by an edited runbook.
 //!
-//! Reads the data directory alone. It needs neither the folder in which a run worked, nor the components that are installed
-//! now, and takes no lock of a run.
+//! Reads the data directory, and the edited runbook with its rulesets where one is named. It needs neither the folder in
+//! which a run worked, nor the components that are installed now, and takes no lock of a run.
 
 use super::Context;
 use super::runs::{find, not_told};
@@ -9,31 +9,58 @@ use crate::args::{Format, ReplayArgs};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::interrupt;
+use crate::planning::{self, PlanningArgs};
 use crate::render::{console, replay as render};
+use crate::rulesets::{self, FoundRulesets};
 use crate::workspace::{Workspace, not_read};
-use palisade_engine::{Cancel, Engine, Observed, Observer, ReplayError, Replayed};
-use palisade_model::{FailureKind, LimitKind, RunId};
+use palisade_engine::{Cancel, Edited, Engine, Observed, Observer, ReplayError, Replayed};
+use palisade_model::{FailureKind, LimitKind, RunId, neutral};
+use palisade_runbook::Plan;
 use palisade_store::Store;
 use serde_json::Value;
+use std::path::Path;
 
 pub(crate) fn exec(context: &Context, args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let workspace = Workspace::open(&context.settings)?;
+    let edited = args.runbook.as_ref().map(|runbook| read(context, args, &workspace, runbook)).transpose()?;
+    let name = edited.as_ref().map(|(plan, _)| plan.name.as_str());
     let runs = match &args.run {
         Some(run) => vec![find(context, workspace.stored(), run)?.1],
-        None => all(workspace.stored())?,
+        None => all(workspace.stored(), name)?,
     };
+    let mut told = Told { code: ExitCode::Done, runs: Vec::with_capacity(runs.len()) };
     if runs.is_empty() {
-        console::err(&format!("nothing was run yet ({})\n", context.settings.data_dir.display()));
-    }
-    let told = if runs.is_empty() {
-        Told { code: ExitCode::Done, runs: Vec::new() }
+        let what = name.map_or_else(String::new, |name| format!(" of `{}`", neutral::line(name, 80)));
+        console::err(&format!("nothing{what} was run yet ({})\n", context.settings.data_dir.display()));
     } else {
-        replay(context, args, &workspace, runs)?
-    };
+        let edited = edited.as_ref().map(|(plan, found)| Edited {
+            plan,
+            schemas: &workspace.schemas,
+            rulesets: &found.rulesets,
+        });
+        replay(context, args, (&workspace, edited.as_ref()), runs, &mut told)?;
+    }
     if context.format == Format::Json {
         console::json(&serde_json::json!({"v": 1, "runs": told.runs}));
     }
     Ok(told.code)
+}
+
+/// Plans an edited runbook.
+fn read(
+    context: &Context,
+    args: &ReplayArgs,
+    workspace: &Workspace,
+    runbook: &Path,
+) -> Result<(Plan, FoundRulesets), CliError> {
+    let source = rulesets::source(runbook)?;
+    let planning = PlanningArgs { rulesets: &args.rulesets, allow: &[] };
+    let mut reading = planning::read(workspace, &context.settings, planning, &source)?;
+    let errors = reading.show(&context.settings);
+    match reading.plan.take() {
+        Some(plan) => Ok((plan, reading.found)),
+        None => Err(planning::unusable(workspace, source.name(), &reading, errors)),
+    }
 }
 
 /// What came of all runs.
@@ -42,20 +69,27 @@ struct Told {
     runs: Vec<Value>,
 }
 
-fn replay(context: &Context, args: &ReplayArgs, workspace: &Workspace, runs: Vec<RunId>) -> Result<Told, CliError> {
+fn replay(
+    context: &Context,
+    args: &ReplayArgs,
+    (workspace, edited): (&Workspace, Option<&Edited<'_>>),
+    runs: Vec<RunId>,
+    told: &mut Told,
+) -> Result<(), CliError> {
     let cancel = Cancel::new();
     interrupt::cancels(&cancel)?;
     let mut engine = workspace.engine(args.threads)?;
-    let mut told = Told { code: ExitCode::Done, runs: Vec::with_capacity(runs.len()) };
+    // By another plan a run may well make something else; by its own it may not.
+    let differs = if edited.is_some() { ExitCode::Failed } else { ExitCode::Integrity };
     for run in runs {
-        let ended = match one(&mut engine, run, &cancel) {
+        let ended = match one(&mut engine, run, edited, &cancel) {
             // One of many that can't be replayed is told among the others.
             Err(error) if !args.all || error.code == ExitCode::Interrupted => return Err(error),
             ended => ended,
         };
         told.code = told.code.worse(match &ended {
             Ok(replayed) if replayed.difference.is_none() => ExitCode::Done,
-            Ok(_) => ExitCode::Integrity,
+            Ok(_) => differs,
             Err(error) => error.code,
         });
         if context.format != Format::Json {
@@ -64,17 +98,22 @@ fn replay(context: &Context, args: &ReplayArgs, workspace: &Workspace, runs: Vec
         told.runs.push(render::json(run, &ended));
     }
     engine.take_warnings().iter().for_each(|warning| console::err(&format!("note: {warning}\n")));
-    Ok(told)
+    Ok(())
 }
 
-/// All runs, the oldest first.
-fn all(store: Option<&Store>) -> Result<Vec<RunId>, CliError> {
+/// All runs, or those of a runbook of that name, the oldest first.
+fn all(store: Option<&Store>, name: Option<&str>) -> Result<Vec<RunId>, CliError> {
     let runs = store.map_or_else(|| Ok(Vec::new()), Store::runs).map_err(|fault| not_read(&fault))?;
-    Ok(runs.iter().rev().map(|row| row.run).collect())
+    let wanted = runs.iter().rev().filter(|row| name.is_none_or(|name| row.summary.title == name));
+    Ok(wanted.map(|row| row.run).collect())
 }
 
-fn one(engine: &mut Engine, run: RunId, cancel: &Cancel) -> Result<Replayed, CliError> {
-    engine.replay(run, &Compiling, cancel).map_err(|error| not_replayed(&error))
+fn one(engine: &mut Engine, run: RunId, edited: Option<&Edited<'_>>, cancel: &Cancel) -> Result<Replayed, CliError> {
+    let replayed = match edited {
+        Some(edited) => engine.replay_edited(run, edited, &Compiling, cancel),
+        None => engine.replay(run, &Compiling, cancel),
+    };
+    replayed.map_err(|error| not_replayed(&error))
 }
 
 /// Says what takes long before anything is seen of it.
@@ -98,6 +137,7 @@ fn not_replayed(error: &ReplayError) -> CliError {
         damage if damage.is_damage() => {
             CliError::from_error(ExitCode::Integrity, damage).help("`palisade doctor` says all that is damaged")
         }
+        ReplayError::NotComparable { .. } => CliError::from_error(ExitCode::Usage, error),
         ReplayError::Cancelled => CliError::from_error(ExitCode::Interrupted, error),
         ReplayError::Component { .. } => CliError::from_error(ExitCode::Usage, error)
             .help("`palisade runs show` says which Palisade ran it; that one can"),

@@ -25,9 +25,14 @@ pub(crate) fn line(run: RunId, ended: &Result<Replayed, CliError>, colour: bool)
         Some(_) => painted(colour, "1;31", "✗ it differs"),
     };
     let name = neutral::line(&replayed.name, MAX_NAME);
+    let only = |what: &str, names: &[String]| match names {
+        [] => String::new(),
+        names => format!("  only {what}: {}\n", neutral::line(&names.join(", "), MAX_TEXT)),
+    };
+    let only = only("in this runbook", &replayed.new) + &only("in the record", &replayed.gone);
     let events = if replayed.events == 1 { "1 event".to_owned() } else { format!("{} events", Count(replayed.events)) };
     let differs = replayed.difference.as_ref().map_or_else(String::new, |differs| format!("  {}\n", told(differs)));
-    format!("{sign}  {run}  {name}\n{differs}  {events}, {}\n", attempts(&replayed.attempts))
+    format!("{sign}  {run}  {name}\n{differs}{only}  {events}, {}\n", attempts(&replayed.attempts))
 }
 
 fn attempts(attempts: &Attempts) -> String {
@@ -40,12 +45,12 @@ fn attempts(attempts: &Attempts) -> String {
 
 /// Where it differs, and how.
 fn told(difference: &Difference) -> String {
-    let mut at = vec![format!("event {}", difference.event)];
+    let mut at: Vec<String> = difference.event.iter().map(|event| format!("event {event}")).collect();
     at.extend(difference.step.as_ref().map(|step| format!("step `{step}`")));
     at.extend((difference.iteration > 0).then(|| format!("iteration {}", difference.iteration)));
     at.extend((difference.attempt > 0).then(|| format!("attempt {}", difference.attempt)));
     let place = &difference.place;
-    at.extend(place.port.as_ref().map(|port| format!("output `{}`", neutral::line(port, 64))));
+    at.extend(place.port.as_ref().map(|port| format!("output `{port}`")));
     at.extend(place.item.map(|item| format!("item {item}")));
     at.extend(place.pointer.as_ref().map(|pointer| match (pointer.as_str(), &place.port, place.item) {
         ("", ..) => "at its root".to_owned(),
@@ -53,7 +58,7 @@ fn told(difference: &Difference) -> String {
         (pointer, _, None) => format!("`{pointer}` of its metadata"),
         (pointer, ..) => format!("`{pointer}`"),
     }));
-    format!("{}: {}", at.join(", "), neutral::line(&difference.message, MAX_TEXT))
+    format!("{}: {}", at.join(", "), difference.message)
 }
 
 /// What came of one run as data.
@@ -63,6 +68,7 @@ pub(crate) fn json(run: RunId, ended: &Result<Replayed, CliError>) -> Value {
             "run_id": run, "name": neutral::line(&replayed.name, MAX_TEXT),
             "result": if replayed.difference.is_none() { "same" } else { "differs" },
             "events": replayed.events, "attempts": replayed.attempts, "difference": replayed.difference,
+            "new": replayed.new, "gone": replayed.gone,
         }),
         Err(error) => json!({
             "run_id": run, "result": "not_replayed",

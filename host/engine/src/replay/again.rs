@@ -5,6 +5,7 @@ use super::difference::{Differs, first};
 use super::stored;
 use crate::attempt::{AttemptInput, Ended, Made};
 use crate::cancel::Cancel;
+use crate::catalogue::Entry;
 use crate::engine::Engine;
 use crate::observe::Observer;
 use crate::perform::{Performer, Task};
@@ -14,7 +15,6 @@ use palisade_model::limits::worthwhile_parts;
 use palisade_model::record::{LogRecord, SkipRecord};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, RunId};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
-use palisade_store::Artifact;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -47,12 +47,19 @@ impl Again<'_> {
     /// # Errors
     /// When it can't be loaded.
     pub(crate) fn is_pure(&self, call: &PlannedCall) -> Result<bool, ReplayError> {
-        let component = || format!("component {}@{}", call.component, call.version);
-        let entry = self.engine.catalogue().get(&call.component_digest);
-        let entry = entry.ok_or_else(|| ReplayError::missing(component(), call.component_digest))?;
-        let loaded = self.engine.load(entry, self.observer);
+        let loaded = self.engine.load(self.entry(call)?, self.observer);
         let loaded = loaded.map_err(|failure| ReplayError::Unable { step: None, failure: Box::new(failure) })?;
         Ok(loaded.imports().are_pure())
+    }
+
+    /// The component of a call.
+    ///
+    /// # Errors
+    /// When the engine does not know it.
+    pub(crate) fn entry(&self, call: &PlannedCall) -> Result<&Entry, ReplayError> {
+        let entry = self.engine.catalogue().get(&call.component_digest);
+        let component = || format!("component {}@{}", call.component, call.version);
+        entry.ok_or_else(|| ReplayError::missing(component(), call.component_digest))
     }
 
     /// Checks the bytes of what an attempt made, as they are stored.
@@ -129,7 +136,11 @@ impl Again<'_> {
         })
     }
 
-    fn run(&self, redo: Redo<'_>) -> Result<Ended, ReplayError> {
+    /// Runs an attempt, whatever comes of it.
+    ///
+    /// # Errors
+    /// When this host can't do its part, or the time of the attempt is over.
+    pub(crate) fn run(&self, redo: Redo<'_>) -> Result<Ended, ReplayError> {
         let Redo { turn, step, call, inputs, values, .. } = redo;
         let performer = Performer {
             engine: self.engine,
@@ -160,11 +171,8 @@ impl Again<'_> {
             let (new, artifact) = made.swap_remove(index);
             if new.artifact != old.artifact {
                 let what = || format!("output `{}`", old.port);
-                let stored = stored::artifact(self.engine.store(), old.artifact, &what)?;
-                let items = artifact.items.content().clone();
-                let (schema, metadata) = (artifact.schema.clone(), artifact.metadata.clone());
-                let artifact = Artifact { digest: new.artifact, schema, metadata, items };
-                return Ok(Some(first(&old.port, &stored, &artifact)?));
+                let recorded = stored::artifact(self.engine.store(), old.artifact, &what)?;
+                return Ok(Some(first(&old.port, &recorded, &stored::unstored(&artifact))?));
             }
         }
         let more = made.first().map(|(new, _)| Differs::of_port(&new.port, "it was not recorded, and comes out"));

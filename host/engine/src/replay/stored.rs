@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use palisade_interpreter::RunStarted;
 use palisade_model::Digest;
 use palisade_runbook::Plan;
-use palisade_store::{Artifact, Content, Fault, Store};
+use palisade_store::{Artifact, Fault, NewArtifact, Store};
 use std::collections::BTreeSet;
 
 /// An artifact that a record names.
@@ -15,6 +15,12 @@ use std::collections::BTreeSet;
 pub(crate) fn artifact(store: &Store, digest: Digest, what: &dyn Fn() -> String) -> Result<Artifact, ReplayError> {
     let found = store.artifact(digest).map_err(|fault| damaged(fault, what))?;
     found.ok_or_else(|| ReplayError::missing(what(), digest))
+}
+
+/// An artifact that is not in the store, as one that is: to be read as long as it lives.
+pub(crate) fn unstored(new: &NewArtifact) -> Artifact {
+    let (schema, metadata) = (new.schema.clone(), new.metadata.clone());
+    Artifact { digest: new.digest(), schema, metadata, items: new.items.content().clone() }
 }
 
 /// Reads every byte of an artifact's items.
@@ -34,11 +40,12 @@ pub(crate) fn contents(store: &Store, started: &RunStarted, plan: &Plan) -> Resu
     let mut artifacts = BTreeSet::new();
     for (name, &digest) in &started.contents {
         let what = || name.clone();
-        if ["ruleset ", "input "].iter().any(|kind| name.starts_with(kind)) {
-            verify(&artifact(store, digest, &what)?, &what)?;
-            artifacts.insert(digest);
-        } else {
-            content(store, digest, &what)?.verify().map_err(|fault| damaged(fault, &what))?;
+        match store.content(digest).map_err(|fault| damaged(fault, &what))? {
+            Some(content) => content.verify().map_err(|fault| damaged(fault, &what))?,
+            None => {
+                verify(&artifact(store, digest, &what)?, &what)?;
+                artifacts.insert(digest);
+            }
         }
     }
     let calls = plan.calls().into_iter();
@@ -46,8 +53,7 @@ pub(crate) fn contents(store: &Store, started: &RunStarted, plan: &Plan) -> Resu
         calls.map(|call| (format!("component {}@{}", call.component, call.version), call.component_digest));
     let schemas = plan.schemas.iter().map(|planned| (format!("schema {}", planned.schema), planned.digest));
     let rulesets = plan.rulesets.iter().map(|planned| (format!("ruleset {}", planned.name), planned.digest));
-    let named = components.chain(schemas).chain(rulesets).chain([("plan".to_owned(), started.plan)]);
-    for (what, digest) in named {
+    for (what, digest) in components.chain(schemas).chain(rulesets) {
         if started.contents.get(&what) != Some(&digest) {
             return Err(ReplayError::Another { what });
         }
@@ -66,17 +72,13 @@ pub(crate) fn components(engine: &mut Engine, plan: &Plan) -> Result<(), ReplayE
             continue;
         }
         let component = || format!("component {}@{}", call.component, call.version);
-        let content = content(engine.store(), call.component_digest, &component)?;
+        let content = engine.store().content(call.component_digest).map_err(|fault| damaged(fault, &component))?;
+        let content = content.ok_or_else(|| ReplayError::missing(component(), call.component_digest))?;
         engine
             .take_in(&content)
             .map_err(|source| ReplayError::Component { component: component(), source: Box::new(source) })?;
     }
     Ok(())
-}
-
-fn content(store: &Store, digest: Digest, what: &dyn Fn() -> String) -> Result<Content, ReplayError> {
-    let found = store.content(digest).map_err(|fault| damaged(fault, what))?;
-    found.ok_or_else(|| ReplayError::missing(what(), digest))
 }
 
 fn damaged(fault: Fault, what: &dyn Fn() -> String) -> ReplayError {

@@ -41,7 +41,7 @@ fn artifact(store: &Store, lines: &str, metadata: Value) -> Artifact {
 }
 
 #[test]
-fn artifacts_differ_in_their_metadata_first_and_then_item_by_item() {
+fn artifacts_differ_in_an_item_or_else_in_their_metadata() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), TenantId::default()).unwrap();
     let of = |lines: &str| artifact(&store, lines, json!({"n": 1}));
@@ -52,7 +52,7 @@ fn artifacts_differ_in_their_metadata_first_and_then_item_by_item() {
         (item, pointer, message)
     };
     let number = "a number was recorded, and another one comes out".to_owned();
-    let metadata = artifact(&store, "", json!({"n": 2}));
+    let metadata = artifact(&store, "{\"a\":1}\n{\"a\":2}\n", json!({"n": 2}));
     assert_eq!(told(&metadata), (None, Some("/n".to_owned()), number.clone()));
     assert_eq!(told(&of("{\"a\":1}\n{\"a\":3}\n")), (Some(1), Some("/a".to_owned()), number));
     let written = "it holds the same, and is written in another way".to_owned();
