@@ -3,8 +3,7 @@
 
 use palisade_model::Digest;
 use palisade_model::canonical::artifact_digest;
-use palisade_model::digest::Hasher;
-use palisade_tests::{Dir, Outcome, command, palisade, root, with_stepper};
+use palisade_tests::{Dir, Outcome, command, journal, palisade, root, with_stepper};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -53,7 +52,7 @@ fn the_same_comes_out_when_all_but_the_record_is_gone() {
     assert!(text.stdout.contains("attempts: 2 replayed, 1 fed from the record"), "{}", text.stdout);
     assert_eq!(text.stderr, "");
     // It wrote nothing down.
-    assert_eq!(events(&Connection::open(kept.join("data/palisade.db")).unwrap()), before);
+    assert_eq!(journal::events(&journal::open(&kept.join("data"))), before);
 }
 
 #[test]
@@ -194,35 +193,9 @@ fn a_run_is_replayed_that_lost_its_process_and_went_on() {
 }
 
 fn database(dir: &Path) -> (Connection, Vec<Value>) {
-    let connection = Connection::open(dir.join(".palisade/palisade.db")).unwrap();
-    let events = events(&connection);
+    let connection = journal::open(&dir.join(".palisade"));
+    let events = journal::events(&connection);
     (connection, events)
-}
-
-/// All events of the only run.
-fn events(connection: &Connection) -> Vec<Value> {
-    let mut statement = connection.prepare("SELECT bytes FROM event ORDER BY run, seq").unwrap();
-    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-    rows.map(|bytes| serde_json::from_slice(&bytes.unwrap()).unwrap()).collect()
-}
-
-/// Writes the events of the only run anew, with a chain of hashes that holds: as somebody could who owns the disk.
-fn rewrite(connection: &Connection, events: &[Value]) {
-    let run: Vec<u8> = connection.query_row("SELECT run FROM run", [], |row| row.get(0)).unwrap();
-    let mut hash = Digest::of(&run);
-    for (seq, event) in (1_i64..).zip(events) {
-        let (kind, bytes) = (event["kind"].as_str().unwrap(), event.to_string());
-        let mut hasher = Hasher::new();
-        hasher.update(hash.as_bytes());
-        hasher.update(&seq.to_be_bytes());
-        hasher.update(kind.as_bytes());
-        hasher.update(bytes.as_bytes());
-        hash = hasher.finish();
-        let sql = "UPDATE event SET kind = ?1, bytes = ?2, hash = ?3 WHERE seq = ?4";
-        let changed = connection.execute(sql, params![kind, bytes.as_bytes(), hash.as_bytes(), seq]).unwrap();
-        assert_eq!(changed, 1);
-    }
-    connection.execute("UPDATE run SET head_hash = ?1", params![hash.as_bytes()]).unwrap();
 }
 
 fn position(events: &[Value], kind: &str, step: &str) -> usize {
@@ -238,12 +211,12 @@ fn altered(dir: &Path, (kind, step): (&str, &str), alter: impl FnOnce(&mut Value
     let mut events = original.clone();
     alter(&mut events[index]);
     assert!(events != original, "nothing was altered");
-    rewrite(&connection, &events);
+    journal::rewrite(&connection, &events);
     let outcome = elsewhere(&dir.join(".palisade"), &["--format", "json"]).exits(7);
     let told = told(&outcome);
     assert_eq!(told["result"], "differs", "{told:#}");
     assert_eq!(told["difference"]["event"], index + 1, "{told:#}");
-    rewrite(&connection, &original);
+    journal::rewrite(&connection, &original);
     told["difference"]["message"].as_str().unwrap().to_owned()
 }
 
@@ -313,7 +286,7 @@ fn a_forged_artifact_is_found_at_its_item() {
     connection.execute(insert, params![forged.as_bytes(), schema, items_digest.as_bytes(), metadata]).unwrap();
     events[index]["outputs"][0]["artifact"] = json!(forged);
     events[index]["outputs"][0]["bytes"] = json!(length);
-    rewrite(&connection, &events);
+    journal::rewrite(&connection, &events);
     let outcome = elsewhere(&dir.join(".palisade"), &["--format", "json"]).exits(7);
     let told = told(&outcome);
     let difference = &told["difference"];
