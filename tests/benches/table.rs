@@ -4,8 +4,8 @@
 //! figures are medians. Needs WCF's reference data beside the project for rulesets and sample files.
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
-use palisade_tests::{Dir, command};
-use serde_json::Value;
+use palisade_tests::{Dir, command, journal, palisade};
+use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,9 +37,12 @@ fn main() {
     let single = one_file(1_000_000_000);
     bench(&single, "one_step.yaml").row("a text file of 1 GB, left out by `call-bytes`", "≤ 200 MB");
     drop(single);
+    let journal = long_journal(100_000);
+    bench(&journal, "last").of("replay").row("replay 100,000 recorded events", "≥ 150,000 events/s");
+    drop(journal);
     let steps = ten_thousand_steps();
     for (command, work) in [("validate", "validate 10,000 steps"), ("plan", "plan 10,000 steps")] {
-        Bench { command, ..bench(&steps, "steps.yaml") }.row(work, "≤ 0.5 s, ≤ 200 MB");
+        bench(&steps, "steps.yaml").of(command).row(work, "≤ 0.5 s, ≤ 200 MB");
     }
 }
 
@@ -53,6 +56,37 @@ fn ten_thousand_steps() -> Dir {
     };
     dir.write("data/a.txt", "x");
     dir.write("steps.yaml", format!("name: Many\nexecution:\n{}", (0..10_000).map(step).collect::<String>()));
+    dir
+}
+
+/// A folder with a run of one step that was tried again and again: all that is read and decided, and no component.
+fn long_journal(events: usize) -> Dir {
+    let dir = Dir::new();
+    let retry = "retry: {max_attempts: 1000000, backoff: 1 h}";
+    dir.write("late.yaml", format!("name: Late\nexecution:\n  - {{name: s, type: source, connector: filesystem, config: {{path: late}}, {retry}, output: o}}\n"));
+    let mut going =
+        command::command(dir.path()).args(["run", "-q", "late.yaml"]).stderr(Stdio::null()).spawn().expect("palisade");
+    while !palisade(dir.path(), ["runs", "show", "last", "--events"]).stdout.contains("AttemptFailed") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    going.kill().and_then(|()| going.wait()).expect("it waits");
+    let connection = journal::open(&dir.join(".palisade"));
+    let [start, scheduled, begun, failed] = &journal::events(&connection)[..] else { panic!("four events") };
+    let with = |event: &Value, attempt: usize| {
+        let mut event = event.clone();
+        event["attempt"] = attempt.into();
+        event
+    };
+    let mut all = vec![start.clone()];
+    for attempt in 1..=events / 4 {
+        let mut failed = with(failed, attempt);
+        failed["retry_at_ms"] = 1.into();
+        let fired = json!({"v": 1, "kind": "TimerFired", "step": "s", "attempt": attempt, "at_ms": 1});
+        all.extend([with(scheduled, attempt), with(begun, attempt), failed, fired]);
+    }
+    // What follows from the last timer would be next.
+    all.pop();
+    journal::rewrite(&connection, &all);
     dir
 }
 
@@ -175,10 +209,19 @@ impl Bench {
         of("personal_data")["cpu_ms"].as_f64().expect("milliseconds") / megabytes
     }
 
+    /// The same for another subcommand.
+    fn of(self, command: &'static str) -> Self {
+        Self { command, ..self }
+    }
+
     fn command(&self) -> Command {
-        let _ = std::fs::remove_dir_all(self.dir.join(".palisade"));
         let mut run = command::command(&self.dir);
-        run.args([self.command, self.runbook, "--rulesets"]).arg(&self.rulesets);
+        run.args([self.command, self.runbook]);
+        if self.command == "replay" {
+            return run;
+        }
+        let _ = std::fs::remove_dir_all(self.dir.join(".palisade"));
+        run.arg("--rulesets").arg(&self.rulesets);
         if self.command == "run" {
             run.args(["--no-cache", "--quiet"]);
         }

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod dir;
 pub mod guest;
+pub mod journal;
 pub mod redact;
 
 pub use command::{Outcome, palisade};

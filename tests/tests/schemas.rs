@@ -180,6 +180,19 @@ fn the_events_of_openlineage_are_as_it_wants_them() {
 }
 
 #[test]
+fn what_is_told_of_replays_fits() {
+    let dir = demo();
+    let _ = palisade(dir.path(), ["run", "-q", "runbook.yaml"]).exits(0);
+    let same = palisade(dir.path(), ["replay", "last", "--format", "json"]).exits(0);
+    fits("palisade.replayed", &json(&same.stdout));
+    let connection = rusqlite::Connection::open(dir.join(".palisade/palisade.db")).unwrap();
+    connection.execute("UPDATE event SET bytes = CAST('{}' AS BLOB) WHERE seq = 2", []).unwrap();
+    let damaged = json(&palisade(dir.path(), ["replay", "--all", "--format", "json"]).exits(7).stdout);
+    assert_eq!(damaged["runs"][0]["result"], "not_replayed");
+    fits("palisade.replayed", &damaged);
+}
+
+#[test]
 fn what_is_told_of_a_wrong_runbook_fits() {
     let dir = Dir::new();
     dir.write("x.yaml", "name: yes\nartifacts:\n  a: {inputs: a, outptu: true}\n");

@@ -76,6 +76,8 @@ pub(crate) enum Command {
     /// Shows what runs wait for
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// Runs again what was recorded, from the record alone, and compares everything that comes out bit by bit
+    Replay(ReplayArgs),
     /// Lists runs, shows what happened in them, afterwards or while they go on, and compares them
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -242,6 +244,26 @@ pub(crate) enum ApprovalsCommand {
         #[arg(long, value_name = "N", default_value = "1000")]
         limit: std::num::NonZeroUsize,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run: its id, the beginning of it, or `last`
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) run: Option<String>,
+    /// Replays all runs of the data directory, with --runbook those of a runbook of its name
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Runs by this runbook (YAML) what was recorded by another, and says which step first makes something else; ends with
+    /// code 1 if one does
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runbook: Option<PathBuf>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR", requires = "runbook")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Instances that run at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
 }
 
 /// How a run is driven and what becomes of its results.

@@ -4,7 +4,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::input::read_bounded;
 use palisade_model::{Digest, Manifest};
-use palisade_sandbox::{Compiling, DescribeError, Imports, LoadError, Prepared, Sandbox, Settings, describe};
+use palisade_sandbox::{Compiling, DescribeError, LoadError, Prepared, Sandbox, Settings, describe};
 use palisade_schema::ArtifactSchema;
 use std::path::Path;
 
@@ -15,8 +15,6 @@ pub(crate) struct Checked {
     pub(crate) manifest: Manifest,
     /// The digest of its bytes.
     pub(crate) digest: Digest,
-    /// What it imports.
-    pub(crate) imports: Imports,
     /// Its code, ready to run.
     pub(crate) prepared: Prepared,
 }
@@ -41,14 +39,14 @@ pub(crate) fn check_in(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Ch
     let compiling = Compiling::Child { executable: &executable };
     let loaded =
         sandbox.load(&digest, || Ok(bytes.to_vec()), compiling, None).map_err(|error| not_loaded(name, &error))?;
-    let manifest = describe(&loaded.prepared, &loaded.imports).map_err(|error| not_described(name, &error))?;
+    let manifest = describe(&loaded.prepared).map_err(|error| not_described(name, &error))?;
     for own in &manifest.schemas {
         ArtifactSchema::new(own.schema.clone(), own.json.clone())
             .map_err(|error| CliError::usage(format!("{name}: schema `{}` can't be used: {error}", own.schema)))?;
     }
     palisade_schema::ConfigSchema::new(&manifest.config_schema)
         .map_err(|error| CliError::usage(format!("{name}: its config schema can't be used: {error}")))?;
-    Ok(Checked { manifest, digest, imports: loaded.imports, prepared: loaded.prepared })
+    Ok(Checked { manifest, digest, prepared: loaded.prepared })
 }
 
 /// Reads a component file, of no more bytes than a component may have.

@@ -84,6 +84,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Approve(args) => commands::answer::exec(&context, args, true),
         Command::Reject(args) => commands::answer::exec(&context, args, false),
         Command::Approvals(command) => commands::approvals::exec(&context, command),
+        Command::Replay(args) => commands::replay::exec(&context, args),
         Command::Runs(command) => commands::runs::exec(&context, command),
         Command::Lineage(args) => commands::lineage::exec(&context, args),
         Command::Component(command) => commands::component::exec(&context, command),

@@ -135,7 +135,9 @@ impl Workspace {
         let how = Compiling::Child { executable: &executable };
         let cache = code_cache(&self.data_dir).ok();
         let loaded = sandbox.load(&entry.digest, || entry.bytes(), how, cache.as_ref());
-        loaded.map(|loaded| loaded.imports).map_err(|error| CliError::from_error(ExitCode::Integrity, &error))
+        loaded
+            .map(|loaded| loaded.prepared.imports().clone())
+            .map_err(|error| CliError::from_error(ExitCode::Integrity, &error))
     }
 
     /// Makes an engine with that many threads, one for each processor by default.

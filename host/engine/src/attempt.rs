@@ -8,12 +8,13 @@ use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_
 use crate::permits::Permits;
 use crate::split::{self, Piece};
 use crate::sql::Until;
+use palisade_interpreter::Output;
 use palisade_model::manifest::{InputSource, Manifest};
 use palisade_model::record::{LogRecord, SkipRecord};
 use palisade_model::{Failure, FailureKind, LimitKind, Limits, Usage, strict_json};
 use palisade_sandbox::{AttemptMeter, Granted, Input, Job, OutputMetadata, Prepared};
 use palisade_schema::ArtifactSchema;
-use palisade_store::{Content, Pending, Spool, Store};
+use palisade_store::{Content, NewArtifact, Pending, Spool, Store};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -150,6 +151,23 @@ pub(crate) fn reported<T>(work: impl FnOnce() -> T, panicked: impl FnOnce() -> T
             report(panicked());
             std::panic::resume_unwind(panic);
         }
+    }
+}
+
+impl Made {
+    /// What the journal says of it, and what the store keeps.
+    pub(crate) fn into_artifact(self) -> (Output, NewArtifact) {
+        let Self { port, schema, items, metadata } = self;
+        let artifact = NewArtifact { schema: schema.name().clone(), metadata, items };
+        let content = artifact.items.content();
+        let output = Output {
+            port,
+            artifact: artifact.digest(),
+            schema: artifact.schema.clone(),
+            items: content.lines(),
+            bytes: content.length(),
+        };
+        (output, artifact)
     }
 }
 

@@ -80,6 +80,12 @@ impl Catalogue {
         self.entries.get(digest)
     }
 
+    /// Adds a component whose bytes are in the store.
+    pub(crate) fn take_in(&mut self, digest: Digest, manifest: Manifest, store: &Store) {
+        let (manifest, bytes) = (Arc::new(manifest), Bytes::Stored(store.clone()));
+        self.entries.insert(digest, Entry { manifest, digest, first_party: false, bytes });
+    }
+
     /// All components, by id and version.
     #[must_use]
     pub fn list(&self) -> Vec<&Entry> {

@@ -17,6 +17,8 @@ use crate::record::{self, Ran};
 use crate::requests::Request;
 use crate::run::{RUNNING, RunError, Work};
 use crate::subtree::Subtree;
+pub(crate) use attempts::component_runs;
+pub(crate) use begin::node;
 use children::ChildDone;
 use palisade_interpreter::{
     AttemptFailed, CancelReason, Event, Graph, Parent, Question, RunState, State, StepState, Turn, advance,
@@ -241,7 +243,7 @@ impl<'a> Driver<'a> {
                 waiting.push_front(turn);
                 return Ok(());
             }
-            let inputs = self.inputs(step, turn.iteration)?;
+            let inputs = self.lookup().inputs(step, turn.iteration)?;
             let runs = attempts::component_runs(step, &inputs);
             match self.place.subtree.take_runs(runs) {
                 Err(failure) => {
@@ -434,6 +436,7 @@ impl<'a> Driver<'a> {
             plan: self.work.plan,
             state: &self.state,
             inputs: &self.inputs,
+            made: None,
         }
     }
 

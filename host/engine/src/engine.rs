@@ -6,8 +6,8 @@ use crate::catalogue::{Catalogue, Entry};
 use crate::observe::{Observed, Observer};
 use crate::permits::Permits;
 use palisade_model::{Digest, Failure, FailureKind};
-use palisade_sandbox::{CodeCache, Compiling, Prepared, Sandbox};
-use palisade_store::Store;
+use palisade_sandbox::{CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
+use palisade_store::{Content, Store};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -37,6 +37,17 @@ pub struct Engine {
     pub(crate) permits: Permits,
     loaded: Mutex<BTreeMap<Digest, Loading>>,
     warnings: Mutex<Vec<String>>,
+}
+
+/// Why stored bytes can't be run as a component.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// They can't be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// They don't say what they are.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
 }
 
 type Loading = Arc<OnceLock<Result<Prepared, Failure>>>;
@@ -88,6 +99,22 @@ impl Engine {
             Arc::clone(loaded.entry(component.digest).or_default())
         };
         loading.get_or_init(|| self.load_now(component, observer)).clone()
+    }
+
+    /// Takes a component into the catalogue whose bytes only the store has, and asks it what it is. It is as foreign as
+    /// any that is added, whoever made it.
+    ///
+    /// # Errors
+    /// When this Palisade can't run it.
+    pub(crate) fn take_in(&mut self, component: &Content) -> Result<(), NotTaken> {
+        let how = Compiling::Child { executable: &self.parts.executable };
+        let bytes = || component.read_all().map_err(std::io::Error::other);
+        let loaded = self.parts.sandbox.load(&component.digest(), bytes, how, self.parts.cache.as_ref())?;
+        let manifest = describe(&loaded.prepared)?;
+        self.parts.catalogue.take_in(component.digest(), manifest, &self.parts.store);
+        let ready = self.loaded.get_mut().unwrap_or_else(PoisonError::into_inner);
+        ready.insert(component.digest(), Arc::new(OnceLock::from(Ok(loaded.prepared))));
+        Ok(())
     }
 
     fn load_now(&self, component: &Entry, observer: &dyn Observer) -> Result<Prepared, Failure> {

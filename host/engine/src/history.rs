@@ -207,6 +207,14 @@ impl History {
         State::after(self.events.iter().take(count))
     }
 
+    /// The child runs that it started, as often as it did.
+    pub fn children(&self) -> impl Iterator<Item = RunId> {
+        self.events.iter().filter_map(|event| match event {
+            Event::ChildStarted(started) => Some(started.child),
+            _ => None,
+        })
+    }
+
     /// What its first event says.
     ///
     /// # Errors

@@ -1,15 +1,18 @@
 //! What conditions and references see of artifacts: what stands beside the items, how many items there are, and the items
 //! of a small document. The driver looks it up; the interpreter only gets the answers.
 
+use crate::attempt::AttemptInput;
 use crate::run::RunError;
 use palisade_interpreter::{ConditionOutcome, ResolvedValue, State, ValuesOutcome};
 use palisade_model::{Digest, Failure, FailureKind, neutral, strict_json};
 use palisade_runbook::{
-    BindingSource, Condition, ITEM_COUNT, Plan, PlannedCall, PlannedCondition, PlannedStep, PlannedValue, PlannedWork,
+    Binding, BindingSource, Condition, ITEM_COUNT, Plan, PlannedCall, PlannedCondition, PlannedStep, PlannedValue,
+    PlannedWork,
 };
 use palisade_schema::{ConfigSchema, Registry, split};
 use palisade_store::{Artifact, Store};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most bytes of a document whose items are seen.
@@ -26,6 +29,8 @@ pub(crate) struct Lookup<'a> {
     pub(crate) state: &'a State,
     /// The inputs of the run, by their names without case.
     pub(crate) inputs: &'a BTreeMap<String, Digest>,
+    /// Artifacts that are not in the store.
+    pub(crate) made: Option<&'a BTreeMap<Digest, Artifact>>,
 }
 
 /// A document as it is seen.
@@ -51,8 +56,27 @@ impl Lookup<'_> {
                 None => return Ok(None),
             },
         };
-        let found = digest.map(|digest| self.store.artifact(digest)).transpose()?.flatten();
+        let find = |digest| match self.made.and_then(|made| made.get(&digest)) {
+            Some(made) => Ok(Some(made.clone())),
+            None => self.store.artifact(digest),
+        };
+        let found = digest.map(find).transpose()?.flatten();
         found.map(Some).ok_or_else(|| RunError::Missing { what: format!("the artifact of {}", told(source)) })
+    }
+
+    /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given
+    /// is left away: the plan has made sure that the component can do without it.
+    pub(crate) fn inputs(&self, step: &PlannedStep, iteration: u32) -> Result<Vec<AttemptInput>, RunError> {
+        let input = |binding: &Binding| {
+            let found = self.artifact(&source(step, binding, iteration))?;
+            Ok(found.map(|found| AttemptInput {
+                port: binding.port.clone(),
+                schema: found.schema.to_string(),
+                items: found.items,
+                metadata: found.metadata,
+            }))
+        };
+        step.inputs.iter().filter_map(|binding| input(binding).transpose()).collect()
     }
 
     /// Evaluates a condition of a step: `when`, or `until` after that iteration of a loop.
@@ -171,6 +195,16 @@ impl Lookup<'_> {
             .map_err(|_| RunError::Missing { what: format!("a readable item of {}", told(source)) })?;
         put(&mut value, pointer, Value::Array(list));
         Ok(Seen { value, items, cut: None })
+    }
+}
+
+/// Where an input of a step comes from: from the runbook's wiring, or from the latest iteration of a loop.
+pub(crate) fn source<'s>(step: &PlannedStep, binding: &'s Binding, iteration: u32) -> Cow<'s, BindingSource> {
+    match (&step.work, step.outputs.first()) {
+        (PlannedWork::Loop { port, .. }, Some(output)) if iteration > 1 && *port == binding.port => {
+            Cow::Owned(BindingSource::Step { step: step.id.clone(), port: output.port.clone() })
+        }
+        _ => Cow::Borrowed(&binding.source),
     }
 }
 

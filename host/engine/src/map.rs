@@ -7,11 +7,12 @@ use crate::attempt::{
     Attempt, AttemptInput, Each, Ended, GRACE, Instance, LOOK_EVERY, Progress, Running, Surroundings, denied_if_so,
     host_failure, is_wired, job, rulesets, spawn, spools,
 };
+use crate::feed::Feed;
 use crate::part::{Left, SharedLeft};
 use palisade_model::{Failure, FailureKind, Usage};
 use palisade_sandbox::ports::{Batch, Items, ItemsInfo, PortError};
 use palisade_sandbox::{AttemptMeter, Input};
-use palisade_store::{ItemsReader, Store};
+use palisade_store::Store;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,6 @@ use std::time::{Duration, Instant};
 const MAX_PARTIALS_BYTES: usize = 64 << 20;
 /// How many items, for each thread, a thread may be ahead of the slowest: what is done and not joined yet is held.
 const AHEAD: u64 = 8;
-/// Bytes of items that are read at once.
-const BATCH_BYTES: usize = 256 << 10;
 
 /// Runs an attempt once for each item.
 pub(crate) fn run(attempt: &Attempt, each: Each, around: &Surroundings<'_>) -> Ended {
@@ -238,7 +237,7 @@ impl Pool {
             if state.failed.is_some() {
                 return None;
             }
-            let number = state.feed.number;
+            let number = state.feed.number();
             if self.cancelled.load(Ordering::Relaxed) {
                 state.fail(number, Failure::new(FailureKind::Cancelled, "the run was cancelled"));
                 return None;
@@ -246,8 +245,8 @@ impl Pool {
             if number < state.next.saturating_add(self.ahead) {
                 return match state.feed.next() {
                     Ok(item) => item,
-                    Err(failure) => {
-                        state.fail(number, failure);
+                    Err(error) => {
+                        state.fail(number, host_failure("the input can't be read", &error));
                         None
                     }
                 };
@@ -330,48 +329,6 @@ impl Drop for Leaving<'_> {
         self.0.lock().workers -= 1;
         self.0.joined.notify_all();
         self.0.over.notify_all();
-    }
-}
-
-/// The items, one after the other.
-struct Feed {
-    reader: ItemsReader,
-    batch: Vec<u8>,
-    offset: usize,
-    /// The number of the next item.
-    number: u64,
-    ended: bool,
-}
-
-impl Feed {
-    fn new(reader: ItemsReader) -> Self {
-        Self { reader, batch: Vec::new(), offset: 0, number: 0, ended: false }
-    }
-
-    fn end(&mut self) {
-        self.ended = true;
-        self.batch = Vec::new();
-    }
-
-    fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Failure> {
-        if self.ended {
-            return Ok(None);
-        }
-        if self.offset == self.batch.len() {
-            self.offset = 0;
-            let read = self.reader.next(BATCH_BYTES, &mut self.batch);
-            if read.map_err(|error| host_failure("the input can't be read", &error))?.is_none() {
-                self.end();
-                return Ok(None);
-            }
-        }
-        let rest = self.batch.get(self.offset..).unwrap_or_default();
-        let length = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |feed| feed + 1);
-        let line = rest.get(..length).unwrap_or_default().to_vec();
-        self.offset += length;
-        let number = self.number;
-        self.number += 1;
-        Ok(Some((number, line)))
     }
 }
 

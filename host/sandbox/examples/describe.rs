@@ -37,7 +37,7 @@ fn describe_one(sandbox: &Sandbox, file: &Path) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let loaded = sandbox.load(&digest, || Ok(bytes), Compiling::InPlace, None)?;
-    let manifest = describe(&loaded.prepared, &loaded.imports).map_err(|error| {
+    let manifest = describe(&loaded.prepared).map_err(|error| {
         let rules = match &error {
             palisade_sandbox::DescribeError::Rules(rules) => rules.iter().map(|rule| format!("\n  - {rule}")).collect(),
             _ => String::new(),

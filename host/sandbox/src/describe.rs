@@ -1,7 +1,6 @@
 //! Asks a component what it is: twice, in fresh instances without any power, under small fixed limits.
 
 use crate::bindings::exports::palisade::plugin::manifest as wit;
-use crate::imports::Imports;
 use crate::manifest::{self, NotAManifest};
 use crate::meter::AttemptMeter;
 use crate::ports::{Level, PortError, Ports, Rows, SqlValue};
@@ -65,7 +64,7 @@ pub enum DescribeError {
 ///
 /// # Errors
 /// When the component fails, answers differently the second time, or says what must not be.
-pub fn describe(prepared: &Prepared, imports: &Imports) -> Result<Manifest, DescribeError> {
+pub fn describe(prepared: &Prepared) -> Result<Manifest, DescribeError> {
     let span = tracing::debug_span!("describe");
     let _entered = span.enter();
     // Two seeds: an answer that depends on time or randomness must not pass.
@@ -75,7 +74,7 @@ pub fn describe(prepared: &Prepared, imports: &Imports) -> Result<Manifest, Desc
     }
     let manifest = manifest::checked(first)?;
     manifest.check().map_err(DescribeError::Rules)?;
-    match imports.of_power(Power::Sql) {
+    match prepared.imports().of_power(Power::Sql) {
         Some(import) if manifest.request(Power::Sql).is_none() => {
             Err(DescribeError::PowerNotRequested { interface: import.interface.clone(), power: Power::Sql.name() })
         }

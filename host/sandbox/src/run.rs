@@ -6,6 +6,7 @@ use crate::bindings::exports::palisade::plugin::{manifest, step};
 use crate::bindings::{Guest, GuestIndices};
 use crate::drive::drive;
 use crate::import::artifacts::Reader;
+use crate::imports::Imports;
 use crate::meter::{AttemptMeter, Total};
 use crate::ports::{Items, Ports};
 use crate::state::{Granted, Host};
@@ -31,6 +32,7 @@ pub struct Prepared {
     pre: InstancePre<Host>,
     exports: GuestIndices,
     core_instances: u32,
+    imports: Arc<Imports>,
     symbols: Option<Symbols>,
 }
 
@@ -82,9 +84,15 @@ pub struct OutputMetadata {
 }
 
 impl Prepared {
-    pub(crate) fn new(pre: InstancePre<Host>, core_instances: u32) -> wasmtime::Result<Self> {
+    pub(crate) fn new(pre: InstancePre<Host>, core_instances: u32, imports: Imports) -> wasmtime::Result<Self> {
         let exports = GuestIndices::new(&pre)?;
-        Ok(Self { pre, exports, core_instances, symbols: None })
+        Ok(Self { pre, exports, core_instances, imports: Arc::new(imports), symbols: None })
+    }
+
+    /// What it imports, and what follows from that: whether its results can be made again, or be remembered.
+    #[must_use]
+    pub fn imports(&self) -> &Imports {
+        &self.imports
     }
 
     /// Adds symbols for stack traces.

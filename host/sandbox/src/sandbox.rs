@@ -94,8 +94,6 @@ pub enum LoadError {
 pub struct Loaded {
     /// The component.
     pub prepared: Prepared,
-    /// What it imports.
-    pub imports: Imports,
     /// Whether it had to be compiled.
     pub compiled: bool,
     /// What a person should know.
@@ -148,8 +146,8 @@ impl Sandbox {
         let _entered = span.enter();
         let mut warnings = Vec::new();
         if let Some((cached, core_instances)) = cache.and_then(|cache| self.cached(component, cache, &mut warnings)) {
-            let (prepared, imports) = self.link(&cached, core_instances)?;
-            return Ok(Loaded { prepared, imports, compiled: false, warnings });
+            let prepared = self.link(&cached, core_instances)?;
+            return Ok(Loaded { prepared, compiled: false, warnings });
         }
         let bytes = bytes().map_err(LoadError::Bytes)?;
         let found = Digest::of(&bytes);
@@ -161,8 +159,8 @@ impl Sandbox {
             warnings.push(Warning::NotCached { component: *component, why: causes(&error) });
         }
         let compiled = self.deserialize(&code.native).map_err(|error| LoadError::Code(format!("{error:#}")))?;
-        let (prepared, imports) = self.link(&compiled, code.core_instances)?;
-        Ok(Loaded { prepared, imports, compiled: true, warnings })
+        let prepared = self.link(&compiled, code.core_instances)?;
+        Ok(Loaded { prepared, compiled: true, warnings })
     }
 
     fn cached(&self, component: &Digest, cache: &CodeCache, warnings: &mut Vec<Warning>) -> Option<(Component, u32)> {
@@ -190,14 +188,14 @@ impl Sandbox {
         }
     }
 
-    fn link(&self, component: &Component, core_instances: u32) -> Result<(Prepared, Imports), LoadError> {
+    fn link(&self, component: &Component, core_instances: u32) -> Result<Prepared, LoadError> {
         let imports = Imports::of(component, &self.engine);
         if let Some(interface) = imports.unknown() {
             return Err(LoadError::UnknownImport { interface: interface.to_owned() });
         }
         let wrong = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(component).map_err(wrong)?;
-        Ok((Prepared::new(pre, core_instances).map_err(wrong)?, imports))
+        Prepared::new(pre, core_instances, imports).map_err(wrong)
     }
 }
 

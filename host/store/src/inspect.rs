@@ -179,6 +179,16 @@ impl Store {
     }
 }
 
+impl Content {
+    /// Reads every byte and compares them with the digest, and with what was counted of them.
+    ///
+    /// # Errors
+    /// When the bytes are not those that were stored, or can't be read.
+    pub fn verify(&self) -> Result<(), Fault> {
+        check(self, &mut vec![0; READ_BYTES], &mut |_| {})
+    }
+}
+
 /// Reads every byte of a content.
 fn check(content: &Content, buffer: &mut [u8], seen: &mut dyn FnMut(u64)) -> Result<(), Fault> {
     let mut scan = Scan { hasher: Hasher::new(), at: 0, lines: 0, last: 0, marks: content.marks(), marks_fit: true };

@@ -61,7 +61,7 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
         Added::New => "added",
         Added::Known => "already registered",
     };
-    let imports: Vec<_> = checked.imports.iter().map(|import| import.interface.as_str()).collect();
+    let imports: Vec<_> = checked.prepared.imports().iter().map(|import| import.interface.as_str()).collect();
     let mut text = format!("{done}: {id}\n  digest   {}\n  imports  {}\n", checked.digest, imports.join(", "));
     if symbols.is_some() {
         text.push_str("  symbols  kept: stack traces will name functions and lines\n");

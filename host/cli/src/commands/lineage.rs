@@ -16,7 +16,7 @@ use crate::render::runs::RunHead;
 use crate::workspace::existing_store;
 use palisade_engine::{History, HistoryError, Lineage, Part, Standing};
 use palisade_model::record::RunRecord;
-use palisade_model::{RunId, strict_json};
+use palisade_model::{OutputName, RunId, strict_json};
 use palisade_report::FindingTeller;
 use palisade_schema::Registry;
 use palisade_store::Store;
@@ -102,7 +102,7 @@ fn what(args: &LineageArgs, run: &OneRun, target: &Target) -> What {
         // It was read as JSON for its id.
         let item = strict_json::from_str(&finding.line).unwrap_or_default();
         let told = artifact.map(|artifact| {
-            let name = artifact.runbook_name();
+            let name = artifact.runbook_name().map(OutputName::from);
             FindingTeller::new(&run.record, name.as_ref(), &artifact.schema, args.evidence.into()).tell(&item)
         });
         FoundIn { artifact: finding.artifact.clone(), item: finding.item, told: told.unwrap_or_default() }

@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod lineage;
 pub(crate) mod plan;
 pub(crate) mod plugin;
+pub(crate) mod replay;
 pub(crate) mod resume;
 pub(crate) mod ruleset;
 pub(crate) mod run;

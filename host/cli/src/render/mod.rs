@@ -5,6 +5,7 @@ pub(crate) mod diagnostics;
 pub(crate) mod lineage;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod replay;
 pub(crate) mod runs;
 
 use crate::args::{Format, Global};

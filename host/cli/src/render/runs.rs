@@ -28,7 +28,7 @@ pub(super) fn foreign(text: &str) -> String {
     neutral::line(text, MAX_TEXT)
 }
 
-pub(super) fn painted(colour: bool, code: &str, text: &str) -> String {
+pub(crate) fn painted(colour: bool, code: &str, text: &str) -> String {
     if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 

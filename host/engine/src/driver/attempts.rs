@@ -1,7 +1,7 @@
 //! Attempts of components: what starts one, and what becomes of its end.
 
 use super::{Begun, Beside, Driver, Outcome, now_ms, random};
-use crate::attempt::{self, AttemptInput, Ended};
+use crate::attempt::{self, AttemptInput, Ended, Made};
 use crate::cancel::Cancel;
 use crate::observe::Observed;
 use crate::perform::{Performer, Task};
@@ -10,8 +10,7 @@ use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, Canc
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, names_data};
-use palisade_store::{NewArtifact, NewUsage};
-use std::borrow::Cow;
+use palisade_store::NewUsage;
 use std::sync::mpsc::Sender;
 use std::thread::Scope;
 use std::time::Instant;
@@ -65,22 +64,6 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given
-    /// is left away: the caller has made sure that the component can do without it.
-    pub(super) fn inputs(&self, step: &PlannedStep, iteration: u32) -> Result<Vec<AttemptInput>, RunError> {
-        let lookup = self.lookup();
-        let input = |binding: &Binding| {
-            let found = lookup.artifact(&source(step, binding, iteration))?;
-            Ok(found.map(|found| AttemptInput {
-                port: binding.port.clone(),
-                schema: found.schema.to_string(),
-                items: found.items,
-                metadata: found.metadata,
-            }))
-        };
-        step.inputs.iter().filter_map(|binding| input(binding).transpose()).collect()
-    }
-
     /// Takes what came of an attempt.
     pub(super) fn take(&mut self, turn: Turn, ended: Ended) -> Result<Vec<Turn>, RunError> {
         let Ended { result, usage, skipped_count, skipped, log } = ended;
@@ -111,23 +94,7 @@ impl<'a> Driver<'a> {
             }
         };
         let Turn { step, iteration, attempt } = turn;
-        let artifacts: Vec<_> = made
-            .into_iter()
-            .map(|made| {
-                let (schema, metadata) = (made.schema.name().clone(), made.metadata);
-                (made.port, NewArtifact { schema, metadata, items: made.items })
-            })
-            .collect();
-        let outputs: Vec<_> = artifacts
-            .iter()
-            .map(|(port, artifact)| Output {
-                port: port.clone(),
-                artifact: artifact.digest(),
-                schema: artifact.schema.clone(),
-                items: artifact.items.content().lines(),
-                bytes: artifact.items.content().length(),
-            })
-            .collect();
+        let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
         let items = outputs.first().map_or(0, |output| output.items);
         let usages = begun.and_then(|begun| self.used(&step, &begun, usage, &outputs)).into_iter().collect();
         let event = Event::AttemptSucceeded(Box::new(AttemptSucceeded {
@@ -141,7 +108,6 @@ impl<'a> Driver<'a> {
             skipped,
             log,
         }));
-        let artifacts = artifacts.into_iter().map(|(_, artifact)| artifact).collect();
         let start = self.advance(vec![event], Beside { artifacts, usages, ..Beside::default() })?;
         let skipped = skipped_count;
         self.observer.observe(&Observed::StepSucceeded { step: &step, iteration, items, skipped, usage });
@@ -188,18 +154,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Where an input of a step comes from: from the runbook's wiring, or from the latest iteration of a loop.
-pub(super) fn source<'s>(step: &PlannedStep, binding: &'s Binding, iteration: u32) -> Cow<'s, BindingSource> {
-    match (&step.work, step.outputs.first()) {
-        (PlannedWork::Loop { port, .. }, Some(output)) if iteration > 1 && *port == binding.port => {
-            Cow::Owned(BindingSource::Step { step: step.id.clone(), port: output.port.clone() })
-        }
-        _ => Cow::Borrowed(&binding.source),
-    }
-}
-
 /// How often an attempt runs its component at most. A map over too many items runs nothing, which it tells itself.
-pub(super) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
+pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
     let PlannedWork::Map { max_items, .. } = &step.work else { return 1 };
     let is_ruleset = |binding: &&Binding| matches!(binding.source, BindingSource::Ruleset { .. });
     let mapped = step.inputs.iter().find(|binding| !is_ruleset(binding));

@@ -268,7 +268,7 @@ const fn can_go_on(status: Status) -> bool {
 
 /// A step as the interpreter sees it. It runs after the end of those in `after`, however they ended, unless it also reads
 /// from one, or one waits for a person: who says no does not want what comes after.
-fn node(plan: &Plan, step: &PlannedStep) -> Node {
+pub(crate) fn node(plan: &Plan, step: &PlannedStep) -> Node {
     let asks =
         |other: &StepId| plan.step(other).is_some_and(|other| matches!(other.work, PlannedWork::Approval { .. }));
     let needs: Vec<StepId> = step.waits_for().filter(|other| needs(step, other) || asks(other)).cloned().collect();

@@ -1,11 +1,11 @@
 //! Child runs: each has a journal and a driver of its own, on a thread of its parent, and no more than its parent has.
 
-use super::attempts::source;
 use super::begin::ChildBegin;
 use super::{Beside, Driver, Outcome, now_ms, random};
 use crate::attempt;
 use crate::cancel::Cancel;
 use crate::document::default_artifact;
+use crate::lookup::source;
 use crate::observe::{Below, Observed};
 use crate::perform::work_key;
 use crate::record::Ran;

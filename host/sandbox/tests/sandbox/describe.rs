@@ -8,7 +8,7 @@ use std::error::Error as _;
 
 fn error(guest: &Guest) -> DescribeError {
     let loaded = load(guest);
-    describe(&loaded.prepared, &loaded.imports).unwrap_err()
+    describe(&loaded.prepared).unwrap_err()
 }
 
 /// The message about a manifest that `change` broke, with its cause.
@@ -29,12 +29,13 @@ fn a_good_manifest_is_taken_as_it_is() {
     let mut guest = Guest::default();
     guest.manifest.limits = vec![("memory".into(), 1 << 20)];
     let loaded = load(&guest);
-    let manifest = describe(&loaded.prepared, &loaded.imports).unwrap();
+    let manifest = describe(&loaded.prepared).unwrap();
     assert_eq!(manifest.versioned_id(), "test:guest@1.0.0");
     assert_eq!(manifest.limits[&LimitKind::Memory], 1 << 20);
     assert_eq!((manifest.inputs[0].name.as_str(), manifest.inputs[0].per_item), ("documents", true));
     assert_eq!(manifest.outputs[0].schema.to_string(), "test.out/1.0.0");
-    assert!(loaded.imports.are_pure() && !loaded.imports.depend_on_limits());
+    let imports = loaded.prepared.imports();
+    assert!(imports.are_pure() && !imports.depend_on_limits());
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn a_set_of_limits_gives_what_is_not_asked_for_by_itself() {
     let loaded = load(&guest);
     let mut expected = LimitSet::Large.values();
     expected.insert(LimitKind::Memory, 1 << 20);
-    assert_eq!(describe(&loaded.prepared, &loaded.imports).unwrap().limits, expected);
+    assert_eq!(describe(&loaded.prepared).unwrap().limits, expected);
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn describing_has_limits() {
     let spins = Guest::default().describing("(loop $forever (br $forever))");
     assert!(matches!(error(&spins), DescribeError::Limit { limit: "fuel", .. }));
     let grows = Guest::default().describing("(drop (memory.grow (i32.const 1022)))");
-    assert!(describe(&load(&grows).prepared, &load(&grows).imports).is_ok(), "64 MiB");
+    assert!(describe(&load(&grows).prepared).is_ok(), "64 MiB");
     let grows = Guest::default().describing("(drop (memory.grow (i32.const 1023)))");
     assert!(matches!(error(&grows), DescribeError::Limit { limit: "memory", .. }));
     let mut long = Guest::default().with_memory(64);
@@ -114,8 +115,8 @@ fn a_power_must_be_requested() {
     guest.manifest.config_schema =
         r#"{"type":"object","properties":{"db":{"type":"string","x-palisade-connection":"sqlite"}}}"#.into();
     let loaded = load(&guest);
-    assert!(describe(&loaded.prepared, &loaded.imports).is_ok());
-    assert!(!loaded.imports.are_pure());
+    assert!(describe(&loaded.prepared).is_ok());
+    assert!(!loaded.prepared.imports().are_pure());
 }
 
 #[test]

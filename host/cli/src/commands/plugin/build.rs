@@ -25,7 +25,7 @@ pub(super) fn exec(context: &Context, at: &PluginAt, install_target: bool) -> Re
         built.checked.digest,
     );
     // Writing to a String can't fail.
-    for import in built.checked.imports.iter() {
+    for import in built.checked.prepared.imports().iter() {
         let functions = if import.functions.is_empty() { "types only".to_owned() } else { import.functions.join(", ") };
         let _ = writeln!(text, "  imports    {}: {functions}", import.interface);
     }
@@ -46,7 +46,7 @@ pub(super) fn exec(context: &Context, at: &PluginAt, install_target: bool) -> Re
     let _ = writeln!(text, "next: palisade component add {component}");
     console::err(&text);
     if context.format == Format::Json {
-        let imports: Vec<_> = built.checked.imports.iter().map(|import| &import.interface).collect();
+        let imports: Vec<_> = built.checked.prepared.imports().iter().map(|import| &import.interface).collect();
         console::json(&serde_json::json!({
             "id": manifest.versioned_id(), "digest": built.checked.digest, "bytes": built.bytes,
             "component": built.file, "symbols": built.symbols, "imports": imports, "requests": manifest.requests,

@@ -1,0 +1,57 @@
+//! The items of an artifact, one after the other. Only a batch of them is in memory.
+
+use palisade_store::{Fault, ItemsReader};
+
+/// Bytes of items that are read at once.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Hands out items with their numbers, from 0.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    reader: ItemsReader,
+    batch: Vec<u8>,
+    offset: usize,
+    next: u64,
+    ended: bool,
+}
+
+impl Feed {
+    pub(crate) fn new(reader: ItemsReader) -> Self {
+        Self { reader, batch: Vec::new(), offset: 0, next: 0, ended: false }
+    }
+
+    /// The number of the next item.
+    pub(crate) const fn number(&self) -> u64 {
+        self.next
+    }
+
+    /// Hands out nothing more.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        self.batch = Vec::new();
+    }
+
+    /// The next item with its number and its line end; none when there is no more.
+    ///
+    /// # Errors
+    /// When the items can't be read.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Fault> {
+        if self.ended {
+            return Ok(None);
+        }
+        if self.offset == self.batch.len() {
+            self.offset = 0;
+            if self.reader.next(BATCH_BYTES, &mut self.batch)?.is_none() {
+                self.end();
+                return Ok(None);
+            }
+        }
+        let rest = self.batch.get(self.offset..).unwrap_or_default();
+        let length = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |feed| feed + 1);
+        let line = rest.get(..length).unwrap_or_default().to_vec();
+        self.offset += length;
+        let number = self.next;
+        self.next += 1;
+        Ok(Some((number, line)))
+    }
+}

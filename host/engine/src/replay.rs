@@ -1,0 +1,349 @@
+//! A run again from its record, to see whether the same comes out. Reads the store alone: no input file, no socket.
+//!
+//! The interpreter goes along the journal and must command what was recorded; conditions and values are looked up again;
+//! pure attempts run again over the recorded artifacts. What came from outside is fed from the record, its bytes checked.
+//! Nothing is written but spools, which are dropped.
+
+mod again;
+mod course;
+mod difference;
+mod edited;
+mod stored;
+
+pub use difference::{Difference, Place};
+pub use edited::Edited;
+
+use crate::cancel::Cancel;
+use crate::driver::{component_runs, node};
+use crate::engine::{Engine, NotTaken};
+use crate::history::{History, HistoryError};
+use crate::lookup::Lookup;
+use crate::observe::Observer;
+use crate::run::{RunError, Work};
+use again::{Again, Redo, is_repeatable};
+use course::{Course, Role};
+use difference::{Differs, value};
+use palisade_interpreter::{
+    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, Graph, GraphError, Question, Turn,
+    ValuesOutcome,
+};
+use palisade_model::limits::LimitKind;
+use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
+use palisade_runbook::{PlannedStep, PlannedWork};
+use palisade_store::Fault;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What came of a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The runbook's name.
+    pub name: String,
+    /// Events that were gone along, the one with the difference included; by an edited plan, all of the record.
+    pub events: u64,
+    /// What became of the attempts.
+    pub attempts: Attempts,
+    /// The first difference; none = the same came out.
+    pub difference: Option<Difference>,
+    /// Artifacts that only an edited plan has, by their names without case.
+    pub new: Vec<String>,
+    /// Artifacts that only the recorded plan has.
+    pub gone: Vec<String>,
+}
+
+/// What became of the recorded attempts in a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Attempts {
+    /// They ran again.
+    pub replayed: u64,
+    /// What they made was taken from the record: it depends on what was outside.
+    pub fed: u64,
+    /// They failed for a cause that does not come again, which was taken as it is recorded.
+    pub as_recorded: u64,
+}
+
+/// Why a run can't be replayed. A difference is none of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// Its journal, plan or schemas can't be believed or read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The store can't be read.
+    #[error("the store can't be read")]
+    Store(#[from] Fault),
+    /// Something that it stored or made was changed since.
+    #[error("{what} is not what was recorded")]
+    Damaged {
+        /// What.
+        what: String,
+        /// How it is seen.
+        #[source]
+        source: Fault,
+    },
+    /// Something that it stored or made is gone.
+    #[error("{what} is not in the store any more: {digest}")]
+    Missing {
+        /// What.
+        what: String,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// What it stored does not belong to its plan.
+    #[error("the {what} that the run stored is not the one that its plan names")]
+    Another {
+        /// What.
+        what: String,
+    },
+    /// A component that it ran is not for this Palisade.
+    #[error("{component} can't be run by this Palisade")]
+    Component {
+        /// Which.
+        component: String,
+        /// Why.
+        #[source]
+        source: Box<NotTaken>,
+    },
+    /// Its plan is no graph that can run.
+    #[error("the plan is no graph that can run")]
+    Graph(#[from] GraphError),
+    /// Something that its plan names can't be looked up.
+    #[error(transparent)]
+    Lookup(#[from] RunError),
+    /// This host could not do its part, or took too long: nothing can be said about the attempt.
+    #[error("{} could not be run again: {}", step.as_ref().map_or_else(|| "a component".to_owned(), |step| format!("step `{step}`")), failure.message)]
+    Unable {
+        /// The step, where it is one.
+        step: Option<StepId>,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// Another plan than the recorded one asks for what the record does not have.
+    #[error("it is not comparable: {}{why}", step.as_ref().map_or_else(String::new, |step| format!("step `{step}`: ")))]
+    NotComparable {
+        /// The step, where it is one.
+        step: Option<StepId>,
+        /// Why.
+        why: String,
+    },
+    /// Somebody ended it.
+    #[error("the replay was interrupted")]
+    Cancelled,
+}
+
+impl ReplayError {
+    fn missing(what: String, digest: Digest) -> Self {
+        Self::Missing { what, digest }
+    }
+
+    /// Says whether what is stored is not what was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::History(error) => error.is_damage(),
+            Self::Store(fault) | Self::Lookup(RunError::Store(fault)) => fault.is_damage(),
+            Self::Damaged { .. } | Self::Missing { .. } | Self::Another { .. } => true,
+            Self::Lookup(error) => matches!(error, RunError::Missing { .. }),
+            Self::Component { .. }
+            | Self::Graph(_)
+            | Self::Unable { .. }
+            | Self::NotComparable { .. }
+            | Self::Cancelled => false,
+        }
+    }
+}
+
+impl Engine {
+    /// Replays a run, up to its last event or the first difference. The engine learns of components that the run stored
+    /// and the installation does not have.
+    ///
+    /// # Errors
+    /// When what it stored was changed or is gone, or this host can't do its part.
+    pub fn replay(&mut self, run: RunId, observer: &dyn Observer, cancel: &Cancel) -> Result<Replayed, ReplayError> {
+        let history = History::read(self.store(), run)?;
+        let (plan, schemas) = (history.plan(self.store())?, history.schemas(self.store())?);
+        let started = history.start()?;
+        let sound = stored::contents(self.store(), started, &plan)?;
+        stored::components(self, &plan)?;
+        let graph = Graph::new(plan.steps.iter().map(|step| node(&plan, step)).collect())?;
+        let work = Work { plan: &plan, schemas: &schemas, folder: Path::new(""), estimate: None };
+        let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
+        let replay = Replay {
+            course: Course::new(&graph),
+            inputs: started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect(),
+            again,
+            attempts: Attempts::default(),
+            same_version: started.palisade_version == env!("CARGO_PKG_VERSION"),
+        };
+        let span = tracing::info_span!("replay", %run, runbook = plan.name);
+        let _entered = span.enter();
+        replay.go(&history)
+    }
+}
+
+struct Replay<'a> {
+    again: Again<'a>,
+    course: Course<'a>,
+    /// The inputs of the run, by their names without case.
+    inputs: BTreeMap<String, Digest>,
+    attempts: Attempts,
+    same_version: bool,
+}
+
+impl<'a> Replay<'a> {
+    fn go(mut self, history: &History) -> Result<Replayed, ReplayError> {
+        let mut difference = None;
+        let mut passed = 0;
+        for (index, event) in history.events().iter().enumerate() {
+            if self.again.cancel.is_cancelled() {
+                return Err(ReplayError::Cancelled);
+            }
+            passed = index as u64 + 1;
+            let past = history.events().get(..index).unwrap_or_default();
+            if let Some(differs) = self.take(event, past)? {
+                difference = Some(Difference::at(passed, event, differs));
+                break;
+            }
+        }
+        let name = self.again.work.plan.name.clone();
+        let (new, gone) = (Vec::new(), Vec::new());
+        Ok(Replayed { name, events: passed, attempts: self.attempts, difference, new, gone })
+    }
+
+    /// Goes along one event; gives where it differs.
+    fn take(&mut self, event: &Event, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
+        let role = match self.course.place(event) {
+            Ok(role) => role,
+            Err(message) => return Ok(Some(Differs::new(message))),
+        };
+        let differs = match (&role, event) {
+            (Role::Answer(question), _) => self.answer(question, event)?,
+            (Role::Fact, Event::RunResumed { palisade_version, .. }) => {
+                self.same_version = palisade_version == env!("CARGO_PKG_VERSION");
+                None
+            }
+            (Role::Fact, Event::AttemptStarted(started)) => self.begun(started)?,
+            (Role::Fact, Event::AttemptSucceeded(ended)) => self.succeeded(ended)?,
+            (Role::Fact, Event::AttemptFailed(ended)) => self.failed(ended)?,
+            _ => None,
+        };
+        if differs.is_none() {
+            self.course.pass(event, &role, past);
+        }
+        Ok(differs)
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            store: self.again.engine.store(),
+            schemas: self.again.work.schemas,
+            plan: self.again.work.plan,
+            state: self.course.state(),
+            inputs: &self.inputs,
+            made: None,
+        }
+    }
+
+    /// Answers again what the journal has an answer to.
+    fn answer(&self, question: &Question, recorded: &Event) -> Result<Option<Differs>, ReplayError> {
+        match (question, recorded) {
+            (Question::Condition { step, iteration }, Event::ConditionEvaluated { outcome, .. }) => {
+                let Some(planned) = self.again.work.plan.step(step) else { return Ok(None) };
+                let found = self.lookup().condition(planned, *iteration)?;
+                let (old, new) = (answered(outcome), answered(&found));
+                Ok((old != new).then(|| Differs::new(format!("its condition {old} when it was recorded, and {new}"))))
+            }
+            (Question::Values { step }, Event::ValueResolved { outcome, .. }) => {
+                let call = self.again.work.plan.step(step).and_then(PlannedStep::call);
+                let entry = call.and_then(|call| self.again.engine.catalogue().get(&call.component_digest));
+                let Some((call, entry)) = call.zip(entry) else { return Ok(None) };
+                let found = self.lookup().values(call, &entry.manifest.config_schema)?;
+                Ok(values_differ(outcome, &found))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Compares the start of an attempt with what the plan says.
+    fn begun(&self, started: &AttemptStarted) -> Result<Option<Differs>, ReplayError> {
+        let Some(step) = self.again.work.plan.step(&started.step) else { return Ok(None) };
+        let Some(call) = step.call() else { return Ok(None) };
+        let runs = match &step.work {
+            PlannedWork::Map { .. } => component_runs(step, &self.lookup().inputs(step, started.iteration)?),
+            _ => 1,
+        };
+        let differs = [
+            ("another component than its plan", started.component != call.component_digest),
+            ("other limits than its plan", started.limits != call.limits),
+            ("another number of runs of its component than follows from its input", started.runs != runs),
+        ];
+        let first = differs.into_iter().find(|(_, differs)| *differs);
+        Ok(first.map(|(what, _)| Differs::new(format!("the attempt is recorded with {what}"))))
+    }
+
+    fn succeeded(&mut self, ended: &AttemptSucceeded) -> Result<Option<Differs>, ReplayError> {
+        let turn = Turn { step: ended.step.clone(), iteration: ended.iteration, attempt: ended.attempt };
+        if let Some(differs) = self.again.outputs(ended)? {
+            return Ok(Some(differs));
+        }
+        let Some(redo) = self.redo(turn)? else {
+            self.attempts.fed += 1;
+            return Ok(None);
+        };
+        self.attempts.replayed += 1;
+        self.again.succeeded(redo, ended)
+    }
+
+    fn failed(&mut self, ended: &AttemptFailed) -> Result<Option<Differs>, ReplayError> {
+        let turn = Turn { step: ended.step.clone(), iteration: ended.iteration, attempt: ended.attempt };
+        let kind = &ended.failure.kind;
+        // Compilers differ in how much fuel the same work takes.
+        let counts =
+            |redo: &Redo<'_>| !matches!(kind, FailureKind::Limit { limit: LimitKind::Fuel, .. }) || redo.counts_alike();
+        let redo = if is_repeatable(kind) && self.course.is_running(&turn) { self.redo(turn)? } else { None };
+        let Some(redo) = redo.filter(counts) else {
+            self.attempts.as_recorded += 1;
+            return Ok(None);
+        };
+        self.attempts.replayed += 1;
+        self.again.failed(redo, ended)
+    }
+
+    /// What is needed to run an attempt again; none if what comes of it depends on more than that.
+    fn redo(&self, turn: Turn) -> Result<Option<Redo<'a>>, ReplayError> {
+        let step = self.again.work.plan.step(&turn.step);
+        let Some((step, call)) = step.and_then(|step| Some((step, step.call()?))) else { return Ok(None) };
+        if !self.again.is_pure(call)? {
+            return Ok(None);
+        }
+        let inputs = self.lookup().inputs(step, turn.iteration)?;
+        let values = self.course.state().values(&turn.step).unwrap_or_default().to_vec();
+        Ok(Some(Redo { turn, step, call, inputs, values, same_version: self.same_version }))
+    }
+}
+
+fn answered(outcome: &ConditionOutcome) -> &'static str {
+    match outcome {
+        ConditionOutcome::True => "held",
+        ConditionOutcome::False => "did not hold",
+        ConditionOutcome::Failed { .. } => "had no answer",
+    }
+}
+
+fn values_differ(recorded: &ValuesOutcome, found: &ValuesOutcome) -> Option<Differs> {
+    let (old, new) = match (recorded, found) {
+        (ValuesOutcome::Resolved { values: old }, ValuesOutcome::Resolved { values: new }) => (old, new),
+        (ValuesOutcome::Failed { failure: old }, ValuesOutcome::Failed { failure: new }) if old.kind == new.kind => {
+            return None;
+        }
+        _ => return Some(Differs::new("its config could be filled in only one of both times")),
+    };
+    let parted = old.iter().zip(new).find_map(|(old, new)| {
+        if old.pointer != new.pointer {
+            return Some(Differs::new("other places of its config are filled in"));
+        }
+        let (below, message) = value(&old.value, &new.value)?;
+        Some(Differs::of_config(&format!("{}{below}", old.pointer), message))
+    });
+    parted.or_else(|| (old.len() != new.len()).then(|| Differs::new("other places of its config are filled in")))
+}

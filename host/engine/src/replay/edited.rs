@@ -1,0 +1,355 @@
+//! A recorded run against another plan: what would it have made? Sources are fed from the record, pure steps run by the
+//! new plan, and what they make is compared by the names of artifacts.
+
+use super::again::{Again, Redo};
+use super::difference::{Difference, Differs, first};
+use super::{Attempts, ReplayError, Replayed, stored};
+use crate::attempt::{AttemptInput, Ended, Made};
+use crate::cancel::Cancel;
+use crate::driver::node;
+use crate::engine::Engine;
+use crate::history::History;
+use crate::keep::Kept;
+use crate::lookup::Lookup;
+use crate::observe::Observer;
+use crate::run::Work;
+use palisade_interpreter::{
+    AttemptFailed, AttemptSucceeded, Event, Graph, Output, Question, State, StepState, Turn, advance,
+};
+use palisade_model::{Digest, RunId, StepId};
+use palisade_runbook::{Binding, BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
+use palisade_schema::Registry;
+use palisade_store::Artifact;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A plan that is not the one of the run, with what it was made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Edited<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The schemas that it was made with.
+    pub schemas: &'a Registry,
+    /// Its rulesets, by their names in it.
+    pub rulesets: &'a BTreeMap<String, Arc<Ruleset>>,
+}
+
+impl Engine {
+    /// Replays a run by another plan, up to its end or the first step that makes something else.
+    ///
+    /// # Errors
+    /// When the plan asks for what the record does not have, what the run stored was changed or is gone, or this host can't
+    /// do its part.
+    pub fn replay_edited(
+        &mut self,
+        run: RunId,
+        edited: &Edited<'_>,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Replayed, ReplayError> {
+        let history = History::read(self.store(), run)?;
+        let old = Old { plan: history.plan(self.store())?, state: history.state_after(history.events().len()) };
+        let started = history.start()?;
+        let sound = stored::contents(self.store(), started, &old.plan)?;
+        stored::components(self, edited.plan)?;
+        for input in edited.plan.inputs.iter().filter(|input| !input.optional) {
+            let given = started.inputs.iter().find(|given| given.name == input.name);
+            if given.is_none_or(|given| given.schema != input.schema) {
+                let why =
+                    format!("it needs the input `{}` as {}, which the run was not given", input.name, input.schema);
+                return Err(ReplayError::NotComparable { step: None, why });
+            }
+        }
+        let graph = Graph::new(edited.plan.steps.iter().map(|step| node(edited.plan, step)).collect())?;
+        let work = Work { plan: edited.plan, schemas: edited.schemas, folder: Path::new(""), estimate: None };
+        // The seeds are those of the run, so that what differs comes from what was edited.
+        let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
+        let mut replay = Replay {
+            made: again.rulesets(edited.rulesets)?,
+            again,
+            graph: &graph,
+            old,
+            state: State::after(history.events().iter().take(1)),
+            inputs: started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect(),
+            attempts: Attempts::default(),
+        };
+        let span = tracing::info_span!("replay", %run, runbook = edited.plan.name);
+        let _entered = span.enter();
+        let difference = replay.go()?;
+        let (new, gone) = replay.unmatched();
+        let (name, attempts) = (edited.plan.name.clone(), replay.attempts);
+        Ok(Replayed { name, events: history.events().len() as u64, attempts, difference, new, gone })
+    }
+}
+
+/// What was recorded.
+struct Old {
+    plan: Plan,
+    state: State,
+}
+
+struct Replay<'a> {
+    again: Again<'a>,
+    graph: &'a Graph,
+    old: Old,
+    state: State,
+    inputs: BTreeMap<String, Digest>,
+    /// What was made here, none of which is in the store.
+    made: BTreeMap<Digest, Artifact>,
+    attempts: Attempts,
+}
+
+impl<'a> Replay<'a> {
+    fn go(&mut self) -> Result<Option<Difference>, ReplayError> {
+        let mut waiting: VecDeque<Turn> = self.advance()?.into();
+        while let Some(turn) = waiting.pop_front() {
+            if self.again.cancel.is_cancelled() {
+                return Err(ReplayError::Cancelled);
+            }
+            let event = self.attempt(turn)?;
+            self.state.apply(&event);
+            waiting.extend(self.advance()?);
+            if let Some(difference) = self.compare(false)? {
+                return Ok(Some(difference));
+            }
+        }
+        self.compare(true)
+    }
+
+    /// Takes in what follows, and gives the attempts that are to be made.
+    fn advance(&mut self) -> Result<Vec<Turn>, ReplayError> {
+        let mut start = Vec::new();
+        loop {
+            let next = advance(self.graph, &mut self.state, 0);
+            start.extend(next.start);
+            if next.answer.is_empty() {
+                return Ok(start);
+            }
+            for question in &next.answer {
+                let event = self.answer(question)?;
+                self.state.apply(&event);
+            }
+        }
+    }
+
+    fn answer(&self, question: &Question) -> Result<Event, ReplayError> {
+        match question {
+            Question::Condition { step, iteration } => {
+                let outcome = self.lookup().condition(self.planned(step)?, *iteration)?;
+                Ok(Event::ConditionEvaluated { step: step.clone(), iteration: *iteration, outcome })
+            }
+            Question::Values { step } => {
+                let call = self.call(self.planned(step)?)?;
+                let schema = &self.again.entry(call)?.manifest.config_schema;
+                Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
+            }
+        }
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            store: self.again.engine.store(),
+            schemas: self.again.work.schemas,
+            plan: self.again.work.plan,
+            state: &self.state,
+            inputs: &self.inputs,
+            made: Some(&self.made),
+        }
+    }
+
+    fn planned(&self, step: &StepId) -> Result<&'a PlannedStep, ReplayError> {
+        let planned = self.again.work.plan.step(step);
+        planned.ok_or_else(|| not_comparable(step, "it is not in the plan"))
+    }
+
+    fn call(&self, step: &'a PlannedStep) -> Result<&'a PlannedCall, ReplayError> {
+        step.call().ok_or_else(|| not_comparable(&step.id, "a step of its type can't be replayed"))
+    }
+
+    /// Makes an attempt, or takes what was recorded of it.
+    fn attempt(&mut self, turn: Turn) -> Result<Event, ReplayError> {
+        let step = self.planned(&turn.step)?;
+        let call = self.call(step)?;
+        let inputs = self.lookup().inputs(step, turn.iteration)?;
+        if !self.again.is_pure(call)? {
+            self.attempts.fed += 1;
+            let outputs = self.fed(step, call, &inputs)?;
+            return Ok(succeeded(turn, outputs, None));
+        }
+        self.attempts.replayed += 1;
+        let values = self.state.values(&turn.step).unwrap_or_default().to_vec();
+        let mut ended = self.again.run(Redo { turn: turn.clone(), step, call, inputs, values, same_version: false })?;
+        match std::mem::replace(&mut ended.result, Ok(Vec::new())) {
+            Ok(made) => {
+                let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
+                self.made.extend(artifacts.iter().map(|new| (new.digest(), stored::unstored(new))));
+                Ok(succeeded(turn, outputs, Some(ended)))
+            }
+            Err(failure) => {
+                let Ended { usage, skipped_count, skipped, log, .. } = ended;
+                let Turn { step, iteration, attempt } = turn;
+                let (at_ms, retryable, retry_at_ms) = (0, false, None);
+                Ok(Event::AttemptFailed(Box::new(AttemptFailed {
+                    step,
+                    attempt,
+                    iteration,
+                    at_ms,
+                    failure,
+                    retryable,
+                    retry_at_ms,
+                    usage,
+                    skipped_count,
+                    skipped,
+                    log,
+                })))
+            }
+        }
+    }
+
+    /// What a step made when it was recorded, that reads from outside: if it would ask for the same today.
+    fn fed(&self, step: &PlannedStep, call: &PlannedCall, inputs: &[AttemptInput]) -> Result<Vec<Output>, ReplayError> {
+        let wrong = |why: &str| not_comparable(&step.id, why);
+        let old = self.old.plan.step(&step.id).ok_or_else(|| wrong("it reads from outside, and was not recorded"))?;
+        let old_call = old.call().filter(|old_call| {
+            old_call.component_digest == call.component_digest
+                && old_call.config == call.config
+                && self.old.state.values(&step.id) == self.state.values(&step.id)
+                && matches!((&old.work, &step.work), (PlannedWork::Component { .. }, PlannedWork::Component { .. }))
+        });
+        if old_call.is_none() {
+            return Err(wrong("it reads from outside, and its component or config is another one than was recorded"));
+        }
+        let read = |state: &State, step: &PlannedStep| -> Vec<Option<Digest>> {
+            step.inputs.iter().map(|binding| self.digest(state, binding)).collect()
+        };
+        if !inputs.is_empty() && read(&self.old.state, old) != read(&self.state, step) {
+            return Err(wrong("it reads from outside, and is given something else than was recorded"));
+        }
+        let outputs = self.old.state.outputs(&step.id);
+        let outputs = outputs.ok_or_else(|| wrong("it reads from outside, and made nothing when it was recorded"))?;
+        for output in outputs {
+            let what = || format!("output `{}` of step `{}`", output.port, step.id);
+            stored::verify(&stored::artifact(self.again.engine.store(), output.artifact, &what)?, &what)?;
+        }
+        Ok(outputs.to_vec())
+    }
+
+    fn digest(&self, state: &State, binding: &Binding) -> Option<Digest> {
+        match &binding.source {
+            BindingSource::Step { step, port } => {
+                let made = state.outputs(step)?.iter().find(|output| output.port == *port);
+                made.map(|output| output.artifact)
+            }
+            BindingSource::Input { name } => self.inputs.get(&name.key()).copied(),
+            BindingSource::Ruleset { digest, .. } => Some(*digest),
+        }
+    }
+
+    /// The first artifact that is another one than was recorded under its name; before the end, only of steps that made
+    /// theirs.
+    fn compare(&self, at_the_end: bool) -> Result<Option<Difference>, ReplayError> {
+        let recorded = named(&self.old.plan);
+        for step in &self.again.work.plan.steps {
+            let state = self.state.step(&step.id);
+            if !at_the_end && !matches!(state, Some(StepState::Succeeded { .. })) {
+                continue;
+            }
+            for output in &step.outputs {
+                let old = output.artifact.as_ref().and_then(|name| recorded.get(&name.key()));
+                let Some(&(old_step, old_port)) = old else { continue };
+                let old = made(&self.old.state, old_step, old_port);
+                let new = made(&self.state, &step.id, &output.port);
+                if let Some(differs) = self.differ(&output.port, old, new, state)? {
+                    return Ok(Some(Difference::of_step(&step.id, differs)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn differ(
+        &self,
+        port: &str,
+        old: Option<&Output>,
+        new: Option<&Output>,
+        state: Option<&StepState>,
+    ) -> Result<Option<Differs>, ReplayError> {
+        Ok(match (old, new) {
+            (None, None) => None,
+            (Some(old), Some(new)) if old.artifact == new.artifact => None,
+            (Some(old), Some(new)) => {
+                let what = || format!("output `{port}`");
+                let recorded = stored::artifact(self.again.engine.store(), old.artifact, &what)?;
+                stored::verify(&recorded, &what)?;
+                match self.made.get(&new.artifact) {
+                    Some(made) => Some(first(port, &recorded, made)?),
+                    None => Some(first(
+                        port,
+                        &recorded,
+                        &stored::artifact(self.again.engine.store(), new.artifact, &what)?,
+                    )?),
+                }
+            }
+            (Some(_), None) => {
+                let how = crate::tree::state_name(state);
+                Some(Differs::of_port(
+                    port,
+                    format!("it was made when it was recorded, and is not now: the step is {how}"),
+                ))
+            }
+            (None, Some(_)) => Some(Differs::of_port(port, "it was not made when it was recorded, and is now")),
+        })
+    }
+
+    /// The names of artifacts that only the edited plan has, and those that only the recorded one has.
+    fn unmatched(&self) -> (Vec<String>, Vec<String>) {
+        let (old, new) = (named(&self.old.plan), named(self.again.work.plan));
+        let only = |these: &BTreeMap<String, _>, those: &BTreeMap<String, _>| {
+            these.keys().filter(|name| !those.contains_key(*name)).cloned().collect()
+        };
+        (only(&new, &old), only(&old, &new))
+    }
+}
+
+/// The named artifacts of a plan: by name without case, the step and the port.
+fn named(plan: &Plan) -> BTreeMap<String, (&StepId, &str)> {
+    let all = plan.steps.iter().flat_map(|step| step.outputs.iter().map(move |output| (step, output)));
+    all.filter_map(|(step, output)| Some((output.artifact.as_ref()?.key(), (&step.id, output.port.as_str())))).collect()
+}
+
+fn made<'s>(state: &'s State, step: &StepId, port: &str) -> Option<&'s Output> {
+    state.outputs(step)?.iter().find(|output| output.port == port)
+}
+
+fn not_comparable(step: &StepId, why: &str) -> ReplayError {
+    ReplayError::NotComparable { step: Some(step.clone()), why: why.to_owned() }
+}
+
+fn succeeded(turn: Turn, outputs: Vec<Output>, ended: Option<Ended>) -> Event {
+    let Turn { step, iteration, attempt } = turn;
+    let (usage, skipped_count, skipped, log) =
+        ended.map(|ended| (ended.usage, ended.skipped_count, ended.skipped, ended.log)).unwrap_or_default();
+    Event::AttemptSucceeded(Box::new(AttemptSucceeded {
+        step,
+        attempt,
+        iteration,
+        at_ms: 0,
+        outputs,
+        usage,
+        skipped_count,
+        skipped,
+        log,
+    }))
+}
+
+impl Again<'_> {
+    /// The rulesets of a plan that no run has stored yet, put on the disk for as long as the replay takes.
+    fn rulesets(&self, rulesets: &BTreeMap<String, Arc<Ruleset>>) -> Result<BTreeMap<Digest, Artifact>, ReplayError> {
+        let mut kept = Kept::new(self.engine.store());
+        for (name, ruleset) in rulesets {
+            kept.ruleset(name, ruleset)?;
+        }
+        Ok(kept.artifacts.iter().map(|new| (new.digest(), stored::unstored(new))).collect())
+    }
+}

@@ -1,0 +1,63 @@
+//! The journal of a run as bytes on the disk: read, and written anew by somebody who owns it.
+
+use palisade_model::Digest;
+use palisade_model::digest::Hasher;
+use rusqlite::{Connection, params};
+use serde_json::Value;
+use std::path::Path;
+
+/// Opens the database of a data directory that holds one run.
+///
+/// # Panics
+/// When it can't be opened.
+#[must_use]
+pub fn open(data_dir: &Path) -> Connection {
+    Connection::open(data_dir.join("palisade.db")).expect("a database")
+}
+
+/// The events of the run.
+///
+/// # Panics
+/// When they can't be read.
+#[must_use]
+pub fn events(connection: &Connection) -> Vec<Value> {
+    let mut statement = connection.prepare("SELECT bytes FROM event ORDER BY seq").expect("a statement");
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("events");
+    rows.map(|bytes| serde_json::from_slice(&bytes.expect("bytes")).expect("JSON")).collect()
+}
+
+/// Writes these events in place of those of the run, with a chain of hashes that holds.
+///
+/// # Panics
+/// When they can't be written.
+pub fn rewrite(connection: &Connection, events: &[Value]) {
+    let (tenant, run): (String, Vec<u8>) = connection
+        .query_row("SELECT tenant, run FROM run", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("the only run");
+    let mut hash = Digest::of(&run);
+    connection.execute_batch("BEGIN; DELETE FROM event").expect("no events");
+    let sql = "INSERT INTO event (tenant, run, seq, kind, bytes, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let mut insert = connection.prepare(sql).expect("a statement");
+    for (seq, event) in (1_i64..).zip(events) {
+        let kind = event["kind"].as_str().expect("a kind");
+        let bytes = in_form(event);
+        let mut hasher = Hasher::new();
+        hasher.update(hash.as_bytes());
+        hasher.update(&seq.to_be_bytes());
+        hasher.update(kind.as_bytes());
+        hasher.update(bytes.as_bytes());
+        hash = hasher.finish();
+        insert.execute(params![tenant, run, seq, kind, bytes.as_bytes(), hash.as_bytes()]).expect("an event");
+    }
+    let head = params![events.len() as i64, hash.as_bytes()];
+    connection.execute("UPDATE run SET head_seq = ?1, head_hash = ?2", head).expect("the head");
+    connection.execute_batch("COMMIT").expect("a commit");
+}
+
+/// An event as Palisade writes it: its version and kind first.
+fn in_form(event: &Value) -> String {
+    let mut rest = event.as_object().cloned().unwrap_or_default();
+    let (v, kind) = (rest.remove("v").unwrap_or_default(), rest.remove("kind").unwrap_or_default());
+    let rest = Value::Object(rest).to_string();
+    format!(r#"{{"v":{v},"kind":{kind},{}"#, rest.strip_prefix('{').unwrap_or_default())
+}
