@@ -186,7 +186,8 @@ fn cargo_command(
 
 /// Writes the compiler's flags as cargo wants them in `CARGO_ENCODED_RUSTFLAGS`, where spaces need no quoting.
 fn rustflags(environment: &Environment, sysroot: &Path, project: &Path, target_dir: &Path) -> OsString {
-    let mut flags: Vec<OsString> = vec![format!("-Clink-arg=-zstack-size={STACK_BYTES}").into()];
+    let mut flags: Vec<OsString> =
+        vec![format!("-Clink-arg=-zstack-size={STACK_BYTES}").into(), "-Ctarget-feature=+simd128".into()];
     let sources = sysroot.join("lib/rustlib/src/rust");
     let mut folders: Vec<(PathBuf, &str)> = Vec::new();
     for (folder, name) in environment.private_folders() {
@@ -293,6 +294,7 @@ mod tests {
             flags,
             [
                 "-Clink-arg=-zstack-size=131072",
+                "-Ctarget-feature=+simd128",
                 "--remap-path-prefix=/h=/home",
                 "--remap-path-prefix=/h/.rustup=/rustup",
                 "--remap-path-prefix=/h/.cargo=/cargo",

@@ -9,8 +9,48 @@ use serde_json::Value;
 /// Writes a value in canonical form, without a copy of it as JSON. The value must have text keys and finite numbers only,
 /// as every [`Value`] has; one that has others has no form, and gives nothing.
 #[must_use]
-pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
+pub fn to_vec(value: &(impl Serialize + ?Sized)) -> Vec<u8> {
     writer::to_vec(value).unwrap_or_default()
+}
+
+/// What an entry of an object is made of, in canonical form.
+#[derive(Debug)]
+pub enum Written {
+    /// The value.
+    Whole(Vec<u8>),
+    /// Lists, whose elements in this order are those of the one list that is the value.
+    Lists(Vec<Vec<u8>>),
+}
+
+/// Writes the object of these entries piece by piece, so that nobody has to hold what is as large as all its parts.
+pub fn write_object(mut entries: Vec<(&str, Written)>, put: &mut dyn FnMut(&[u8])) {
+    entries.sort_by(|(a, _), (b, _)| writer::order(a, b));
+    put(b"{");
+    for (number, (key, value)) in entries.into_iter().enumerate() {
+        if number > 0 {
+            put(b",");
+        }
+        put(&to_vec(key));
+        put(b":");
+        match value {
+            Written::Whole(value) => put(&value),
+            Written::Lists(lists) => write_list(&lists, put),
+        }
+    }
+    put(b"}");
+}
+
+fn write_list(lists: &[Vec<u8>], put: &mut dyn FnMut(&[u8])) {
+    put(b"[");
+    let inner = lists.iter().filter_map(|list| list.strip_prefix(b"[")?.strip_suffix(b"]"));
+    let filled = inner.filter(|elements| !elements.is_empty());
+    for (number, elements) in filled.enumerate() {
+        if number > 0 {
+            put(b",");
+        }
+        put(elements);
+    }
+    put(b"]");
 }
 
 /// The digest of a value's canonical form; of what [`to_vec`] gives.
@@ -95,10 +135,24 @@ mod tests {
         })
     }
 
+    fn some_list() -> impl Strategy<Value = Vec<Value>> {
+        proptest::collection::vec(some_json(), 0..4)
+    }
+
     proptest! {
         #[test]
         fn the_form_is_that_of_the_library(value in some_json()) {
             prop_assert_eq!(to_vec(&value), serde_json_canonicalizer::to_vec(&value).unwrap());
+        }
+
+        #[test]
+        fn what_is_made_of_parts_is_as_the_whole(lists in proptest::collection::vec(some_list(), 0..4), key in ".*") {
+            prop_assume!(key != "k");
+            let parts = Written::Lists(lists.iter().map(to_vec).collect());
+            let mut written = Vec::new();
+            let entries = vec![("k", parts), (key.as_str(), Written::Whole(to_vec(&1)))];
+            write_object(entries, &mut |piece| written.extend_from_slice(piece));
+            prop_assert_eq!(written, to_vec(&json!({"k": lists.concat(), key.as_str(): 1})));
         }
     }
 

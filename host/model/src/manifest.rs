@@ -464,7 +464,13 @@ fn walk(schema: &serde_json::Value, mark: &str, pointer: &mut String, depth: usi
     for (name, property) in properties {
         let before = pointer.len();
         pointer.push('/');
-        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        for char in name.chars() {
+            match char {
+                '~' => pointer.push_str("~0"),
+                '/' => pointer.push_str("~1"),
+                char => pointer.push(char),
+            }
+        }
         walk(property, mark, pointer, depth + 1, found);
         pointer.truncate(before);
     }

@@ -43,7 +43,10 @@ fn read(value: &str) -> Value {
 /// A name as it is counted and shown: strings as they are, other scalars as JSON, cut.
 pub(crate) fn name_of(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.chars().take(MAX_NAME_CHARS).collect()),
+        Value::String(text) => {
+            let end = text.char_indices().nth(MAX_NAME_CHARS).map_or(text.len(), |(at, _)| at);
+            text.get(..end).map(str::to_owned)
+        }
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }

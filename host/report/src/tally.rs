@@ -142,6 +142,8 @@ pub(crate) struct Places {
     beyond: u64,
     /// Findings that name no source.
     nowhere: u64,
+    /// The source that was added last, with its key: the findings of a place mostly follow each other.
+    last: Option<(String, PlaceKey)>,
 }
 
 impl Places {
@@ -154,7 +156,11 @@ impl Places {
     fn add(&mut self, source: Option<&str>, marks: Marks) {
         match source {
             Some(source) => {
-                self.count(Self::key(source), PlaceCount { findings: 1, special: u32::from(marks.special()) });
+                let key = match &self.last {
+                    Some((last, key)) if last == source => *key,
+                    _ => self.last.insert((source.to_owned(), Self::key(source))).1,
+                };
+                self.count(key, PlaceCount { findings: 1, special: u32::from(marks.special()) });
             }
             None => self.nowhere += 1,
         }

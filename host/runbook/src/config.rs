@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 ///
 /// Where a value is a reference there is null, which no rule is held against.
 pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &str) -> (Value, Vec<Diagnostic>) {
-    let written = call.config.clone().unwrap_or(Node { data: Data::Map(Vec::new()), span: call.component.span });
+    let nothing = Node { data: Data::Map(Vec::new()), span: call.component.span };
+    let written = call.config.as_ref().unwrap_or(&nothing);
     let component = format!("`{}`", call.component.value.name);
     let (mut config, mut diagnostics) = match form {
         Form::Artifacts => as_wcf_reads(schema, call, source),
@@ -57,7 +58,7 @@ pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &s
                 });
                 let elsewhere =
                     |key: &str| if found.pointer.is_empty() { belongs(schema.json(), form, key) } else { None };
-                let told = violation(Code::BadConfig, source, &written, found, &component, &elsewhere);
+                let told = violation(Code::BadConfig, source, written, found, &component, &elsewhere);
                 diagnostics.extend(told.into_iter().map(|told| match &help {
                     Some(help) => told.with_help(help),
                     None => told,

@@ -48,16 +48,10 @@ impl PlanDocument {
     pub fn new(plan: Plan, assumed: &Assumed<'_>) -> Self {
         let bytes = |name| assumed.input_bytes.get(name).copied().unwrap_or(MAX_INPUT_BYTES);
         let inputs = plan.inputs.iter().map(|input| (input.name.clone(), bytes(&input.name)));
-        Self {
-            v: FORM,
-            plan_digest: plan.digest(),
-            waves: waves(&plan),
-            assumed: AssumedDocument { threads: assumed.threads, input_bytes: inputs.collect() },
-            worst_case: worst_case(&plan, assumed),
-            authority: closure(&plan),
-            estimate: None,
-            plan,
-        }
+        let assumed_document = AssumedDocument { threads: assumed.threads, input_bytes: inputs.collect() };
+        let follows = || (waves(&plan), worst_case(&plan, assumed), closure(&plan));
+        let (plan_digest, (waves, worst_case, authority)) = rayon::join(|| plan.digest(), follows);
+        Self { v: FORM, plan_digest, waves, assumed: assumed_document, worst_case, authority, estimate: None, plan }
     }
 
     /// Reads a document of this form.

@@ -108,6 +108,9 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
     let undone = runbook.steps.iter().filter_map(|step| step.compensate.as_deref());
     for call in runbook.steps.iter().chain(undone).filter_map(Step::call) {
         let Ok(component) = components.find(&call.component.value) else { continue };
+        if !component.manifest.inputs.iter().any(|port| matches!(port.source, InputSource::Ruleset { .. })) {
+            continue;
+        }
         let Ok(schema) = configs.of(component) else { continue };
         let (config, _) = config::prepare(schema, call, runbook.form, &runbook.source);
         for (_, kind, text, span) in named_rulesets(component, call, &config) {

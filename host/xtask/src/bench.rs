@@ -1,8 +1,9 @@
 //! Owns running the benchmarks, which print one table.
 
-use std::process::Stdio;
+use std::{path::PathBuf, process::Stdio};
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 use crate::{
     demo, plugins,
@@ -17,7 +18,7 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     plugins::first_party(project, &toolchain)?;
     plugins::of_tests(project, &toolchain)?;
     demo::build_host(project)?;
-    let native = timed("personal_data without a sandbox", || native(project))?;
+    let native = timed("build personal_data without a sandbox", || native(project))?;
     timed("benchmarks", || {
         let benches = ["--bench", "table", "--bench", "instance"];
         let command = ["bench", "--profile", "release", "--workspace"];
@@ -25,14 +26,17 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     })
 }
 
-/// What the analyser takes natively, built as guests are: megabytes and milliseconds.
-fn native(project: &Project) -> anyhow::Result<String> {
+/// Builds the program that runs the analyser natively, compiled as guests are.
+fn native(project: &Project) -> anyhow::Result<PathBuf> {
     let mut command = cargo(project);
-    command.args(["bench", "--profile", "release", "--manifest-path", "plugins/Cargo.toml"]);
+    command.args(["bench", "--no-run", "--message-format", "json-render-diagnostics"]);
+    command.args(["--profile", "release", "--manifest-path", "plugins/Cargo.toml"]);
     command.args(["--package", "parity", "--bench", "native", "--target-dir"]).arg(project.guest_target());
     let output = command.stderr(Stdio::inherit()).output().context("can't run cargo")?;
     if !output.status.success() {
-        bail!("the native benchmark ended with {}", output.status);
+        bail!("cargo ended with {}", output.status);
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let messages = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+    let program = |message: Value| Some(PathBuf::from(message.get("executable")?.as_str()?));
+    messages.filter_map(program).next_back().context("cargo built no native benchmark")
 }

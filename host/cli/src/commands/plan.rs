@@ -47,6 +47,8 @@ fn show(context: &Context, workspace: &Workspace, args: &PlanArgs, runbook: &Pat
             console::out(&plan::human(&document, style));
         }
     }
+    // The process ends here; taking the plan of thousands of steps apart before would only take time.
+    std::mem::forget(document);
     Ok(ExitCode::Done)
 }
 

@@ -57,7 +57,7 @@ impl<'a> Driver<'a> {
         let started_ms = now_ms();
         let run = RunId::new(started_ms, random().map_err(RunError::Random)?);
         let lock = engine.store().own(run)?;
-        let plan = canonical::to_vec(request.work.plan);
+        let plan = request.work.plan.canonical();
         let place = Place::of_root(run, request.work.plan);
         let begin = Begin { run, started_ms, plan_digest: Digest::of(&plan), lock, place };
         let mut driver = Self::new(engine, begin, request.work, observer)?;
@@ -227,7 +227,7 @@ impl<'a> Driver<'a> {
         self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         self.allowed = allowed;
         let mut kept = Kept::new(self.engine.store());
-        kept.bytes("plan", &canonical::to_vec(plan))?;
+        kept.bytes("plan", &plan.canonical())?;
         kept.contents.insert("runbook".to_owned(), plan.runbook_digest);
         let components = plan
             .calls()

@@ -2,9 +2,8 @@
 //! order when their object is complete. Numbers that are no small integers are left to the library.
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
-use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 /// Integers up to this have one form, with no exponent; beyond it they are rounded, as numbers of JSON are doubles.
@@ -15,9 +14,9 @@ const EXACT: u64 = 1 << 53;
 /// # Errors
 /// When a key is no text, or a number is not finite.
 pub(super) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
-    value.serialize(Writer { out: &mut out })?;
-    Ok(out)
+    let mut page = Page::default();
+    value.serialize(Writer { page: &mut page })?;
+    Ok(page.out)
 }
 
 /// Why a value has no canonical form.
@@ -38,14 +37,53 @@ impl ser::Error for Error {
     }
 }
 
+/// What is written, and what the objects that are not complete need to know of themselves. One for all of them, since
+/// an object within another is complete before it: each has the end of these for itself.
+#[derive(Default)]
+struct Page {
+    out: Vec<u8>,
+    entries: Vec<Entry>,
+    /// The texts of the keys of `entries`.
+    keys: String,
+    /// Where an object lies while its entries are put in their order.
+    unordered: Vec<u8>,
+    /// Where a text is made that is not there as one.
+    text: String,
+}
+
+/// An entry of an object that is being written.
+#[derive(Clone)]
+struct Entry {
+    /// Where its key is in [`Page::keys`].
+    key: Range<usize>,
+    /// Where it lies, key and value, from the beginning of its object.
+    written: Range<usize>,
+}
+
+impl Page {
+    fn put(&mut self, text: &[u8]) {
+        self.out.extend_from_slice(text);
+    }
+
+    fn string(&mut self, text: &str) -> Result<(), Error> {
+        // What is escaped and how is the same in both.
+        serde_json::to_writer(&mut self.out, text).map_err(ser::Error::custom)
+    }
+}
+
 struct Writer<'o> {
-    out: &'o mut Vec<u8>,
+    page: &'o mut Page,
 }
 
 impl<'o> Writer<'o> {
     fn put(self, text: &[u8]) -> Result<(), Error> {
-        self.out.extend_from_slice(text);
+        self.page.put(text);
         Ok(())
+    }
+
+    /// A number that is written the same as in any JSON.
+    fn small(self, number: impl Serialize) -> Result<(), Error> {
+        serde_json::to_writer(&mut self.page.out, &number).map_err(ser::Error::custom)
     }
 
     fn number(self, number: impl Serialize) -> Result<(), Error> {
@@ -54,33 +92,28 @@ impl<'o> Writer<'o> {
     }
 
     fn list(self, after: &'static [u8]) -> List<'o> {
-        self.out.push(b'[');
-        List { out: self.out, first: true, after }
+        self.page.put(b"[");
+        List { page: self.page, first: true, after }
     }
 
     fn object(self, after: &'static [u8]) -> Object<'o> {
-        self.out.push(b'{');
-        let start = self.out.len();
-        Object { out: self.out, start, entries: Vec::new(), after }
+        self.page.put(b"{");
+        let (start, first) = (self.page.out.len(), self.page.entries.len());
+        Object { start, first, keys: self.page.keys.len(), page: self.page, after }
     }
 
     /// Begins the object of one entry that an enum's variant is.
     fn variant(self, name: &str) -> Result<Self, Error> {
-        self.out.push(b'{');
-        string(self.out, name)?;
-        self.out.push(b':');
+        self.page.put(b"{");
+        self.page.string(name)?;
+        self.page.put(b":");
         Ok(self)
     }
 }
 
-fn string(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
-    // What is escaped and how is the same in both.
-    serde_json::to_writer(out, text).map_err(ser::Error::custom)
-}
-
 /// A list that is being written.
 struct List<'o> {
-    out: &'o mut Vec<u8>,
+    page: &'o mut Page,
     first: bool,
     /// What follows on it.
     after: &'static [u8],
@@ -89,65 +122,77 @@ struct List<'o> {
 impl List<'_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         if !std::mem::take(&mut self.first) {
-            self.out.push(b',');
+            self.page.put(b",");
         }
-        value.serialize(Writer { out: self.out })
+        value.serialize(Writer { page: self.page })
     }
 
     fn close(self) {
-        self.out.push(b']');
-        self.out.extend_from_slice(self.after);
+        self.page.put(b"]");
+        self.page.put(self.after);
     }
 }
 
 /// An object that is being written: its entries stand behind `start` as they came, with commas between them.
 struct Object<'o> {
-    out: &'o mut Vec<u8>,
+    page: &'o mut Page,
     start: usize,
-    /// Each with its key, where it begins and where it ends, from `start`.
-    entries: Vec<(Cow<'static, str>, Range<usize>)>,
+    /// Where its own are in [`Page::entries`]: from there to the end.
+    first: usize,
+    /// Where the texts of its keys begin.
+    keys: usize,
     after: &'static [u8],
 }
 
 impl Object<'_> {
-    fn key(&mut self, key: Cow<'static, str>) -> Result<(), Error> {
-        if !self.entries.is_empty() {
-            self.out.push(b',');
+    /// Begins an entry. The text of its key is the end of [`Page::keys`], from `key` on.
+    fn entry(&mut self, key: usize) -> Result<(), Error> {
+        let page = &mut *self.page;
+        if page.entries.len() > self.first {
+            page.out.push(b',');
         }
-        let from = self.out.len() - self.start;
-        string(self.out, &key)?;
-        self.out.push(b':');
-        self.entries.push((key, from..from));
+        let from = page.out.len() - self.start;
+        let key = key..page.keys.len();
+        serde_json::to_writer(&mut page.out, page.keys.get(key.clone()).unwrap_or_default())
+            .map_err(<Error as ser::Error>::custom)?;
+        page.out.push(b':');
+        page.entries.push(Entry { key, written: from..from });
         Ok(())
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(Writer { out: self.out })?;
-        if let Some((_, range)) = self.entries.last_mut() {
-            range.end = self.out.len() - self.start;
+        value.serialize(Writer { page: self.page })?;
+        if let Some(entry) = self.page.entries.last_mut() {
+            entry.written.end = self.page.out.len() - self.start;
         }
         Ok(())
     }
 
     fn close(self) {
-        let Self { out, start, mut entries, after } = self;
-        if !entries.is_sorted_by(|(a, _), (b, _)| order(a, b).is_le()) {
-            entries.sort_by(|(a, _), (b, _)| order(a, b));
-            let written = out.split_off(start);
-            for (index, (_, range)) in entries.into_iter().enumerate() {
+        let Self { page, start, first, keys, after } = self;
+        let Page { out, entries, keys: texts, unordered, .. } = page;
+        let own = entries.get_mut(first..).unwrap_or_default();
+        let text = |entry: &Entry| texts.get(entry.key.clone()).unwrap_or_default();
+        if !own.is_sorted_by(|a, b| order(text(a), text(b)).is_le()) {
+            own.sort_by(|a, b| order(text(a), text(b)));
+            unordered.clear();
+            unordered.extend(out.drain(start..));
+            for (index, entry) in own.iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
-                out.extend_from_slice(written.get(range).unwrap_or_default());
+                out.extend_from_slice(unordered.get(entry.written.clone()).unwrap_or_default());
             }
         }
-        out.push(b'}');
-        out.extend_from_slice(after);
+        entries.truncate(first);
+        texts.truncate(keys);
+        page.put(b"}");
+        page.put(after);
     }
 }
 
 /// The order of keys: by UTF-16 code units, as the RFC has it.
-fn order(a: &str, b: &str) -> Ordering {
+pub(super) fn order(a: &str, b: &str) -> Ordering {
     if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
@@ -179,7 +224,7 @@ impl<'o> Serializer for Writer<'o> {
     }
 
     fn serialize_i64(self, value: i64) -> Result<(), Error> {
-        if value.unsigned_abs() <= EXACT { self.put(value.to_string().as_bytes()) } else { self.number(value) }
+        if value.unsigned_abs() <= EXACT { self.small(value) } else { self.number(value) }
     }
 
     fn serialize_u8(self, value: u8) -> Result<(), Error> {
@@ -195,7 +240,7 @@ impl<'o> Serializer for Writer<'o> {
     }
 
     fn serialize_u64(self, value: u64) -> Result<(), Error> {
-        if value <= EXACT { self.put(value.to_string().as_bytes()) } else { self.number(value) }
+        if value <= EXACT { self.small(value) } else { self.number(value) }
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), Error> {
@@ -211,7 +256,16 @@ impl<'o> Serializer for Writer<'o> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), Error> {
-        string(self.out, value)
+        self.page.string(value)
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Error> {
+        let mut text = std::mem::take(&mut self.page.text);
+        text.clear();
+        write!(text, "{value}").map_err(ser::Error::custom)?;
+        self.page.string(&text)?;
+        self.page.text = text;
+        Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
@@ -250,7 +304,7 @@ impl<'o> Serializer for Writer<'o> {
         value: &T,
     ) -> Result<(), Error> {
         let writer = self.variant(variant)?;
-        value.serialize(Writer { out: &mut *writer.out })?;
+        value.serialize(Writer { page: &mut *writer.page })?;
         writer.put(b"}")
     }
 
@@ -326,8 +380,9 @@ impl ser::SerializeMap for Object<'_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        let key = key.serialize(KeyOf)?;
-        self.key(key)
+        let start = self.page.keys.len();
+        key.serialize(KeyOf { keys: &mut self.page.keys })?;
+        self.entry(start)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
@@ -348,7 +403,9 @@ macro_rules! structs {
             type Error = Error;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-                self.key(Cow::Borrowed(key))?;
+                let start = self.page.keys.len();
+                self.page.keys.push_str(key);
+                self.entry(start)?;
                 self.value(value)
             }
 
@@ -363,9 +420,16 @@ macro_rules! structs {
 structs! { SerializeStruct, SerializeStructVariant }
 
 /// Takes the text of a key.
-struct KeyOf;
+struct KeyOf<'o> {
+    keys: &'o mut String,
+}
 
-impl KeyOf {
+impl KeyOf<'_> {
+    fn put(self, key: &str) -> Result<(), Error> {
+        self.keys.push_str(key);
+        Ok(())
+    }
+
     fn wrong<T>() -> Result<T, Error> {
         Err(Error("a key is no text".to_owned()))
     }
@@ -374,14 +438,14 @@ impl KeyOf {
 /// What a key can't be.
 macro_rules! no_keys {
     ($($name:ident: $type:ty),*) => {
-        $(fn $name(self, _: $type) -> Result<Cow<'static, str>, Error> {
+        $(fn $name(self, _: $type) -> Result<(), Error> {
             Self::wrong()
         })*
     };
 }
 
-impl Serializer for KeyOf {
-    type Ok = Cow<'static, str>;
+impl Serializer for KeyOf<'_> {
+    type Ok = ();
     type Error = Error;
     type SerializeSeq = Impossible<Self::Ok, Error>;
     type SerializeTuple = Impossible<Self::Ok, Error>;
@@ -392,11 +456,11 @@ impl Serializer for KeyOf {
     type SerializeStructVariant = Impossible<Self::Ok, Error>;
 
     fn serialize_str(self, value: &str) -> Result<Self::Ok, Error> {
-        Ok(Cow::Owned(value.to_owned()))
+        self.put(value)
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Self::Ok, Error> {
-        Ok(Cow::Borrowed(variant))
+        self.put(variant)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Self::Ok, Error> {

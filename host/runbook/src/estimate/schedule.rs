@@ -45,6 +45,10 @@ pub(super) fn run(plan: &Plan, steps: &[StepEstimate], threads: u64) -> PerMeasu
 
 /// When the last step ends if each starts, in the order of the plan, as soon as all before it have ended and there is room.
 fn last_end(plan: &Plan, walls: &[u64]) -> u64 {
+    // Before anything ran, nothing is known of any step.
+    if walls.iter().all(|&wall| wall == 0) {
+        return 0;
+    }
     let most = plan.max_concurrency().min(plan.steps.len().max(1));
     // When each place is free again.
     let mut places = vec![0_u64; most];

@@ -151,6 +151,12 @@ fn a_plan_names_everything_that_shaped_it() {
     assert_eq!(plan_a.digest(), planned(&text).digest());
     let json = serde_json::to_value(&plan_a).unwrap();
     assert_eq!(plan_a.digest(), palisade_model::canonical::digest(&json), "it is that of the stored form");
+    let offers = plan_a.results().into_iter().map(|(name, source)| (name.to_string(), source)).collect();
+    let child = Plan { offers, ..plan_a.clone() };
+    let json = serde_json::to_vec(&child).unwrap();
+    assert_ne!(child.digest(), plan_a.digest());
+    assert_eq!(child.canonical(), palisade_model::canonical::to_vec(&child));
+    assert_eq!(Plan::read(&child.canonical()).unwrap(), Plan::read(&json).unwrap());
     assert_ne!(plan_a.digest(), planned(&text.replace("data/in", "data/on")).digest());
     assert_ne!(plan_a.digest(), planned(&text.replace("name: N", "name: M")).digest());
     let schemas: Vec<String> = plan_a.schemas.iter().map(|schema| schema.schema.to_string()).collect();

@@ -245,13 +245,17 @@ impl types::HostDescriptor for Host {
         let file = Arc::clone(descriptor.file()?);
         // No larger a buffer than what is left of the file: guests ask for much more than small files have.
         let (identity, size) = (descriptor.found().identity, descriptor.found().size);
-        let left = size.saturating_sub(offset).max(LEAST_READ);
+        // One byte more shows whether the file ends where it did when it was opened.
+        let left = size.saturating_sub(offset).saturating_add(1).max(LEAST_READ);
         let wanted = usize::try_from(length.min(left)).unwrap_or(MAX_READ).min(MAX_READ);
         self.charge(Work::ReadFile, wanted);
         let bytes = read_at(&file, offset, wanted)?;
         self.spend(Total::FileBytesRead, bytes.len() as u64).map_err(|_limit| ErrorCode::Quota)?;
         self.meter.handed_out_of_file(identity, size, bytes.len() as u64);
-        let at_end = bytes.is_empty() && length > 0;
+        // Less than was wanted is not the end by itself: some file systems hand out pieces. Where the size says the same,
+        // nobody has to ask once more.
+        let ends = bytes.len() < wanted && offset.saturating_add(bytes.len() as u64) == size;
+        let at_end = length > 0 && (bytes.is_empty() || ends);
         Ok((bytes, at_end))
     }
 

@@ -7,6 +7,7 @@ use palisade_runbook::{
     AllowedComponent, BindingSource, Plan, PlanDocument, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedStep,
     PlannedWork,
 };
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -14,7 +15,18 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
     let known: BTreeMap<&StepId, &PlannedStep> = document.plan.steps.iter().map(|step| (&step.id, step)).collect();
     for (number, wave) in document.waves.iter().enumerate() {
         let _ = writeln!(out, "\n{}", heading(style, &format!("Wave {}", number + 1)));
-        wave.iter().filter_map(|id| known.get(id)).for_each(|step| show_step(out, step, 1, style));
+        // A wave may have thousands of steps, and what is said of one depends on no other.
+        let texts: Vec<String> = wave
+            .par_iter()
+            .map(|id| {
+                known.get(id).map_or_else(String::new, |step| {
+                    let mut text = String::new();
+                    show_step(&mut text, step, 1, style);
+                    text
+                })
+            })
+            .collect();
+        out.extend(texts);
     }
     for alias in &document.plan.aliases {
         let result = if alias.exported { ", a result of the run" } else { "" };

@@ -8,8 +8,9 @@ use super::guest_path::GuestPath;
 use palisade_authority::{Anchor, PathError, ScopedPath, WorkingFolder};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags};
-use rustix::fs::{fstat, fstatfs, openat, openat2, readlinkat, stat};
+use rustix::fs::{Stat, fstat, fstatfs, lstat, openat, openat2, readlinkat, stat};
 use rustix::io::Errno;
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::path::Path;
 
@@ -64,6 +65,9 @@ pub(crate) enum FindError {
 /// The run's root and the way to learn real paths.
 pub(super) struct Containment {
     root: OwnedFd,
+    /// Which folder the root is, and its name when it was opened.
+    identity: Identity,
+    name: Vec<u8>,
     /// The kernel's `/proc/self/fd`.
     descriptors: OwnedFd,
 }
@@ -84,7 +88,8 @@ impl Containment {
         if fstatfs(&descriptors)?.f_type != PROC_SUPER_MAGIC {
             return Err(Errno::NOSYS);
         }
-        Ok(Self { root, descriptors })
+        let name = name_in(&descriptors, root.as_fd())?;
+        Ok(Self { identity: identity(&fstat(&root)?), name, root, descriptors })
     }
 
     /// Finds what `path` leads to from the folder `base`. Opens nothing for reading.
@@ -144,7 +149,7 @@ impl Containment {
 
     /// What a path names by its letters, from the folder `base`. For records only: nothing is opened by it.
     pub(super) fn spelled(&self, base: &Found, path: &str) -> Option<ScopedPath> {
-        let root = self.name_of(self.root.as_fd()).ok()?;
+        let root = name_in(&self.descriptors, self.root.as_fd()).ok()?;
         let folder = WorkingFolder::new(&root).ok()?;
         let base = base.path.to_bytes();
         let start = if base.starts_with(b"/") { Vec::new() } else { [root.as_slice(), b"/"].concat() };
@@ -175,7 +180,7 @@ impl Containment {
         let name = found.fd.as_raw_fd().to_string();
         let fd = openat(&self.descriptors, name, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let status = fstat(&fd)?;
-        if FileType::from_raw_mode(status.st_mode) != kind || (status.st_dev, status.st_ino) != found.identity {
+        if FileType::from_raw_mode(status.st_mode) != kind || identity(&status) != found.identity {
             return Err(Errno::STALE);
         }
         Ok(fd)
@@ -183,35 +188,50 @@ impl Containment {
 
     fn look(&self, fd: OwnedFd) -> Result<Found, Errno> {
         let status = fstat(&fd)?;
-        let identity = (status.st_dev, status.st_ino);
+        let identity = identity(&status);
         let path = self.real_path(fd.as_fd(), identity)?;
         let kind = FileType::from_raw_mode(status.st_mode);
         Ok(Found { fd, kind, identity, path, size: u64::try_from(status.st_size).unwrap_or(0) })
     }
 
     fn real_path(&self, fd: BorrowedFd<'_>, identity: Identity) -> Result<ScopedPath, Errno> {
-        let path = self.name_of(fd)?;
+        let path = name_in(&self.descriptors, fd)?;
         // What has lost its name must not pass under what is left of it: `id_rsa (deleted)` is no key file by name.
         if path.ends_with(DELETED) {
             let named = stat(path.as_slice()).map_err(|_| Errno::NOENT)?;
-            if (named.st_dev, named.st_ino) != identity {
+            if self::identity(&named) != identity {
                 return Err(Errno::NOENT);
             }
         }
         // The root is asked for anew: it may have been renamed, and both names must be of one moment.
-        let root = self.name_of(self.root.as_fd())?;
+        let root = self.root_name(&path)?;
         WorkingFolder::new(&root).and_then(|folder| ScopedPath::parse(&folder, &path)).map_err(|error| match error {
             PathError::TooLong => Errno::NAMETOOLONG,
             _ => Errno::NOENT,
         })
     }
 
-    fn name_of(&self, fd: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
-        let path: CString = readlinkat(&self.descriptors, fd.as_raw_fd().to_string(), Vec::new())?;
-        let path = path.into_bytes();
-        // Without a leading slash it is not a path: `(unreachable)/x`, `pipe:[1]`.
-        if path.first() == Some(&b'/') { Ok(path) } else { Err(Errno::NOENT) }
+    /// The name of the root now, to go with the name of an object. For what lies below, it is mostly the one that it had
+    /// when it was opened, and looking whether that still is the root is cheaper than asking for its name.
+    fn root_name(&self, of: &[u8]) -> Result<Cow<'_, [u8]>, Errno> {
+        let still = || lstat(self.name.as_slice()).is_ok_and(|named| identity(&named) == self.identity);
+        if of.starts_with(&self.name) && still() {
+            return Ok(Cow::Borrowed(&self.name));
+        }
+        name_in(&self.descriptors, self.root.as_fd()).map(Cow::Owned)
     }
+}
+
+fn identity(status: &Stat) -> Identity {
+    (status.st_dev, status.st_ino)
+}
+
+/// The name of an object that is held, by the kernel's `descriptors`.
+fn name_in(descriptors: &OwnedFd, fd: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    let path: CString = readlinkat(descriptors, fd.as_raw_fd().to_string(), Vec::new())?;
+    let path = path.into_bytes();
+    // Without a leading slash it is not a path: `(unreachable)/x`, `pipe:[1]`.
+    if path.first() == Some(&b'/') { Ok(path) } else { Err(Errno::NOENT) }
 }
 
 fn resolve(base: BorrowedFd<'_>, path: &[u8], flags: OFlags, rules: ResolveFlags) -> Result<OwnedFd, Errno> {
@@ -337,6 +357,25 @@ mod tests {
         tree.link(tree.dir.path().join("out/secret"), "file");
         // The object that was looked at is read, not what the name leads to now.
         assert_eq!(text(&tree.containment, &found), "inside");
+    }
+
+    #[test]
+    fn a_root_that_was_renamed_keeps_what_lies_in_it() {
+        let tree = Tree::new();
+        let (root, moved) = (tree.dir.path().join("root"), tree.dir.path().join("moved"));
+        let real = || tree.find("file").map(|found| found.path.to_string());
+        fs::rename(&root, &moved).unwrap();
+        assert_eq!(real().unwrap(), "in/file");
+        // Another folder has the name now, or a link that leads to the root: neither is the root.
+        fs::create_dir_all(root.join("in")).unwrap();
+        fs::write(root.join("in/other"), "").unwrap();
+        assert_eq!(real().unwrap(), "in/file");
+        let held = openat(CWD, root.join("in/other"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let outside = fs::canonicalize(root.join("in/other")).unwrap();
+        assert_eq!(tree.containment.look(held).unwrap().path.to_string(), outside.to_str().unwrap());
+        fs::remove_dir_all(&root).unwrap();
+        symlink(&moved, &root).unwrap();
+        assert_eq!(real().unwrap(), "in/file");
     }
 
     #[test]
