@@ -97,13 +97,14 @@ fn runbook(steps: &[Step], greed: Option<u64>) -> String {
 /// Runs and plans a runbook with one instance at a time; gives the record and the plan.
 fn run_and_plan(dir: &Dir, text: &str) -> (Value, Value) {
     dir.write("runbook.yaml", text);
-    let told = |command: &str| {
-        let args = [command, "runbook.yaml", "--input", "docs=docs.json", "--threads", "1", "--format", "json"];
+    let told = |command: &[&str]| {
+        let args = ["runbook.yaml", "--input", "docs=docs.json", "--threads", "1", "--format", "json"];
+        let args = command.iter().chain(&args);
         let done = palisade(dir.path(), args);
         assert_eq!(done.code, Some(0), "{text}\n{}", done.stderr);
         serde_json::from_str(&done.stdout).unwrap()
     };
-    (told("run"), told("plan"))
+    (told(&["run", "--no-cache"]), told(&["plan"]))
 }
 
 /// The fuel of a thousand turns of the component's loop: what a second thousand adds.

@@ -73,6 +73,7 @@ fn what_is_told_of_past_runs_fits() {
         fits("palisade.run_shown", &whole);
         fits("palisade.run", &whole["record"]);
         fits("palisade.run_tree", &json(&shown(&["--tree"])));
+        fits("palisade.run_why", &json(&shown(&["--why"])));
         let events = whole["events"].as_u64().expect("a number of events");
         for event in 0..=events {
             fits("palisade.run_state", &json(&shown(&["--at", &event.to_string()])));
@@ -88,6 +89,40 @@ fn what_is_told_of_past_runs_fits() {
     let listed = json(&palisade(dir.path(), ["runs", "list", "--format", "json"]).exits(0).stdout);
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(3));
     fits("palisade.runs", &listed);
+}
+
+#[test]
+fn what_is_told_of_children_and_of_approvals_fits() {
+    let dir = demo();
+    let told = |args: &[&str]| json(&palisade(dir.path(), args.iter().chain(&["--format", "json"])).exits(0).stdout);
+    dir.write(
+        "child.yaml",
+        "name: Child\nexecution:\n  - {id: files, type: source, connector: filesystem, config: {path: data}, output: files}\n  \
+         - {id: ask, type: approval, message: Well?, input: files, expires: 1h}\n",
+    );
+    dir.write("parent.yaml", "name: Parent\nexecution:\n  - {id: go, type: execute_workflow, file: child.yaml}\n");
+    let _ = palisade(dir.path(), ["run", "-q", "parent.yaml"]).exits(5);
+    fits("palisade.approvals", &told(&["approvals", "list"]));
+    for round in 0..2 {
+        let all = told(&["runs", "list", "--children"]);
+        fits("palisade.runs", &all);
+        for run in all["runs"].as_array().expect("a list of runs") {
+            let run = run["run_id"].as_str().expect("an id");
+            let whole = told(&["runs", "show", run]);
+            fits("palisade.run_shown", &whole);
+            fits("palisade.run", &whole["record"]);
+            fits("palisade.run_tree", &told(&["runs", "show", run, "--tree"]));
+            fits("palisade.run_why", &told(&["runs", "show", run, "--why"]));
+            for event in 0..=whole["events"].as_u64().expect("a number of events") {
+                fits("palisade.run_state", &told(&["runs", "show", run, "--at", &event.to_string()]));
+            }
+            let lines = palisade(dir.path(), ["runs", "show", run, "--events", "--format", "json"]).exits(0).stdout;
+            lines.lines().map(json).for_each(|line| fits("palisade.run_event", &line));
+        }
+        if round == 0 {
+            let _ = palisade(dir.path(), ["reject", "-q", "last"]).exits(3);
+        }
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Bench {
         self.0
             .write("runbook.yaml", format!("name: Steps\ninputs:\n  docs: {{input_schema: standard_input}}\n{steps}"));
         let _ = fs::remove_dir_all(self.0.join("out"));
-        let fixed = ["run", "-q", "runbook.yaml", "--input", "docs=docs.json", "--out", "out"];
+        let fixed = ["run", "-q", "--no-cache", "runbook.yaml", "--input", "docs=docs.json", "--out", "out"];
         palisade(self.0.path(), fixed.iter().chain(more))
     }
 

@@ -199,7 +199,7 @@ pub(crate) struct RunArgs {
     /// Grants a power for this run alone, as fs-read=PATH; may be given more than once
     #[arg(long, value_name = "POWER=SCOPE")]
     pub(crate) allow: Vec<String>,
-    /// Pure steps run again even if their result is known (nothing is reused in this version)
+    /// Pure steps run again even if their result is known from an earlier run
     #[arg(long)]
     pub(crate) no_cache: bool,
     #[command(flatten)]
@@ -377,6 +377,9 @@ pub(crate) struct RunsShowArgs {
     /// Shows each step with its attempts below it
     #[arg(long, group = "form")]
     pub(crate) tree: bool,
+    /// Says of each step whether its result was known from before, and if not, why
+    #[arg(long, group = "form")]
+    pub(crate) why: bool,
     /// Shows each event on a line; with --format json each is a JSON document on a line
     #[arg(long, group = "form")]
     pub(crate) events: bool,

@@ -58,7 +58,7 @@ impl Given {
             reading.lines(self.metadata.as_ref(), store)?
         };
         let (port, schema) = (self.port.clone(), schema.name().to_string());
-        Ok(AttemptInput { port, schema, items: items.content().clone(), metadata })
+        Ok(AttemptInput { port, schema, artifact: None, items: items.content().clone(), metadata })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::sql::Until;
 use palisade_interpreter::Output;
 use palisade_model::manifest::{InputSource, Manifest};
 use palisade_model::record::{LogRecord, SkipRecord};
-use palisade_model::{Failure, FailureKind, LimitKind, Limits, Usage, strict_json};
+use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, Usage, strict_json};
 use palisade_sandbox::{AttemptMeter, Granted, Input, Job, OutputMetadata, Prepared};
 use palisade_schema::ArtifactSchema;
 use palisade_store::{Content, NewArtifact, Pending, Spool, Store};
@@ -34,6 +34,8 @@ pub struct AttemptInput {
     pub port: String,
     /// Its schema, `name/version`.
     pub schema: String,
+    /// Which artifact of the store it is; none for what is not in it.
+    pub artifact: Option<Digest>,
     /// Its items.
     pub items: Content,
     /// Its metadata object.

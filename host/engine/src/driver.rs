@@ -8,10 +8,10 @@ mod attempts;
 mod begin;
 mod children;
 
-use crate::attempt::Ended;
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::lookup::Lookup;
+use crate::memo::Done;
 use crate::observe::{Observed, Observer};
 use crate::record::{self, Ran};
 use crate::requests::Request;
@@ -25,7 +25,7 @@ use palisade_interpreter::{
 };
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
 use palisade_runbook::{BindingSource, PlannedCall, PlannedStep};
-use palisade_store::{Append, NewArtifact, NewEvent, NewUsage, Pending, RunLock, RunSummary};
+use palisade_store::{Append, NewArtifact, NewEvent, NewMemo, NewUsage, Pending, RunLock, RunSummary};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// What a thread reports.
 enum Outcome {
     /// An attempt ended.
-    Attempt { turn: Turn, ended: Ended },
+    Attempt { turn: Turn, done: Done },
     /// A child run ended, or could not be driven to its end.
     Child { turn: Turn, child: RunId, done: Result<ChildDone, RunError> },
 }
@@ -65,6 +65,7 @@ struct Beside {
     artifacts: Vec<NewArtifact>,
     contents: Vec<Pending>,
     usages: Vec<NewUsage>,
+    memos: Vec<NewMemo>,
     /// Requests that are answered with them.
     answered: Vec<i64>,
 }
@@ -183,9 +184,9 @@ impl<'a> Driver<'a> {
                 Ok(outcome) => {
                     running -= 1;
                     waiting.extend(match outcome {
-                        Outcome::Attempt { turn, ended } => {
+                        Outcome::Attempt { turn, done } => {
                             self.place.subtree.leave();
-                            self.take(turn, ended)?
+                            self.take(turn, done)?
                         }
                         Outcome::Child { turn, child, done } => self.take_child(turn, child, done?)?,
                     });
@@ -248,7 +249,7 @@ impl<'a> Driver<'a> {
             match self.place.subtree.take_runs(runs) {
                 Err(failure) => {
                     self.place.subtree.leave();
-                    waiting.extend(self.take(turn, Ended::before_start(failure))?);
+                    waiting.extend(self.take(turn, Done::before_start(failure))?);
                 }
                 Ok(()) => {
                     self.start_attempt(scope, turn, inputs, runs, report, stop)?;
@@ -472,8 +473,8 @@ impl<'a> Driver<'a> {
             items,
             parent: self.place.parent.as_ref().map(|parent| parent.run),
         };
-        let Beside { artifacts, contents, usages, answered } = beside;
-        let append = Append { events: &new, artifacts, contents, usages, answered, summary: Some(summary) };
+        let Beside { artifacts, contents, usages, memos, answered } = beside;
+        let append = Append { events: &new, artifacts, contents, usages, memos, answered, summary: Some(summary) };
         self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
         self.events.extend(events);
         Ok(())

@@ -73,6 +73,11 @@ impl Engine {
         &self.parts.store
     }
 
+    /// What compiled code depends on: results of two compilers are not taken for each other.
+    pub(crate) fn compiler(&self) -> Digest {
+        self.parts.sandbox.id().digest()
+    }
+
     /// Instances that may compute at once.
     #[must_use]
     pub fn threads(&self) -> u64 {

@@ -3,7 +3,7 @@
 use crate::record::{self, Ran};
 use crate::run::{ESTIMATE, RUNNING};
 use palisade_interpreter::{Event, EventError, RunStarted, State};
-use palisade_model::record::{RunRecord, Status};
+use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
 use palisade_schema::Registry;
@@ -279,11 +279,14 @@ impl History {
     pub fn comparison(&self, store: &Store, record: &RunRecord) -> Result<Option<Comparison>, HistoryError> {
         // One of another form can't be compared, and is nothing that a run depends on.
         let Some(estimate) = self.estimate(store)? else { return Ok(None) };
-        let used = record.steps.iter().filter(|step| step.status == Status::Succeeded && step.attempts > 0);
+        // What was known from before used nothing.
+        let ran = |step: &StepRecord| step.attempts > 0 && step.cached_from.is_none();
+        let used = record.steps.iter().filter(|step| step.status == Status::Succeeded && ran(step));
         let used: BTreeMap<StepId, PerMeasure<u64>> =
             used.map(|step| (step.id.clone(), PerMeasure::of_usage(&step.usage))).collect();
         let whole = PerMeasure::of_usage(&record.usage);
-        let run = (record.status == Status::Succeeded).then_some(&whole);
+        let all_ran = record.steps.iter().all(|step| step.cached_from.is_none());
+        let run = (record.status == Status::Succeeded && all_ran).then_some(&whole);
         Ok(Some(compare(&estimate, &used, run)))
     }
 }

@@ -14,6 +14,7 @@ mod keep;
 mod lineage;
 mod lookup;
 mod map;
+mod memo;
 mod observe;
 mod part;
 mod perform;
@@ -26,6 +27,7 @@ mod split;
 mod sql;
 mod subtree;
 mod tree;
+mod why;
 
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
@@ -39,11 +41,12 @@ pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
-    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Parent, RunState, SkipCause, State, StepState,
-    ValuesOutcome,
+    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Parent, Reuse, RunState, SkipCause, State,
+    StepState, ValuesOutcome,
 };
 pub use record::{Export, Ran, rfc3339};
 pub use replay::{Attempts, Difference, Edited, Place, ReplayError, Replayed};
 pub use requests::{DecideError, Decision, Request};
 pub use run::{GivenInput, RUNNING, RunError, RunRequest, Work, shown_folder};
 pub use tree::{AttemptNode, ChildNode, StepNode, state_name, whole_tree};
+pub use why::{Why, why};

@@ -72,6 +72,7 @@ impl Lookup<'_> {
             Ok(found.map(|found| AttemptInput {
                 port: binding.port.clone(),
                 schema: found.schema.to_string(),
+                artifact: Some(found.digest),
                 items: found.items,
                 metadata: found.metadata,
             }))

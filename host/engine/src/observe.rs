@@ -47,6 +47,15 @@ pub enum Observed<'a> {
         /// What it used.
         usage: Usage,
     },
+    /// What a step, or an iteration of one, would make was known already.
+    StepKnown {
+        /// Which.
+        step: &'a StepId,
+        /// The iteration of a loop, from 1; 0 = the step is none.
+        iteration: u32,
+        /// Items that it has.
+        items: u64,
+    },
     /// An attempt of a step failed, and another follows.
     StepRetries {
         /// Which.

@@ -35,13 +35,16 @@ pub(crate) struct Task<'a> {
 }
 
 impl Performer<'_> {
-    pub(crate) fn perform(&self, task: Task<'_>, stop: &Cancel) -> Ended {
+    pub(crate) fn perform(&self, task: &Task<'_>, stop: &Cancel) -> Ended {
+        match self.attempt(task) {
+            Ok(attempt) => self.run(task, &attempt, stop),
+            Err(failure) => Ended::before_start(failure),
+        }
+    }
+
+    pub(crate) fn run(&self, task: &Task<'_>, attempt: &Attempt, stop: &Cancel) -> Ended {
         let id = &task.step.id;
         let input_bytes = task.inputs.iter().map(|input| input.items.length()).sum();
-        let attempt = match self.attempt(&task) {
-            Ok(attempt) => attempt,
-            Err(failure) => return Ended::before_start(failure),
-        };
         let component = attempt.manifest.versioned_id();
         let progress = |progress| {
             self.observer.observe(&match progress {
@@ -51,10 +54,11 @@ impl Performer<'_> {
                 Progress::Going { usage, items, said } => Observed::StepProgress { step: id, usage, items, said },
             });
         };
-        self.engine.attempt_with(&attempt, stop, &progress)
+        self.engine.attempt_with(attempt, stop, &progress)
     }
 
-    fn attempt(&self, task: &Task<'_>) -> Result<Attempt, Failure> {
+    /// From the plan to what the sandbox takes.
+    pub(crate) fn attempt(&self, task: &Task<'_>) -> Result<Attempt, Failure> {
         let Task { turn, step, call, inputs, values } = task;
         let missing = |what: String| Failure::new(FailureKind::Host, format!("{what} is not there"));
         let entry = self.engine.catalogue().get(&call.component_digest);

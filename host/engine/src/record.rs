@@ -1,9 +1,9 @@
 //! What is told of a run: a fold over its plan and its events.
 
-use palisade_interpreter::{ApprovalOutcome, Event, Output, RunInput, SkipCause};
+use palisade_interpreter::{ApprovalOutcome, Event, Output, Reuse, RunInput, SkipCause};
 use palisade_model::record::{
-    ComponentRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord, RunbookRecord, SkipRecord, Status,
-    StepRecord,
+    CachedFrom, ComponentRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord, RunbookRecord,
+    SkipRecord, Status, StepRecord,
 };
 use palisade_model::{ArtifactName, Digest, Failure, FailureKind, OutputName, RunId, SchemaRef, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedAlias, PlannedStep};
@@ -46,6 +46,7 @@ struct Seen {
     status: Option<Status>,
     attempts: u32,
     child: Option<RunId>,
+    cached_from: Option<CachedFrom>,
     iterations: Option<u32>,
     started_ms: u64,
     usage: Usage,
@@ -168,6 +169,10 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = (ended.iteration == 0).then_some(Status::Succeeded);
                 seen.failure = None;
                 seen.outputs.clone_from(&ended.outputs);
+                seen.cached_from = match ended.reuse {
+                    Some(Reuse::From { run, seq }) => Some(CachedFrom { run_id: run, event: seq }),
+                    _ => None,
+                };
                 seen.left(&ended.usage, ended.skipped_count, &ended.skipped, &ended.log);
             }
             Event::AttemptFailed(ended) => {
@@ -276,6 +281,7 @@ fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen, of_run: Status) -> 
         status: seen.status.unwrap_or(if of_run == Status::Waiting { Status::Waiting } else { Status::Interrupted }),
         attempts: seen.attempts,
         child: seen.child,
+        cached_from: seen.cached_from,
         iterations: seen.iterations,
         started_at: (seen.attempts > 0).then(|| rfc3339(seen.started_ms)),
         usage: seen.usage,
@@ -338,6 +344,7 @@ fn passed_on(alias: &PlannedAlias) -> StepRecord {
         status: Status::Skipped,
         attempts: 0,
         child: None,
+        cached_from: None,
         iterations: None,
         started_at: None,
         usage: Usage::default(),

@@ -166,7 +166,7 @@ impl Engine {
         let sound = stored::contents(self.store(), started, &plan)?;
         stored::components(self, &plan)?;
         let graph = Graph::new(plan.steps.iter().map(|step| node(&plan, step)).collect())?;
-        let work = Work { plan: &plan, schemas: &schemas, folder: Path::new(""), estimate: None };
+        let work = Work { plan: &plan, schemas: &schemas, folder: Path::new(""), reuse: false, estimate: None };
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
         let replay = Replay {
             course: Course::new(&graph),

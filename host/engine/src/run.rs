@@ -30,6 +30,8 @@ pub struct Work<'a> {
     pub schemas: &'a Registry,
     /// The working folder.
     pub folder: &'a Path,
+    /// What pure attempts made before is used again.
+    pub reuse: bool,
     /// What the run will probably take; kept with it, so that its error can be told afterwards. None for runs from before
     /// there were estimates.
     pub estimate: Option<&'a Estimate>,

@@ -289,6 +289,31 @@ pub struct AttemptSucceeded {
     pub skipped: Vec<SkipRecord>,
     /// Warnings and errors that it logged; bounded.
     pub log: Vec<LogRecord>,
+    /// Whether it was made anew; none for attempts of before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<Reuse>,
+}
+
+/// Whether the result of an attempt was known already, or may be used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Reuse {
+    /// It was known, and nothing ran.
+    From {
+        /// The run that made it.
+        run: RunId,
+        /// The number of the event that tells it there.
+        seq: u64,
+    },
+    /// It was made anew, and whoever has the same key need not.
+    New {
+        /// Names all that it depends on.
+        key: Digest,
+    },
+    /// It may depend on more than inputs and config: it is made anew each time.
+    Impure,
+    /// Nobody wanted to reuse anything.
+    Off,
 }
 
 /// An artifact that an attempt made.
@@ -583,6 +608,7 @@ mod tests {
                 skipped_count: 1,
                 skipped: vec![skip],
                 log: Vec::new(),
+                reuse: Some(Reuse::From { run: RunId::new(1, [3; 10]), seq: 9 }),
             })),
             Event::AttemptFailed(Box::new(AttemptFailed {
                 step: step("b"),

@@ -14,7 +14,8 @@ pub use command::{Command, Question, Turn};
 pub use decide::{Advance, advance, decide};
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildEnded, ChildStarted,
-    ConditionOutcome, Event, EventError, Output, Parent, ResolvedValue, RunInput, RunStarted, SkipCause, ValuesOutcome,
+    ConditionOutcome, Event, EventError, Output, Parent, ResolvedValue, Reuse, RunInput, RunStarted, SkipCause,
+    ValuesOutcome,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use retry::Retry;

@@ -128,6 +128,9 @@ pub struct StepRecord {
     /// The last child run that it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<RunId>,
+    /// Where what it made was known from, so that nothing ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_from: Option<CachedFrom>,
     /// Iterations of a loop; none for what is no loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u32>,
@@ -161,6 +164,15 @@ pub struct StepRecord {
     pub skipped: Vec<SkipRecord>,
     /// Warnings and errors that the component logged; bounded.
     pub log: Vec<LogRecord>,
+}
+
+/// The attempt that made something first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CachedFrom {
+    /// Its run.
+    pub run_id: RunId,
+    /// The number of the event that tells its end.
+    pub event: u64,
 }
 
 /// The component of a step.

@@ -122,6 +122,7 @@ pub(crate) fn step(id: &str, component: &str, input: Option<&str>, count: u64) -
         status: Status::Succeeded,
         attempts: 1,
         child: None,
+        cached_from: None,
         iterations: None,
         started_at: Some("2026-11-23T21:00:00.100Z".into()),
         usage: Usage { wall_ms: 400, cpu_ms: 310, memory_peak_bytes: 3 << 20, ..Usage::default() },

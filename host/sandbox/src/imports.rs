@@ -75,6 +75,15 @@ impl Imports {
         })
     }
 
+    /// Whether clocks or randomness are read, which follow from the plan, so that results hold for one seed only.
+    #[must_use]
+    pub fn depend_on_seed(&self) -> bool {
+        let by_chance = ["wasi:clocks/", "wasi:random/"];
+        self.iter().any(|import| {
+            !import.functions.is_empty() && by_chance.iter().any(|prefix| import.interface.starts_with(prefix))
+        })
+    }
+
     /// Whether the limits in force are read, so that results hold for equal limits only.
     #[must_use]
     pub fn depend_on_limits(&self) -> bool {

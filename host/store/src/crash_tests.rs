@@ -177,6 +177,7 @@ fn work(store: &Store) -> Vec<Digest> {
             artifacts: vec![artifact],
             contents: Vec::new(),
             usages: vec![NewUsage { component: Digest::of(b"x"), event: 0, bytes: bytes.clone().into_bytes() }],
+            memos: Vec::new(),
             answered: Vec::new(),
             summary: Some(summary(&format!("after {number}"))),
         };

@@ -6,6 +6,7 @@
 use crate::artifacts::{self, NewArtifact};
 use crate::content::{self, Pending};
 use crate::fault::Fault;
+use crate::memos::{self, NewMemo};
 use crate::requests;
 use crate::runs::{self, RunRow, RunSummary};
 use crate::store::Store;
@@ -61,6 +62,8 @@ pub struct Append<'a> {
     pub contents: Vec<Pending>,
     /// What the attempts used of which the events tell.
     pub usages: Vec<NewUsage>,
+    /// Results that later attempts need not make again.
+    pub memos: Vec<NewMemo>,
     /// Requests that the events answer.
     pub answered: Vec<i64>,
     /// What lists of runs show from now on. The first append of a run needs it.
@@ -186,6 +189,7 @@ impl Store {
         write_run(&transaction, &tenant, &row).map_err(fault)?;
         insert_events(&transaction, &tenant, run, head, append.events).map_err(fault)?;
         usages::insert(&transaction, &tenant, run, head.seq, &append.usages).map_err(fault)?;
+        memos::insert(&transaction, &tenant, run, head.seq, &append.memos).map_err(fault)?;
         requests::remove(&transaction, &tenant, run, &append.answered).map_err(fault)?;
         let (mut new, mut known) = (Vec::new(), Vec::new());
         for pending in append.contents {

@@ -15,7 +15,12 @@ const APPLICATION_ID: i32 = 0x506c_7364;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// What leads from each version of the tables to the next. An entry never changes once released: add one.
-const MIGRATIONS: [&str; 3] = [include_str!("tables.sql"), include_str!("tables_2.sql"), include_str!("tables_3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("tables.sql"),
+    include_str!("tables_2.sql"),
+    include_str!("tables_3.sql"),
+    include_str!("tables_4.sql"),
+];
 
 /// The version of the tables that this Palisade writes.
 pub(crate) const KNOWN: usize = MIGRATIONS.len();

@@ -42,7 +42,7 @@ pub(super) fn go_on(
     lock::check(&context.settings, &plan)?;
     let outputs = Outputs::probe(telling, export, None, &plan)?;
     let engine = workspace.engine(telling.threads)?;
-    let work = Work { plan: &plan, schemas: &schemas, folder, estimate: estimate.as_ref() };
+    let work = Work { plan: &plan, schemas: &schemas, folder, reuse: true, estimate: estimate.as_ref() };
     let ran = telling::drive(context, telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
     telling::tell(context, telling, ran, &engine, &schemas, &outputs)
 }

@@ -37,7 +37,13 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let sizes = given.iter().map(|given| (given.name.clone(), given.artifact.items.content().length())).collect();
     let estimate = estimates::of(&plan, Some(engine.store()), &sizes, folder, engine.threads())?;
     let request = RunRequest {
-        work: Work { plan: &plan, schemas: &workspace.schemas, folder, estimate: Some(&estimate) },
+        work: Work {
+            plan: &plan,
+            schemas: &workspace.schemas,
+            folder,
+            reuse: !args.no_cache,
+            estimate: Some(&estimate),
+        },
         runbook: source.text().as_bytes(),
         rulesets: &reading.found.rulesets,
         child_runbooks: reading.child_texts().collect(),

@@ -9,7 +9,7 @@ use crate::failure::CliError;
 use crate::render::console;
 use crate::render::runs::{self, ListedRun};
 use crate::workspace::{existing_store, not_read};
-use palisade_engine::{Events, History, HistoryError, RunState, Standing, StepState, state_name, whole_tree};
+use palisade_engine::{Events, History, HistoryError, RunState, Standing, StepState, state_name, whole_tree, why};
 use palisade_model::{RunId, StepId, neutral};
 use palisade_report::{TextStyle, Unended};
 use palisade_runbook::Plan;
@@ -88,6 +88,7 @@ fn show(context: &Context, store: &Store, run: RunId, args: &RunsShowArgs) -> Re
     match args.at {
         Some(number) => told.at(context, store, number),
         None if args.tree => told.tree(context, store),
+        None if args.why => told.why(context, store),
         None => told.whole(context, store),
     }
 }
@@ -186,6 +187,17 @@ impl Told {
             }));
         } else {
             console::out(&runs::tree(self.run, &plan.name, &self.standing, &steps, context.settings.colour_stdout));
+        }
+        Ok(ExitCode::Done)
+    }
+
+    fn why(&self, context: &Context, store: &Store) -> Result<ExitCode, CliError> {
+        let plan = self.plan(store)?;
+        let all = why(store, self.run, &plan, &self.history).map_err(|error| not_told(&error))?;
+        if context.format == Format::Json {
+            console::json(&json!({"v": FORM, "run_id": self.run, "name": plan.name, "steps": all}));
+        } else {
+            console::out(&runs::why(&plan.name, &all, context.settings.colour_stdout));
         }
         Ok(ExitCode::Done)
     }

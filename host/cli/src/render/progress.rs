@@ -82,6 +82,10 @@ impl Progress {
                 let skipped = if *skipped > 0 { format!(", {} skipped", Count(*skipped)) } else { String::new() };
                 self.end(&name(step), &format!("{iteration}{} items{skipped}, {}", Count(*items), figures(usage)));
             }
+            Observed::StepKnown { step, iteration, items } => {
+                let iteration = if *iteration > 0 { format!("iteration {iteration}: ") } else { String::new() };
+                self.end(&name(step), &format!("{iteration}{} items, known from before", Count(*items)));
+            }
             Observed::StepFailed { step, failure } if failure.kind == FailureKind::Cancelled => {
                 self.end(&name(step), "cancelled");
             }

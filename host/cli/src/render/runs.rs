@@ -9,6 +9,7 @@ mod head;
 mod list;
 mod state;
 mod tree;
+mod why;
 
 pub(crate) use comparison::comparison;
 pub(crate) use events::EventLines;
@@ -17,6 +18,7 @@ pub(crate) use head::RunHead;
 pub(crate) use list::{ListedRun, list};
 pub(crate) use state::{state, state_json};
 pub(crate) use tree::tree;
+pub(crate) use why::why;
 
 use palisade_engine::SkipCause;
 use palisade_model::neutral;

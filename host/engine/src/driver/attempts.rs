@@ -3,14 +3,15 @@
 use super::{Begun, Beside, Driver, Outcome, now_ms, random};
 use crate::attempt::{self, AttemptInput, Ended, Made};
 use crate::cancel::Cancel;
+use crate::memo::{self, Done};
 use crate::observe::Observed;
 use crate::perform::{Performer, Task};
 use crate::run::RunError;
-use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Output, Turn};
+use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Output, Reuse, Turn};
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, names_data};
-use palisade_store::NewUsage;
+use palisade_store::{NewMemo, NewUsage};
 use std::sync::mpsc::Sender;
 use std::thread::Scope;
 use std::time::Instant;
@@ -56,19 +57,24 @@ impl<'a> Driver<'a> {
         scope.spawn(move || {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
             let task = Task { turn: turn.clone(), step, call, inputs, values };
-            let work = || span.in_scope(|| performer.perform(task, stop));
-            let panicked = || Ended::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
+            let wanted = performer.work.reuse;
+            let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted));
+            let panicked = || Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
             // The driver may have given up; then nobody wants to know.
-            attempt::reported(work, panicked, |ended| drop(report.send(Outcome::Attempt { turn, ended })));
+            attempt::reported(work, panicked, |done| drop(report.send(Outcome::Attempt { turn, done })));
         });
         Ok(())
     }
 
     /// Takes what came of an attempt.
-    pub(super) fn take(&mut self, turn: Turn, ended: Ended) -> Result<Vec<Turn>, RunError> {
-        let Ended { result, usage, skipped_count, skipped, log } = ended;
+    pub(super) fn take(&mut self, turn: Turn, done: Done) -> Result<Vec<Turn>, RunError> {
         let at_ms = now_ms();
         let begun = self.begun.remove(&turn.step);
+        let (ended, reuse) = match done {
+            Done::Ran { ended, reuse } => (ended, reuse),
+            Done::Known { reuse, recorded } => return self.take_known(turn, at_ms, reuse, *recorded),
+        };
+        let Ended { result, usage, skipped_count, skipped, log } = ended;
         let made = match result {
             Ok(made) => made,
             Err(failure) => {
@@ -107,10 +113,34 @@ impl<'a> Driver<'a> {
             skipped_count,
             skipped,
             log,
+            reuse: Some(reuse),
         }));
-        let start = self.advance(vec![event], Beside { artifacts, usages, ..Beside::default() })?;
+        let memos = match reuse {
+            // It is the first of the events that are appended with it.
+            Reuse::New { key } => vec![NewMemo { key, event: 0 }],
+            Reuse::From { .. } | Reuse::Impure | Reuse::Off => Vec::new(),
+        };
+        let start = self.advance(vec![event], Beside { artifacts, usages, memos, ..Beside::default() })?;
         let skipped = skipped_count;
         self.observer.observe(&Observed::StepSucceeded { step: &step, iteration, items, skipped, usage });
+        Ok(start)
+    }
+
+    /// Takes what an earlier attempt made in place of one that did not have to run.
+    fn take_known(
+        &mut self,
+        turn: Turn,
+        at_ms: u64,
+        reuse: Reuse,
+        recorded: AttemptSucceeded,
+    ) -> Result<Vec<Turn>, RunError> {
+        let Turn { step, iteration, attempt } = turn;
+        let items = recorded.outputs.first().map_or(0, |output| output.items);
+        let usage = Usage::default();
+        let known =
+            AttemptSucceeded { step: step.clone(), attempt, iteration, at_ms, usage, reuse: Some(reuse), ..recorded };
+        let start = self.advance(vec![Event::AttemptSucceeded(Box::new(known))], Beside::default())?;
+        self.observer.observe(&Observed::StepKnown { step: &step, iteration, items });
         Ok(start)
     }
 

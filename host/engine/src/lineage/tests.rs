@@ -151,6 +151,7 @@ fn events() -> Vec<Event> {
             skipped_count: 0,
             skipped: Vec::new(),
             log: Vec::new(),
+            reuse: None,
         })));
     }
     events

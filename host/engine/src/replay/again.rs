@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::observe::Observer;
 use crate::perform::{Performer, Task};
 use crate::run::Work;
-use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Output, ResolvedValue, Turn};
+use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Output, ResolvedValue, Reuse, Turn};
 use palisade_model::limits::worthwhile_parts;
 use palisade_model::record::{LogRecord, SkipRecord};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, RunId};
@@ -110,7 +110,8 @@ impl Again<'_> {
         if counts.comparable && said != recorded_said {
             return Ok(Some(Differs::new("what it left out or logged is not what was recorded")));
         }
-        if counts.comparable && counts.same_version && usage.fuel != recorded.usage.fuel {
+        let ran = !matches!(recorded.reuse, Some(Reuse::From { .. }));
+        if ran && counts.comparable && counts.same_version && usage.fuel != recorded.usage.fuel {
             let (old, new) = (recorded.usage.fuel, usage.fuel);
             return Ok(Some(Differs::new(format!("it used {old} of fuel when it was recorded, and uses {new}"))));
         }
@@ -151,7 +152,7 @@ impl Again<'_> {
             work_key: self.run.to_string(),
             plan_digest: self.plan_digest,
         };
-        let ended = performer.perform(Task { turn, step, call, inputs, values }, self.cancel);
+        let ended = performer.perform(&Task { turn, step, call, inputs, values }, self.cancel);
         match &ended.result {
             Err(Failure { kind: FailureKind::Cancelled, .. }) => Err(ReplayError::Cancelled),
             Err(failure) if !is_repeatable(&failure.kind) => {

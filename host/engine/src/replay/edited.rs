@@ -62,7 +62,8 @@ impl Engine {
             }
         }
         let graph = Graph::new(edited.plan.steps.iter().map(|step| node(edited.plan, step)).collect())?;
-        let work = Work { plan: edited.plan, schemas: edited.schemas, folder: Path::new(""), estimate: None };
+        let work =
+            Work { plan: edited.plan, schemas: edited.schemas, folder: Path::new(""), reuse: false, estimate: None };
         // The seeds are those of the run, so that what differs comes from what was edited.
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
         let mut replay = Replay {
@@ -340,6 +341,7 @@ fn succeeded(turn: Turn, outputs: Vec<Output>, ended: Option<Ended>) -> Event {
         skipped_count,
         skipped,
         log,
+        reuse: None,
     }))
 }
 

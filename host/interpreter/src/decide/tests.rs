@@ -50,6 +50,7 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             skipped_count,
             skipped,
             log,
+            reuse: None,
         })),
         Some(kind) => Event::AttemptFailed(Box::new(AttemptFailed {
             step,

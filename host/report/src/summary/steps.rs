@@ -111,7 +111,7 @@ impl Column {
         let usage = &step.usage;
         match self {
             Self::Items => step.output.as_ref().map_or_else(|| "–".to_owned(), |made| Count(made.count).to_string()),
-            _ if step.attempts == 0 => "–".to_owned(),
+            _ if step.attempts == 0 || step.cached_from.is_some() => "–".to_owned(),
             Self::Cpu => Millis(usage.cpu_ms).to_string(),
             Self::Memory => Bytes(usage.memory_peak_bytes).to_string(),
             Self::Wall => Millis(usage.wall_ms).to_string(),
@@ -167,6 +167,9 @@ pub(super) fn table(
 
 /// How a step ended, where that is not said by its sign alone.
 fn note(step: &StepRecord) -> String {
+    if step.cached_from.is_some() {
+        return "  known from before".to_owned();
+    }
     match step.status {
         Status::Succeeded => match step.iterations {
             Some(iterations) => format!("  {}", counted(iterations.into(), "iteration")),

@@ -269,6 +269,7 @@ impl<'a> Workbench<'a> {
         Ok(Some(AttemptInput {
             port: port.name.clone(),
             schema: ruleset.schema.to_string(),
+            artifact: None,
             items: items.content().clone(),
             metadata: ruleset.metadata.clone(),
         }))

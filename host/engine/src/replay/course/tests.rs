@@ -55,6 +55,7 @@ fn done(turn: &Turn) -> Event {
         skipped_count,
         skipped,
         log,
+        reuse: None,
     }))
 }
 
