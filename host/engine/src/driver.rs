@@ -41,7 +41,7 @@ enum Outcome {
     /// An attempt ended.
     Attempt { turn: Turn, done: Done },
     /// A child run ended, or could not be driven to its end.
-    Child { turn: Turn, child: RunId, done: Result<ChildDone, RunError> },
+    Child { turn: Turn, child: RunId, done: Result<Box<ChildDone>, RunError> },
 }
 
 /// Where a run stands among others.
@@ -188,7 +188,7 @@ impl<'a> Driver<'a> {
                             self.place.subtree.leave();
                             self.take(turn, done)?
                         }
-                        Outcome::Child { turn, child, done } => self.take_child(turn, child, done?)?,
+                        Outcome::Child { turn, child, done } => self.take_child(turn, child, *done?)?,
                     });
                 }
                 // This thread holds a sender, so nobody ever is the last to hang up.

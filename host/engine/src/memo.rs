@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 pub(crate) enum Done {
     /// It ran.
     Ran {
-        ended: Ended,
+        ended: Box<Ended>,
         /// Whether its result may be remembered.
         reuse: Reuse,
     },
@@ -35,13 +35,13 @@ pub(crate) enum Done {
 impl Done {
     /// It was over before it began.
     pub(crate) fn before_start(failure: palisade_model::Failure) -> Self {
-        Self::Ran { ended: Ended::before_start(failure), reuse: Reuse::Off }
+        Self::Ran { ended: Box::new(Ended::before_start(failure)), reuse: Reuse::Off }
     }
 }
 
 /// Performs an attempt, unless its result is known and `wanted`.
 pub(crate) fn perform(performer: &Performer<'_>, task: &Task<'_>, stop: &Cancel, wanted: bool) -> Done {
-    let run = |reuse| Done::Ran { ended: performer.perform(task, stop), reuse };
+    let run = |reuse| Done::Ran { ended: Box::new(performer.perform(task, stop)), reuse };
     if !wanted {
         return run(Reuse::Off);
     }
@@ -70,7 +70,7 @@ pub(crate) fn perform(performer: &Performer<'_>, task: &Task<'_>, stop: &Cancel,
             None => Reuse::Off,
         },
     };
-    Done::Ran { ended: performer.run(task, &attempt, stop), reuse }
+    Done::Ran { ended: Box::new(performer.run(task, &attempt, stop)), reuse }
 }
 
 /// Names all that the result of an attempt depends on; none where an input is no artifact of the store.

@@ -43,10 +43,11 @@ pub(crate) fn exec(context: &Context, args: &CancelArgs) -> Result<ExitCode, Cli
         {
             return Ok(told(run, &status));
         }
-        if parent.is_none() && store.owner(run).map_err(|fault| not_read(&fault))?.is_none() {
-            if let Some(code) = in_its_place(&workspace, store, run)? {
-                return Ok(code);
-            }
+        if parent.is_none()
+            && store.owner(run).map_err(|fault| not_read(&fault))?.is_none()
+            && let Some(code) = in_its_place(&workspace, store, run)?
+        {
+            return Ok(code);
         }
         std::thread::sleep(LOOK_EVERY);
     }

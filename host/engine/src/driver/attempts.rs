@@ -74,7 +74,7 @@ impl<'a> Driver<'a> {
             Done::Ran { ended, reuse } => (ended, reuse),
             Done::Known { reuse, recorded } => return self.take_known(turn, at_ms, reuse, *recorded),
         };
-        let Ended { result, usage, skipped_count, skipped, log } = ended;
+        let Ended { result, usage, skipped_count, skipped, log } = *ended;
         let made = match result {
             Ok(made) => made,
             Err(failure) => {

@@ -96,9 +96,10 @@ impl<'a> Driver<'a> {
             let below = Below { observer, step: &turn.step };
             let drive = || {
                 below.observer.observe(&Observed::ChildStarted { step: &turn.step, run, title: &plan.name });
-                Driver::child(engine, begin, work, &below)?.into_child_done(stop, &wanted)
+                Driver::child(engine, begin, work, &below)?.into_child_done(stop, &wanted).map(Box::new)
             };
-            let panicked = || Ok(ChildDone::refused(Failure::new(FailureKind::Host, "Palisade itself failed")));
+            let failed = || Failure::new(FailureKind::Host, "Palisade itself failed");
+            let panicked = || Ok(Box::new(ChildDone::refused(failed())));
             // The driver above may have given up; then nobody wants to know.
             let tell = |done| drop(report.send(Outcome::Child { turn: turn.clone(), child: run, done }));
             attempt::reported(drive, panicked, tell);

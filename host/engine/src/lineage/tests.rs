@@ -99,6 +99,7 @@ fn plan() -> Plan {
         schemas: Vec::new(),
         limits: RunLimits::default(),
         duration_is_set: false,
+        offers: BTreeMap::new(),
     }
 }
 
@@ -122,6 +123,7 @@ fn events() -> Vec<Event> {
         allowed: Vec::new(),
         inputs: vec![input],
         folder: None,
+        parent: None,
     };
     let mut events = vec![Event::RunStarted(Box::new(started))];
     for step in ["a", "b"] {

@@ -32,6 +32,7 @@ fn started() -> Event {
         allowed: Vec::new(),
         inputs: Vec::new(),
         folder: None,
+        parent: None,
     }))
 }
 
