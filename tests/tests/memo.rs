@@ -53,6 +53,26 @@ fn a_second_run_makes_only_anew_what_reads_the_world_or_reads_something_else() {
 }
 
 #[test]
+fn a_second_call_with_the_same_key_tells_of_the_first_run() {
+    let dir = Dir::new();
+    dir.copy_into(".", &root().join("examples/demo"));
+    let run = ["run", "runbook.yaml", "--idempotency-key", "nightly", "--out"];
+    let _ = palisade(dir.path(), run.iter().chain(&["first"])).exits(0);
+    let again = palisade(dir.path(), run.iter().chain(&["second"])).exits(0).stderr;
+    assert!(again.contains("has this key: nothing is run again"), "{again}");
+    let made = |out: &str| std::fs::read_to_string(dir.join(out).join("privacy.json")).unwrap();
+    assert_eq!(made("first"), made("second"), "times and all");
+    let listed = palisade(dir.path(), ["runs", "list", "--format", "json"]).exits(0).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&listed).unwrap()["runs"].as_array().unwrap().len(), 1);
+    let text = std::fs::read_to_string(dir.join("runbook.yaml")).unwrap();
+    dir.write("runbook.yaml", text.replace("small", "large"));
+    let other = palisade(dir.path(), &run[..4]).exits(2).stderr;
+    assert!(other.contains("which had another plan; nothing was started"), "{other}");
+    let wrong = palisade(dir.path(), ["run", "runbook.yaml", "--idempotency-key", "a b"]).exits(2).stderr;
+    assert!(wrong.contains("a key has 1 to 200 visible ASCII characters"), "{wrong}");
+}
+
+#[test]
 fn what_a_result_could_depend_on_is_part_of_what_it_is_found_by() {
     let Some(dir) = with_stepper() else { return };
     let item = |text: &str| json!({"content": text, "metadata": {"source": "x"}});

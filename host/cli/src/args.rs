@@ -199,11 +199,20 @@ pub(crate) struct RunArgs {
     /// Grants a power for this run alone, as fs-read=PATH; may be given more than once
     #[arg(long, value_name = "POWER=SCOPE")]
     pub(crate) allow: Vec<String>,
+    /// Names the run for its caller: a second call with the same key, plan and inputs tells of the first run
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
+    pub(crate) idempotency_key: Option<String>,
     /// Pure steps run again even if their result is known from an earlier run
     #[arg(long)]
     pub(crate) no_cache: bool,
     #[command(flatten)]
     pub(crate) telling: TellingArgs,
+}
+
+/// A key is short, and can be shown as it is.
+fn idempotency_key(text: &str) -> Result<String, String> {
+    let good = (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { Ok(text.to_owned()) } else { Err("a key has 1 to 200 visible ASCII characters".to_owned()) }
 }
 
 #[derive(Debug, Args)]

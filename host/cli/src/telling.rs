@@ -64,6 +64,10 @@ pub(crate) fn drive(
 
 /// Says why a run could not be driven to its end.
 pub(crate) fn not_driven(error: &RunError) -> CliError {
+    if let RunError::Append(AppendError::KeyTaken { run }) = error {
+        return CliError::new(ExitCode::Interrupted, format!("run {run} has this key: it was started just now"))
+            .help(format!("`palisade runs show {run}` says how it stands"));
+    }
     let fault = match error {
         RunError::Store(fault)
         | RunError::Append(AppendError::Fault(fault))

@@ -55,6 +55,8 @@ struct Place {
     limits: RunLimits,
     /// The working folder, where a run above holds it open.
     folder: Option<PathBuf>,
+    /// What its caller named it.
+    key: Option<String>,
     /// Names its work for those outside who must know it again: the same however often a child is tried.
     work_key: String,
 }
@@ -472,6 +474,7 @@ impl<'a> Driver<'a> {
             ended_ms,
             items,
             parent: self.place.parent.as_ref().map(|parent| parent.run),
+            key: self.place.key.clone(),
         };
         let Beside { artifacts, contents, usages, memos, answered } = beside;
         let append = Append { events: &new, artifacts, contents, usages, memos, answered, summary: Some(summary) };

@@ -263,13 +263,20 @@ impl History {
         Ok(Estimate::read(&content.read_all()?))
     }
 
+    /// What is told of it, and what it made for others.
+    ///
+    /// # Errors
+    /// When its first event does not say that it started.
+    pub fn ran(&self, plan: &Plan) -> Result<Ran, HistoryError> {
+        Ok(record::fold(self.run, plan, self.start()?.plan, &self.events))
+    }
+
     /// What is told of it; steps that have not ended are told as interrupted.
     ///
     /// # Errors
     /// When its first event does not say that it started.
     pub fn record(&self, plan: &Plan) -> Result<RunRecord, HistoryError> {
-        let Ran { record, .. } = record::fold(self.run, plan, self.start()?.plan, &self.events);
-        Ok(record)
+        Ok(self.ran(plan)?.record)
     }
 
     /// The estimate that was made when it started, against what was used; none for runs that kept none.

@@ -46,6 +46,8 @@ pub struct RunRequest<'a> {
     pub runbook: &'a [u8],
     /// The rulesets of the plan, by their names in it.
     pub rulesets: &'a BTreeMap<String, Arc<Ruleset>>,
+    /// What the caller names it, so that a second call finds it; no other run may have that name.
+    pub key: Option<String>,
     /// The bytes of the runbooks of its children.
     pub child_runbooks: Vec<&'a [u8]>,
     /// What was granted for this run alone, as it was given.

@@ -89,6 +89,12 @@ pub enum AppendError {
         /// The run.
         run: RunId,
     },
+    /// Another run has the key of the one that is to begin.
+    #[error("run {run} has this key")]
+    KeyTaken {
+        /// The run that has it.
+        run: RunId,
+    },
     /// An event has not the form that events have.
     #[error("event `{kind}` has a wrong form: {what}")]
     Form {
@@ -182,6 +188,11 @@ impl Store {
         };
         if head.seq != after {
             return Err(AppendError::Conflict { run, expected: after, found: head.seq });
+        }
+        if let Some(key) = summary.key.as_deref().filter(|_| is_new)
+            && let Some(run) = runs::of_key(&transaction, &tenant, key).map_err(fault)?
+        {
+            return Err(AppendError::KeyTaken { run });
         }
         let reached = append.events.iter().fold(head, |head, event| head.next(event.kind, event.bytes));
         let row = RunRow { run, head: reached, summary };

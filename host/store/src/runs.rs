@@ -21,6 +21,8 @@ pub struct RunSummary {
     pub items: Option<u64>,
     /// The run that started it; none = a person did.
     pub parent: Option<RunId>,
+    /// What its caller named it, so that a second call finds it.
+    pub key: Option<String>,
 }
 
 /// A run in a list.
@@ -56,7 +58,7 @@ pub enum FindRunError {
     Fault(#[from] Fault),
 }
 
-const COLUMNS: &str = "run, head_seq, head_hash, title, status, started_ms, ended_ms, items, parent";
+const COLUMNS: &str = "run, head_seq, head_hash, title, status, started_ms, ended_ms, items, parent, key";
 
 impl Store {
     /// All runs, the latest first.
@@ -91,6 +93,14 @@ impl Store {
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(|error| self.fault(error))
+    }
+
+    /// The run that was started with that key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn run_of_key(&self, key: &str) -> Result<Option<RunId>, Fault> {
+        of_key(&self.connection(), &self.tenant().key(), key).map_err(|error| self.fault(error))
     }
 
     /// The run of that id.
@@ -145,16 +155,24 @@ pub(crate) fn find(connection: &Connection, tenant: &str, run: RunId) -> rusqlit
         .optional()
 }
 
+/// The run of that key.
+pub(crate) fn of_key(connection: &Connection, tenant: &str, key: &str) -> rusqlite::Result<Option<RunId>> {
+    connection
+        .prepare_cached("SELECT run FROM run WHERE tenant = ?1 AND key = ?2")?
+        .query_row(params![tenant, key], |row| Ok(RunId::from_bytes(row.get(0)?)))
+        .optional()
+}
+
 /// Writes a run's first row.
 pub(crate) fn insert(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
-    let sql = format!("INSERT INTO run (tenant, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    let sql = format!("INSERT INTO run (tenant, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     write(connection, &sql, tenant, row)
 }
 
 /// Writes a run's row anew.
 pub(crate) fn update(connection: &Connection, tenant: &str, row: &RunRow) -> rusqlite::Result<()> {
     let sql = "UPDATE run SET head_seq = ?3, head_hash = ?4, title = ?5, status = ?6, started_ms = ?7, ended_ms = ?8, \
-               items = ?9, parent = ?10 WHERE tenant = ?1 AND run = ?2";
+               items = ?9, parent = ?10, key = ?11 WHERE tenant = ?1 AND run = ?2";
     write(connection, sql, tenant, row)
 }
 
@@ -171,6 +189,7 @@ fn write(connection: &Connection, sql: &str, tenant: &str, row: &RunRow) -> rusq
         summary.ended_ms.map(u64::cast_signed),
         summary.items.map(u64::cast_signed),
         summary.parent.as_ref().map(RunId::as_bytes),
+        summary.key,
     ])?;
     Ok(())
 }
@@ -186,6 +205,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
             ended_ms: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
             items: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
             parent: row.get::<_, Option<[u8; 16]>>(8)?.map(RunId::from_bytes),
+            key: row.get(9)?,
         },
     })
 }

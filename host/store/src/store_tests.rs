@@ -25,6 +25,7 @@ fn summary() -> Option<RunSummary> {
         ended_ms: Some(2),
         items: None,
         parent: None,
+        key: None,
     })
 }
 
@@ -470,6 +471,26 @@ fn the_latest_runs_are_listed_by_status_and_without_those_of_other_runs() {
     let summary = store.run(run(5)).unwrap().unwrap().summary;
     assert_eq!((summary.items, summary.parent), (Some(7), Some(run(4))));
     assert_eq!(store.find_run("last").unwrap(), run(4), "the latest that a person started");
+}
+
+#[test]
+fn a_key_names_one_run_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, other) = (open(folder.path()), open(folder.path()));
+    let begin = |store: &Store, number, key: &str| {
+        let summary = Some(RunSummary { key: Some(key.to_owned()), ..summary().unwrap() });
+        store.append(run(number), 0, Append { events: &[event(b"{}")], summary, ..Append::default() })
+    };
+    begin(&store, 1, "nightly").unwrap();
+    let taken = begin(&other, 2, "nightly").unwrap_err();
+    assert!(matches!(taken, AppendError::KeyTaken { run: has } if has == run(1)), "{taken}");
+    assert!(other.run(run(2)).unwrap().is_none(), "nothing of it was written");
+    begin(&other, 2, "weekly").unwrap();
+    // Its own later events don't ask for the key again.
+    let summary = store.run(run(1)).unwrap().unwrap().summary;
+    store.append(run(1), 1, Append { events: &[event(b"{}")], summary: Some(summary), ..Append::default() }).unwrap();
+    let of = |key: &str| store.run_of_key(key).unwrap();
+    assert_eq!((of("nightly"), of("weekly"), of("yearly")), (Some(run(1)), Some(run(2)), None));
 }
 
 #[test]

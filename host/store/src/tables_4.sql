@@ -1,4 +1,8 @@
--- Version 4. Results of pure attempts, found by what they depend on.
+-- Version 4. Results of pure attempts, found by what they depend on; keys by which callers know runs.
+
+-- What the caller named it; NULL = it was not named.
+ALTER TABLE run ADD COLUMN key TEXT;
+CREATE UNIQUE INDEX run_of_key ON run (tenant, key) WHERE key IS NOT NULL;
 
 -- A hint: the event of that number tells the result, and its artifacts may be gone.
 CREATE TABLE memo (

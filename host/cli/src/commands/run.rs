@@ -1,16 +1,21 @@
 //! `palisade run`: from a runbook to findings.
 
 use super::Context;
+use super::runs::not_told;
 use crate::args::RunArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::planning::{self, PlanningArgs};
+use crate::render::console;
 use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
+use crate::workspace::not_read;
 use crate::{estimates, inputs, lock, rulesets};
-use palisade_engine::{RunRequest, Work};
-use palisade_model::StepId;
+use palisade_engine::{GivenInput, History, Ran, RunRequest, RunState, Work};
+use palisade_model::record::Status;
+use palisade_model::{RunId, StepId};
 use palisade_runbook::{Code, Denied, Plan, Severity, first_denied};
+use palisade_store::Store;
 
 pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliError> {
     let export = telling::export(context, &args.telling)?;
@@ -34,6 +39,12 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let engine = workspace.engine(args.telling.threads)?;
     let folder = &context.settings.working_dir;
     let given = inputs::read(&plan, &args.input, folder, &workspace.schemas, engine.catalogue(), engine.store())?;
+    if let Some(key) = &args.idempotency_key
+        && let Some(run) = engine.store().run_of_key(key).map_err(|fault| not_read(&fault))?
+    {
+        let ran = the_first(engine.store(), run, key, &plan, &given)?;
+        return telling::tell(context, &args.telling, ran, &engine, &workspace.schemas, &outputs);
+    }
     let sizes = given.iter().map(|given| (given.name.clone(), given.artifact.items.content().length())).collect();
     let estimate = estimates::of(&plan, Some(engine.store()), &sizes, folder, engine.threads())?;
     let request = RunRequest {
@@ -46,6 +57,7 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
         },
         runbook: source.text().as_bytes(),
         rulesets: &reading.found.rulesets,
+        key: args.idempotency_key.clone(),
         child_runbooks: reading.child_texts().collect(),
         allowed: args.allow.clone(),
     };
@@ -56,6 +68,36 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let of_the_run = std::mem::take(&mut ran.record.warnings);
     ran.record.warnings = warnings.chain(of_the_run).collect();
     telling::tell(context, &args.telling, ran, &engine, &workspace.schemas, &outputs)
+}
+
+/// The run that was started with that key, if it is the same work and has ended.
+fn the_first(store: &Store, run: RunId, key: &str, plan: &Plan, given: &[GivenInput]) -> Result<Ran, CliError> {
+    let history = History::read(store, run).map_err(|error| not_told(&error))?;
+    let started = history.start().map_err(|error| not_told(&error))?;
+    let differs = |what: &str| {
+        let message = format!("the key `{key}` is that of run {run}, which had {what}; nothing was started");
+        Err(CliError::usage(message).help("a key names one piece of work: take another, or run the same"))
+    };
+    if started.plan != plan.digest() {
+        return differs("another plan");
+    }
+    let artifacts: Vec<_> = started.inputs.iter().map(|input| input.artifact).collect();
+    if artifacts != given.iter().map(|given| given.artifact.digest()).collect::<Vec<_>>() {
+        return differs("other inputs");
+    }
+    match history.state_after(history.events().len()).run() {
+        RunState::Ended(status) if status != Status::Interrupted => {
+            console::err(&format!("run {run} has this key: nothing is run again\n"));
+            history.ran(plan).map_err(|error| not_told(&error))
+        }
+        RunState::Ended(_) | RunState::New | RunState::Running => {
+            let message = format!("run {run} has this key, and has not ended");
+            let help = format!(
+                "`palisade runs show {run}` says how it stands; `palisade resume {run}` goes on where nobody does"
+            );
+            Err(CliError::new(ExitCode::Interrupted, message).help(help))
+        }
+    }
 }
 
 /// Refuses a run whose config names a path that it may not reach, before anything starts.

@@ -35,12 +35,13 @@ pub(super) struct ChildBegin {
 }
 
 impl Place {
-    fn of_root(run: RunId, plan: &Plan) -> Self {
+    fn of_root(run: RunId, plan: &Plan, key: Option<String>) -> Self {
         Self {
             parent: None,
             subtree: Subtree::root(run, &plan.name, plan.limits.clone()),
             limits: plan.limits.clone(),
             folder: None,
+            key,
             work_key: run.to_string(),
         }
     }
@@ -58,7 +59,7 @@ impl<'a> Driver<'a> {
         let run = RunId::new(started_ms, random().map_err(RunError::Random)?);
         let lock = engine.store().own(run)?;
         let plan = request.work.plan.canonical();
-        let place = Place::of_root(run, request.work.plan);
+        let place = Place::of_root(run, request.work.plan, request.key.clone());
         let begin = Begin { run, started_ms, plan_digest: Digest::of(&plan), lock, place };
         let mut driver = Self::new(engine, begin, request.work, observer)?;
         driver.record_start(request, &plan, inputs)?;
@@ -75,10 +76,11 @@ impl<'a> Driver<'a> {
         let lock = engine.store().own(run)?;
         // Read once the run is owned: nobody adds to it now.
         let history = History::read(engine.store(), run)?;
+        let key = engine.store().run(run)?.and_then(|row| row.summary.key);
         if let Some(parent) = &history.start()?.parent {
             return Err(RunError::Child { root: parent.root });
         }
-        let mut driver = Self::take_up(engine, lock, &history, work, Place::of_root(run, work.plan), observer)?;
+        let mut driver = Self::take_up(engine, lock, &history, work, Place::of_root(run, work.plan, key), observer)?;
         match driver.state.run() {
             RunState::Ended(status) if !can_go_on(status) => return Err(RunError::Over { status }),
             _ => driver.record_resumption()?,
@@ -96,7 +98,7 @@ impl<'a> Driver<'a> {
         let ChildBegin { run, plan_digest, parent, limits, above, work_key, inputs, allowed, folder } = child;
         let lock = engine.store().own(run)?;
         let subtree = above.below(run, &work.plan.name, limits.clone());
-        let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), work_key };
+        let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key };
         // Its parent's journal speaks of it before its own begins.
         if engine.store().run(run)?.is_none() {
             let begin = Begin { run, started_ms: now_ms(), plan_digest, lock, place };
