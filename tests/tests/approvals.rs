@@ -54,6 +54,27 @@ fn a_run_waits_as_a_row_and_goes_on_with_a_yes() {
     assert!(again.contains("does not wait for a person"), "{again}");
 }
 
+/// The example, as its first lines say.
+#[test]
+fn the_reviewed_example_classifies_what_a_person_let_through() {
+    let dir = Dir::new();
+    dir.copy_into(".", &root().join("examples/demo"));
+    let _ = palisade(dir.path(), ["run", "-q", "runbook.yaml", "--out", "plain"]).exits(0);
+    let _ = palisade(dir.path(), ["run", "-q", "reviewed.yaml"]).exits(5);
+    let _ = palisade(dir.path(), ["approve", "-q", "last", "--out", "out"]).exits(0);
+    let findings = |out: &str| {
+        let text = std::fs::read(dir.join(out).join("privacy.json")).unwrap();
+        let document: Value = serde_json::from_slice(&text).unwrap();
+        let findings = document["findings"].as_array().unwrap().iter();
+        findings.map(|finding| (finding["id"].clone(), finding["matched_patterns"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(findings("out"), findings("plain"));
+    assert!(!findings("out").is_empty());
+    let tree = palisade(dir.path(), ["runs", "show", "last", "--tree"]).exits(0).stdout;
+    assert!(tree.contains("Privacy categories") && tree.contains("categories  analyse"), "{tree}");
+    let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
+}
+
 #[test]
 fn a_no_fails_the_step_and_skips_what_comes_after_it() {
     let dir = asking("");

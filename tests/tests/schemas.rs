@@ -49,7 +49,7 @@ fn what_is_told_of_a_run_fits() {
 #[test]
 fn what_is_told_of_a_plan_fits() {
     let dir = demo();
-    for runbook in ["runbook.yaml", "special_categories.yaml"] {
+    for runbook in ["runbook.yaml", "special_categories.yaml", "reviewed.yaml"] {
         let planned = palisade(dir.path(), ["plan", runbook, "--format", "json"]).exits(0);
         fits("palisade.plan", &json(&planned.stdout));
     }

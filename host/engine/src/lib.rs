@@ -41,8 +41,8 @@ pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
-    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Parent, Reuse, RunState, SkipCause, State,
-    StepState, ValuesOutcome,
+    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Output, Parent, Reuse, RunState, SkipCause,
+    State, StepState, ValuesOutcome,
 };
 pub use record::{Export, Ran, rfc3339};
 pub use replay::{Attempts, Difference, Edited, Place, ReplayError, Replayed};

@@ -103,7 +103,9 @@ pub(super) fn look_in_one(store: &Store, run: &OneRun, wanted: &Wanted<'_>) -> R
 /// # Errors
 /// As [`look_in_one`]. A run that a newer Palisade wrote is passed over, and said to be.
 pub(super) fn look_in_all(store: &Store, wanted: &Wanted<'_>) -> Result<(OneRun, Target), CliError> {
-    let rows = store.latest_runs(MAX_RUNS + 1, true, None).map_err(|fault| not_read(&fault))?;
+    let mut rows = store.latest_runs(MAX_RUNS + 1, true, None).map_err(|fault| not_read(&fault))?;
+    // What a person knows by name stands in the runs that people started; those below them come after.
+    rows.sort_by_key(|row| row.summary.parent.is_some());
     // What was looked through in a newer run need not be looked through again.
     let mut seen = BTreeSet::new();
     let mut names = None;

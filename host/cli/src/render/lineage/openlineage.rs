@@ -1,7 +1,7 @@
 //! Run events of OpenLineage, version 2-0-2 of its specification: one for the start and one for the end of the run and of
 //! each attempt. They go to other programs, so there is no data in them: of a failure its kind, not its message.
 
-use palisade_engine::{Event, Lineage, LineageArtifact, Origin, attempt_id, rfc3339};
+use palisade_engine::{Event, Lineage, LineageArtifact, Origin, Output, attempt_id, rfc3339};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::{Failure, FailureKind, StepId};
 use serde_json::{Map, Value, json};
@@ -64,25 +64,38 @@ impl Exported<'_> {
                         Vec::new(),
                     ));
                 }
+                Event::ChildStarted(started) if self.steps.contains(&started.step) => {
+                    let attempt = (&started.step, started.iteration, started.attempt);
+                    running.insert(attempt);
+                    let inputs = self.inputs(&started.step, folder);
+                    let mut event = self.of_attempt("START", started.at_ms, attempt, inputs, Vec::new());
+                    event["run"]["facets"]["palisade_attempt"]["child"] = json!(started.child);
+                    take(event);
+                }
                 Event::AttemptSucceeded(ended) if self.steps.contains(&ended.step) => {
                     let attempt = (&ended.step, ended.iteration, ended.attempt);
                     running.remove(&attempt);
-                    let outputs = ended.outputs.iter().filter_map(|output| {
-                        let made = self.made(&ended.step, &output.port)?;
-                        let (digest, items, bytes) = (Some(output.artifact), Some(output.items), Some(output.bytes));
-                        Some(self.written(&LineageArtifact { digest, items, bytes, ..made.clone() }))
-                    });
-                    let (inputs, outputs) = (self.inputs(&ended.step, folder), outputs.collect());
-                    take(self.of_attempt(COMPLETE, ended.at_ms, attempt, inputs, outputs));
+                    take(self.well(ended.at_ms, attempt, &ended.outputs, folder));
                 }
                 Event::AttemptFailed(ended) if self.steps.contains(&ended.step) => {
                     let attempt = (&ended.step, ended.iteration, ended.attempt);
                     running.remove(&attempt);
-                    let how = if ended.failure.kind == FailureKind::Cancelled { ABORT } else { FAIL };
-                    let mut event =
-                        self.of_attempt(how, ended.at_ms, attempt, self.inputs(&ended.step, folder), Vec::new());
-                    event["run"]["facets"]["errorMessage"] = error(&ended.failure);
-                    take(event);
+                    take(self.badly(ended.at_ms, attempt, &ended.failure, folder));
+                }
+                Event::ChildEnded(ended) if self.steps.contains(&ended.step) => {
+                    let attempt = (&ended.step, ended.iteration, ended.attempt);
+                    running.remove(&attempt);
+                    take(match &ended.failure {
+                        Some(failure) => self.badly(ended.at_ms, attempt, failure, folder),
+                        None if ended.status == Status::Succeeded => {
+                            self.well(ended.at_ms, attempt, &ended.outputs, folder)
+                        }
+                        // It stopped for now, and goes on in another attempt.
+                        None => {
+                            let inputs = self.inputs(&ended.step, folder);
+                            self.of_attempt(ABORT, ended.at_ms, attempt, inputs, Vec::new())
+                        }
+                    });
                 }
                 Event::RunResumed { at_ms, .. } => {
                     end = None;
@@ -109,6 +122,22 @@ impl Exported<'_> {
             let outputs = there().filter(results).map(|artifact| self.written(artifact)).collect();
             take(self.of_run(how, at_ms, inputs, outputs));
         }
+    }
+
+    fn well(&self, at_ms: u64, attempt: Attempt<'_>, outputs: &[Output], folder: Option<&str>) -> Value {
+        let outputs = outputs.iter().filter_map(|output| {
+            let made = self.made(attempt.0, &output.port)?;
+            let (digest, items, bytes) = (Some(output.artifact), Some(output.items), Some(output.bytes));
+            Some(self.written(&LineageArtifact { digest, items, bytes, ..made.clone() }))
+        });
+        self.of_attempt(COMPLETE, at_ms, attempt, self.inputs(attempt.0, folder), outputs.collect())
+    }
+
+    fn badly(&self, at_ms: u64, attempt: Attempt<'_>, failure: &Failure, folder: Option<&str>) -> Value {
+        let how = if failure.kind == FailureKind::Cancelled { ABORT } else { FAIL };
+        let mut event = self.of_attempt(how, at_ms, attempt, self.inputs(attempt.0, folder), Vec::new());
+        event["run"]["facets"]["errorMessage"] = error(failure);
+        event
     }
 
     fn of_run(&self, how: &str, at_ms: u64, inputs: Vec<Value>, outputs: Vec<Value>) -> Value {
