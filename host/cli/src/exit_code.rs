@@ -1,7 +1,7 @@
 //! What `palisade` tells its caller by the code it ends with.
 
 use palisade_model::FailureKind;
-use palisade_model::record::{RunRecord, Status};
+use palisade_model::record::{RunRecord, Status, StepRecord};
 
 /// The exit codes, as documented in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,10 @@ impl ExitCode {
             Status::Waiting => Self::Waiting,
             Status::Cancelled | Status::Interrupted => Self::Interrupted,
         };
-        let failures = run.steps.iter().filter(|step| run.status != Status::Succeeded || step.exported);
+        // What goes on with the run has not failed yet, whatever became of its last attempt.
+        let over = |step: &&StepRecord| !matches!(step.status, Status::Interrupted | Status::Waiting);
+        let wanted = |step: &&StepRecord| run.status != Status::Succeeded || step.exported;
+        let failures = run.steps.iter().filter(wanted).filter(over);
         failures
             .filter_map(|step| step.failure.as_ref())
             .map(|failure| Self::of_failure(&failure.kind))

@@ -276,10 +276,13 @@ impl<'a> Driver<'a> {
         let mut start = Vec::new();
         for asked in self.engine.store().asked(self.run)? {
             let event = match Request::read(&asked.bytes) {
-                Some(Request::Cancel) => {
+                Some(Request::Cancel) if self.state.cancelled().is_none() => {
                     self.cancel_requested = true;
-                    None
+                    // It is answered by the event that says that the run is cancelled.
+                    self.answered.push(asked.id);
+                    continue;
                 }
+                Some(Request::Cancel) => None,
                 Some(Request::Decide(decision)) => decision.event(&self.state, now_ms()),
                 Some(Request::GoOn { step }) => match self.state.step(&step) {
                     Some(&StepState::Awaiting { iteration, attempt: attempt @ 1.., .. }) => {
@@ -290,13 +293,7 @@ impl<'a> Driver<'a> {
                 None => None,
             };
             event.iter().for_each(|event| self.observe_failure(event));
-            let answered = vec![asked.id];
-            if self.cancel_requested {
-                // It is answered by the event that says that the run is cancelled.
-                self.answered.extend(answered);
-                continue;
-            }
-            let beside = Beside { answered, ..Beside::default() };
+            let beside = Beside { answered: vec![asked.id], ..Beside::default() };
             match event {
                 Some(event) => start.extend(self.advance(vec![event], beside)?),
                 None => self.write(Vec::new(), beside)?,
