@@ -1,6 +1,6 @@
 //! An artifact as a person reads it: its document with stamps filled in, streamed.
 
-use crate::record::Export;
+use crate::record::{Export, rfc3339};
 use crate::run::RunError;
 use palisade_schema::{ArtifactSchema, DocumentWriter, ExportError, FindingId, Registry, Stamper, read_document};
 use palisade_store::{Artifact, Fault, NewArtifact, Store};
@@ -31,6 +31,14 @@ pub enum DocumentError {
         /// Its name.
         name: String,
     },
+    /// Somebody had it erased.
+    #[error("artifact `{name}` was erased at {at}")]
+    Erased {
+        /// Its name.
+        name: String,
+        /// When, RFC 3339 in UTC.
+        at: String,
+    },
     /// It can't be written, or an item is damaged.
     #[error("the document can't be written")]
     Export(#[from] ExportError),
@@ -45,6 +53,12 @@ pub enum DocumentError {
     /// Whoever takes the items failed.
     #[error(transparent)]
     Taker(#[from] std::io::Error),
+}
+
+impl DocumentError {
+    fn erased(name: String, at_ms: u64) -> Self {
+        Self::Erased { name, at: rfc3339(at_ms) }
+    }
 }
 
 /// Takes a document that a runbook states itself as an artifact, not stored yet.
@@ -69,7 +83,10 @@ impl Document {
     pub fn open(store: &Store, schemas: &Registry, export: &Export) -> Result<Self, DocumentError> {
         let missing = || DocumentError::Missing { name: export.name.to_string() };
         let schema = schemas.get(&export.schema).cloned().ok_or_else(missing)?;
-        let artifact = store.artifact(export.artifact)?.ok_or_else(missing)?;
+        let Some(artifact) = store.artifact(export.artifact)? else {
+            let erased = store.erased(export.artifact)?;
+            return Err(erased.map_or_else(missing, |at_ms| DocumentError::erased(export.name.to_string(), at_ms)));
+        };
         Ok(Self { export: export.clone(), schema, artifact })
     }
 

@@ -1,5 +1,6 @@
 //! A run as its journal tells it, while it goes on or afterwards. Reads, takes no lock, changes nothing.
 
+use crate::named::named;
 use crate::record::{self, Ran};
 use crate::run::{ESTIMATE, RUNNING};
 use palisade_interpreter::{Event, EventError, RunStarted, State};
@@ -213,6 +214,23 @@ impl History {
             Event::ChildStarted(started) => Some(started.child),
             _ => None,
         })
+    }
+
+    /// When the data that the run read and made was erased, in milliseconds since 1970, by digest; what was not, or came
+    /// again, is not among it.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn erased(&self, store: &Store) -> Result<BTreeMap<Digest, u64>, HistoryError> {
+        let mut erased = BTreeMap::new();
+        for thing in self.events.iter().flat_map(named).filter(|thing| thing.is_data) {
+            if let Some(at_ms) = store.erased(thing.digest)?
+                && store.artifact(thing.digest)?.is_none()
+            {
+                erased.insert(thing.digest, at_ms);
+            }
+        }
+        Ok(erased)
     }
 
     /// What its first event says.

@@ -1,5 +1,6 @@
 //! Whether the store has what the journals of its runs name. Changes nothing.
 
+use crate::named::{NamedThing, named};
 use palisade_interpreter::{Event, EventError};
 use palisade_model::{Digest, RunId};
 use palisade_store::{Fault, Store};
@@ -34,7 +35,7 @@ pub enum Broken {
     },
 }
 
-/// Reads the events of all runs and gives what they name and the store does not have. Whether what it has is sound is
+/// Reads the events of all runs and gives what they name and the store does not have, unless it was erased. Whether what it has is sound is
 /// for [`Store::inspect`] to say.
 ///
 /// # Errors
@@ -50,8 +51,8 @@ pub fn broken_runs(store: &Store) -> Result<Vec<Broken>, Fault> {
                 after = stored.seq;
                 match Event::from_bytes(&stored.bytes) {
                     Ok(event) => {
-                        for (what, digest) in named(&event) {
-                            if known.contains(&digest) || is_there(store, digest)? {
+                        for NamedThing { what, digest, .. } in named(&event) {
+                            if known.contains(&digest) || is_there(store, digest)? || store.erased(digest)?.is_some() {
                                 known.insert(digest);
                             } else {
                                 broken.push(Broken::Missing { run, what, digest });
@@ -75,17 +76,6 @@ fn is_there(store: &Store, digest: Digest) -> Result<bool, Fault> {
     found().or_else(|fault: Fault| if fault.is_damage() { Ok(true) } else { Err(fault) })
 }
 
-fn named(event: &Event) -> Vec<(String, Digest)> {
-    match event {
-        Event::RunStarted(started) => started.contents.iter().map(|(what, digest)| (what.clone(), *digest)).collect(),
-        Event::AttemptSucceeded(ended) => {
-            let what = |port: &str| format!("output `{port}` of step `{}`", ended.step);
-            ended.outputs.iter().map(|output| (what(&output.port), output.artifact)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +91,7 @@ mod tests {
             ended_ms: None,
             items: None,
             parent: None,
+            key: None,
         };
         let contents = vec![store.prepare(content).unwrap()];
         let events = [NewEvent { kind, bytes }];

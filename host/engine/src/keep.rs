@@ -1,15 +1,18 @@
 //! What a run needs later, made durable when it starts: its plan, its components, its inputs. Nothing is stored twice.
 
+use crate::named::INPUT;
 use crate::run::{GivenInput, RunError};
 use palisade_interpreter::RunInput;
 use palisade_model::Digest;
 use palisade_runbook::Ruleset;
-use palisade_store::{NewArtifact, Pending, Store};
+use palisade_store::{NewArtifact, Pending, Pin, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a run needs later, put into the store unless it is there.
 pub(crate) struct Kept<'a> {
+    /// What is there stays there until the run names it.
+    _pin: Pin,
     pub(crate) store: &'a Store,
     pub(crate) pending: Vec<Pending>,
     pub(crate) artifacts: Vec<NewArtifact>,
@@ -18,8 +21,9 @@ pub(crate) struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    pub(crate) fn new(store: &'a Store) -> Self {
-        Self { store, pending: Vec::new(), artifacts: Vec::new(), contents: BTreeMap::new() }
+    pub(crate) fn new(store: &'a Store) -> Result<Self, RunError> {
+        let (pending, artifacts, contents) = Default::default();
+        Ok(Self { _pin: store.pin()?, store, pending, artifacts, contents })
     }
 
     pub(crate) fn bytes(&mut self, what: &str, bytes: &[u8]) -> Result<(), RunError> {
@@ -58,7 +62,7 @@ impl<'a> Kept<'a> {
     pub(crate) fn input(&mut self, given: GivenInput) -> RunInput {
         let GivenInput { name, artifact, is_default } = given;
         let digest = artifact.digest();
-        self.contents.insert(format!("input {name}"), digest);
+        self.contents.insert(format!("{INPUT}{name}"), digest);
         let (schema, content) = (artifact.schema.clone(), artifact.items.content());
         let (items, bytes) = (content.lines(), content.length());
         self.artifacts.push(artifact);

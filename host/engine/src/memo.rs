@@ -9,7 +9,7 @@ use crate::perform::{Performer, Task};
 use palisade_interpreter::{AttemptSucceeded, Event, Reuse};
 use palisade_model::{Digest, LimitKind, canonical};
 use palisade_runbook::PlannedWork;
-use palisade_store::Store;
+use palisade_store::{Pin, Store};
 use serde_json::{Value, json};
 
 /// Changes when the host does anything otherwise that a component could see.
@@ -29,6 +29,8 @@ pub(crate) enum Done {
         reuse: Reuse,
         /// What was written down there.
         recorded: Box<AttemptSucceeded>,
+        /// What it names stays in the store until the run names it too.
+        pin: Pin,
     },
 }
 
@@ -110,9 +112,10 @@ fn key(performer: &Performer<'_>, task: &Task<'_>, seed: Option<u64>) -> Option<
 /// and whatever is wrong is told when it is written down.
 fn find(store: &Store, key: Digest) -> Option<Done> {
     let (run, seq) = store.memo(key).ok()??;
+    let pin = store.pin().ok()?;
     let stored = store.events(run, seq.checked_sub(1)?, 1).ok()?.pop()?;
     let Event::AttemptSucceeded(recorded) = Event::from_bytes(&stored.bytes).ok()? else { return None };
     let is_there = |artifact: Digest| store.artifact(artifact).is_ok_and(|artifact| artifact.is_some());
     let all_there = recorded.outputs.iter().all(|output| is_there(output.artifact));
-    all_there.then(|| Done::Known { reuse: Reuse::From { run, seq }, recorded })
+    all_there.then(|| Done::Known { reuse: Reuse::From { run, seq }, recorded, pin })
 }

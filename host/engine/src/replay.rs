@@ -89,6 +89,14 @@ pub enum ReplayError {
         /// Its digest.
         digest: Digest,
     },
+    /// Somebody had something of it erased.
+    #[error("{what} was erased at {at}")]
+    Erased {
+        /// What.
+        what: String,
+        /// When, RFC 3339 in UTC.
+        at: String,
+    },
     /// What it stored does not belong to its plan.
     #[error("the {what} that the run stored is not the one that its plan names")]
     Another {
@@ -132,10 +140,6 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    fn missing(what: String, digest: Digest) -> Self {
-        Self::Missing { what, digest }
-    }
-
     /// Says whether what is stored is not what was written.
     #[must_use]
     pub fn is_damage(&self) -> bool {
@@ -144,7 +148,8 @@ impl ReplayError {
             Self::Store(fault) | Self::Lookup(RunError::Store(fault)) => fault.is_damage(),
             Self::Damaged { .. } | Self::Missing { .. } | Self::Another { .. } => true,
             Self::Lookup(error) => matches!(error, RunError::Missing { .. }),
-            Self::Component { .. }
+            Self::Erased { .. }
+            | Self::Component { .. }
             | Self::Graph(_)
             | Self::Unable { .. }
             | Self::NotComparable { .. }

@@ -262,7 +262,11 @@ pub(crate) fn find(
     Ok(Some(Content::new(Arc::clone(backend), Counted { digest, length, lines, marks }, place, Vec::new())))
 }
 
-fn find_segments(connection: &Connection, tenant: &str, digest: Digest) -> rusqlite::Result<Vec<(String, i64)>> {
+pub(crate) fn find_segments(
+    connection: &Connection,
+    tenant: &str,
+    digest: Digest,
+) -> rusqlite::Result<Vec<(String, i64)>> {
     connection
         .prepare_cached("SELECT file, length FROM segment WHERE tenant = ?1 AND digest = ?2 ORDER BY position")?
         .query_map(params![tenant, digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?

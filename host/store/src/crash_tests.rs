@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 /// What happens to the operation that fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Failing {
+pub(crate) enum Failing {
     /// It does not happen.
     Before,
     /// It happens, but the answer is lost.
@@ -24,7 +24,7 @@ enum Failing {
 }
 
 #[derive(Debug)]
-struct BrokenDisk {
+pub(crate) struct BrokenDisk {
     failing: Failing,
     /// Only that one operation fails; the process lives on and closes the store in good order.
     recovers: bool,
@@ -40,10 +40,12 @@ struct DiskState {
     written: BTreeSet<PathBuf>,
     /// Names that are not durable yet.
     new_names: BTreeSet<PathBuf>,
+    /// Files with durable names whose going is not durable yet, with what they held.
+    going: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl BrokenDisk {
-    fn after(operations: u64, failing: Failing, recovers: bool) -> Arc<Self> {
+    pub(crate) fn after(operations: u64, failing: Failing, recovers: bool) -> Arc<Self> {
         let state = Mutex::new(DiskState { left: operations, ..DiskState::default() });
         Arc::new(Self { failing, recovers, state })
     }
@@ -64,8 +66,13 @@ impl BrokenDisk {
         if state.left == 0 { Err(io::Error::other("the answer is lost")) } else { Ok(result) }
     }
 
+    /// Operations that did not come to pass.
+    pub(crate) fn left(&self) -> u64 {
+        self.state.lock().unwrap().left
+    }
+
     /// What the disk holds after the power went.
-    fn lose_what_is_not_durable(&self) {
+    pub(crate) fn lose_what_is_not_durable(&self) {
         let state = self.state.lock().unwrap();
         for path in &state.written {
             if let Ok(file) = File::options().write(true).open(path) {
@@ -75,6 +82,10 @@ impl BrokenDisk {
         for path in &state.new_names {
             let _ = std::fs::remove_file(path);
             let _ = std::fs::remove_dir_all(path);
+        }
+        for (path, bytes) in &state.going {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
         }
     }
 }
@@ -124,6 +135,7 @@ impl Backend for BrokenDisk {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.operation(|state| {
             state.new_names.retain(|path| path.parent() != Some(folder));
+            state.going.retain(|path, _| path.parent() != Some(folder));
             Ok(())
         })
     }
@@ -133,7 +145,13 @@ impl Backend for BrokenDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.operation(|_| Disk.remove(path))
+        self.operation(|state| {
+            let held = std::fs::read(path)?;
+            if !state.new_names.contains(path) {
+                state.going.insert(path.to_owned(), held);
+            }
+            Disk.remove(path)
+        })
     }
 
     fn commit(&self, transaction: rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
@@ -197,6 +215,7 @@ fn summary(status: &str) -> RunSummary {
         ended_ms: None,
         items: None,
         parent: None,
+        key: None,
     }
 }
 
@@ -251,7 +270,7 @@ fn break_everywhere(failing: Failing, recovers: bool, lose: bool) {
             disk.lose_what_is_not_durable();
         }
         check(&data, &acknowledged);
-        if disk.state.lock().unwrap().left > 0 {
+        if disk.left() > 0 {
             assert_eq!(acknowledged.len(), 4);
             assert!(operations > 30, "only {operations} operations were broken");
             return;

@@ -348,7 +348,7 @@ fn insert_events(
     Ok(())
 }
 
-fn read_event(row: &Row<'_>) -> rusqlite::Result<JournalEvent> {
+pub(crate) fn read_event(row: &Row<'_>) -> rusqlite::Result<JournalEvent> {
     Ok(JournalEvent {
         seq: row.get::<_, i64>(0)?.cast_unsigned(),
         kind: row.get(1)?,

@@ -9,13 +9,17 @@ mod artifacts;
 mod backend;
 mod components;
 mod content;
+mod erase;
 mod fault;
+mod gc;
 mod inspect;
 mod items;
 mod journal;
 mod lock;
 mod lock_file;
 mod memos;
+mod naming;
+mod removal;
 mod requests;
 mod runs;
 mod session;
@@ -27,19 +31,24 @@ mod usages;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod removal_tests;
+#[cfg(test)]
 mod store_tests;
 
 pub use artifacts::{Artifact, NewArtifact};
 pub use backend::{Backend, Disk};
 pub use components::{AddError, Added, Registered};
 pub use content::{Content, Pending};
+pub use erase::{Erased, Shared};
 pub use fault::Fault;
+pub use gc::{Collected, Doing};
 pub use inspect::{Damage, Inspection};
 pub use items::{Batch, ItemsReader, Part};
 pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, VerifyError};
-pub use lock::{OwnError, RunLock};
+pub use lock::{OwnError, Pin, RunLock};
 pub use lock_file::{LockFile, LockFileError, LockedComponent};
 pub use memos::NewMemo;
+pub use naming::{Named, Naming, NamingError};
 pub use requests::Asked;
 pub use runs::{FindRunError, RunRow, RunSummary};
 pub use spool::{Spool, SpoolError};

@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The right to work on a run. Dropping it, or the death of the process, gives it back.
 #[derive(Debug)]
@@ -71,6 +72,62 @@ fn is_held(locks: &str, inode: u64, owner: u32) -> bool {
     locks.lines().any(held)
 }
 
+/// As long as one lives, nothing is removed from the store. Whoever looks whether something is there, and then names it
+/// without its bytes, holds one from before the look until the name is written.
+#[derive(Debug)]
+pub struct Pin {
+    _file: File,
+}
+
+/// The right to remove: nobody holds a [`Pin`] meanwhile.
+#[derive(Debug)]
+pub(crate) struct RemovalLock {
+    _file: File,
+}
+
+/// The file that all of them lock; it stays.
+const REMOVAL: &str = "removal";
+/// How long is waited for it. It is held for milliseconds, so this is a process that was stopped.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(30);
+
+impl Pin {
+    pub(crate) fn acquire(folder: &Path) -> Result<Self, Fault> {
+        lock_removal(folder, FlockOperation::NonBlockingLockShared).map(|file| Self { _file: file })
+    }
+}
+
+impl RemovalLock {
+    pub(crate) fn acquire(folder: &Path) -> Result<Self, Fault> {
+        lock_removal(folder, FlockOperation::NonBlockingLockExclusive).map(|file| Self { _file: file })
+    }
+}
+
+fn lock_removal(folder: &Path, operation: FlockOperation) -> Result<File, Fault> {
+    const PAUSE: Duration = Duration::from_millis(2);
+    let path = folder.join(REMOVAL);
+    let file = open_or_make(&path).map_err(|error| Fault::io(&path, error))?;
+    let give_up = Instant::now() + REMOVAL_PATIENCE;
+    loop {
+        match flock(&file, operation) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < give_up => std::thread::sleep(PAUSE),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Fault::Busy { place: path }),
+            Err(error) => return Err(Fault::io(&path, error.into())),
+        }
+    }
+}
+
+fn open_or_make(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+}
+
 /// A lock on a file that exists for nothing else.
 #[derive(Debug)]
 pub(crate) struct FileLock {
@@ -83,14 +140,7 @@ impl FileLock {
     /// Takes the lock on `path`, making the file where it is missing; none if it is held.
     pub(crate) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         loop {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(FILE_MODE)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-                .open(path)?;
+            let mut file = open_or_make(path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),

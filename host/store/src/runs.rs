@@ -66,13 +66,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn runs(&self) -> Result<Vec<RunRow>, Fault> {
-        let read = || {
-            self.connection()
-                .prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE tenant = ?1 ORDER BY run DESC"))?
-                .query_map(params![self.tenant().key()], read_row)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| self.fault(error))
+        all(&self.connection(), &self.tenant().key()).map_err(|error| self.fault(error))
     }
 
     /// The latest runs, the latest first, at most `limit`; those that another run started only if they are wanted, and
@@ -145,6 +139,14 @@ impl Store {
         });
         earlier.map(|row| row.run).ok_or_else(|| FindRunError::None { text: text() })
     }
+}
+
+/// All rows, the latest run first.
+pub(crate) fn all(connection: &Connection, tenant: &str) -> rusqlite::Result<Vec<RunRow>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE tenant = ?1 ORDER BY run DESC"))?
+        .query_map(params![tenant], read_row)?
+        .collect()
 }
 
 /// The row of a run.

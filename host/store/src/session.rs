@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::fault::Fault;
 use crate::lock::FileLock;
 use rustix::rand::{GetRandomFlags, getrandom};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -150,6 +151,28 @@ pub(crate) fn sweep(
         drop(lock);
     }
     Ok(removed)
+}
+
+/// Removes files of any session that no row names any more, and makes that durable; they may be gone already.
+pub(crate) fn remove_unneeded(backend: &dyn Backend, folders: &Folders, names: &[String]) -> Result<(), Fault> {
+    let mut touched = BTreeSet::new();
+    for path in names.iter().filter_map(|name| segment_path(folders, name)) {
+        match backend.remove(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Fault::io(&path, error)),
+            _ => touched.extend(path.parent().map(Path::to_owned)),
+        }
+    }
+    for folder in touched.iter().filter(|folder| folder.exists()) {
+        // Else a file whose bytes a person had erased could come back with the power.
+        backend.sync_folder(folder).map_err(|error| Fault::io(folder, error))?;
+        // The folder of a session that lives, or is still to be swept, is not ours. An ended one never comes back.
+        let ended = folder.file_name().is_some_and(|id| !folders.sessions.join(id).exists());
+        if ended {
+            // It only goes if it is empty.
+            drop(std::fs::remove_dir(folder));
+        }
+    }
+    Ok(())
 }
 
 /// The path of a segment that the database names, if the name has the form that sessions give.

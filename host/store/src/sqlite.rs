@@ -15,11 +15,12 @@ const APPLICATION_ID: i32 = 0x506c_7364;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// What leads from each version of the tables to the next. An entry never changes once released: add one.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("tables.sql"),
     include_str!("tables_2.sql"),
     include_str!("tables_3.sql"),
     include_str!("tables_4.sql"),
+    include_str!("tables_5.sql"),
 ];
 
 /// The version of the tables that this Palisade writes.
@@ -66,7 +67,10 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(rusqlite::Error::InvalidParameterName(format!("journal mode is {mode}, not WAL")));
     }
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;")?;
+    // What is deleted is overwritten with zeros, so that what was erased does not stay in free pages.
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON;",
+    )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

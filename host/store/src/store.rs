@@ -3,7 +3,8 @@
 use crate::backend::{Backend, Disk, FOLDER_MODE};
 use crate::content::{self, Content, Pending};
 use crate::fault::Fault;
-use crate::lock::{self, OwnError, RunLock};
+use crate::lock::{self, OwnError, Pin, RemovalLock, RunLock};
+use crate::removal;
 use crate::session::{Folders, Session, sweep};
 use crate::spool::{Spool, SpoolError, join};
 use crate::sqlite::{self, DatabaseError, KNOWN};
@@ -82,7 +83,7 @@ impl Store {
         }
         ignore_for_git(&folder)?;
         let database = folder.join("palisade.db");
-        let connection = sqlite::open(backend.as_ref(), &database).map_err(|error| match error {
+        let mut connection = sqlite::open(backend.as_ref(), &database).map_err(|error| match error {
             DatabaseError::Newer { found } => OpenError::Newer { folder: folder.clone(), found },
             DatabaseError::Foreign => OpenError::Foreign { folder: folder.clone() },
             DatabaseError::Fault(fault) => OpenError::Fault(fault),
@@ -93,6 +94,7 @@ impl Store {
         if removed > 0 {
             tracing::info!(removed, "removed files that a process left when it died");
         }
+        removal::remove_files(&mut connection, &database, backend.as_ref(), &folders)?;
         let session = Arc::new(Session::new(Arc::clone(&backend), folders.clone()));
         let connection = Mutex::new(connection);
         Ok(Self { shared: Arc::new(Shared { backend, session, folders, locks, database, connection, tenant }) })
@@ -112,6 +114,25 @@ impl Store {
     /// When the lock file, or what the kernel says of locks, can't be read.
     pub fn owner(&self, run: RunId) -> Result<Option<u32>, Fault> {
         lock::owner(&self.shared.locks, run)
+    }
+
+    /// Keeps everything that is stored where it is as long as the pin lives: whoever would remove something waits. Who
+    /// looks whether something is there, and then names it without its bytes, needs one.
+    ///
+    /// # Errors
+    /// When somebody removes something for too long, or the lock file can't be used.
+    pub fn pin(&self) -> Result<Pin, Fault> {
+        Pin::acquire(&self.shared.locks)
+    }
+
+    pub(crate) fn removal_lock(&self) -> Result<RemovalLock, Fault> {
+        RemovalLock::acquire(&self.shared.locks)
+    }
+
+    /// Removes the files that no row names any more.
+    pub(crate) fn remove_files(&self) -> Result<usize, Fault> {
+        let Shared { database, backend, folders, .. } = &*self.shared;
+        removal::remove_files(&mut self.connection(), database, backend.as_ref(), folders)
     }
 
     /// A number that is another one when something was written since it was asked for last, by anyone but this store.

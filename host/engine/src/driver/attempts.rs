@@ -72,7 +72,7 @@ impl<'a> Driver<'a> {
         let begun = self.begun.remove(&turn.step);
         let (ended, reuse) = match done {
             Done::Ran { ended, reuse } => (ended, reuse),
-            Done::Known { reuse, recorded } => return self.take_known(turn, at_ms, reuse, *recorded),
+            Done::Known { reuse, recorded, pin: _pin } => return self.take_known(turn, at_ms, reuse, *recorded),
         };
         let Ended { result, usage, skipped_count, skipped, log } = *ended;
         let made = match result {

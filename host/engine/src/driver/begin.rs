@@ -4,6 +4,7 @@ use super::{Begin, Beside, Driver, Place, now_ms, random};
 use crate::engine::Engine;
 use crate::history::History;
 use crate::keep::Kept;
+use crate::named::INPUT;
 use crate::observe::Observer;
 use crate::run::{ESTIMATE, GivenInput, RunError, RunRequest, Work, shown_folder};
 use crate::subtree::Subtree;
@@ -11,7 +12,7 @@ use palisade_interpreter::{Approval, Event, Graph, Node, Parent, Retry, RunInput
 use palisade_model::record::Status;
 use palisade_model::{Digest, RunId, RunLimits, StepId, canonical};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, Ruleset};
-use palisade_store::RunLock;
+use palisade_store::{Pin, RunLock};
 use rustix::fd::AsRawFd as _;
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub(super) struct ChildBegin {
     pub(super) allowed: Vec<String>,
     /// The working folder, as its parent holds it open.
     pub(super) folder: PathBuf,
+    /// Its inputs are in the store, and stay there until it names them itself.
+    pub(super) pin: Pin,
 }
 
 impl Place {
@@ -95,7 +98,8 @@ impl<'a> Driver<'a> {
         work: Work<'a>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
-        let ChildBegin { run, plan_digest, parent, limits, above, work_key, inputs, allowed, folder } = child;
+        let ChildBegin { run, plan_digest, parent, limits, above, work_key, inputs, allowed, folder, pin: _pin } =
+            child;
         let lock = engine.store().own(run)?;
         let subtree = above.below(run, &work.plan.name, limits.clone());
         let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key };
@@ -174,7 +178,7 @@ impl<'a> Driver<'a> {
     }
 
     fn record_start(&mut self, request: &RunRequest<'a>, plan: &[u8], inputs: Vec<GivenInput>) -> Result<(), RunError> {
-        let mut kept = Kept::new(self.engine.store());
+        let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("plan", plan)?;
         kept.bytes("runbook", request.runbook)?;
         if let Some(estimate) = self.work.estimate {
@@ -228,7 +232,7 @@ impl<'a> Driver<'a> {
         let plan = self.work.plan;
         self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         self.allowed = allowed;
-        let mut kept = Kept::new(self.engine.store());
+        let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("plan", &plan.canonical())?;
         kept.contents.insert("runbook".to_owned(), plan.runbook_digest);
         let components = plan
@@ -241,7 +245,7 @@ impl<'a> Driver<'a> {
             let rulesets = plan.rulesets.iter().map(|planned| (format!("ruleset {}", planned.name), planned.digest));
             kept.contents.extend(schemas.chain(rulesets));
         }
-        kept.contents.extend(inputs.iter().map(|input| (format!("input {}", input.name), input.artifact)));
+        kept.contents.extend(inputs.iter().map(|input| (format!("{INPUT}{}", input.name), input.artifact)));
         let started = self.started(plan.runbook_digest, kept.contents, inputs);
         self.append(vec![started], Beside { contents: kept.pending, ..Beside::default() })
     }

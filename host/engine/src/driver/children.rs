@@ -62,6 +62,7 @@ impl<'a> Driver<'a> {
             return Ok(Some((run, ChildDone::refused(failure))));
         }
         let plan_digest = plan.digest();
+        let pin = self.engine.store().pin()?;
         let (inputs, made) = self.child_inputs(step, plan, turn.iteration)?;
         let started = Event::ChildStarted(Box::new(ChildStarted {
             step: turn.step.clone(),
@@ -88,6 +89,7 @@ impl<'a> Driver<'a> {
             inputs,
             allowed: self.allowed.clone(),
             folder: self.root.clone(),
+            pin,
         };
         let work = Work { plan, estimate: None, ..self.work };
         let (engine, observer, report, turn) = (self.engine, self.observer, report.clone(), turn.clone());

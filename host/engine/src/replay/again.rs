@@ -59,7 +59,7 @@ impl Again<'_> {
     pub(crate) fn entry(&self, call: &PlannedCall) -> Result<&Entry, ReplayError> {
         let entry = self.engine.catalogue().get(&call.component_digest);
         let component = || format!("component {}@{}", call.component, call.version);
-        entry.ok_or_else(|| ReplayError::missing(component(), call.component_digest))
+        entry.ok_or_else(|| ReplayError::Missing { what: component(), digest: call.component_digest })
     }
 
     /// Checks the bytes of what an attempt made, as they are stored.

@@ -348,7 +348,7 @@ fn succeeded(turn: Turn, outputs: Vec<Output>, ended: Option<Ended>) -> Event {
 impl Again<'_> {
     /// The rulesets of a plan that no run has stored yet, put on the disk for as long as the replay takes.
     fn rulesets(&self, rulesets: &BTreeMap<String, Arc<Ruleset>>) -> Result<BTreeMap<Digest, Artifact>, ReplayError> {
-        let mut kept = Kept::new(self.engine.store());
+        let mut kept = Kept::new(self.engine.store())?;
         for (name, ruleset) in rulesets {
             kept.ruleset(name, ruleset)?;
         }

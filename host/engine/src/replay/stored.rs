@@ -2,6 +2,7 @@
 
 use super::ReplayError;
 use crate::engine::Engine;
+use crate::record::rfc3339;
 use palisade_interpreter::RunStarted;
 use palisade_model::Digest;
 use palisade_runbook::Plan;
@@ -14,7 +15,18 @@ use std::collections::BTreeSet;
 /// When it is not there, or its row was changed.
 pub(crate) fn artifact(store: &Store, digest: Digest, what: &dyn Fn() -> String) -> Result<Artifact, ReplayError> {
     let found = store.artifact(digest).map_err(|fault| damaged(fault, what))?;
-    found.ok_or_else(|| ReplayError::missing(what(), digest))
+    match found {
+        Some(found) => Ok(found),
+        None => Err(missing(store, digest, what)?),
+    }
+}
+
+/// Why something is not there.
+fn missing(store: &Store, digest: Digest, what: &dyn Fn() -> String) -> Result<ReplayError, ReplayError> {
+    Ok(match store.erased(digest)? {
+        Some(at_ms) => ReplayError::Erased { what: what(), at: rfc3339(at_ms) },
+        None => ReplayError::Missing { what: what(), digest },
+    })
 }
 
 /// An artifact that is not in the store, as one that is: to be read as long as it lives.
@@ -73,7 +85,7 @@ pub(crate) fn components(engine: &mut Engine, plan: &Plan) -> Result<(), ReplayE
         }
         let component = || format!("component {}@{}", call.component, call.version);
         let content = engine.store().content(call.component_digest).map_err(|fault| damaged(fault, &component))?;
-        let content = content.ok_or_else(|| ReplayError::missing(component(), call.component_digest))?;
+        let Some(content) = content else { return Err(missing(engine.store(), call.component_digest, &component)?) };
         engine
             .take_in(&content)
             .map_err(|source| ReplayError::Component { component: component(), source: Box::new(source) })?;

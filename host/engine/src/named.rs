@@ -1,0 +1,62 @@
+//! What an event names in the store, and what of it is data: the one place that knows.
+
+use palisade_interpreter::Event;
+use palisade_model::Digest;
+use palisade_store::{JournalEvent, Named};
+
+/// Something that an event names.
+pub(crate) struct NamedThing {
+    /// What it is, for people.
+    pub(crate) what: String,
+    pub(crate) digest: Digest,
+    /// The run read or made it; else it works by it.
+    pub(crate) is_data: bool,
+}
+
+/// How inputs are named among what a run keeps.
+pub(crate) const INPUT: &str = "input ";
+
+/// What an event names. Everything that a run needs later is named by one of its events.
+pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
+    let outputs = match event {
+        Event::RunStarted(started) => {
+            let mut contents = started.contents.clone();
+            contents.entry("plan".to_owned()).or_insert(started.plan);
+            contents.entry("runbook".to_owned()).or_insert(started.runbook);
+            for input in &started.inputs {
+                contents.entry(format!("{INPUT}{}", input.name)).or_insert(input.artifact);
+            }
+            let thing = |(what, digest): (String, _)| NamedThing { is_data: what.starts_with(INPUT), what, digest };
+            return contents.into_iter().map(thing).collect();
+        }
+        Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs),
+        Event::ChildEnded(ended) => (&ended.step, &ended.outputs),
+        Event::StepScheduled { .. }
+        | Event::ConditionEvaluated { .. }
+        | Event::ValueResolved { .. }
+        | Event::LoopEnded { .. }
+        | Event::AttemptStarted(_)
+        | Event::AttemptFailed(_)
+        | Event::ChildStarted(_)
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalDecided { .. }
+        | Event::TimerFired { .. }
+        | Event::StepSkipped { .. }
+        | Event::CancelRequested { .. }
+        | Event::RunResumed { .. }
+        | Event::RunEnded { .. } => return Vec::new(),
+    };
+    let (step, outputs) = outputs;
+    let thing = |output: &palisade_interpreter::Output| NamedThing {
+        what: format!("output `{}` of step `{step}`", output.port),
+        digest: output.artifact,
+        is_data: true,
+    };
+    outputs.iter().map(thing).collect()
+}
+
+/// As [`named`], of an event as the store has it; none if it can't be read.
+pub(crate) fn named_in(event: &JournalEvent) -> Option<Vec<Named>> {
+    let event = Event::from_bytes(&event.bytes).ok()?;
+    Some(named(&event).iter().map(|thing| Named { digest: thing.digest, is_data: thing.is_data }).collect())
+}
