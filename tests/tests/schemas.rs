@@ -89,6 +89,20 @@ fn what_is_told_of_past_runs_fits() {
     let listed = json(&palisade(dir.path(), ["runs", "list", "--format", "json"]).exits(0).stdout);
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(3));
     fits("palisade.runs", &listed);
+    let told = |args: &[&str], code| {
+        let told = palisade(dir.path(), ["runs"].iter().chain(args).chain(&["--format", "json"])).exits(code);
+        json(&told.stdout)
+    };
+    fits("palisade.runs_erased", &told(&["erase", "last~1"], 0));
+    fits("palisade.runs_gc", &told(&["gc", "--keep", "2"], 0));
+    let erased = told(&["erase", "last~1", "--yes"], 1);
+    fits("palisade.runs_erased", &erased);
+    assert!(!erased["shared"].as_array().unwrap().is_empty(), "{erased:#}");
+    fits("palisade.runs_erased", &told(&["erase", "last~1", "--everywhere", "--yes"], 0));
+    let shown = json(&shown(&[]));
+    fits("palisade.run_shown", &shown);
+    assert!(!shown["erased"].as_array().unwrap().is_empty(), "{shown:#}");
+    fits("palisade.runs_gc", &told(&["gc", "--keep", "1", "--yes"], 0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What was typed: the command line, and nothing that it means yet.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use palisade_model::unit::Millis;
 use std::path::PathBuf;
 
 /// Runs analysers you don't trust over data you can't leak.
@@ -78,7 +79,7 @@ pub(crate) enum Command {
     Approvals(ApprovalsCommand),
     /// Runs again what was recorded, from the record alone, and compares everything that comes out bit by bit
     Replay(ReplayArgs),
-    /// Lists runs, shows what happened in them, afterwards or while they go on, and compares them
+    /// Lists runs, shows what happened in them, afterwards or while they go on, compares and removes them
     #[command(subcommand)]
     Runs(RunsCommand),
     /// Shows what a finding or an artifact was made from, and what was made from it
@@ -341,6 +342,10 @@ pub(crate) enum RunsCommand {
     Show(RunsShowArgs),
     /// Compares two runs: new, gone and same findings, other artifacts, and what differs in their plans
     Diff(RunsDiffArgs),
+    /// Shows which runs and bytes nobody needs any more, and removes them once you say so
+    Gc(RunsGcArgs),
+    /// Erases the data that a run read and made, once you say so; its journal stays
+    Erase(RunsEraseArgs),
 }
 
 #[derive(Debug, Args)]
@@ -359,6 +364,68 @@ pub(crate) struct RunsDiffArgs {
     /// failure
     #[arg(long)]
     pub(crate) fail_on_new: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsGcArgs {
+    /// Only runs that ended so long ago, as 30d or 12h [default: `[retention] keep` of palisade.toml]
+    #[arg(long, value_name = "TIME", value_parser = Millis::parse)]
+    pub(crate) older_than: Option<Millis>,
+    /// Keeps the latest N runs, whatever else is given
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<usize>,
+    /// Only runs that stand so; several with commas between them
+    #[arg(long, value_enum, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) status: Vec<StateArg>,
+    /// Also runs that could still be resumed: interrupted, abandoned, or waiting for a person
+    #[arg(long)]
+    pub(crate) include_interrupted: bool,
+    /// Removes what is shown, without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsEraseArgs {
+    /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
+    pub(crate) run: String,
+    /// Also what other runs name, unless one could still be resumed: the data are gone for them too
+    #[arg(long)]
+    pub(crate) everywhere: bool,
+    /// Erases what is shown, without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// How a run stands that may be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateArg {
+    /// Everything wanted was done.
+    Succeeded,
+    /// A wanted step failed.
+    Failed,
+    /// Somebody ended it.
+    Cancelled,
+    /// It was interrupted.
+    Interrupted,
+    /// It waits for a person.
+    Waiting,
+    /// It has not ended, and its process is gone.
+    Abandoned,
+}
+
+impl StateArg {
+    /// The word for it everywhere else.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::Waiting => "waiting",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

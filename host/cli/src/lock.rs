@@ -7,6 +7,7 @@ use palisade_model::{Digest, causes};
 use palisade_runbook::Plan;
 use palisade_store::{Disk, LockFile};
 use rustix::fs::{FlockOperation, flock};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The file's name.
@@ -32,6 +33,14 @@ pub(crate) fn read(settings: &Settings) -> Result<LockFile, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::default()),
         Err(error) => Err(failed(&path, &error)),
     }
+}
+
+/// The components that it names, by digest.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn digests(settings: &Settings) -> Result<BTreeSet<Digest>, CliError> {
+    Ok(read(settings)?.iter().map(|(_, _, digest)| digest).collect())
 }
 
 /// Changes it, and writes it if there is a change. Two processes take turns.

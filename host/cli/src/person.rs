@@ -1,4 +1,17 @@
-//! Who uses the command line, as the system knows them.
+//! Who uses the command line, as the system knows them, and what they say when they are asked.
+
+use crate::render::console;
+use std::io::IsTerminal as _;
+
+/// Asks the person at the terminal, if there is one, for a yes.
+pub(crate) fn agrees(question: &str) -> bool {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return false;
+    }
+    console::err(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
 
 /// The name of the user that the process runs as; `uid:NUMBER` where the system's list of users does not have it.
 pub(crate) fn name() -> String {

@@ -2,6 +2,7 @@
 
 use crate::args::{Colour, Global};
 use crate::failure::CliError;
+use palisade_model::unit::Millis;
 use palisade_model::{LimitKind, RunLimitKind, RunLimits};
 use palisade_runbook::{System, Systems};
 use serde::Deserialize;
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) run_ceilings: RunLimits,
     /// The systems that runbooks may read by name.
     pub(crate) systems: Systems,
+    /// How long runs are kept where `runs gc` is not told otherwise.
+    pub(crate) retention: Option<Millis>,
     /// Short names of components: alias → id.
     pub(crate) aliases: BTreeMap<String, String>,
     /// The variables that runbooks may use, with their values.
@@ -60,6 +63,14 @@ struct File {
     environment: Environment,
     #[serde(default)]
     system: Vec<SystemTable>,
+    #[serde(default)]
+    retention: RetentionTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct RetentionTable {
+    keep: Option<toml::Value>,
 }
 
 /// A `[[system]]`.
@@ -119,6 +130,7 @@ impl Settings {
         let ceilings = ceilings(&written.ceilings, &place)?;
         let run_ceilings = run_ceilings(&written.ceilings, &place)?;
         let systems = systems(&written.system, &place)?;
+        let retention = retention(&written.retention, &place)?;
         for (alias, id) in &written.aliases {
             let good = alias.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.version.is_none())
                 && !alias.contains(':')
@@ -134,6 +146,7 @@ impl Settings {
             ceilings,
             run_ceilings,
             systems,
+            retention,
             aliases: written.aliases,
             variables: variables(&written.environment.variables),
             colour_stdout: colour(global.color, &std::io::stdout()),
@@ -226,6 +239,11 @@ fn run_ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<
     table.iter().map(read).collect()
 }
 
+fn retention(written: &RetentionTable, place: &str) -> Result<Option<Millis>, CliError> {
+    let Some(keep) = &written.keep else { return Ok(None) };
+    amount(keep, &format!("{place}: [retention] keep"), |text| Ok(Millis::parse(text)?.0)).map(|ms| Some(Millis(ms)))
+}
+
 fn amount(
     value: &toml::Value,
     place: &str,
@@ -307,6 +325,9 @@ pub(crate) fn commented_file() -> String {
          # max_llm_cost = \"5 USD\"\n\
          # max_concurrency = 10\n\
          # max_runs = 10000\n\n\
+         [retention]\n\
+         # How long ago a run must have ended for `palisade runs gc` to remove it, unless it is told otherwise.\n\
+         # keep = \"90d\"\n\n\
          # Systems are data that runbooks read by name: `{type: source, system: shop}`.\n\
          # [[system]]\n\
          # name = \"shop\"\n\

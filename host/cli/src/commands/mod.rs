@@ -36,6 +36,7 @@ pub(crate) struct Context {
 fn unreadable(error: &DocumentError) -> CliError {
     match error {
         DocumentError::Store(fault) => not_read(fault),
+        DocumentError::Erased { .. } => CliError::from_error(ExitCode::Failed, error),
         _ => CliError::from_error(ExitCode::Integrity, error).help("`palisade doctor` says all that is damaged"),
     }
 }

@@ -158,7 +158,9 @@ fn not_replayed(error: &ReplayError) -> CliError {
         ReplayError::History(error) => not_told(error),
         ReplayError::Store(fault) => not_read(fault),
         ReplayError::Missing { .. } => CliError::from_error(ExitCode::Integrity, error)
-            .help("it was erased or lost; what does not need it can't be replayed either, since nothing proves that it does not"),
+            .help("it was lost; what does not need it can't be replayed either, since nothing proves that it does not"),
+        ReplayError::Erased { .. } => CliError::from_error(ExitCode::Failed, error)
+            .help("this says nothing about the record: what the run read or made is not there to be compared"),
         damage if damage.is_damage() => {
             CliError::from_error(ExitCode::Integrity, damage).help("`palisade doctor` says all that is damaged")
         }
@@ -169,8 +171,9 @@ fn not_replayed(error: &ReplayError) -> CliError {
         ReplayError::Unable { failure, .. }
             if matches!(failure.kind, FailureKind::Limit { limit: LimitKind::Wall, .. }) =>
         {
-            CliError::from_error(ExitCode::Failed, error)
-                .help("this says nothing about the record: the limit held when it was recorded; try again when less runs")
+            CliError::from_error(ExitCode::Failed, error).help(
+                "this says nothing about the record: the limit held when it was recorded; try again when less runs",
+            )
         }
         _ => CliError::from_error(ExitCode::Failed, error),
     }

@@ -1,6 +1,8 @@
-//! `palisade runs`: what ran, and what happened in it. Takes no lock of a run, so it works while the run goes on.
+//! `palisade runs`: what ran, and what happened in it. Looking takes no lock of a run, so it works while the run goes on.
 
 mod diff;
+mod erase;
+mod gc;
 
 use super::Context;
 use crate::args::{Format, RunsCommand, RunsShowArgs};
@@ -9,11 +11,13 @@ use crate::failure::CliError;
 use crate::render::console;
 use crate::render::runs::{self, ListedRun};
 use crate::workspace::{existing_store, not_read};
-use palisade_engine::{Events, History, HistoryError, RunState, Standing, StepState, state_name, whole_tree, why};
+use palisade_engine::{
+    Events, History, HistoryError, RemovalError, RunState, Standing, StepState, state_name, whole_tree, why,
+};
 use palisade_model::{RunId, StepId, neutral};
 use palisade_report::{TextStyle, Unended};
 use palisade_runbook::Plan;
-use palisade_store::{Fault, FindRunError, Store, VerifyError};
+use palisade_store::{Fault, FindRunError, NamingError, Store, VerifyError};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -34,6 +38,8 @@ pub(crate) fn exec(context: &Context, command: &RunsCommand) -> Result<ExitCode,
             show(context, store, run, args)
         }
         RunsCommand::Diff(args) => diff::exec(context, store.as_ref(), args),
+        RunsCommand::Gc(args) => gc::exec(context, store.as_ref(), args),
+        RunsCommand::Erase(args) => erase::exec(context, store.as_ref(), args),
     }
 }
 
@@ -139,12 +145,13 @@ impl Told {
         let record = self.history.record(&plan).map_err(|error| not_told(&error))?;
         let comparison = self.history.comparison(store, &record).map_err(|error| not_told(&error))?;
         let unended = self.unended(&plan);
+        let erased = self.history.erased(store).map_err(|error| not_told(&error))?;
         if context.format == Format::Json {
             let process = if let Standing::Running { process } = self.standing { Some(process) } else { None };
             console::json(&json!({
                 "v": FORM, "state": neutral::line(self.standing.name(), 40), "process": process,
                 "events": self.history.events().len(), "unended": unended.steps, "record": record,
-                "estimate": comparison,
+                "estimate": comparison, "erased": runs::erased_json(&erased),
             }));
             return Ok(ExitCode::Done);
         }
@@ -153,6 +160,7 @@ impl Told {
         palisade_report::history(&record, &unended, style, &mut text)
             .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
         let mut text = String::from_utf8_lossy(&text).into_owned();
+        text.push_str(&runs::erased(&erased, context.settings.colour_stdout));
         if let Some(comparison) = &comparison {
             text.push_str(&runs::comparison(comparison, context.settings.colour_stdout));
         }
@@ -273,6 +281,23 @@ fn not_found(error: &FindRunError) -> CliError {
         FindRunError::Fault(fault) => not_read(fault),
         FindRunError::None { .. } | FindRunError::Several { .. } => {
             CliError::from_error(ExitCode::Usage, error).help("`palisade runs list` shows the ids of runs")
+        }
+    }
+}
+
+/// Says why runs can't be removed or erased.
+fn not_removed(error: &RemovalError) -> CliError {
+    match error {
+        RemovalError::Store(fault) | RemovalError::Naming(NamingError::Fault(fault)) => not_read(fault),
+        RemovalError::Owned(_) => {
+            CliError::from_error(ExitCode::Usage, error).help("wait until it has ended, or `palisade cancel` it")
+        }
+        RemovalError::Naming(NamingError::Unreadable { .. }) => CliError::from_error(ExitCode::Usage, error)
+            .help("a newer Palisade may have written it; that one can remove runs here. Nothing was removed"),
+        RemovalError::Naming(NamingError::Changed { .. }) => CliError::from_error(ExitCode::Integrity, error)
+            .help("nothing was removed; `palisade doctor` says all that is damaged"),
+        RemovalError::Naming(NamingError::Other { .. }) => {
+            CliError::from_error(ExitCode::Failed, error).help("nothing was removed; call it again")
         }
     }
 }

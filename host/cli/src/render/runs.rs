@@ -3,8 +3,10 @@
 
 mod comparison;
 pub(crate) mod diff;
+mod erased;
 mod events;
 mod finding;
+pub(crate) mod gc;
 mod head;
 mod list;
 mod state;
@@ -12,6 +14,7 @@ mod tree;
 mod why;
 
 pub(crate) use comparison::comparison;
+pub(crate) use erased::{ErasedRun, erased, erased_json, human as erased_run};
 pub(crate) use events::EventLines;
 pub(crate) use finding::{ListedFinding, found_at};
 pub(crate) use head::RunHead;

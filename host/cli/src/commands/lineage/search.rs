@@ -6,7 +6,7 @@ use crate::commands::unreadable;
 use crate::failure::CliError;
 use crate::render::console;
 use crate::workspace::not_read;
-use palisade_engine::{Document, Export, LineageArtifact};
+use palisade_engine::{Document, DocumentError, Export, LineageArtifact};
 use palisade_model::{Digest, neutral};
 use palisade_schema::FindingId;
 use palisade_store::Store;
@@ -180,7 +180,14 @@ fn look_through(
     let has_ids = run.schemas.get(&artifact.schema).is_some_and(|schema| schema.has_finding_ids());
     let Some(name) = artifact.artifact_name().filter(|_| has_ids) else { return Ok(()) };
     let export = Export { name: name.into(), artifact: digest, schema: artifact.schema.clone(), started_ms: 0 };
-    let document = Document::open(store, &run.schemas, &export).map_err(|error| unreadable(&error))?;
+    let document = match Document::open(store, &run.schemas, &export) {
+        // Others may have what is looked for.
+        Err(error @ DocumentError::Erased { .. }) => {
+            console::err(&format!("note: {} and can't be looked through\n", neutral::line(&error.to_string(), 300)));
+            return Ok(());
+        }
+        opened => opened.map_err(|error| unreadable(&error))?,
+    };
     let walked = document.for_each_id(&mut |item, id, line| {
         if beginning.begins(id) && (findings.len() < MAX_NAMED || findings.contains_key(&id)) {
             let finding = Finding { artifact: artifact.name.clone(), item, line: line.to_owned() };

@@ -7,6 +7,7 @@ use crate::embedded::SDK;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::output;
+use crate::person;
 use crate::render::console;
 use palisade_kit::{
     BuildError, CargoOutput, Environment, GuestsError, TARGET, Toolchain, add_rustup_target, build_guest, inspect,
@@ -15,7 +16,7 @@ use palisade_kit::{
 use palisade_sandbox::{Sandbox, Settings, Symbols};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -111,7 +112,13 @@ impl Project {
     /// Finds a compiler for guests. Only who agrees, by the flag or when asked, gets one from rustup.
     fn toolchain(&self, install_target: bool) -> Result<Toolchain, CliError> {
         let mut report = inspect(&self.environment);
-        if report.toolchain.is_none() && report.has_rustup && (install_target || agreed()) {
+        if report.toolchain.is_none()
+            && report.has_rustup
+            && (install_target
+                || person::agrees(&format!(
+                    "There is no compiler for plugins. Let rustup download the target {TARGET}?"
+                )))
+        {
             console::err(&format!("+ rustup target add {TARGET}\n"));
             add_rustup_target(&self.environment).map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
             report = inspect(&self.environment);
@@ -122,16 +129,6 @@ impl Project {
                 .help(format!("{help}\nor let this command do the latter: --install-target\n`palisade doctor` shows what was looked for"))
         })
     }
-}
-
-/// Asks the person at the terminal, if there is one.
-fn agreed() -> bool {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return false;
-    }
-    console::err(&format!("There is no compiler for plugins. Let rustup download the target {TARGET}? [y/N] "));
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 fn not_built(error: BuildError) -> CliError {
