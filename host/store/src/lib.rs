@@ -10,6 +10,7 @@ mod backend;
 mod components;
 mod content;
 mod fault;
+mod group;
 mod inspect;
 mod items;
 mod journal;
