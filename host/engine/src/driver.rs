@@ -72,7 +72,7 @@ struct Beside {
 
 /// What is noted of an attempt when it starts.
 struct Begun {
-    /// Milliseconds that the journal took for its start.
+    /// Milliseconds that the journal took just before.
     commit_ms: u64,
     /// Bytes of its artifacts and rulesets.
     input_bytes: u64,
@@ -101,6 +101,10 @@ pub(crate) struct Driver<'a> {
     inputs: BTreeMap<String, Digest>,
     /// The attempts that run.
     begun: BTreeMap<StepId, Begun>,
+    /// That attempts began which follow from what they are given alone: it is written with what comes next.
+    unwritten: Vec<Event>,
+    /// Milliseconds that the journal took when it was written last.
+    commit_ms: u64,
     /// All events so far: a run has a few for each step.
     events: Vec<Event>,
     seq: u64,
@@ -193,7 +197,12 @@ impl<'a> Driver<'a> {
                     });
                 }
                 // This thread holds a sender, so nobody ever is the last to hang up.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    // An attempt that takes a while is seen to run, and is known to have run if the process dies.
+                    if !self.unwritten.is_empty() {
+                        self.write(Vec::new(), Beside::default())?;
+                    }
+                }
             }
             self.look_around(cancel, stop, &mut waiting)?;
         }
@@ -456,7 +465,12 @@ impl<'a> Driver<'a> {
     }
 
     /// The one place where the journal is written.
-    fn write(&mut self, events: Vec<Event>, beside: Beside) -> Result<(), RunError> {
+    fn write(&mut self, events: Vec<Event>, mut beside: Beside) -> Result<(), RunError> {
+        let mut all = std::mem::take(&mut self.unwritten);
+        beside.usages.iter_mut().for_each(|usage| usage.event += all.len());
+        beside.memos.iter_mut().for_each(|memo| memo.event += all.len());
+        all.extend(events);
+        let events = all;
         let bytes: Vec<_> = events.iter().map(|event| (event.kind(), event.to_bytes())).collect();
         let new: Vec<_> = bytes.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
         let (status, ended_ms, items) = match self.machine.state().run() {
@@ -474,7 +488,9 @@ impl<'a> Driver<'a> {
         };
         let Beside { artifacts, contents, usages, memos, answered } = beside;
         let append = Append { events: &new, artifacts, contents, usages, memos, answered, summary: Some(summary) };
+        let writing = Instant::now();
         self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
+        self.commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.events.extend(events);
         Ok(())
     }

@@ -14,7 +14,6 @@ use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, Planned
 use palisade_store::{NewMemo, NewUsage};
 use std::sync::mpsc::Sender;
 use std::thread::Scope;
-use std::time::Instant;
 
 impl<'a> Driver<'a> {
     pub(super) fn start_attempt<'s>(
@@ -39,11 +38,15 @@ impl<'a> Driver<'a> {
             limits: call.limits.clone(),
             runs,
         }));
-        let writing = Instant::now();
-        self.append(vec![started], Beside::default())?;
-        let commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if self.engine.is_known_pure(&call.component_digest) {
+            // Nothing is lost if nobody ever knows that it began: it reaches nothing, and begins anew.
+            self.machine.apply(&started);
+            self.unwritten.push(started);
+        } else {
+            self.append(vec![started], Beside::default())?;
+        }
         let input_bytes = inputs.iter().map(|input| input.items.length()).fold(0, u64::saturating_add);
-        self.begun.insert(turn.step.clone(), Begun { commit_ms, input_bytes });
+        self.begun.insert(turn.step.clone(), Begun { commit_ms: self.commit_ms, input_bytes });
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
         let performer = Performer {
             engine: self.engine,

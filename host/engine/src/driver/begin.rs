@@ -159,6 +159,8 @@ impl<'a> Driver<'a> {
             machine: Machine::new(graph(work.plan)?),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),
+            unwritten: Vec::new(),
+            commit_ms: 0,
             events: Vec::new(),
             seq: 0,
             started: Instant::now(),
