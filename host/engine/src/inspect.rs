@@ -101,6 +101,7 @@ mod tests {
             ended_ms: None,
             items: None,
             parent: None,
+            key: None,
         };
         let contents = vec![store.prepare(content).unwrap()];
         let events = [NewEvent { kind, bytes }];
