@@ -18,11 +18,9 @@ use crate::requests::Request;
 use crate::run::{RUNNING, RunError, Work};
 use crate::subtree::Subtree;
 pub(crate) use attempts::component_runs;
-pub(crate) use begin::node;
+pub(crate) use begin::graph;
 use children::ChildDone;
-use palisade_interpreter::{
-    AttemptFailed, CancelReason, Event, Graph, Parent, Question, RunState, State, StepState, Turn, advance,
-};
+use palisade_interpreter::{AttemptFailed, CancelReason, Event, Machine, Parent, Question, RunState, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
 use palisade_runbook::{BindingSource, PlannedCall, PlannedStep};
 use palisade_store::{Append, NewArtifact, NewEvent, NewMemo, NewUsage, Pending, RunLock, RunSummary};
@@ -74,7 +72,7 @@ struct Beside {
 
 /// What is noted of an attempt when it starts.
 struct Begun {
-    /// Milliseconds that the journal took for its start.
+    /// Milliseconds that the journal took just before.
     commit_ms: u64,
     /// Bytes of its artifacts and rulesets.
     input_bytes: u64,
@@ -96,12 +94,17 @@ pub(crate) struct Driver<'a> {
     observer: &'a dyn Observer,
     run: RunId,
     plan_digest: Digest,
-    graph: Graph,
-    state: State,
+    /// The plan's steps by their ids.
+    steps: BTreeMap<&'a StepId, &'a PlannedStep>,
+    machine: Machine,
     /// The inputs of the run, by their names without case.
     inputs: BTreeMap<String, Digest>,
     /// The attempts that run.
     begun: BTreeMap<StepId, Begun>,
+    /// That attempts began which follow from what they are given alone: it is written with what comes next.
+    unwritten: Vec<Event>,
+    /// Milliseconds that the journal took when it was written last.
+    commit_ms: u64,
     /// All events so far: a run has a few for each step.
     events: Vec<Event>,
     seq: u64,
@@ -194,7 +197,12 @@ impl<'a> Driver<'a> {
                     });
                 }
                 // This thread holds a sender, so nobody ever is the last to hang up.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    // An attempt that takes a while is seen to run, and is known to have run if the process dies.
+                    if !self.unwritten.is_empty() {
+                        self.write(Vec::new(), Beside::default())?;
+                    }
+                }
             }
             self.look_around(cancel, stop, &mut waiting)?;
         }
@@ -208,8 +216,8 @@ impl<'a> Driver<'a> {
             stop.cancel_for(reason);
             // A child that has not ended has a journal, in which it is to be told that it is cancelled.
             let cancelled = reason != CancelReason::Interrupted;
-            waiting.retain(|turn| cancelled && self.state.child(&turn.step).is_some());
-            let event = Event::CancelRequested { reason, at_ms: now_ms(), resumed: self.state.resumed() };
+            waiting.retain(|turn| cancelled && self.machine.state().child(&turn.step).is_some());
+            let event = Event::CancelRequested { reason, at_ms: now_ms(), resumed: self.machine.state().resumed() };
             let answered = std::mem::take(&mut self.answered);
             waiting.extend(self.advance(vec![event], Beside { answered, ..Beside::default() })?);
         }
@@ -276,15 +284,15 @@ impl<'a> Driver<'a> {
         let mut start = Vec::new();
         for asked in self.engine.store().asked(self.run)? {
             let event = match Request::read(&asked.bytes) {
-                Some(Request::Cancel) if self.state.cancelled().is_none() => {
+                Some(Request::Cancel) if self.machine.state().cancelled().is_none() => {
                     self.cancel_requested = true;
                     // It is answered by the event that says that the run is cancelled.
                     self.answered.push(asked.id);
                     continue;
                 }
                 Some(Request::Cancel) => None,
-                Some(Request::Decide(decision)) => decision.event(&self.state, now_ms()),
-                Some(Request::GoOn { step }) => match self.state.step(&step) {
+                Some(Request::Decide(decision)) => decision.event(self.machine.state(), now_ms()),
+                Some(Request::GoOn { step }) => match self.machine.state().step(&step) {
                     Some(&StepState::Awaiting { iteration, attempt: attempt @ 1.., .. }) => {
                         Some(Event::TimerFired { step, attempt, iteration, at_ms: now_ms() })
                     }
@@ -303,13 +311,13 @@ impl<'a> Driver<'a> {
     }
 
     fn has_ended(&self) -> bool {
-        matches!(self.state.run(), RunState::Ended(_))
+        matches!(self.machine.state().run(), RunState::Ended(_))
     }
 
     /// How long to wait for outcomes: until the next timer, or until it is time to look whether the run is to end.
     fn next_look(&self) -> Duration {
-        let timers = self.state.next_timer().map(|(_, until_ms)| until_ms).into_iter();
-        let first = timers.chain(self.state.next_expiry().map(|(_, until_ms)| until_ms)).min();
+        let timers = self.machine.state().next_timer().map(|(_, until_ms)| until_ms).into_iter();
+        let first = timers.chain(self.machine.state().next_expiry().map(|(_, until_ms)| until_ms)).min();
         first
             .map(|until_ms| until_ms.saturating_sub(now_ms()))
             .map_or(LOOK_EVERY, |ms| LOOK_EVERY.min(Duration::from_millis(ms)))
@@ -318,7 +326,7 @@ impl<'a> Driver<'a> {
     /// Says of each wait that is over that it is, and gives the attempts that follow.
     fn fire_timers(&mut self) -> Result<Vec<Turn>, RunError> {
         let mut start = Vec::new();
-        while let Some((turn, until_ms)) = self.state.next_timer() {
+        while let Some((turn, until_ms)) = self.machine.state().next_timer() {
             let at_ms = now_ms();
             if until_ms > at_ms {
                 break;
@@ -326,7 +334,7 @@ impl<'a> Driver<'a> {
             let Turn { step, iteration, attempt } = turn;
             start.extend(self.advance(vec![Event::TimerFired { step, attempt, iteration, at_ms }], Beside::default())?);
         }
-        while let Some((step, until_ms)) = self.state.next_expiry() {
+        while let Some((step, until_ms)) = self.machine.state().next_expiry() {
             let at_ms = now_ms();
             if until_ms > at_ms {
                 break;
@@ -340,7 +348,7 @@ impl<'a> Driver<'a> {
 
     /// Why the run is to end before its time, if it is and it was not said yet.
     fn reason_to_stop(&self, cancel: &Cancel) -> Option<CancelReason> {
-        if self.state.cancelled().is_some() || self.has_ended() {
+        if self.machine.state().cancelled().is_some() || self.has_ended() {
             None
         } else if self.cancel_requested {
             Some(CancelReason::Requested)
@@ -362,12 +370,12 @@ impl<'a> Driver<'a> {
     /// Appends events, applies them and what follows from them at once; gives the attempts that are to be started.
     fn advance(&mut self, events: Vec<Event>, mut beside: Beside) -> Result<Vec<Turn>, RunError> {
         for event in &events {
-            self.state.apply(event);
+            self.machine.apply(event);
         }
         let mut unwritten = events;
         let mut start = Vec::new();
         loop {
-            let next = advance(&self.graph, &mut self.state, now_ms());
+            let next = self.machine.advance(now_ms());
             for event in &next.events {
                 match event {
                     Event::StepSkipped { step, because } => {
@@ -391,7 +399,7 @@ impl<'a> Driver<'a> {
             for question in &next.answer {
                 let event = self.answer(question)?;
                 self.observe_failure(&event);
-                self.state.apply(&event);
+                self.machine.apply(&event);
                 unwritten.push(event);
             }
         }
@@ -434,14 +442,14 @@ impl<'a> Driver<'a> {
             store: self.engine.store(),
             schemas: self.work.schemas,
             plan: self.work.plan,
-            state: &self.state,
+            state: self.machine.state(),
             inputs: &self.inputs,
             made: None,
         }
     }
 
     fn planned(&self, step: &StepId) -> Result<&'a PlannedStep, RunError> {
-        self.work.plan.step(step).ok_or_else(|| RunError::Missing { what: format!("step {step}") })
+        self.steps.get(step).copied().ok_or_else(|| RunError::Missing { what: format!("step {step}") })
     }
 
     fn call(&self, step: &StepId) -> Result<&'a PlannedCall, RunError> {
@@ -451,16 +459,21 @@ impl<'a> Driver<'a> {
 
     fn append(&mut self, events: Vec<Event>, beside: Beside) -> Result<(), RunError> {
         for event in &events {
-            self.state.apply(event);
+            self.machine.apply(event);
         }
         self.write(events, beside)
     }
 
     /// The one place where the journal is written.
-    fn write(&mut self, events: Vec<Event>, beside: Beside) -> Result<(), RunError> {
+    fn write(&mut self, events: Vec<Event>, mut beside: Beside) -> Result<(), RunError> {
+        let mut all = std::mem::take(&mut self.unwritten);
+        beside.usages.iter_mut().for_each(|usage| usage.event += all.len());
+        beside.memos.iter_mut().for_each(|memo| memo.event += all.len());
+        all.extend(events);
+        let events = all;
         let bytes: Vec<_> = events.iter().map(|event| (event.kind(), event.to_bytes())).collect();
         let new: Vec<_> = bytes.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
-        let (status, ended_ms, items) = match self.state.run() {
+        let (status, ended_ms, items) = match self.machine.state().run() {
             RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items())),
             RunState::New | RunState::Running => (RUNNING, None, None),
         };
@@ -475,7 +488,9 @@ impl<'a> Driver<'a> {
         };
         let Beside { artifacts, contents, usages, memos, answered } = beside;
         let append = Append { events: &new, artifacts, contents, usages, memos, answered, summary: Some(summary) };
+        let writing = Instant::now();
         self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
+        self.commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.events.extend(events);
         Ok(())
     }
@@ -492,7 +507,7 @@ impl<'a> Driver<'a> {
             BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
         });
         let items = |(step, port): (&StepId, &str)| {
-            let made = self.state.outputs(step)?.iter().find(|made| made.port == port)?;
+            let made = self.machine.state().outputs(step)?.iter().find(|made| made.port == port)?;
             Some(made.items)
         };
         of_steps.chain(of_aliases).filter_map(items).fold(0, u64::saturating_add)

@@ -106,6 +106,14 @@ impl Engine {
         loading.get_or_init(|| self.load_now(component, observer)).clone()
     }
 
+    /// Whether a component is loaded and what it makes follows from what it is given alone. Loads nothing: that may take
+    /// seconds.
+    pub(crate) fn is_known_pure(&self, component: &Digest) -> bool {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = loaded.get(component).and_then(|loading| loading.get());
+        prepared.is_some_and(|prepared| prepared.as_ref().is_ok_and(|prepared| prepared.imports().are_pure()))
+    }
+
     /// Takes a component into the catalogue whose bytes only the store has, and asks it what it is. It is as foreign as
     /// any that is added, whoever made it.
     ///

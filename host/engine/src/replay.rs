@@ -14,7 +14,7 @@ pub use difference::{Difference, Place};
 pub use edited::Edited;
 
 use crate::cancel::Cancel;
-use crate::driver::{component_runs, node};
+use crate::driver::{component_runs, graph};
 use crate::engine::{Engine, NotTaken};
 use crate::history::{History, HistoryError};
 use crate::lookup::Lookup;
@@ -24,8 +24,7 @@ use again::{Again, Redo, is_repeatable};
 use course::{Course, Role};
 use difference::{Differs, value};
 use palisade_interpreter::{
-    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, Graph, GraphError, Question, Turn,
-    ValuesOutcome,
+    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, GraphError, Question, Turn, ValuesOutcome,
 };
 use palisade_model::limits::LimitKind;
 use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
@@ -170,11 +169,11 @@ impl Engine {
         let started = history.start()?;
         let sound = stored::contents(self.store(), started, &plan)?;
         stored::components(self, &plan)?;
-        let graph = Graph::new(plan.steps.iter().map(|step| node(&plan, step)).collect())?;
         let work = Work { plan: &plan, schemas: &schemas, folder: Path::new(""), reuse: false, estimate: None };
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
         let replay = Replay {
-            course: Course::new(&graph),
+            course: Course::new(graph(&plan)?),
+            steps: plan.steps.iter().map(|step| (&step.id, step)).collect(),
             inputs: started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect(),
             again,
             attempts: Attempts::default(),
@@ -188,7 +187,9 @@ impl Engine {
 
 struct Replay<'a> {
     again: Again<'a>,
-    course: Course<'a>,
+    course: Course,
+    /// The plan's steps by their ids.
+    steps: BTreeMap<&'a StepId, &'a PlannedStep>,
     /// The inputs of the run, by their names without case.
     inputs: BTreeMap<String, Digest>,
     attempts: Attempts,
@@ -253,13 +254,13 @@ impl<'a> Replay<'a> {
     fn answer(&self, question: &Question, recorded: &Event) -> Result<Option<Differs>, ReplayError> {
         match (question, recorded) {
             (Question::Condition { step, iteration }, Event::ConditionEvaluated { outcome, .. }) => {
-                let Some(planned) = self.again.work.plan.step(step) else { return Ok(None) };
+                let Some(planned) = self.steps.get(step) else { return Ok(None) };
                 let found = self.lookup().condition(planned, *iteration)?;
                 let (old, new) = (answered(outcome), answered(&found));
                 Ok((old != new).then(|| Differs::new(format!("its condition {old} when it was recorded, and {new}"))))
             }
             (Question::Values { step }, Event::ValueResolved { outcome, .. }) => {
-                let call = self.again.work.plan.step(step).and_then(PlannedStep::call);
+                let call = self.steps.get(step).and_then(|step| step.call());
                 let entry = call.and_then(|call| self.again.engine.catalogue().get(&call.component_digest));
                 let Some((call, entry)) = call.zip(entry) else { return Ok(None) };
                 let found = self.lookup().values(call, &entry.manifest.config_schema)?;
@@ -271,7 +272,7 @@ impl<'a> Replay<'a> {
 
     /// Compares the start of an attempt with what the plan says.
     fn begun(&self, started: &AttemptStarted) -> Result<Option<Differs>, ReplayError> {
-        let Some(step) = self.again.work.plan.step(&started.step) else { return Ok(None) };
+        let Some(step) = self.steps.get(&started.step) else { return Ok(None) };
         let Some(call) = step.call() else { return Ok(None) };
         let runs = match &step.work {
             PlannedWork::Map { .. } => component_runs(step, &self.lookup().inputs(step, started.iteration)?),
@@ -316,7 +317,7 @@ impl<'a> Replay<'a> {
 
     /// What is needed to run an attempt again; none if what comes of it depends on more than that.
     fn redo(&self, turn: Turn) -> Result<Option<Redo<'a>>, ReplayError> {
-        let step = self.again.work.plan.step(&turn.step);
+        let step = self.steps.get(&turn.step).copied();
         let Some((step, call)) = step.and_then(|step| Some((step, step.call()?))) else { return Ok(None) };
         if !self.again.is_pure(call)? {
             return Ok(None);

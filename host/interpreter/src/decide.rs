@@ -1,22 +1,12 @@
 //! What comes next: a pure function of graph and state.
 
 use crate::command::{Command, Question, Turn};
-use crate::event::{CancelReason, Event, SkipCause};
+use crate::event::{CancelReason, SkipCause};
 use crate::graph::{Graph, Node};
 use crate::state::{RunState, State, StepState};
 use palisade_model::StepId;
 use palisade_model::record::Status;
-
-/// What a driver is to append together with the event that it just applied, and what it is to do then.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Advance {
-    /// Events that follow at once, already applied to the state.
-    pub events: Vec<Event>,
-    /// Attempts to start as soon as there is room, once the events are durable.
-    pub start: Vec<Turn>,
-    /// What is to be answered before it goes on there. What was asked comes again until the answer is applied.
-    pub answer: Vec<Question>,
-}
+use std::collections::BTreeMap;
 
 /// Says what is to be done in this state, in the order of the graph. The same commands come again until the events that
 /// take them up are applied.
@@ -30,48 +20,84 @@ pub struct Advance {
 /// run that has not ended is always taken up again, to be cancelled if its parent was: it has a journal of its own.
 #[must_use]
 pub fn decide(graph: &Graph, state: &State) -> Vec<Command> {
+    let mut tally = Tally::default();
+    graph.nodes().iter().for_each(|node| tally.add(Standing::of(state.step(&node.step))));
+    decide_counted(graph, state, &tally, || graph.nodes().iter().filter_map(|node| decide_step(node, state)).collect())
+}
+
+/// As [`decide`], for who has counted how the steps stand and knows what there is to do for each of them.
+pub(crate) fn decide_counted(
+    graph: &Graph,
+    state: &State,
+    tally: &Tally,
+    for_steps: impl FnOnce() -> Vec<Command>,
+) -> Vec<Command> {
     if state.run() != RunState::Running {
         return Vec::new();
     }
-    if graph.nodes().iter().all(|node| has_ended(&node.step, state)) {
-        return vec![Command::EndRun { status: final_status(graph, state), resumed: state.resumed() }];
+    let end = |status| vec![Command::EndRun { status, resumed: state.resumed() }];
+    if tally.of(Standing::Ended) == graph.nodes().len() {
+        return end(final_status(graph, state));
     }
     if state.cancelled() == Some(CancelReason::Interrupted) {
-        let runs = graph.nodes().iter().any(|node| matches!(state.step(&node.step), Some(StepState::Running { .. })));
-        let end = Command::EndRun { status: Status::Interrupted, resumed: state.resumed() };
-        return if runs { Vec::new() } else { vec![end] };
+        return if tally.of(Standing::Running) > 0 { Vec::new() } else { end(Status::Interrupted) };
     }
-    let commands: Vec<_> = graph.nodes().iter().filter_map(|node| decide_step(node, state)).collect();
-    if commands.is_empty() && graph.nodes().iter().any(|node| is_awaited(&node.step, state)) && !is_busy(graph, state) {
-        return vec![Command::EndRun { status: Status::Waiting, resumed: state.resumed() }];
+    let commands = for_steps();
+    let goes_on = tally.of(Standing::Running) + tally.of(Standing::Pending) > 0;
+    if commands.is_empty() && tally.of(Standing::Awaiting) > 0 && !goes_on {
+        return end(Status::Waiting);
     }
     commands
 }
 
-/// Takes up all commands, again and again until only questions are left, and applies the events that say so. The driver
-/// appends them in the same commit as the event before, so that a step costs one.
-#[must_use]
-pub fn advance(graph: &Graph, state: &mut State, now_ms: u64) -> Advance {
-    let mut advance = Advance::default();
-    loop {
-        advance.answer.clear();
-        let before = advance.events.len();
-        for command in decide(graph, state) {
-            if let Some(event) = command.taken_up(now_ms) {
-                state.apply(&event);
-                advance.events.push(event);
-            }
-            match command {
-                Command::StartAttempt(turn) => advance.start.push(turn),
-                Command::Answer(question) => advance.answer.push(question),
-                Command::RequestApproval { .. }
-                | Command::EndLoop { .. }
-                | Command::SkipStep { .. }
-                | Command::EndRun { .. } => {}
-            }
+/// How a step counts for the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// It waits for others, or for a command.
+    Idle,
+    /// It waits for room or for its time, which comes by itself.
+    Pending,
+    /// It runs.
+    Running,
+    /// It waits for a person.
+    Awaiting,
+    /// It has ended.
+    Ended,
+}
+
+impl Standing {
+    pub(crate) const fn of(state: Option<&StepState>) -> Self {
+        match state {
+            None | Some(StepState::Due { .. } | StepState::Iterated { .. }) => Self::Idle,
+            Some(StepState::Scheduled { .. } | StepState::Resting { .. }) => Self::Pending,
+            Some(StepState::Running { .. }) => Self::Running,
+            Some(StepState::Awaiting { .. }) => Self::Awaiting,
+            Some(
+                StepState::Succeeded { .. }
+                | StepState::Failed { .. }
+                | StepState::Cancelled { .. }
+                | StepState::Skipped { .. },
+            ) => Self::Ended,
         }
-        if advance.events.len() == before {
-            return advance;
+    }
+}
+
+/// How many steps stand how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Tally(BTreeMap<Standing, usize>);
+
+impl Tally {
+    pub(crate) fn of(&self, standing: Standing) -> usize {
+        self.0.get(&standing).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn add(&mut self, standing: Standing) {
+        *self.0.entry(standing).or_default() += 1;
+    }
+
+    pub(crate) fn remove(&mut self, standing: Standing) {
+        if let Some(count) = self.0.get_mut(&standing) {
+            *count = count.saturating_sub(1);
         }
     }
 }
@@ -80,19 +106,7 @@ fn has_ended(step: &StepId, state: &State) -> bool {
     state.step(step).is_some_and(|step| step.status().is_some())
 }
 
-fn is_awaited(step: &StepId, state: &State) -> bool {
-    matches!(state.step(step), Some(StepState::Awaiting { .. }))
-}
-
-/// Something goes on that will end by itself.
-fn is_busy(graph: &Graph, state: &State) -> bool {
-    let busy = |state: &StepState| {
-        matches!(state, StepState::Scheduled { .. } | StepState::Running { .. } | StepState::Resting { .. })
-    };
-    graph.nodes().iter().any(|node| state.step(&node.step).is_some_and(busy))
-}
-
-fn decide_step(node: &Node, state: &State) -> Option<Command> {
+pub(crate) fn decide_step(node: &Node, state: &State) -> Option<Command> {
     let step = node.step.clone();
     match state.step(&step) {
         None => decide_new(node, state),

@@ -492,6 +492,29 @@ impl Event {
         })
     }
 
+    /// The step of which it tells; none where it tells of the run.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::RunStarted(_) | Self::CancelRequested { .. } | Self::RunResumed { .. } | Self::RunEnded { .. } => {
+                None
+            }
+            Self::AttemptStarted(started) => Some(&started.step),
+            Self::AttemptSucceeded(ended) => Some(&ended.step),
+            Self::AttemptFailed(ended) => Some(&ended.step),
+            Self::ChildStarted(started) => Some(&started.step),
+            Self::ChildEnded(ended) => Some(&ended.step),
+            Self::StepScheduled { step, .. }
+            | Self::ConditionEvaluated { step, .. }
+            | Self::ValueResolved { step, .. }
+            | Self::LoopEnded { step, .. }
+            | Self::ApprovalRequested { step, .. }
+            | Self::ApprovalDecided { step, .. }
+            | Self::TimerFired { step, .. }
+            | Self::StepSkipped { step, .. } => Some(step),
+        }
+    }
+
     /// The step that failed with it and why, if one did.
     #[must_use]
     pub fn failure(&self) -> Option<(&StepId, &Failure)> {

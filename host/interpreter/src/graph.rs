@@ -2,7 +2,7 @@
 
 use crate::retry::Retry;
 use palisade_model::StepId;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A step as the interpreter sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,10 @@ impl Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     nodes: Vec<Node>,
+    /// Where each step stands in their order.
+    places: BTreeMap<StepId, usize>,
+    /// For each step the places of those that wait for it, once for each time that they name it.
+    waiting: Vec<Vec<usize>>,
 }
 
 /// Why steps are no graph that can run.
@@ -80,22 +84,36 @@ impl Graph {
     /// # Errors
     /// When an id stands twice, or a step needs one that does not stand before it.
     pub fn new(nodes: Vec<Node>) -> Result<Self, GraphError> {
-        let mut before = BTreeSet::new();
-        for node in &nodes {
-            if let Some(needs) = node.waits_for().find(|needs| !before.contains(needs)) {
-                return Err(GraphError::NotBefore { step: node.step.clone(), needs: needs.clone() });
+        let mut places = BTreeMap::new();
+        let mut waiting: Vec<Vec<usize>> = nodes.iter().map(|_| Vec::new()).collect();
+        for (place, node) in nodes.iter().enumerate() {
+            for needs in node.waits_for() {
+                match places.get(needs).and_then(|before: &usize| waiting.get_mut(*before)) {
+                    Some(waiting) => waiting.push(place),
+                    None => return Err(GraphError::NotBefore { step: node.step.clone(), needs: needs.clone() }),
+                }
             }
-            if !before.insert(&node.step) {
+            if places.insert(node.step.clone(), place).is_some() {
                 return Err(GraphError::Twice { step: node.step.clone() });
             }
         }
-        Ok(Self { nodes })
+        Ok(Self { nodes, places, waiting })
     }
 
     /// The step of that id.
     #[must_use]
     pub fn node(&self, step: &StepId) -> Option<&Node> {
-        self.nodes.iter().find(|node| node.step == *step)
+        self.nodes.get(self.place(step)?)
+    }
+
+    /// Where a step stands in the order.
+    pub(crate) fn place(&self, step: &StepId) -> Option<usize> {
+        self.places.get(step).copied()
+    }
+
+    /// The places of the steps that wait for the one at that place, once for each time that they name it.
+    pub(crate) fn waiting_for(&self, place: usize) -> &[usize] {
+        self.waiting.get(place).map_or(&[], Vec::as_slice)
     }
 
     /// The steps, in their order.

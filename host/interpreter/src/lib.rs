@@ -1,22 +1,24 @@
 //! From the steps of a plan and the events so far to the commands that come next, without IO, clock or randomness.
 //!
-//! All state of a run is a fold of [`State::apply`] over its events; [`decide`] says what is to be done in a state. A
-//! driver performs commands and appends events; a replay feeds recorded events and performs nothing. Both run this code.
+//! All state of a run is a fold of [`State::apply`] over its events; [`decide`] says what is to be done in a
+//! state, and [`Machine`] the same as events come, without looking at everything each time. A driver performs commands and appends events; a replay feeds recorded events and performs nothing. Both run this code.
 
 mod command;
 mod decide;
 mod event;
 mod graph;
+mod machine;
 mod retry;
 mod state;
 
 pub use command::{Command, Question, Turn};
-pub use decide::{Advance, advance, decide};
+pub use decide::decide;
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildEnded, ChildStarted,
     ConditionOutcome, Event, EventError, Output, Parent, ResolvedValue, Reuse, RunInput, RunStarted, SkipCause,
     ValuesOutcome,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
+pub use machine::{Advance, Machine};
 pub use retry::Retry;
 pub use state::{RunState, State, StepState};

@@ -6,7 +6,7 @@ use crate::event::{
 };
 use palisade_model::record::Status;
 use palisade_model::{FailureKind, RunId, StepId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,6 +15,10 @@ pub struct State {
     resumed: u32,
     cancelled: Option<CancelReason>,
     steps: BTreeMap<StepId, StepState>,
+    /// The steps that wait for their next attempt, by when it is due.
+    resting: BTreeSet<(u64, StepId)>,
+    /// The steps that wait for a person, and for no longer than that.
+    expiring: BTreeSet<(u64, StepId)>,
     /// The last answer to a condition of each step, with the iteration that it judges.
     judged: BTreeMap<StepId, (u32, bool)>,
     /// The values that were looked up for configs.
@@ -315,7 +319,7 @@ impl State {
                     (iteration, attempt)
                 }
                 StepState::Cancelled { iteration, attempt } if self.cancelled.is_none() => (iteration, attempt),
-                // A person may have answered what its child waits for.
+                // A person may have answered what its child waits for; that never expires by itself.
                 StepState::Awaiting { iteration, attempt: attempt @ 1.., .. } => (iteration, attempt),
                 _ => continue,
             };
@@ -326,23 +330,19 @@ impl State {
     /// The step that has waited longest for its next attempt, and when that is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<(Turn, u64)> {
-        let resting = self.steps.iter().filter_map(|(step, state)| match *state {
-            StepState::Resting { iteration, attempt, until_ms } => {
-                Some((Turn { step: step.clone(), iteration, attempt }, until_ms))
+        let (until_ms, step) = self.resting.first()?;
+        match self.step(step)? {
+            &StepState::Resting { iteration, attempt, .. } => {
+                Some((Turn { step: step.clone(), iteration, attempt }, *until_ms))
             }
             _ => None,
-        });
-        resting.min_by_key(|(_, until_ms)| *until_ms)
+        }
     }
 
     /// The step that waits for a person and whose time for that is over first, and when.
     #[must_use]
     pub fn next_expiry(&self) -> Option<(&StepId, u64)> {
-        let awaiting = self.steps.iter().filter_map(|(step, state)| match *state {
-            StepState::Awaiting { until_ms, .. } => Some((step, until_ms?)),
-            _ => None,
-        });
-        awaiting.min_by_key(|(_, until_ms)| *until_ms)
+        self.expiring.first().map(|(until_ms, step)| (step, *until_ms))
     }
 
     /// The steps that wait for a person themselves.
@@ -456,6 +456,20 @@ impl State {
     }
 
     fn set(&mut self, step: &StepId, state: StepState) {
+        match self.steps.get(step) {
+            Some(&StepState::Resting { until_ms, .. }) => drop(self.resting.remove(&(until_ms, step.clone()))),
+            Some(&StepState::Awaiting { until_ms: Some(until_ms), .. }) => {
+                self.expiring.remove(&(until_ms, step.clone()));
+            }
+            _ => {}
+        }
+        match state {
+            StepState::Resting { until_ms, .. } => drop(self.resting.insert((until_ms, step.clone()))),
+            StepState::Awaiting { until_ms: Some(until_ms), .. } => {
+                self.expiring.insert((until_ms, step.clone()));
+            }
+            _ => {}
+        }
         self.steps.insert(step.clone(), state);
     }
 }

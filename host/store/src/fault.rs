@@ -78,6 +78,26 @@ impl Fault {
         }
     }
 
+    /// The same for another who is told of it.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Full { place } => Self::Full { place: place.clone() },
+            Self::ReadOnly { place } => Self::ReadOnly { place: place.clone() },
+            Self::Busy { place } => Self::Busy { place: place.clone() },
+            Self::Damaged { place, what } => Self::Damaged { place: place.clone(), what: what.clone() },
+            Self::Io { place, source } => {
+                Self::Io { place: place.clone(), source: io::Error::new(source.kind(), source.to_string()) }
+            }
+            Self::Database { place, source: rusqlite::Error::SqliteFailure(code, message) } => {
+                let source = rusqlite::Error::SqliteFailure(*code, message.clone());
+                Self::Database { place: place.clone(), source }
+            }
+            Self::Database { place, source } => {
+                Self::Io { place: place.clone(), source: io::Error::other(source.to_string()) }
+            }
+        }
+    }
+
     /// What was stored is not what is there any more: neither a person nor time can make it come right.
     #[must_use]
     pub fn is_damage(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::usages::{self, NewUsage};
 use palisade_model::digest::Hasher;
 use palisade_model::{Digest, RunId};
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Row, params};
 
 /// Most bytes of an event: what a reader must be ready to hold.
 const MAX_EVENT_BYTES: usize = 64 << 20;
@@ -68,6 +68,16 @@ pub struct Append<'a> {
     pub answered: Vec<i64>,
     /// What lists of runs show from now on. The first append of a run needs it.
     pub summary: Option<RunSummary>,
+}
+
+/// An append that was written and waits for its commit.
+pub(crate) struct Written {
+    /// The run's last event with it.
+    pub(crate) head: Head,
+    /// What becomes part of the store with the commit.
+    pub(crate) new: Vec<Pending>,
+    /// What the store has already; held until the commit, since readers of this process may have a clone.
+    pub(crate) known: Vec<Pending>,
 }
 
 /// Why nothing was appended. Only [`AppendError::Fault`] can leave in doubt whether it was: read the run again.
@@ -170,17 +180,26 @@ impl Head {
 
 impl Store {
     /// Appends events behind event `after` (0 = a new run), together with what belongs to them: all of it or nothing,
-    /// durable when this returns.
+    /// durable when this returns. What others of this process append meanwhile may become durable in the same commit.
     ///
     /// # Errors
     /// When the run is elsewhere than `after` says, an event has a wrong form, or the disk fails.
     pub fn append(&self, run: RunId, after: u64, append: Append<'_>) -> Result<Head, AppendError> {
         append.events.iter().try_for_each(check_form)?;
-        let mut connection = self.connection();
+        self.commit_in_group(run, after, append)
+    }
+
+    /// Writes an append, not yet committed.
+    pub(crate) fn write_append(
+        &self,
+        connection: &Connection,
+        run: RunId,
+        after: u64,
+        append: Append<'_>,
+    ) -> Result<Written, AppendError> {
         let tenant = self.tenant().key();
         let fault = |error| AppendError::Fault(self.fault(error));
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-        let known = runs::find(&transaction, &tenant, run).map_err(fault)?;
+        let known = runs::find(connection, &tenant, run).map_err(fault)?;
         let is_new = known.is_none();
         let (head, summary) = match known {
             Some(row) => (row.head, append.summary.unwrap_or(row.summary)),
@@ -190,30 +209,28 @@ impl Store {
             return Err(AppendError::Conflict { run, expected: after, found: head.seq });
         }
         if let Some(key) = summary.key.as_deref().filter(|_| is_new)
-            && let Some(run) = runs::of_key(&transaction, &tenant, key).map_err(fault)?
+            && let Some(run) = runs::of_key(connection, &tenant, key).map_err(fault)?
         {
             return Err(AppendError::KeyTaken { run });
         }
         let reached = append.events.iter().fold(head, |head, event| head.next(event.kind, event.bytes));
         let row = RunRow { run, head: reached, summary };
         let write_run = if is_new { runs::insert } else { runs::update };
-        write_run(&transaction, &tenant, &row).map_err(fault)?;
-        insert_events(&transaction, &tenant, run, head, append.events).map_err(fault)?;
-        usages::insert(&transaction, &tenant, run, head.seq, &append.usages).map_err(fault)?;
-        memos::insert(&transaction, &tenant, run, head.seq, &append.memos).map_err(fault)?;
-        requests::remove(&transaction, &tenant, run, &append.answered).map_err(fault)?;
-        let (mut new, mut known) = (Vec::new(), Vec::new());
+        write_run(connection, &tenant, &row).map_err(fault)?;
+        insert_events(connection, &tenant, run, head, append.events).map_err(fault)?;
+        usages::insert(connection, &tenant, run, head.seq, &append.usages).map_err(fault)?;
+        memos::insert(connection, &tenant, run, head.seq, &append.memos).map_err(fault)?;
+        requests::remove(connection, &tenant, run, &append.answered).map_err(fault)?;
+        let mut written = Written { head: reached, new: Vec::new(), known: Vec::new() };
         for pending in append.contents {
-            let is_new = content::insert(&transaction, self.tenant(), &pending).map_err(fault)?;
-            if is_new { new.push(pending) } else { known.push(pending) }
+            let is_new = content::insert(connection, self.tenant(), &pending).map_err(fault)?;
+            if is_new { written.new.push(pending) } else { written.known.push(pending) }
         }
         for artifact in append.artifacts {
-            let is_new = artifacts::insert(&transaction, self.tenant(), &artifact).map_err(fault)?;
-            if is_new { new.push(artifact.items) } else { known.push(artifact.items) }
+            let is_new = artifacts::insert(connection, self.tenant(), &artifact).map_err(fault)?;
+            if is_new { written.new.push(artifact.items) } else { written.known.push(artifact.items) }
         }
-        self.commit(transaction, new)?;
-        drop(known);
-        Ok(reached)
+        Ok(written)
     }
 
     /// Commits, and with it makes the files of `new` part of the store.

@@ -12,6 +12,7 @@ mod content;
 mod erase;
 mod fault;
 mod gc;
+mod group;
 mod inspect;
 mod items;
 mod journal;

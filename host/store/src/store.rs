@@ -3,6 +3,7 @@
 use crate::backend::{Backend, Disk, FOLDER_MODE};
 use crate::content::{self, Content, Pending};
 use crate::fault::Fault;
+use crate::group::Group;
 use crate::lock::{self, OwnError, Pin, RemovalLock, RunLock};
 use crate::removal;
 use crate::session::{Folders, Session, sweep};
@@ -29,6 +30,7 @@ struct Shared {
     locks: PathBuf,
     database: PathBuf,
     connection: Mutex<Connection>,
+    group: Group,
     tenant: TenantId,
 }
 
@@ -96,8 +98,9 @@ impl Store {
         }
         removal::remove_files(&mut connection, &database, backend.as_ref(), &folders)?;
         let session = Arc::new(Session::new(Arc::clone(&backend), folders.clone()));
-        let connection = Mutex::new(connection);
-        Ok(Self { shared: Arc::new(Shared { backend, session, folders, locks, database, connection, tenant }) })
+        let (connection, group) = (Mutex::new(connection), Group::default());
+        let shared = Shared { backend, session, folders, locks, database, connection, group, tenant };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Takes the right to work on a run, which one process has at a time.
@@ -183,6 +186,10 @@ impl Store {
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         // A panic in between can't leave a transaction open: it is rolled back when it is dropped.
         self.shared.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn group(&self) -> &Group {
+        &self.shared.group
     }
 
     pub(crate) fn tenant(&self) -> &TenantId {

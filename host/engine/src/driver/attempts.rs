@@ -14,7 +14,6 @@ use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, Planned
 use palisade_store::{NewMemo, NewUsage};
 use std::sync::mpsc::Sender;
 use std::thread::Scope;
-use std::time::Instant;
 
 impl<'a> Driver<'a> {
     pub(super) fn start_attempt<'s>(
@@ -39,12 +38,16 @@ impl<'a> Driver<'a> {
             limits: call.limits.clone(),
             runs,
         }));
-        let writing = Instant::now();
-        self.append(vec![started], Beside::default())?;
-        let commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if self.engine.is_known_pure(&call.component_digest) {
+            // Nothing is lost if nobody ever knows that it began: it reaches nothing, and begins anew.
+            self.machine.apply(&started);
+            self.unwritten.push(started);
+        } else {
+            self.append(vec![started], Beside::default())?;
+        }
         let input_bytes = inputs.iter().map(|input| input.items.length()).fold(0, u64::saturating_add);
-        self.begun.insert(turn.step.clone(), Begun { commit_ms, input_bytes });
-        let values = self.state.values(&turn.step).unwrap_or_default().to_vec();
+        self.begun.insert(turn.step.clone(), Begun { commit_ms: self.commit_ms, input_bytes });
+        let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
         let performer = Performer {
             engine: self.engine,
             observer: self.observer,
@@ -146,8 +149,8 @@ impl<'a> Driver<'a> {
 
     /// When a step that failed tries again; none if it does not.
     pub(super) fn retry_at(&self, turn: &Turn, failure: &Failure, now_ms: u64) -> Result<Option<u64>, RunError> {
-        let retry = self.graph.node(&turn.step).and_then(|node| node.retry.as_ref());
-        let Some(retry) = retry.filter(|_| self.state.cancelled().is_none()) else { return Ok(None) };
+        let retry = self.machine.graph().node(&turn.step).and_then(|node| node.retry.as_ref());
+        let Some(retry) = retry.filter(|_| self.machine.state().cancelled().is_none()) else { return Ok(None) };
         let [random @ .., _, _] = random().map_err(RunError::Random)?;
         let wait_ms = retry.wait_ms(turn.attempt, &failure.kind, u64::from_le_bytes(random));
         Ok(wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)))
@@ -156,7 +159,7 @@ impl<'a> Driver<'a> {
     /// What an attempt used that did what was wanted, for estimates of later runs. None where nobody measured how much it
     /// was to read.
     fn used(&self, id: &StepId, begun: &Begun, usage: Usage, outputs: &[Output]) -> Option<NewUsage> {
-        let step = self.work.plan.step(id)?;
+        let step = self.steps.get(id)?;
         let call = step.call()?;
         let data_bytes = if names_data(call) { self.work.estimate?.step(id)?.data_bytes? } else { 0 };
         let input_bytes = begun.input_bytes.saturating_add(data_bytes);
@@ -168,7 +171,7 @@ impl<'a> Driver<'a> {
 
     /// A step that was stopped since the run's own time was over reached a limit.
     pub(super) fn out_of_time(&self, failure: Failure) -> Failure {
-        let over = self.state.cancelled() == Some(CancelReason::Timeout);
+        let over = self.machine.state().cancelled() == Some(CancelReason::Timeout);
         if !over || failure.kind != FailureKind::Cancelled {
             return failure;
         }

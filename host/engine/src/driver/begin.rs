@@ -8,14 +8,16 @@ use crate::named::INPUT;
 use crate::observe::Observer;
 use crate::run::{ESTIMATE, GivenInput, RunError, RunRequest, Work, shown_folder};
 use crate::subtree::Subtree;
-use palisade_interpreter::{Approval, Event, Graph, Node, Parent, Retry, RunInput, RunStarted, RunState, State};
+use palisade_interpreter::{
+    Approval, Event, Graph, GraphError, Machine, Node, Parent, Retry, RunInput, RunStarted, RunState,
+};
 use palisade_model::record::Status;
 use palisade_model::{Digest, RunId, RunLimits, StepId, canonical};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, Ruleset};
 use palisade_store::{Pin, RunLock};
 use rustix::fd::AsRawFd as _;
 use rustix::fs::{Mode, OFlags};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -84,7 +86,7 @@ impl<'a> Driver<'a> {
             return Err(RunError::Child { root: parent.root });
         }
         let mut driver = Self::take_up(engine, lock, &history, work, Place::of_root(run, work.plan, key), observer)?;
-        match driver.state.run() {
+        match driver.machine.state().run() {
             RunState::Ended(status) if !can_go_on(status) => return Err(RunError::Over { status }),
             _ => driver.record_resumption()?,
         }
@@ -113,7 +115,7 @@ impl<'a> Driver<'a> {
         let history = History::read(engine.store(), run)?;
         let mut driver = Self::take_up(engine, lock, &history, work, place, observer)?;
         // What has ended is only told: the parent's process died before it wrote it down.
-        if !matches!(driver.state.run(), RunState::Ended(status) if !can_go_on(status)) {
+        if !matches!(driver.machine.state().run(), RunState::Ended(status) if !can_go_on(status)) {
             driver.record_resumption()?;
         }
         Ok(driver)
@@ -133,8 +135,8 @@ impl<'a> Driver<'a> {
         driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         driver.allowed.clone_from(&started.allowed);
         driver.worked_before = Duration::from_millis(worked_ms(history.events()));
-        driver.state = history.state_after(history.events().len());
-        driver.place.subtree.add_runs(driver.state.component_runs());
+        driver.machine.set_state(history.state_after(history.events().len()));
+        driver.place.subtree.add_runs(driver.machine.state().component_runs());
         driver.seq = history.events().len() as u64;
         driver.events = history.events().to_vec();
         Ok(driver)
@@ -142,7 +144,7 @@ impl<'a> Driver<'a> {
 
     fn record_resumption(&mut self) -> Result<(), RunError> {
         let palisade_version = env!("CARGO_PKG_VERSION").to_owned();
-        let resumed = self.state.resumed().saturating_add(1);
+        let resumed = self.machine.state().resumed().saturating_add(1);
         self.append(vec![Event::RunResumed { resumed, at_ms: now_ms(), palisade_version }], Beside::default())
     }
 
@@ -157,10 +159,12 @@ impl<'a> Driver<'a> {
             observer,
             run,
             plan_digest,
-            graph: Graph::new(work.plan.steps.iter().map(|step| node(work.plan, step)).collect())?,
-            state: State::default(),
+            steps: work.plan.steps.iter().map(|step| (&step.id, step)).collect(),
+            machine: Machine::new(graph(work.plan)?),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),
+            unwritten: Vec::new(),
+            commit_ms: 0,
             events: Vec::new(),
             seq: 0,
             started: Instant::now(),
@@ -272,12 +276,21 @@ const fn can_go_on(status: Status) -> bool {
     matches!(status, Status::Interrupted | Status::Waiting)
 }
 
+/// The steps of a plan as the interpreter sees them.
+///
+/// # Errors
+/// When they are none that can run, which the planner makes sure of.
+pub(crate) fn graph(plan: &Plan) -> Result<Graph, GraphError> {
+    let asks = |step: &&PlannedStep| matches!(step.work, PlannedWork::Approval { .. });
+    let asking = plan.steps.iter().filter(asks).map(|step| &step.id).collect();
+    Graph::new(plan.steps.iter().map(|step| node(&asking, step)).collect())
+}
+
 /// A step as the interpreter sees it. It runs after the end of those in `after`, however they ended, unless it also reads
 /// from one, or one waits for a person: who says no does not want what comes after.
-pub(crate) fn node(plan: &Plan, step: &PlannedStep) -> Node {
-    let asks =
-        |other: &StepId| plan.step(other).is_some_and(|other| matches!(other.work, PlannedWork::Approval { .. }));
-    let needs: Vec<StepId> = step.waits_for().filter(|other| needs(step, other) || asks(other)).cloned().collect();
+fn node(asking: &BTreeSet<&StepId>, step: &PlannedStep) -> Node {
+    let needs: Vec<StepId> =
+        step.waits_for().filter(|other| needs(step, other) || asking.contains(other)).cloned().collect();
     let after = step.waits_for().filter(|other| !needs.contains(other)).cloned().collect();
     Node {
         after,

@@ -51,7 +51,7 @@ impl<'a> Driver<'a> {
         'a: 's,
     {
         let step = self.planned(&turn.step)?;
-        let run = match self.state.child(&turn.step) {
+        let run = match self.machine.state().child(&turn.step) {
             Some(run) => run,
             None => RunId::new(now_ms(), random().map_err(RunError::Random)?),
         };
@@ -119,7 +119,7 @@ impl<'a> Driver<'a> {
             failure,
             outputs,
             record: Some(record),
-            runs: self.state.component_runs(),
+            runs: self.machine.state().component_runs(),
         })
     }
 
@@ -135,7 +135,8 @@ impl<'a> Driver<'a> {
             }
             outputs.extend(match &source {
                 BindingSource::Step { step, port } => {
-                    let made = self.state.outputs(step).unwrap_or_default().iter().find(|made| made.port == *port);
+                    let made =
+                        self.machine.state().outputs(step).unwrap_or_default().iter().find(|made| made.port == *port);
                     made.map(|made| Output { port: name, ..made.clone() })
                 }
                 BindingSource::Input { .. } | BindingSource::Ruleset { .. } => {

@@ -3,7 +3,7 @@
 //! Pure: it reads no store, and what it can't know is asked of whoever drives it.
 
 use super::difference::Subject;
-use palisade_interpreter::{Event, Graph, Question, RunState, SkipCause, State, StepState, Turn, advance};
+use palisade_interpreter::{Event, Graph, Machine, Question, RunState, SkipCause, State, StepState, Turn};
 use palisade_model::record::Status;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -21,10 +21,9 @@ pub(crate) enum Role {
 
 /// A run, as far as it was followed.
 #[derive(Debug)]
-pub(crate) struct Course<'g> {
-    graph: &'g Graph,
+pub(crate) struct Course {
     /// What follows from the last event is in it already.
-    state: State,
+    machine: Machine,
     due: VecDeque<Event>,
     asked: VecDeque<Question>,
     /// Behind a resumption, the state without what follows from it: whoever takes a run up looks first at what was asked
@@ -32,19 +31,19 @@ pub(crate) struct Course<'g> {
     taken_up: Option<State>,
 }
 
-impl<'g> Course<'g> {
-    pub(crate) fn new(graph: &'g Graph) -> Self {
-        Self { graph, state: State::default(), due: VecDeque::new(), asked: VecDeque::new(), taken_up: None }
+impl Course {
+    pub(crate) fn new(graph: Graph) -> Self {
+        Self { machine: Machine::new(graph), due: VecDeque::new(), asked: VecDeque::new(), taken_up: None }
     }
 
     pub(crate) const fn state(&self) -> &State {
-        &self.state
+        self.machine.state()
     }
 
     /// Whether that attempt runs: it was begun and has not ended.
     pub(crate) fn is_running(&self, turn: &Turn) -> bool {
         let &Turn { ref step, iteration, attempt } = turn;
-        self.state.step(step) == Some(&StepState::Running { iteration, attempt })
+        self.state().step(step) == Some(&StepState::Running { iteration, attempt })
     }
 
     /// What the next recorded event is.
@@ -54,9 +53,11 @@ impl<'g> Course<'g> {
     pub(crate) fn place(&self, event: &Event) -> Result<Role, String> {
         if let Event::RunResumed { resumed, .. } = event {
             // A process may have died before it wrote down what follows.
-            let can_go_on =
-                matches!(self.state.run(), RunState::Running | RunState::Ended(Status::Interrupted | Status::Waiting));
-            let follows = self.state.resumed().checked_add(1) == Some(*resumed);
+            let can_go_on = matches!(
+                self.state().run(),
+                RunState::Running | RunState::Ended(Status::Interrupted | Status::Waiting)
+            );
+            let follows = self.state().resumed().checked_add(1) == Some(*resumed);
             return if can_go_on && follows { Ok(Role::Fact) } else { Err(unfounded(event)) };
         }
         if let Some(state) = &self.taken_up
@@ -73,7 +74,7 @@ impl<'g> Course<'g> {
             let holds = answers(event, question);
             return if holds { Ok(Role::Answer(question.clone())) } else { Err(instead(event, &asked(question))) };
         }
-        if self.can_happen(event, &self.state) { Ok(Role::Fact) } else { Err(unfounded(event)) }
+        if self.can_happen(event, self.state()) { Ok(Role::Fact) } else { Err(unfounded(event)) }
     }
 
     /// Whether something that is no consequence can happen in this state.
@@ -98,7 +99,7 @@ impl<'g> Course<'g> {
             Event::AttemptStarted(started) => runs && attempt(&started.step, started.iteration, started.attempt, true),
             Event::AttemptSucceeded(ended) => runs && attempt(&ended.step, ended.iteration, ended.attempt, false),
             Event::AttemptFailed(ended) => {
-                let retries = self.graph.node(&ended.step).and_then(|node| node.retry.as_ref());
+                let retries = self.machine.graph().node(&ended.step).and_then(|node| node.retry.as_ref());
                 let retries = retries.filter(|_| state.cancelled().is_none());
                 let again = retries.and_then(|retry| retry.wait_ms(ended.attempt, &ended.failure.kind, 0)).is_some();
                 runs && again == ended.retry_at_ms.is_some()
@@ -112,7 +113,7 @@ impl<'g> Course<'g> {
             // It may be written down while nobody works on the run.
             Event::ApprovalDecided { step, .. } => {
                 let waits = state.run() == RunState::Ended(Status::Waiting);
-                (runs || waits) && state.awaited().any(|awaited| awaited == step)
+                (runs || waits) && matches!(state.step(step), Some(StepState::Awaiting { attempt: 0, .. }))
             }
             Event::TimerFired { step, attempt, iteration, at_ms } => {
                 let due = |state: &StepState| match state {
@@ -141,7 +142,7 @@ impl<'g> Course<'g> {
             Role::Consequence => drop(self.due.pop_front()),
             Role::Answer(_) => {
                 self.asked.pop_front();
-                self.state.apply(event);
+                self.machine.apply(event);
                 // All that was asked is answered before anything follows from it.
                 if self.asked.is_empty() {
                     self.go_on();
@@ -150,12 +151,12 @@ impl<'g> Course<'g> {
             Role::Fact => {
                 if !self.due.is_empty() {
                     // What was never written down has not happened.
-                    self.state = State::after(past);
+                    self.machine.set_state(State::after(past));
                 }
-                self.state.apply(event);
+                self.machine.apply(event);
                 let looks_first =
                     matches!(event, Event::RunResumed { .. }) || self.taken_up.is_some() && comes_from_outside(event);
-                self.taken_up = looks_first.then(|| self.state.clone());
+                self.taken_up = looks_first.then(|| self.state().clone());
                 // The start of an attempt was commanded; nothing follows from it.
                 if !matches!(event, Event::AttemptStarted(_) | Event::ChildStarted(_)) {
                     self.go_on();
@@ -167,7 +168,7 @@ impl<'g> Course<'g> {
     }
 
     fn go_on(&mut self) {
-        let next = advance(self.graph, &mut self.state, 0);
+        let next = self.machine.advance(0);
         self.due = next.events.into();
         self.asked = next.answer.into();
     }

@@ -6,16 +6,14 @@ use super::difference::{Difference, Differs, first};
 use super::{Attempts, ReplayError, Replayed, stored};
 use crate::attempt::{AttemptInput, Ended, Made};
 use crate::cancel::Cancel;
-use crate::driver::node;
+use crate::driver::graph;
 use crate::engine::Engine;
 use crate::history::History;
 use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::observe::Observer;
 use crate::run::Work;
-use palisade_interpreter::{
-    AttemptFailed, AttemptSucceeded, Event, Graph, Output, Question, State, StepState, Turn, advance,
-};
+use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Event, Machine, Output, Question, State, StepState, Turn};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Binding, BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
@@ -61,7 +59,6 @@ impl Engine {
                 return Err(ReplayError::NotComparable { step: None, why });
             }
         }
-        let graph = Graph::new(edited.plan.steps.iter().map(|step| node(edited.plan, step)).collect())?;
         let work =
             Work { plan: edited.plan, schemas: edited.schemas, folder: Path::new(""), reuse: false, estimate: None };
         // The seeds are those of the run, so that what differs comes from what was edited.
@@ -69,9 +66,8 @@ impl Engine {
         let mut replay = Replay {
             made: again.rulesets(edited.rulesets)?,
             again,
-            graph: &graph,
+            machine: Machine::at(graph(edited.plan)?, history.state_after(1)),
             old,
-            state: State::after(history.events().iter().take(1)),
             inputs: started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect(),
             attempts: Attempts::default(),
         };
@@ -92,9 +88,8 @@ struct Old {
 
 struct Replay<'a> {
     again: Again<'a>,
-    graph: &'a Graph,
+    machine: Machine,
     old: Old,
-    state: State,
     inputs: BTreeMap<String, Digest>,
     /// What was made here, none of which is in the store.
     made: BTreeMap<Digest, Artifact>,
@@ -109,7 +104,7 @@ impl<'a> Replay<'a> {
                 return Err(ReplayError::Cancelled);
             }
             let event = self.attempt(turn)?;
-            self.state.apply(&event);
+            self.machine.apply(&event);
             waiting.extend(self.advance()?);
             if let Some(difference) = self.compare(false)? {
                 return Ok(Some(difference));
@@ -122,14 +117,14 @@ impl<'a> Replay<'a> {
     fn advance(&mut self) -> Result<Vec<Turn>, ReplayError> {
         let mut start = Vec::new();
         loop {
-            let next = advance(self.graph, &mut self.state, 0);
+            let next = self.machine.advance(0);
             start.extend(next.start);
             if next.answer.is_empty() {
                 return Ok(start);
             }
             for question in &next.answer {
                 let event = self.answer(question)?;
-                self.state.apply(&event);
+                self.machine.apply(&event);
             }
         }
     }
@@ -153,7 +148,7 @@ impl<'a> Replay<'a> {
             store: self.again.engine.store(),
             schemas: self.again.work.schemas,
             plan: self.again.work.plan,
-            state: &self.state,
+            state: self.machine.state(),
             inputs: &self.inputs,
             made: Some(&self.made),
         }
@@ -179,7 +174,7 @@ impl<'a> Replay<'a> {
             return Ok(succeeded(turn, outputs, None));
         }
         self.attempts.replayed += 1;
-        let values = self.state.values(&turn.step).unwrap_or_default().to_vec();
+        let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
         let mut ended = self.again.run(Redo { turn: turn.clone(), step, call, inputs, values, same_version: false })?;
         match std::mem::replace(&mut ended.result, Ok(Vec::new())) {
             Ok(made) => {
@@ -215,7 +210,7 @@ impl<'a> Replay<'a> {
         let old_call = old.call().filter(|old_call| {
             old_call.component_digest == call.component_digest
                 && old_call.config == call.config
-                && self.old.state.values(&step.id) == self.state.values(&step.id)
+                && self.old.state.values(&step.id) == self.machine.state().values(&step.id)
                 && matches!((&old.work, &step.work), (PlannedWork::Component { .. }, PlannedWork::Component { .. }))
         });
         if old_call.is_none() {
@@ -224,7 +219,7 @@ impl<'a> Replay<'a> {
         let read = |state: &State, step: &PlannedStep| -> Vec<Option<Digest>> {
             step.inputs.iter().map(|binding| self.digest(state, binding)).collect()
         };
-        if !inputs.is_empty() && read(&self.old.state, old) != read(&self.state, step) {
+        if !inputs.is_empty() && read(&self.old.state, old) != read(self.machine.state(), step) {
             return Err(wrong("it reads from outside, and is given something else than was recorded"));
         }
         let outputs = self.old.state.outputs(&step.id);
@@ -252,7 +247,7 @@ impl<'a> Replay<'a> {
     fn compare(&self, at_the_end: bool) -> Result<Option<Difference>, ReplayError> {
         let recorded = named(&self.old.plan);
         for step in &self.again.work.plan.steps {
-            let state = self.state.step(&step.id);
+            let state = self.machine.state().step(&step.id);
             if !at_the_end && !matches!(state, Some(StepState::Succeeded { .. })) {
                 continue;
             }
@@ -260,7 +255,7 @@ impl<'a> Replay<'a> {
                 let old = output.artifact.as_ref().and_then(|name| recorded.get(&name.key()));
                 let Some(&(old_step, old_port)) = old else { continue };
                 let old = made(&self.old.state, old_step, old_port);
-                let new = made(&self.state, &step.id, &output.port);
+                let new = made(self.machine.state(), &step.id, &output.port);
                 if let Some(differs) = self.differ(&output.port, old, new, state)? {
                     return Ok(Some(Difference::of_step(&step.id, differs)));
                 }

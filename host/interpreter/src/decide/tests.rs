@@ -1,13 +1,40 @@
 use super::*;
 use crate::event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, ChildEnded, ChildStarted, ConditionOutcome,
-    ResolvedValue, RunStarted, ValuesOutcome,
+    Event, ResolvedValue, RunStarted, ValuesOutcome,
 };
 use crate::graph::Approval;
+use crate::machine::{Advance, Machine};
 use crate::retry::Retry;
 use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Usage};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+
+/// What [`Machine`] does by what [`decide`] says of the whole graph; that it is the same is a property.
+fn advance(graph: &Graph, state: &mut State, now_ms: u64) -> Advance {
+    let mut advance = Advance::default();
+    loop {
+        advance.answer.clear();
+        let before = advance.events.len();
+        for command in decide(graph, state) {
+            if let Some(event) = command.taken_up(now_ms) {
+                state.apply(&event);
+                advance.events.push(event);
+            }
+            match command {
+                Command::StartAttempt(turn) => advance.start.push(turn),
+                Command::Answer(question) => advance.answer.push(question),
+                Command::RequestApproval { .. }
+                | Command::EndLoop { .. }
+                | Command::SkipStep { .. }
+                | Command::EndRun { .. } => {}
+            }
+        }
+        if advance.events.len() == before {
+            return advance;
+        }
+    }
+}
 
 fn started() -> Event {
     let digest = Digest::of(b"x");
@@ -702,6 +729,36 @@ proptest! {
             journal[..=index].iter().for_each(|event| twice.apply(event));
             prop_assert_eq!(&twice, &state);
             prop_assert_eq!(decide(&graph, &twice), decide(&graph, &state));
+        }
+    }
+
+    #[test]
+    fn a_machine_does_what_is_decided_of_the_whole_graph(graph in some_graph(), choices in some_choices()) {
+        let journal = drive(&graph, &choices);
+        let (mut machine, mut state) = (Machine::new(graph.clone()), State::default());
+        // One that is asked after each event, and one that is asked after many.
+        let mut seldom = machine.clone();
+        for (index, event) in journal.iter().enumerate() {
+            // What comes again or late changes nothing.
+            for event in [event, &journal[index / 2]] {
+                state.apply(event);
+                machine.apply(event);
+                seldom.apply(event);
+            }
+            prop_assert_eq!(machine.state(), &state);
+            let decided = decide(&graph, &state);
+            prop_assert_eq!(&machine.commands(), &decided);
+            if index % 7 == 0 {
+                prop_assert_eq!(&seldom.commands(), &decided);
+            }
+            prop_assert_eq!(&Machine::at(graph.clone(), state.clone()).commands(), &decided);
+            let (mut further, mut state) = (machine.clone(), state.clone());
+            prop_assert_eq!(further.advance(9), advance(&graph, &mut state, 9));
+            prop_assert_eq!(further.state(), &state);
+            prop_assert_eq!(further.commands(), decide(&graph, &state));
+            // Back to where it was, as after a resumption that was never written down.
+            further.set_state(machine.state().clone());
+            prop_assert_eq!(further.commands(), decided);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{PerMeasure, StepEstimate, Told};
 use crate::plan::Plan;
 use std::collections::BTreeMap;
 
-/// The journal is written when an attempt starts and when it ends.
+/// The journal is written when an attempt ends, and when it starts unless it is short and pure.
 const COMMITS_OF_A_STEP: u64 = 2;
 
 /// All steps of which something is known, together.

@@ -83,21 +83,21 @@ fn turn(step: &str, iteration: u32, attempt: u32) -> Turn {
 
 /// A whole run as a driver would write it: `a` fails once, `b` goes round twice.
 fn journal(graph: &Graph) -> Vec<Event> {
-    let mut state = State::default();
+    let mut machine = Machine::new(graph.clone());
     let mut journal = Vec::new();
     let mut failures = 0;
     let mut take = |event: Event| {
-        state.apply(&event);
+        machine.apply(&event);
         journal.push(event);
         loop {
-            let next = advance(graph, &mut state, 7);
+            let next = machine.advance(7);
             journal.extend(next.events);
             for question in &next.answer {
                 let Question::Condition { step, iteration } = question else { panic!("a condition") };
                 let held = *step == id("b") && *iteration == 2;
                 let outcome = if held { ConditionOutcome::True } else { ConditionOutcome::False };
                 let event = Event::ConditionEvaluated { step: step.clone(), iteration: *iteration, outcome };
-                state.apply(&event);
+                machine.apply(&event);
                 journal.push(event);
             }
             if next.answer.is_empty() {
@@ -123,7 +123,7 @@ fn journal(graph: &Graph) -> Vec<Event> {
 
 /// Goes along a journal; gives the number of the first event that can't stand there, and why.
 fn follow(graph: &Graph, journal: &[Event]) -> Result<(), (usize, String)> {
-    let mut course = Course::new(graph);
+    let mut course = Course::new(graph.clone());
     for (index, event) in journal.iter().enumerate() {
         let role = course.place(event).map_err(|why| (index + 1, why))?;
         course.pass(event, &role, &journal[..index]);
