@@ -155,14 +155,11 @@ execution:
 fn a_run_is_replayed_that_lost_its_process_and_went_on() {
     let dir = Dir::new();
     dir.write("runbook.yaml", LATE);
-    let mut going = command::command(dir.path())
-        .args(["run", "-q", "runbook.yaml"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut going =
+        command::command(dir.path()).args(["run", "-q", "runbook.yaml"]).stdout(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
     while !palisade(dir.path(), ["runs", "show", "last", "--events"]).stdout.contains("AttemptFailed") {
+        assert_eq!(going.try_wait().unwrap(), None, "it has ended");
         assert!(begun.elapsed() < Duration::from_secs(60), "its first attempt does not fail");
     }
     let data_dir = dir.join(".palisade");

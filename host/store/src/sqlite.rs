@@ -95,10 +95,12 @@ fn migrate(backend: &dyn Backend, path: &Path, connection: &mut Connection) -> R
     let fault = |error| Fault::database(path, error);
     let known = MIGRATIONS.len() as i64;
     let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fault)?;
-    let found = version(connection).map_err(fault)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
+    // In one transaction: another process may make the tables meanwhile, and half of that would look like a stranger's.
+    let looked = connection.transaction().map_err(fault)?;
+    let id: i32 = looked.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fault)?;
+    let found = version(&looked).map_err(fault)?;
+    let tables: i64 = looked.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
+    looked.finish().map_err(fault)?;
     if id != APPLICATION_ID && (id, found, tables) != (0, 0, 0) {
         return Err(DatabaseError::Foreign);
     }

@@ -590,6 +590,23 @@ fn a_database_of_before_is_brought_up_to_date() {
     assert_eq!(open(folder.path()).run(run(1)).unwrap().unwrap().head.seq, 2);
 }
 
+/// Whoever comes while another makes the tables sees none of them or all.
+#[test]
+fn a_new_folder_may_be_opened_by_many_at_once() {
+    for _ in 0..30 {
+        let folder = tempfile::tempdir().unwrap();
+        let start = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    start.wait();
+                    drop(open(folder.path()));
+                });
+            }
+        });
+    }
+}
+
 #[test]
 fn a_database_that_can_not_be_used_says_why() {
     let folder = tempfile::tempdir().unwrap();
