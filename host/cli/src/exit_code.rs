@@ -58,7 +58,7 @@ impl ExitCode {
             Status::Cancelled | Status::Interrupted => Self::Interrupted,
         };
         // What goes on with the run has not failed yet, whatever became of its last attempt.
-        let over = |step: &&StepRecord| !matches!(step.status, Status::Interrupted | Status::Waiting);
+        let over = |step: &&StepRecord| !step.status.can_go_on();
         let wanted = |step: &&StepRecord| run.status != Status::Succeeded || step.exported;
         let failures = run.steps.iter().filter(wanted).filter(over);
         failures

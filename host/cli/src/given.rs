@@ -4,7 +4,7 @@
 
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
-use palisade_engine::AttemptInput;
+use palisade_engine::{AttemptInput, MAX_METADATA_BYTES};
 use palisade_model::unit::Bytes;
 use palisade_model::{neutral, strict_json};
 use palisade_runbook::MAX_INPUT_BYTES;
@@ -19,8 +19,6 @@ use std::rc::Rc;
 
 /// Most bytes of one item, of what stands beside the items of a document, and of a text file, which is one item.
 pub(crate) const MAX_PIECE_BYTES: u64 = 16 << 20;
-/// Most bytes of what stands beside the items: a component gets it in one piece, as long as its own may be.
-const MAX_METADATA_BYTES: usize = 1 << 20;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 256 << 10;
 

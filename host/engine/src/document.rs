@@ -2,12 +2,16 @@
 
 use crate::record::{Export, rfc3339};
 use crate::run::RunError;
-use palisade_schema::{ArtifactSchema, DocumentWriter, ExportError, FindingId, Registry, Stamper, read_document};
+use palisade_schema::{
+    ArtifactSchema, DocumentReadError, DocumentWriter, ExportError, FindingId, Registry, Stamper, read_document,
+};
 use palisade_store::{Artifact, Fault, NewArtifact, Store};
 use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
 
+/// Most bytes of what stands beside the items of an input: a component gets it in one piece, as long as its own may be.
+pub const MAX_METADATA_BYTES: usize = 1 << 20;
 /// Bytes of items that are read at once.
 const BATCH_BYTES: usize = 256 << 10;
 
@@ -64,13 +68,17 @@ impl DocumentError {
 /// Takes a document that a runbook states itself as an artifact, not stored yet.
 ///
 /// # Errors
-/// When it does not fit its schema, or the store takes no more.
+/// When it does not fit its schema, is too large beside its items, or the store takes no more.
 pub fn default_artifact(document: &Value, schema: &ArtifactSchema, store: &Store) -> Result<NewArtifact, RunError> {
     let mut spool = store.spool(0);
     let text = document.to_string();
     let metadata = read_document(schema, text.as_bytes(), &mut |item| {
         spool.append(format!("{item}\n").as_bytes()).map(drop).map_err(std::io::Error::other)
     })?;
+    if metadata.to_string().len() > MAX_METADATA_BYTES {
+        let large = std::io::Error::other("what stands beside the items has more than 1 MiB");
+        return Err(DocumentReadError::Read(large).into());
+    }
     let items = store.join(vec![spool])?;
     Ok(NewArtifact { schema: schema.name().clone(), metadata, items })
 }

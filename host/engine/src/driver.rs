@@ -372,7 +372,7 @@ impl<'a> Driver<'a> {
         for event in &events {
             self.machine.apply(event);
         }
-        let mut unwritten = events;
+        let mut new = events;
         let mut start = Vec::new();
         loop {
             let next = self.machine.advance(now_ms());
@@ -387,11 +387,11 @@ impl<'a> Driver<'a> {
                     _ => {}
                 }
             }
-            unwritten.extend(next.events);
+            new.extend(next.events);
             start.extend(next.start);
-            if !unwritten.is_empty() {
+            if !new.is_empty() {
                 // Before an answer, too: it stands in documents that are in the store with this commit at the earliest.
-                self.write(std::mem::take(&mut unwritten), std::mem::take(&mut beside))?;
+                self.write(std::mem::take(&mut new), std::mem::take(&mut beside))?;
             }
             if next.answer.is_empty() {
                 return Ok(start);
@@ -400,7 +400,7 @@ impl<'a> Driver<'a> {
                 let event = self.answer(question)?;
                 self.observe_failure(&event);
                 self.machine.apply(&event);
-                unwritten.push(event);
+                new.push(event);
             }
         }
     }
@@ -497,20 +497,15 @@ impl<'a> Driver<'a> {
 
     /// How many items the results of the run have.
     fn result_items(&self) -> u64 {
-        let of_steps = self.work.plan.steps.iter().flat_map(|step| {
-            let exported = step.outputs.iter().filter(|output| output.exported);
-            exported.map(|output| (&step.id, output.port.as_str()))
-        });
-        let of_aliases = self.work.plan.aliases.iter().filter(|alias| alias.exported);
-        let of_aliases = of_aliases.filter_map(|alias| match &alias.source {
-            BindingSource::Step { step, port } => Some((step, port.as_str())),
+        let items = |source: &BindingSource| match source {
+            BindingSource::Step { step, port } => {
+                let made = self.machine.state().outputs(step)?.iter().find(|made| made.port == *port)?;
+                Some(made.items)
+            }
             BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
-        });
-        let items = |(step, port): (&StepId, &str)| {
-            let made = self.machine.state().outputs(step)?.iter().find(|made| made.port == port)?;
-            Some(made.items)
         };
-        of_steps.chain(of_aliases).filter_map(items).fold(0, u64::saturating_add)
+        let results = self.work.plan.results();
+        results.iter().filter_map(|(_, source)| items(source)).fold(0, u64::saturating_add)
     }
 }
 

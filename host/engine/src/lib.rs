@@ -35,7 +35,7 @@ pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};
 pub use diff::{FindingCounts, Findings, OnlyIn, diff_findings};
-pub use document::{Document, DocumentError, default_artifact};
+pub use document::{Document, DocumentError, MAX_METADATA_BYTES, default_artifact};
 pub use driver::now_ms;
 pub use engine::{Engine, EngineParts, NotTaken};
 pub use history::{Events, History, HistoryError, Recorded, Standing};

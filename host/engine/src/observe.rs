@@ -102,7 +102,7 @@ pub enum Observed<'a> {
         /// What.
         event: &'a Observed<'a>,
     },
-    /// A child run ended, or stopped for now.
+    /// A child run ended, or stopped until its parent is resumed.
     ChildEnded {
         /// The step for which it ran.
         step: &'a StepId,

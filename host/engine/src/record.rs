@@ -132,8 +132,8 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = (!goes_on).then_some(over);
                 seen.failure.clone_from(&ended.failure);
                 seen.outputs.clone_from(&ended.outputs);
-                // One that stopped for now tells all that it used when it has ended.
-                if !ended.stopped_for_now() {
+                // One that is to be resumed tells all that it used when it has ended.
+                if !ended.status.can_go_on() {
                     seen.left(&ended.usage, ended.skipped_count, &[], &[]);
                 }
             }

@@ -174,7 +174,7 @@ fn own(store: &Store, rows: &[RunRow], doing: Doing) -> Result<Vec<RunLock>, Own
 /// Says whether a run goes on, or could be resumed.
 fn could_go_on(row: &RunRow) -> bool {
     let status = row.summary.status.as_str();
-    status == RUNNING || [Status::Interrupted, Status::Waiting].iter().any(|able| able.name() == status)
+    status == RUNNING || Status::named_can_go_on(status)
 }
 
 #[cfg(test)]

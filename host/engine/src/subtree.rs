@@ -46,7 +46,7 @@ impl Subtree {
             let found = (self.0.len() - index) as u64;
             if let Some(most) = level.limits.get(RunLimitKind::MaxDepth).filter(|most| found > *most) {
                 let what = format!("children may nest {most} deep, and this one would be {found} deep");
-                return Err(self.passed(level, RunLimitKind::MaxDepth, most, found, &what));
+                return Err(self.passed(index, level, RunLimitKind::MaxDepth, most, found, &what));
             }
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Subtree {
                     RunLimitKind::MaxRuns.show(most)
                 );
                 let found = used.saturating_add(runs);
-                return Err(self.passed(level, RunLimitKind::MaxRuns, most, found, &what));
+                return Err(self.passed(index, level, RunLimitKind::MaxRuns, most, found, &what));
             }
         }
         Ok(())
@@ -96,22 +96,22 @@ impl Subtree {
         self.0.iter().for_each(|level| level.at_once.sub(1));
     }
 
-    fn passed(&self, level: &Level, kind: RunLimitKind, most: u64, found: u64, what: &str) -> Failure {
+    /// The failure of what would pass a limit of the run at that depth.
+    fn passed(&self, index: usize, level: &Level, kind: RunLimitKind, most: u64, found: u64, what: &str) -> Failure {
         let key = kind.key().to_owned();
-        let chain = || self.0.iter().map(|level| format!("`{}` ({})", neutral::line(&level.title, 60), level.run));
-        let whose = if self.0.len() == 1 {
+        let title = |level: &Level| format!("`{}`", neutral::line(&level.title, 60));
+        let message = if self.0.len() == 1 {
             what.to_owned()
         } else {
-            let title = neutral::line(&level.title, 60);
-            let chain: Vec<_> = chain().collect();
-            format!("{what}; so says `{key}` of `{title}`, which counts all runs below it: {}", chain.join(" runs "))
+            let chain: Vec<_> = self.0.iter().map(|level| format!("{} ({})", title(level), level.run)).collect();
+            let (whose, chain) = (title(level), chain.join(" runs "));
+            format!("{what}; so says `{key}` of {whose}, which counts all runs below it: {chain}")
         };
-        let place = if std::ptr::eq(level, self.0.first().map_or(level, |root| root.as_ref())) {
-            format!("raise `limits.{key}` of the runbook")
-        } else {
-            format!("raise `{key}` of the step that runs it, or of its own runbook, whichever is lower")
+        let help = match index {
+            0 => format!("raise `limits.{key}` of the runbook"),
+            _ => format!("raise `{key}` of the step that runs it, or of its own runbook, whichever is lower"),
         };
-        Failure::new(FailureKind::Bound { key, most, found }, whose).with_help(place)
+        Failure::new(FailureKind::Bound { key, most, found }, message).with_help(help)
     }
 }
 

@@ -68,7 +68,7 @@ pub enum Event {
     AttemptFailed(Box<AttemptFailed>),
     /// A child run began for a step, or goes on.
     ChildStarted(Box<ChildStarted>),
-    /// A child run ended, or stopped for now.
+    /// A child run ended, or stopped until its parent is resumed.
     ChildEnded(Box<ChildEnded>),
     /// A step waits for a person.
     ApprovalRequested {

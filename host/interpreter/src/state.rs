@@ -118,6 +118,17 @@ pub enum StepState {
     },
 }
 
+impl RunState {
+    /// How it ended, if nobody can go on with it.
+    #[must_use]
+    pub const fn over(self) -> Option<Status> {
+        match self {
+            Self::Ended(status) if !status.can_go_on() => Some(status),
+            Self::New | Self::Running | Self::Ended(_) => None,
+        }
+    }
+}
+
 impl State {
     /// The state after all these events.
     #[must_use]
@@ -134,10 +145,9 @@ impl State {
     pub fn apply(&mut self, event: &Event) {
         match (self.run, event) {
             (RunState::New, Event::RunStarted(_)) => self.run = RunState::Running,
-            (
-                RunState::Running | RunState::Ended(Status::Interrupted | Status::Waiting),
-                Event::RunResumed { resumed, .. },
-            ) => {
+            (RunState::Running | RunState::Ended(_), Event::RunResumed { resumed, .. })
+                if self.run.over().is_none() =>
+            {
                 if self.resumed.checked_add(1) == Some(*resumed) {
                     self.resume();
                 }
@@ -275,7 +285,7 @@ impl State {
         }
     }
 
-    /// Takes the end of a child, or that it stopped for now and is to go on with this run. One that could not even be
+    /// Takes the end of a child, or that it is to be resumed with this run. One that could not even be
     /// started has ended too.
     fn end_child(&mut self, ended: &ChildEnded) {
         let ChildEnded { step, iteration, attempt, .. } = ended;
@@ -283,7 +293,7 @@ impl State {
         if !self.is_under_way(step, iteration, attempt) {
             return;
         }
-        if ended.stopped_for_now() {
+        if ended.status.can_go_on() {
             let state = if ended.status == Status::Waiting {
                 StepState::Awaiting { iteration, attempt, until_ms: None }
             } else {
@@ -292,7 +302,7 @@ impl State {
             return self.set(step, state);
         }
         self.children.remove(step);
-        // One that stopped for now is counted when it has ended, whole.
+        // One that is to be resumed is counted when it has ended, whole.
         self.component_runs = self.component_runs.saturating_add(ended.runs);
         match (&ended.failure, ended.retry_at_ms) {
             (None, _) => self.succeed(step, iteration, attempt, &ended.outputs),

@@ -25,6 +25,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// A run that stands so is over until it is resumed, and then goes on where it stopped.
+    #[must_use]
+    pub const fn can_go_on(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Waiting)
+    }
+
+    /// As [`Status::can_go_on`], of a name as lists of runs have it.
+    #[must_use]
+    pub fn named_can_go_on(name: &str) -> bool {
+        [Self::Interrupted, Self::Waiting].iter().any(|status| status.name() == name)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {

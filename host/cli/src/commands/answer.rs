@@ -48,7 +48,7 @@ pub(crate) fn exec(context: &Context, args: &AnswerArgs, approved: bool) -> Resu
         console::err(&format!("`palisade resume {}` goes on\n", wanted.root));
         return Ok(ExitCode::Done);
     }
-    go_on(context, &workspace, wanted.root, &args.telling)
+    go_on(context, &workspace, store, wanted.root, &args.telling)
 }
 
 /// The step that is meant.

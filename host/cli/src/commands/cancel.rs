@@ -8,7 +8,7 @@ use crate::failure::CliError;
 use crate::render::console;
 use crate::telling::not_driven;
 use crate::workspace::{Workspace, not_read};
-use palisade_engine::{Cancel, History, Request, RunState, Silent, Standing, Work};
+use palisade_engine::{Cancel, History, Request, Silent, Standing, Work};
 use palisade_model::RunId;
 use palisade_model::record::Status;
 use palisade_store::Store;
@@ -39,7 +39,7 @@ pub(crate) fn exec(context: &Context, args: &CancelArgs) -> Result<ExitCode, Cli
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if let Standing::Ended(status) = standing(store, run)?
-            && ![Status::Waiting, Status::Interrupted].iter().any(|status_of| status_of.name() == status)
+            && !Status::named_can_go_on(&status)
         {
             return Ok(told(run, &status));
         }
@@ -76,10 +76,7 @@ fn in_its_place(workspace: &Workspace, store: &Store, run: RunId) -> Result<Opti
 
 /// How a run has ended for good.
 fn ended(history: &History) -> Option<Status> {
-    match history.state_after(history.events().len()).run() {
-        RunState::Ended(Status::Waiting | Status::Interrupted) | RunState::New | RunState::Running => None,
-        RunState::Ended(status) => Some(status),
-    }
+    history.state_after(history.events().len()).run().over()
 }
 
 fn told(run: RunId, status: &str) -> ExitCode {

@@ -117,15 +117,10 @@ fn with_children(store: &Store, run: RunId) -> Result<Vec<RunId>, CliError> {
     let mut next = 0;
     while let Some(&run) = runs.get(next) {
         next += 1;
-        // A parent speaks of a child before it begins.
-        if store.run(run).map_err(|fault| not_read(&fault))?.is_none() {
-            runs.retain(|known| *known != run);
-            next -= 1;
-            continue;
-        }
-        let history = History::read(store, run).map_err(|error| not_told(&error))?;
-        for child in history.children() {
-            if !runs.contains(&child) {
+        for child in History::read(store, run).map_err(|error| not_told(&error))?.children() {
+            // A parent speaks of a child before it begins.
+            let began = || store.run(child).map(|row| row.is_some()).map_err(|fault| not_read(&fault));
+            if !runs.contains(&child) && began()? {
                 runs.push(child);
             }
         }

@@ -10,29 +10,28 @@ use crate::failure::CliError;
 use crate::lock;
 use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
-use palisade_engine::{History, RunState, Work, shown_folder};
-use palisade_model::record::Status;
+use palisade_engine::{History, Work, shown_folder};
 use palisade_model::{RunId, neutral};
 use palisade_store::Store;
 
 pub(crate) fn exec(context: &Context, args: &ResumeArgs) -> Result<ExitCode, CliError> {
     let workspace = Workspace::open(&context.settings)?;
-    let (_, run) = find(context, workspace.stored(), &args.run)?;
-    go_on(context, &workspace, run, &args.telling)
+    let (store, run) = find(context, workspace.stored(), &args.run)?;
+    go_on(context, &workspace, store, run, &args.telling)
 }
 
-/// Goes on with a run.
+/// Goes on with a run of the workspace's store.
 ///
 /// # Errors
 /// When there is nothing to go on with, or it can't be driven to its end.
 pub(super) fn go_on(
     context: &Context,
     workspace: &Workspace,
+    store: &Store,
     run: RunId,
     telling: &TellingArgs,
 ) -> Result<ExitCode, CliError> {
     let export = telling::export(context, telling)?;
-    let (store, run) = find(context, workspace.stored(), &run.to_string())?;
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
     can_be_resumed(run, &history)?;
     let folder = &context.settings.working_dir;
@@ -53,9 +52,9 @@ fn can_be_resumed(run: RunId, history: &History) -> Result<(), CliError> {
         let message = format!("run {run} is a child of run {}, and goes on with it", parent.root);
         return Err(CliError::usage(message).help(format!("`palisade resume {}`", parent.root)));
     }
-    match history.state_after(history.events().len()).run() {
-        RunState::Ended(Status::Interrupted | Status::Waiting) | RunState::Running | RunState::New => Ok(()),
-        RunState::Ended(status) => Err(CliError::usage(format!("run {run} has ended: it is {status}"))
+    match history.state_after(history.events().len()).run().over() {
+        None => Ok(()),
+        Some(status) => Err(CliError::usage(format!("run {run} has ended: it is {status}"))
             .help("only what was interrupted, waits for a person, or lost its process, can be resumed; `palisade runs show` says more")),
     }
 }

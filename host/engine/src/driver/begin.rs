@@ -8,10 +8,7 @@ use crate::named::INPUT;
 use crate::observe::Observer;
 use crate::run::{ESTIMATE, GivenInput, RunError, RunRequest, Work, shown_folder};
 use crate::subtree::Subtree;
-use palisade_interpreter::{
-    Approval, Event, Graph, GraphError, Machine, Node, Parent, Retry, RunInput, RunStarted, RunState,
-};
-use palisade_model::record::Status;
+use palisade_interpreter::{Approval, Event, Graph, GraphError, Machine, Node, Parent, Retry, RunInput, RunStarted};
 use palisade_model::{Digest, RunId, RunLimits, StepId, canonical};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, Ruleset};
 use palisade_store::{Pin, RunLock};
@@ -86,10 +83,10 @@ impl<'a> Driver<'a> {
             return Err(RunError::Child { root: parent.root });
         }
         let mut driver = Self::take_up(engine, lock, &history, work, Place::of_root(run, work.plan, key), observer)?;
-        match driver.machine.state().run() {
-            RunState::Ended(status) if !can_go_on(status) => return Err(RunError::Over { status }),
-            _ => driver.record_resumption()?,
+        if let Some(status) = driver.machine.state().run().over() {
+            return Err(RunError::Over { status });
         }
+        driver.record_resumption()?;
         Ok(driver)
     }
 
@@ -115,7 +112,7 @@ impl<'a> Driver<'a> {
         let history = History::read(engine.store(), run)?;
         let mut driver = Self::take_up(engine, lock, &history, work, place, observer)?;
         // What has ended is only told: the parent's process died before it wrote it down.
-        if !matches!(driver.machine.state().run(), RunState::Ended(status) if !can_go_on(status)) {
+        if driver.machine.state().run().over().is_none() {
             driver.record_resumption()?;
         }
         Ok(driver)
@@ -269,11 +266,6 @@ impl<'a> Driver<'a> {
             parent: self.place.parent.clone(),
         }))
     }
-}
-
-/// A run that ended so goes on when it is resumed.
-const fn can_go_on(status: Status) -> bool {
-    matches!(status, Status::Interrupted | Status::Waiting)
 }
 
 /// The steps of a plan as the interpreter sees them.

@@ -18,7 +18,7 @@ use palisade_store::NewArtifact;
 use std::sync::mpsc::Sender;
 use std::thread::Scope;
 
-/// A child run that has ended, or stopped for now.
+/// A child run that has ended, or stopped until its parent is resumed.
 pub(super) struct ChildDone {
     pub(super) status: Status,
     /// Why its step does not get what it wants.

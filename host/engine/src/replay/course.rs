@@ -53,10 +53,8 @@ impl Course {
     pub(crate) fn place(&self, event: &Event) -> Result<Role, String> {
         if let Event::RunResumed { resumed, .. } = event {
             // A process may have died before it wrote down what follows.
-            let can_go_on = matches!(
-                self.state().run(),
-                RunState::Running | RunState::Ended(Status::Interrupted | Status::Waiting)
-            );
+            let run = self.state().run();
+            let can_go_on = run != RunState::New && run.over().is_none();
             let follows = self.state().resumed().checked_add(1) == Some(*resumed);
             return if can_go_on && follows { Ok(Role::Fact) } else { Err(unfounded(event)) };
         }

@@ -457,7 +457,7 @@ fn a_run_that_only_waits_for_a_person_ends_until_they_answer() {
 }
 
 #[test]
-fn a_child_that_stopped_for_now_goes_on_with_its_parent_and_is_never_begun_anew() {
+fn a_child_that_stopped_goes_on_with_its_parent_and_is_never_begun_anew() {
     let graph = graph("a");
     let step: StepId = "a".parse().unwrap();
     let (child, other) = (RunId::new(1, [7; 10]), RunId::new(2, [7; 10]));
@@ -573,7 +573,7 @@ fn runs_child(step: &StepId) -> bool {
     step.as_str().trim_start_matches('s').parse::<usize>().unwrap() % 3 == 1
 }
 
-/// How a child ends by a choice: when it can be told to stop, it may stop for now.
+/// How a child ends by a choice: when it can be told to stop, it may stop until it is resumed.
 fn child_status(how: u8, state: &State) -> Status {
     match (how / 8 % 4, state.cancelled()) {
         (3, _) => Status::Failed,

@@ -38,7 +38,7 @@ pub struct ChildStarted {
     pub plan: Digest,
 }
 
-/// A child run ended. One that was interrupted, or waits for a person, stopped for now: it goes on with its parent.
+/// A child run ended. One that was interrupted, or waits for a person, is resumed with its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildEnded {
     /// The step for which it ran.
@@ -70,12 +70,4 @@ pub struct ChildEnded {
     /// Another attempt, with a new child, is due then, in milliseconds since 1970; none = the step failed with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
-}
-
-impl ChildEnded {
-    /// It goes on when its parent does.
-    #[must_use]
-    pub const fn stopped_for_now(&self) -> bool {
-        matches!(self.status, Status::Interrupted | Status::Waiting)
-    }
 }

@@ -77,7 +77,7 @@ fn source(source: &BindingSource) -> String {
 }
 
 fn allowed(step: &PlannedCall, power: Power, path: &str) -> bool {
-    let folder = WorkingFolder::new(b"/work/folder").unwrap();
+    let folder = WorkingFolder::new(b"/srv/folder").unwrap();
     let path = palisade_authority::ScopedPath::parse(&folder, path.as_bytes()).unwrap();
     authorise(&step.authority, &Use::of(power, path)).allowed()
 }

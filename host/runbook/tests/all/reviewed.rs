@@ -26,7 +26,7 @@ fn found(text: &str, ceilings: &[(RunLimitKind, u64)]) -> Vec<Diagnostic> {
         systems: &Systems::default(),
         ceilings: &BTreeMap::new(),
         run_ceilings: &ceilings.iter().copied().collect::<RunLimits>(),
-        folder: &WorkingFolder::new(b"/work/folder").unwrap(),
+        folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
         allowed: &[],
     };
     plan(&runbook, &context).1

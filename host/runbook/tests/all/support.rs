@@ -369,7 +369,7 @@ impl World {
             systems: &self.systems,
             ceilings: &self.ceilings,
             run_ceilings: &self.run_ceilings,
-            folder: &WorkingFolder::new(b"/work/folder").unwrap(),
+            folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
             allowed: &[],
         };
         let (planned, more) = plan(&runbook, &context);

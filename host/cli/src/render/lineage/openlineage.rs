@@ -90,7 +90,7 @@ impl Exported<'_> {
                         None if ended.status == Status::Succeeded => {
                             self.well(ended.at_ms, attempt, &ended.outputs, folder)
                         }
-                        // It stopped for now, and goes on in another attempt.
+                        // It goes on in another attempt.
                         None => {
                             let inputs = self.inputs(&ended.step, folder);
                             self.of_attempt(ABORT, ended.at_ms, attempt, inputs, Vec::new())
