@@ -116,7 +116,15 @@ impl Bench {
         let artifact = default_artifact(&document, schema, self.engine.store()).expect("a document");
         let given = vec![GivenInput { name: input.name.clone(), artifact, is_default: false }];
         let request = RunRequest {
-            work: Work { plan, schemas: &self.schemas, folder: self.dir.path(), reuse: false, estimate: None },
+            work: Work {
+                plan,
+                schemas: &self.schemas,
+                folder: self.dir.path(),
+                reuse: false,
+                estimate: None,
+                planning: None,
+            },
+            approved_by: None,
             runbook: text.as_bytes(),
             rulesets: &BTreeMap::new(),
             child_runbooks: Vec::new(),
@@ -141,6 +149,7 @@ impl Bench {
             run_ceilings: &Default::default(),
             folder: &folder,
             allowed: &[],
+            generated: None,
         };
         let (planned, told) = plan(&runbook, &context);
         planned.unwrap_or_else(|| panic!("{told:?}"))

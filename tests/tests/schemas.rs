@@ -114,9 +114,22 @@ fn what_is_told_of_children_and_of_approvals_fits() {
         "name: Child\nexecution:\n  - {id: files, type: source, connector: filesystem, config: {path: data}, output: files}\n  \
          - {id: ask, type: approval, message: Well?, input: files, expires: 1h}\n",
     );
-    dir.write("parent.yaml", "name: Parent\nexecution:\n  - {id: go, type: execute_workflow, file: child.yaml}\n");
-    let _ = palisade(dir.path(), ["run", "-q", "parent.yaml"]).exits(5);
-    fits("palisade.approvals", &told(&["approvals", "list"]));
+    dir.write(
+        "parent.yaml",
+        "name: Parent\ninputs: {made: {input_schema: runbook_definition}}\nexecution:\n  - {id: go, type: execute_workflow, file: child.yaml}\n  \
+         - {id: run_it, type: execute_workflow, workflow: '{{ made }}'}\n",
+    );
+    let made =
+        r#"{"name": "Made", "execution": [{"id": "files", "type": "source", "system": "this folder", "output": "f"}]}"#;
+    dir.write("made.json", made);
+    let _ = palisade(dir.path(), ["run", "-q", "parent.yaml", "--input", "made=made.json"]).exits(5);
+    let listed = told(&["approvals", "list"]);
+    fits("palisade.approvals", &listed);
+    assert_eq!(listed["approvals"].as_array().map(Vec::len), Some(2));
+    fits("palisade.approval", &told(&["approvals", "show", "last", "go/ask"]));
+    let shown = told(&["approvals", "show", "last", "run_it"]);
+    fits("palisade.approval", &shown);
+    fits("palisade.plan", &shown["plan"]);
     for round in 0..2 {
         let all = told(&["runs", "list", "--children"]);
         fits("palisade.runs", &all);
@@ -134,6 +147,7 @@ fn what_is_told_of_children_and_of_approvals_fits() {
             lines.lines().map(json).for_each(|line| fits("palisade.run_event", &line));
         }
         if round == 0 {
+            let _ = palisade(dir.path(), ["approve", "-q", "last", "run_it"]).exits(5);
             let _ = palisade(dir.path(), ["reject", "-q", "last"]).exits(3);
         }
     }

@@ -203,6 +203,9 @@ pub(crate) struct RunArgs {
     /// Names the run for its caller: a second call with the same key, plan and inputs tells of the first run
     #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     pub(crate) idempotency_key: Option<String>,
+    /// Says yes beforehand to the runbooks that steps make and their limits and `components` allow
+    #[arg(long)]
+    pub(crate) approve: bool,
     /// Pure steps run again even if their result is known from an earlier run
     #[arg(long)]
     pub(crate) no_cache: bool,
@@ -220,6 +223,9 @@ fn idempotency_key(text: &str) -> Result<String, String> {
 pub(crate) struct ResumeArgs {
     /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
     pub(crate) run: String,
+    /// Folder of rulesets for runbooks that its steps make, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) telling: TellingArgs,
 }
@@ -239,6 +245,9 @@ pub(crate) struct AnswerArgs {
     /// What there is to say of the answer; it is kept with it
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
+    /// Folder of rulesets for runbooks that its steps make, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
     /// Only writes the answer down; `palisade resume` goes on
     #[arg(long)]
     pub(crate) no_run: bool,
@@ -248,6 +257,13 @@ pub(crate) struct AnswerArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApprovalsCommand {
+    /// Shows what a step waits for: the runbook that it is to run, its plan, the most it can come to and could touch
+    Show {
+        /// The run, or one above it: its id, the beginning of it, or `last`
+        run: String,
+        /// The step that waits, if several do; one of a child run as CHILD_STEP/STEP
+        step: Option<String>,
+    },
     /// Lists the steps that wait for a person, the latest run first
     List {
         /// Most runs that are looked at

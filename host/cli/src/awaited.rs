@@ -3,8 +3,8 @@
 use crate::commands::runs::not_told;
 use crate::failure::CliError;
 use crate::workspace::not_read;
-use palisade_engine::{History, State};
-use palisade_model::{RunId, StepId};
+use palisade_engine::{Event, History, PlanningOutcome, State};
+use palisade_model::{Digest, RunId, StepId, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
 use palisade_store::Store;
 use serde::Serialize;
@@ -24,6 +24,9 @@ pub(crate) struct Awaited {
     pub(crate) message: String,
     /// Who may answer; empty = whoever operates the host.
     pub(crate) approvers: Vec<String>,
+    /// The runbook that is to run, where the question is whether it may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) runbook: Option<MadeRunbook>,
     /// What they are to look at, as `NAME (SCHEMA, N items)`.
     pub(crate) shown: Vec<String>,
     /// When the answer is no by itself, in milliseconds since 1970.
@@ -31,6 +34,15 @@ pub(crate) struct Awaited {
     /// The steps on the way with the runs that they belong to, from the run above it outwards.
     #[serde(skip)]
     pub(crate) above: Vec<(RunId, StepId)>,
+}
+
+/// A runbook that is an artifact. The answer is about this one and no other.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct MadeRunbook {
+    /// The digest of its text.
+    pub(crate) digest: Digest,
+    /// The digest of its plan.
+    pub(crate) plan_digest: Digest,
 }
 
 /// All of a run and those below it.
@@ -66,23 +78,44 @@ fn add(
                 add(store, root, child, &format!("{path}{}/", step.id), &above, found)?;
             }
         }
-        let PlannedWork::Approval { message, approvers, .. } = &step.work else { continue };
         if !state.awaited().any(|awaited| *awaited == step.id) {
             continue;
         }
+        let (message, approvers) = match &step.work {
+            PlannedWork::Approval { message, approvers, .. } => (message.clone(), approvers.clone()),
+            _ => (question(step), Vec::new()),
+        };
         found.push(Awaited {
             root,
             run,
             path: format!("{path}{}", step.id),
             step: step.id.clone(),
-            message: message.clone(),
-            approvers: approvers.clone(),
+            message,
+            approvers,
+            runbook: made(&history, &step.id),
             shown: shown(&plan, step, &state, &history),
             expires_at_ms: state.until_ms(&step.id),
             above: above.to_vec(),
         });
     }
     Ok(())
+}
+
+/// What a person is asked of a runbook that is an artifact.
+fn question(step: &PlannedStep) -> String {
+    let Some(plan) = step.child().and_then(|child| child.runbook.plan()) else { return String::new() };
+    let steps = if plan.steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", plan.steps.len()) };
+    format!("may the runbook `{}` run, of {steps}, which nobody has read yet?", neutral::line(&plan.name, 80))
+}
+
+fn made(history: &History, step: &StepId) -> Option<MadeRunbook> {
+    history.events().iter().rev().find_map(|event| match event {
+        Event::ChildPlanned(planned) if planned.step == *step => match planned.outcome {
+            PlanningOutcome::Planned { plan, runbook, .. } => Some(MadeRunbook { digest: runbook, plan_digest: plan }),
+            PlanningOutcome::Refused { .. } => None,
+        },
+        _ => None,
+    })
 }
 
 fn shown(plan: &Plan, step: &PlannedStep, state: &State, history: &History) -> Vec<String> {

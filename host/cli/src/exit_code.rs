@@ -76,6 +76,7 @@ impl ExitCode {
             FailureKind::Cancelled => Self::Interrupted,
             FailureKind::Schema { .. }
             | FailureKind::Trap { .. }
+            | FailureKind::BadRunbook
             | FailureKind::Condition
             | FailureKind::BadConfig
             | FailureKind::BadInput

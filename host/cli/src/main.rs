@@ -3,6 +3,7 @@
 //! This crate is the only one that prints, reads the environment or ends the process.
 
 mod args;
+mod artifact_runbooks;
 mod awaited;
 mod children;
 mod commands;

@@ -70,15 +70,7 @@ impl Folder {
         let names = names.into_iter().map(|name| format!("{name}.json"));
         for name in names.chain(["run.json".to_owned()]) {
             let file = dir.join(&name);
-            // What a child made lies in a folder of its step.
-            if let Some(inner) = file.parent().filter(|inner| *inner != dir) {
-                std::fs::create_dir_all(inner).map_err(|error| {
-                    wrong(format!("no folder can be made for `{}`: {error}", neutral::line(&name, 200)))
-                })?;
-                if !inner.canonicalize().is_ok_and(|real| real == inner) {
-                    return Err(wrong(format!("`{}` would be outside of it", neutral::line(&name, 200))));
-                }
-            }
+            make_folder_for(&file, &dir).map_err(wrong)?;
             match std::fs::symlink_metadata(&file) {
                 Ok(there) if there.is_dir() => return Err(wrong(format!("`{name}` in it is a folder"))),
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -93,8 +85,12 @@ impl Folder {
     /// Writes `NAME.json` for each output, and `run.json`. Goes on after a failure.
     pub(crate) fn write(&self, record: &RunRecord, documents: &[ReportDocument], written: &mut Written) {
         for document in documents {
-            let target = Target::File(self.0.join(format!("{}.json", document.document.export().name)));
-            written.write(&target, |out| Ok(document.document.write(out)?));
+            let file = self.0.join(format!("{}.json", document.document.export().name));
+            // What a runbook makes that is an artifact was not known when it was looked whether all can be written.
+            match make_folder_for(&file, &self.0) {
+                Ok(()) => written.write(&Target::File(file), |out| Ok(document.document.write(out)?)),
+                Err(what) => written.failures.push(format!("{} was not written: {what}", file.display())),
+            }
         }
         let target = Target::File(self.0.join("run.json"));
         written.write(&target, |out| Ok(palisade_report::run_json(record, out)?));
@@ -213,6 +209,17 @@ impl Written {
                 "{what} is not complete: standard output took {bytes} bytes and then no more: {error:#}"
             )),
         }
+    }
+}
+
+/// Makes the folder in which what a child made lies: that of its step, below that of all results.
+fn make_folder_for(file: &Path, all: &Path) -> Result<(), String> {
+    let Some(inner) = file.parent().filter(|inner| *inner != all) else { return Ok(()) };
+    let name = || neutral::line(&file.strip_prefix(all).unwrap_or(file).display().to_string(), 200);
+    std::fs::create_dir_all(inner).map_err(|error| format!("no folder can be made for `{}`: {error}", name()))?;
+    match inner.canonicalize() {
+        Ok(real) if real == inner => Ok(()),
+        _ => Err(format!("`{}` would be outside of it", name())),
     }
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn read(
             run_ceilings: &settings.run_ceilings,
             folder: &workspace.folder,
             allowed: &allowed,
+            generated: settings.generated.as_deref(),
         },
     );
     let by_name: BTreeMap<&str, &Source> =

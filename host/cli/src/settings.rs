@@ -2,6 +2,7 @@
 
 use crate::args::{Colour, Global};
 use crate::failure::CliError;
+use palisade_model::id::ComponentName;
 use palisade_model::unit::Millis;
 use palisade_model::{LimitKind, RunLimitKind, RunLimits};
 use palisade_runbook::{System, Systems};
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) run_ceilings: RunLimits,
     /// The systems that runbooks may read by name.
     pub(crate) systems: Systems,
+    /// The components that runbooks may use which steps make; none = those that come with Palisade.
+    pub(crate) generated: Option<Vec<ComponentName>>,
     /// How long runs are kept where `runs gc` is not told otherwise.
     pub(crate) retention: Option<Millis>,
     /// Short names of components: alias → id.
@@ -65,6 +68,17 @@ struct File {
     system: Vec<SystemTable>,
     #[serde(default)]
     retention: RetentionTable,
+    #[serde(default)]
+    generated: GeneratedTable,
+}
+
+/// `[generated]`: what runbooks may use that are artifacts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct GeneratedTable {
+    components: Option<Vec<String>>,
+    /// The folder in which Palisade runs is a system that they may read; true unless it is said.
+    this_folder: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,7 +143,12 @@ impl Settings {
         let place = file.as_deref().unwrap_or(Path::new(FILE_NAME)).display().to_string();
         let ceilings = ceilings(&written.ceilings, &place)?;
         let run_ceilings = run_ceilings(&written.ceilings, &place)?;
-        let systems = systems(&written.system, &place)?;
+        let mut systems = systems(&written.system, &place)?;
+        if written.generated.this_folder.unwrap_or(true) {
+            // One that the operator calls so takes its place.
+            systems.add(this_folder());
+        }
+        let generated = generated(written.generated.components.as_deref(), &place)?;
         let retention = retention(&written.retention, &place)?;
         for (alias, id) in &written.aliases {
             let good = alias.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.version.is_none())
@@ -146,6 +165,7 @@ impl Settings {
             ceilings,
             run_ceilings,
             systems,
+            generated,
             retention,
             aliases: written.aliases,
             variables: variables(&written.environment.variables),
@@ -284,6 +304,25 @@ fn systems(written: &[SystemTable], place: &str) -> Result<Systems, CliError> {
     Ok(systems)
 }
 
+/// The folder in which Palisade runs, as a system: what a runbook reads that knows of no other.
+fn this_folder() -> System {
+    System {
+        name: "this folder".to_owned(),
+        aliases: Vec::new(),
+        connector: ComponentName { name: "filesystem".to_owned(), version: None },
+        config: serde_json::json!({"path": "."}),
+        labels: std::collections::BTreeSet::new(),
+    }
+}
+
+fn generated(written: Option<&[String]>, place: &str) -> Result<Option<Vec<ComponentName>>, CliError> {
+    let read = |text: &String| {
+        let of = format!("{place}: [generated] components: `{}`", palisade_model::neutral::line(text, 60));
+        text.parse().map_err(|error| CliError::usage(format!("{of}: {error}")))
+    };
+    written.map(|written| written.iter().map(read).collect()).transpose()
+}
+
 fn variables(names: &[String]) -> BTreeMap<String, String> {
     names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
 }
@@ -328,6 +367,11 @@ pub(crate) fn commented_file() -> String {
          [retention]\n\
          # How long ago a run must have ended for `palisade runs gc` to remove it, unless it is told otherwise.\n\
          # keep = \"90d\"\n\n\
+         [generated]\n\
+         # The components that runbooks may use which a step makes; unless you say so, all that come with Palisade.\n\
+         # components = [\"personal_data\", \"acme:pii_finder\"]\n\
+         # Whether they may read the folder in which Palisade runs, as the system `this folder`.\n\
+         # this_folder = true\n\n\
          # Systems are data that runbooks read by name: `{type: source, system: shop}`.\n\
          # [[system]]\n\
          # name = \"shop\"\n\

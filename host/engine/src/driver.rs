@@ -7,9 +7,12 @@ pub(crate) mod approval;
 mod attempts;
 mod begin;
 mod children;
+mod planned;
 
 use crate::cancel::Cancel;
 use crate::engine::Engine;
+use crate::filled::fill_in;
+use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::memo::Done;
 use crate::observe::{Observed, Observer};
@@ -22,9 +25,10 @@ pub(crate) use begin::graph;
 use children::ChildDone;
 use palisade_interpreter::{AttemptFailed, CancelReason, Event, Machine, Parent, Question, RunState, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
-use palisade_runbook::{BindingSource, PlannedCall, PlannedStep};
-use palisade_store::{Append, NewArtifact, NewEvent, NewMemo, NewUsage, Pending, RunLock, RunSummary};
+use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep};
+use palisade_store::{Append, NewArtifact, NewEvent, NewMemo, NewUsage, Pending, Pin, RunLock, RunSummary};
 use rustix::fd::OwnedFd;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -68,6 +72,17 @@ struct Beside {
     memos: Vec<NewMemo>,
     /// Requests that are answered with them.
     answered: Vec<i64>,
+    /// Keep what was found in the store there until the events name it.
+    pins: Vec<Pin>,
+}
+
+impl Beside {
+    fn keep(&mut self, kept: Kept<'_>) {
+        let Kept { pin, pending, artifacts, .. } = kept;
+        self.pins.push(pin);
+        self.contents.extend(pending);
+        self.artifacts.extend(artifacts);
+    }
 }
 
 /// What is noted of an attempt when it starts.
@@ -118,6 +133,8 @@ pub(crate) struct Driver<'a> {
     place: Place,
     /// What was granted for this run alone, as it was given.
     allowed: Vec<String>,
+    /// Who said yes beforehand to what its steps make and allow.
+    approved_by: Option<String>,
     /// When it was looked last for what others ask; none = not yet.
     letters: Option<Letters>,
     /// Somebody asked that the run end.
@@ -137,7 +154,7 @@ struct Letters {
 impl<'a> Driver<'a> {
     pub(crate) fn into_record(mut self, cancel: &Cancel) -> Result<Ran, RunError> {
         self.drive_to_end(cancel)?;
-        Ok(self.record())
+        self.record()
     }
 
     fn drive_to_end(&mut self, cancel: &Cancel) -> Result<(), RunError> {
@@ -148,8 +165,19 @@ impl<'a> Driver<'a> {
         std::thread::scope(|scope| self.drive(scope, cancel, &stop))
     }
 
-    fn record(&self) -> Ran {
-        record::fold(self.run, self.work.plan, self.plan_digest, &self.events)
+    fn record(&self) -> Result<Ran, RunError> {
+        let plan = self.filled_plan()?;
+        Ok(record::fold(self.run, &plan, self.plan_digest, &self.events))
+    }
+
+    /// The plan, with those of runbooks that are artifacts as far as they were made.
+    fn filled_plan(&self) -> Result<Cow<'a, Plan>, RunError> {
+        if !self.events.iter().any(|event| matches!(event, Event::ChildPlanned(_))) {
+            return Ok(Cow::Borrowed(self.work.plan));
+        }
+        let mut plan = self.work.plan.clone();
+        fill_in(&mut plan, &self.events, self.engine.store(), self.run)?;
+        Ok(Cow::Owned(plan))
     }
 
     fn drive<'s>(&mut self, scope: &'s Scope<'s, '_>, cancel: &Cancel, stop: &'s Cancel) -> Result<(), RunError>
@@ -397,7 +425,7 @@ impl<'a> Driver<'a> {
                 return Ok(start);
             }
             for question in &next.answer {
-                let event = self.answer(question)?;
+                let event = self.answer(question, &mut beside)?;
                 self.observe_failure(&event);
                 self.machine.apply(&event);
                 new.push(event);
@@ -405,8 +433,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Looks up what the interpreter can't compute.
-    fn answer(&self, question: &Question) -> Result<Event, RunError> {
+    /// Looks up what the interpreter can't compute. What is to be kept for the answer is put beside it.
+    fn answer(&self, question: &Question, beside: &mut Beside) -> Result<Event, RunError> {
         match question {
             Question::Condition { step, iteration } => {
                 let outcome = self.lookup().condition(self.planned(step)?, *iteration)?;
@@ -419,6 +447,7 @@ impl<'a> Driver<'a> {
                 let schema = &entry.ok_or_else(missing)?.manifest.config_schema;
                 Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
             }
+            Question::Child { step, iteration } => self.plan_child(step, *iteration, beside),
         }
     }
 
@@ -474,7 +503,7 @@ impl<'a> Driver<'a> {
         let bytes: Vec<_> = events.iter().map(|event| (event.kind(), event.to_bytes())).collect();
         let new: Vec<_> = bytes.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
         let (status, ended_ms, items) = match self.machine.state().run() {
-            RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items())),
+            RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items()?)),
             RunState::New | RunState::Running => (RUNNING, None, None),
         };
         let summary = RunSummary {
@@ -486,7 +515,7 @@ impl<'a> Driver<'a> {
             parent: self.place.parent.as_ref().map(|parent| parent.run),
             key: self.place.key.clone(),
         };
-        let Beside { artifacts, contents, usages, memos, answered } = beside;
+        let Beside { artifacts, contents, usages, memos, answered, pins: _pins } = beside;
         let append = Append { events: &new, artifacts, contents, usages, memos, answered, summary: Some(summary) };
         let writing = Instant::now();
         self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
@@ -496,7 +525,7 @@ impl<'a> Driver<'a> {
     }
 
     /// How many items the results of the run have.
-    fn result_items(&self) -> u64 {
+    fn result_items(&self) -> Result<u64, RunError> {
         let items = |source: &BindingSource| match source {
             BindingSource::Step { step, port } => {
                 let made = self.machine.state().outputs(step)?.iter().find(|made| made.port == *port)?;
@@ -504,8 +533,8 @@ impl<'a> Driver<'a> {
             }
             BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
         };
-        let results = self.work.plan.results();
-        results.iter().filter_map(|(_, source)| items(source)).fold(0, u64::saturating_add)
+        let results = self.filled_plan()?.results();
+        Ok(results.iter().filter_map(|(_, source)| items(source)).fold(0, u64::saturating_add))
     }
 }
 

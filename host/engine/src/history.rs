@@ -1,9 +1,10 @@
 //! A run as its journal tells it, while it goes on or afterwards. Reads, takes no lock, changes nothing.
 
+use crate::filled::{fill_in, read_plan, schemas_in};
 use crate::named::named;
 use crate::record::{self, Ran};
 use crate::run::{ESTIMATE, RUNNING};
-use palisade_interpreter::{Event, EventError, RunStarted, State};
+use palisade_interpreter::{Event, EventError, PlanningOutcome, RunStarted, State};
 use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
@@ -244,30 +245,39 @@ impl History {
         }
     }
 
-    /// The plan that it ran by.
+    /// The plan that it ran by, with those of runbooks that are artifacts as far as they were made.
     ///
     /// # Errors
     /// When it is not in the store or has a form of another version of Palisade.
     pub fn plan(&self, store: &Store) -> Result<Plan, HistoryError> {
-        let content = store.content(self.start()?.plan)?;
-        let content = content.ok_or(HistoryError::Missing { run: self.run, what: "plan" })?;
-        Plan::read(&content.read_all()?).map_err(|source| HistoryError::Plan { run: self.run, source })
+        let mut plan = read_plan(store, self.run, self.start()?.plan)?;
+        fill_in(&mut plan, &self.events, store, self.run)?;
+        Ok(plan)
     }
 
-    /// The schemas that it was planned with, as they were then.
+    /// The schemas that it, and what it made plans of, was planned with, as they were then.
     ///
     /// # Errors
     /// When one is not in the store, or is none.
     pub fn schemas(&self, store: &Store) -> Result<Registry, HistoryError> {
-        let mut schemas = Registry::default();
-        for (what, digest) in &self.start()?.contents {
-            let Some(name) = what.strip_prefix("schema ") else { continue };
-            let content = store.content(*digest)?.ok_or(HistoryError::Missing { run: self.run, what: "schema" })?;
-            let json = serde_json::from_slice(&content.read_all()?).ok();
-            let registered = name.parse().ok().zip(json).map(|(name, json)| schemas.register(&name, &json));
-            registered.and_then(Result::ok).ok_or(HistoryError::Schema { run: self.run, name: name.to_owned() })?;
+        schemas_in(store, self.run, &self.contents()?)
+    }
+
+    /// The digests of all that it works by, by what they are: what it stored when it started, and with the plans that it
+    /// made.
+    ///
+    /// # Errors
+    /// When its first event does not say that it started.
+    pub(crate) fn contents(&self) -> Result<BTreeMap<String, Digest>, HistoryError> {
+        let mut all = self.start()?.contents.clone();
+        for event in &self.events {
+            if let Event::ChildPlanned(planned) = event
+                && let PlanningOutcome::Planned { contents, .. } = &planned.outcome
+            {
+                all.extend(contents.iter().map(|(what, digest)| (what.clone(), *digest)));
+            }
         }
-        Ok(schemas)
+        Ok(all)
     }
 
     /// The estimate that was made when it started; none for runs that kept none, or one of another form.

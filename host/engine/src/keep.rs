@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// What a run needs later, put into the store unless it is there.
 pub(crate) struct Kept<'a> {
     /// What is there stays there until the run names it.
-    _pin: Pin,
+    pub(crate) pin: Pin,
     pub(crate) store: &'a Store,
     pub(crate) pending: Vec<Pending>,
     pub(crate) artifacts: Vec<NewArtifact>,
@@ -23,7 +23,7 @@ pub(crate) struct Kept<'a> {
 impl<'a> Kept<'a> {
     pub(crate) fn new(store: &'a Store) -> Result<Self, RunError> {
         let (pending, artifacts, contents) = Default::default();
-        Ok(Self { _pin: store.pin()?, store, pending, artifacts, contents })
+        Ok(Self { pin: store.pin()?, store, pending, artifacts, contents })
     }
 
     pub(crate) fn bytes(&mut self, what: &str, bytes: &[u8]) -> Result<(), RunError> {

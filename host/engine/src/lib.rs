@@ -8,6 +8,7 @@ mod document;
 mod driver;
 mod engine;
 mod feed;
+mod filled;
 mod history;
 mod inspect;
 mod keep;
@@ -20,6 +21,7 @@ mod observe;
 mod part;
 mod perform;
 mod permits;
+mod planning;
 mod record;
 mod replay;
 mod requests;
@@ -43,9 +45,10 @@ pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
-    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Output, Parent, Reuse, RunState, SkipCause,
-    State, StepState, ValuesOutcome,
+    ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Output, Parent,
+    PlanningOutcome, Reuse, RunState, SkipCause, State, StepState, ValuesOutcome,
 };
+pub use planning::{PlannedArtifact, Planning, Refusal, WantedPlan};
 pub use record::{Export, Ran, rfc3339};
 pub use replay::{Attempts, Difference, Edited, Place, ReplayError, Replayed};
 pub use requests::{DecideError, Decision, Request};

@@ -1,6 +1,6 @@
 //! What an event names in the store, and what of it is data: the one place that knows.
 
-use palisade_interpreter::Event;
+use palisade_interpreter::{Event, PlanningOutcome};
 use palisade_model::Digest;
 use palisade_store::{JournalEvent, Named};
 
@@ -28,6 +28,14 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             }
             let thing = |(what, digest): (String, _)| NamedThing { is_data: what.starts_with(INPUT), what, digest };
             return contents.into_iter().map(thing).collect();
+        }
+        Event::ChildPlanned(planned) => {
+            let PlanningOutcome::Planned { plan, runbook, contents, .. } = &planned.outcome else { return Vec::new() };
+            let of = |what: &str| format!("{what} of what step `{}` runs", planned.step);
+            let own = [("plan", *plan), ("runbook", *runbook)];
+            let own = own.map(|(what, digest)| NamedThing { what: of(what), digest, is_data: false });
+            let more = contents.iter().map(|(what, &digest)| NamedThing { what: of(what), digest, is_data: false });
+            return own.into_iter().chain(more).collect();
         }
         Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs),
         Event::ChildEnded(ended) => (&ended.step, &ended.outputs),

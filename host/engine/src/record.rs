@@ -1,6 +1,6 @@
 //! What is told of a run: a fold over its plan and its events.
 
-use palisade_interpreter::{ApprovalOutcome, Event, Output, Reuse, RunInput, SkipCause};
+use palisade_interpreter::{ApprovalOutcome, Event, Output, PlanningOutcome, Reuse, RunInput, SkipCause};
 use palisade_model::record::{
     CachedFrom, ComponentRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord, RunbookRecord,
     SkipRecord, Status, StepRecord,
@@ -107,6 +107,13 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                         seen.status = Some(Status::Failed);
                         seen.failure = Some(failure.clone());
                     }
+                }
+            }
+            Event::ChildPlanned(planned) => {
+                if let PlanningOutcome::Refused { failure, .. } = &planned.outcome {
+                    let seen = steps.entry(&planned.step).or_default();
+                    seen.status = Some(Status::Failed);
+                    seen.failure = Some(failure.clone());
                 }
             }
             Event::ChildStarted(started) => {

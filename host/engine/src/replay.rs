@@ -28,7 +28,7 @@ use palisade_interpreter::{
 };
 use palisade_model::limits::LimitKind;
 use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
-use palisade_runbook::{PlannedStep, PlannedWork};
+use palisade_runbook::{Plan, PlannedStep, PlannedWork};
 use palisade_store::Fault;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -158,6 +158,15 @@ impl ReplayError {
 }
 
 impl Engine {
+    /// Takes the components of a plan into the catalogue that the installation does not have any more, from what a run
+    /// stored when it started.
+    ///
+    /// # Errors
+    /// When one is not in the store, or can't be run by this Palisade.
+    pub fn take_in_missing(&mut self, plan: &Plan) -> Result<(), ReplayError> {
+        stored::components(self, plan)
+    }
+
     /// Replays a run, up to its last event or the first difference. The engine learns of components that the run stored
     /// and the installation does not have.
     ///
@@ -167,9 +176,16 @@ impl Engine {
         let history = History::read(self.store(), run)?;
         let (plan, schemas) = (history.plan(self.store())?, history.schemas(self.store())?);
         let started = history.start()?;
-        let sound = stored::contents(self.store(), started, &plan)?;
+        let sound = stored::contents(self.store(), &history.contents()?, &plan)?;
         stored::components(self, &plan)?;
-        let work = Work { plan: &plan, schemas: &schemas, folder: Path::new(""), reuse: false, estimate: None };
+        let work = Work {
+            plan: &plan,
+            schemas: &schemas,
+            folder: Path::new(""),
+            reuse: false,
+            estimate: None,
+            planning: None,
+        };
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
         let replay = Replay {
             course: Course::new(graph(&plan)?),

@@ -5,6 +5,7 @@ use crate::driver::Driver;
 use crate::engine::Engine;
 use crate::history::HistoryError;
 use crate::observe::Observer;
+use crate::planning::Planning;
 use crate::record::Ran;
 use palisade_interpreter::GraphError;
 use palisade_model::record::Status;
@@ -35,6 +36,8 @@ pub struct Work<'a> {
     /// What the run will probably take; kept with it, so that its error can be told afterwards. None for runs from before
     /// there were estimates.
     pub estimate: Option<&'a Estimate>,
+    /// Who plans runbooks that are artifacts; none = they are refused.
+    pub planning: Option<&'a dyn Planning>,
 }
 
 /// What is to be run.
@@ -44,6 +47,8 @@ pub struct RunRequest<'a> {
     pub work: Work<'a>,
     /// The runbook's bytes.
     pub runbook: &'a [u8],
+    /// Who says yes beforehand to whatever its steps make and allow; none = nobody does.
+    pub approved_by: Option<String>,
     /// The rulesets of the plan, by their names in it.
     pub rulesets: &'a BTreeMap<String, Arc<Ruleset>>,
     /// What the caller names it, so that a second call finds it; no other run may have that name.

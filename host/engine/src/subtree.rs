@@ -1,6 +1,7 @@
 //! What a run and all runs below it may use together, looked at from the outermost run in.
 
-use palisade_model::{Failure, FailureKind, RunId, RunLimitKind, RunLimits, neutral};
+use palisade_model::{Digest, Failure, FailureKind, RunId, RunLimitKind, RunLimits, neutral};
+use palisade_runbook::Plan;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +14,8 @@ struct Level {
     run: RunId,
     /// The name of its runbook.
     title: String,
+    /// The digest of its runbook.
+    runbook: Digest,
     limits: RunLimits,
     /// Attempts of components, by it and all below it.
     runs: AtomicU64,
@@ -22,14 +25,19 @@ struct Level {
 
 impl Subtree {
     /// A run that a person started.
-    pub(crate) fn root(run: RunId, title: &str, limits: RunLimits) -> Self {
-        Self(vec![Arc::new(Level::new(run, title, limits))])
+    pub(crate) fn root(run: RunId, plan: &Plan) -> Self {
+        Self(vec![Arc::new(Level::new(run, plan, plan.limits.clone()))])
     }
 
     /// A run below this one.
-    pub(crate) fn below(&self, run: RunId, title: &str, limits: RunLimits) -> Self {
-        let own = Arc::new(Level::new(run, title, limits));
+    pub(crate) fn below(&self, run: RunId, plan: &Plan, limits: RunLimits) -> Self {
+        let own = Arc::new(Level::new(run, plan, limits));
         Self(self.0.iter().cloned().chain([own]).collect())
+    }
+
+    /// The name and digest of the runbook of each, the outermost first.
+    pub(crate) fn runbooks(&self) -> Vec<(String, Digest)> {
+        self.0.iter().map(|level| (level.title.clone(), level.runbook)).collect()
     }
 
     /// Levels below the run that a person started.
@@ -116,8 +124,9 @@ impl Subtree {
 }
 
 impl Level {
-    fn new(run: RunId, title: &str, limits: RunLimits) -> Self {
-        Self { run, title: title.to_owned(), limits, runs: AtomicU64::new(0), at_once: AtomicU64::new(0) }
+    fn new(run: RunId, plan: &Plan, limits: RunLimits) -> Self {
+        let (title, runbook) = (plan.name.clone(), plan.runbook_digest);
+        Self { run, title, runbook, limits, runs: AtomicU64::new(0), at_once: AtomicU64::new(0) }
     }
 }
 
@@ -142,10 +151,28 @@ impl Bounded for AtomicU64 {
 mod tests {
     use super::*;
 
+    fn plan(name: &str, limits: RunLimits) -> Plan {
+        Plan {
+            v: 0,
+            name: name.to_owned(),
+            description: String::new(),
+            contact: None,
+            runbook_digest: Digest::of(name.as_bytes()),
+            inputs: Vec::new(),
+            steps: Vec::new(),
+            aliases: Vec::new(),
+            rulesets: Vec::new(),
+            schemas: Vec::new(),
+            limits,
+            duration_is_set: false,
+            offers: std::collections::BTreeMap::new(),
+        }
+    }
+
     fn tree(outer: (RunLimitKind, u64), inner: (RunLimitKind, u64)) -> (Subtree, Subtree) {
         let run = |number| RunId::new(number, [0; 10]);
-        let root = Subtree::root(run(1), "Outer", [outer].into_iter().collect());
-        let below = root.below(run(2), "Inner", [inner].into_iter().collect());
+        let root = Subtree::root(run(1), &plan("Outer", [outer].into_iter().collect()));
+        let below = root.below(run(2), &plan("Inner", RunLimits::default()), [inner].into_iter().collect());
         (root, below)
     }
 
@@ -173,7 +200,11 @@ mod tests {
         assert_eq!((root.depth(), below.depth()), (0, 1));
         root.may_go_deeper().unwrap();
         below.may_go_deeper().unwrap();
-        let third = below.below(RunId::new(3, [0; 10]), "Third", RunLimits::default());
+        let third = below.below(RunId::new(3, [0; 10]), &plan("Third", RunLimits::default()), RunLimits::default());
+        assert_eq!(
+            third.runbooks().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["Outer", "Inner", "Third"]
+        );
         let refused = third.may_go_deeper().unwrap_err();
         assert_eq!(refused.kind, FailureKind::Bound { key: "max_depth".to_owned(), most: 2, found: 3 });
     }

@@ -69,6 +69,13 @@ pub enum Question {
         /// Which step.
         step: StepId,
     },
+    /// What will the runbook do that an artifact holds? Answered by `ChildPlanned`.
+    Child {
+        /// Which step.
+        step: StepId,
+        /// The iteration of a loop that runs it first; 0 = the step is none.
+        iteration: u32,
+    },
 }
 
 impl Command {

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 /// take them up are applied.
 ///
 /// A step is decided when all that it waits for has ended. Then it is skipped if something that it needs failed or was
-/// skipped; else its condition is asked, then its values, then it is started. A loop is judged after each iteration, and
+/// skipped; else its condition is asked, then its values, then what the runbook will do that it runs, where that is an artifact;
+/// then it is started, a person asked before where one is to be. A loop is judged after each iteration, and
 /// ends at its bound at the latest. When no step is left, the run ends. A run that is to be cancelled skips what does not
 /// run yet, scheduled steps included, and ends when what runs has ended: the driver forgets the attempts that it has not
 /// started. One that is interrupted leaves its steps as they are, to be taken up again, and ends when nothing runs. A run
@@ -152,6 +153,13 @@ fn decide_new(node: &Node, state: &State) -> Option<Command> {
         return Some(Command::RequestApproval { step, expires_ms: approval.expires_ms });
     }
     let iteration = u32::from(node.iterations.is_some());
+    if node.runs_artifact {
+        match state.planned(&step) {
+            None => return Some(Command::Answer(Question::Child { step, iteration })),
+            Some(planned) if planned.waits => return Some(Command::RequestApproval { step, expires_ms: None }),
+            Some(_) => {}
+        }
+    }
     Some(Command::StartAttempt(Turn { step, iteration, attempt: 1 }))
 }
 

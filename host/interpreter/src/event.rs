@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 mod child;
 
-pub use child::{ChildEnded, ChildStarted, Parent};
+pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 
 /// The version of the form in which events are written.
 const VERSION: u32 = 1;
@@ -66,6 +66,8 @@ pub enum Event {
     AttemptSucceeded(Box<AttemptSucceeded>),
     /// An attempt failed and left nothing behind.
     AttemptFailed(Box<AttemptFailed>),
+    /// A runbook that is an artifact was planned for a step, or refused.
+    ChildPlanned(Box<ChildPlanned>),
     /// A child run began for a step, or goes on.
     ChildStarted(Box<ChildStarted>),
     /// A child run ended, or stopped until its parent is resumed.
@@ -164,6 +166,9 @@ pub struct RunStarted {
     pub contents: BTreeMap<String, Digest>,
     /// What was granted for this run alone, as it was given: `fs-read=PATH`.
     pub allowed: Vec<String>,
+    /// Who said yes beforehand to the runbooks that its steps make and allow; none = nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// The inputs of the run, in the order of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<RunInput>,
@@ -456,6 +461,7 @@ impl Event {
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
             Self::AttemptFailed(_) => "AttemptFailed",
+            Self::ChildPlanned(_) => "ChildPlanned",
             Self::ChildStarted(_) => "ChildStarted",
             Self::ChildEnded(_) => "ChildEnded",
             Self::ApprovalRequested { .. } => "ApprovalRequested",
@@ -476,6 +482,7 @@ impl Event {
             Self::AttemptStarted(started) => started.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
             Self::AttemptFailed(ended) => ended.at_ms,
+            Self::ChildPlanned(planned) => planned.at_ms,
             Self::ChildStarted(started) => started.at_ms,
             Self::ChildEnded(ended) => ended.at_ms,
             Self::ApprovalRequested { at_ms, .. }
@@ -502,6 +509,7 @@ impl Event {
             Self::AttemptStarted(started) => Some(&started.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
             Self::AttemptFailed(ended) => Some(&ended.step),
+            Self::ChildPlanned(planned) => Some(&planned.step),
             Self::ChildStarted(started) => Some(&started.step),
             Self::ChildEnded(ended) => Some(&ended.step),
             Self::StepScheduled { step, .. }
@@ -526,6 +534,10 @@ impl Event {
                 Some((step, failure))
             }
             Self::ChildEnded(ended) => ended.failure.as_ref().map(|failure| (&ended.step, failure)),
+            Self::ChildPlanned(planned) => match &planned.outcome {
+                PlanningOutcome::Refused { failure, .. } => Some((&planned.step, failure)),
+                PlanningOutcome::Planned { .. } => None,
+            },
             _ => None,
         }
     }
@@ -588,6 +600,7 @@ mod tests {
                 runbook: digest,
                 contents: BTreeMap::from([("component a:b@1.0.0".to_owned(), digest)]),
                 allowed: vec!["fs-read=x".to_owned()],
+                approved_by: Some("ann".to_owned()),
                 inputs: vec![RunInput {
                     name: "policy".parse().unwrap(),
                     artifact: digest,
@@ -684,6 +697,26 @@ mod tests {
                 note: None,
                 outcome: ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "no") },
             },
+            Event::ChildPlanned(Box::new(ChildPlanned {
+                step: step("a"),
+                iteration: 1,
+                at_ms: 5,
+                outcome: PlanningOutcome::Planned {
+                    plan: digest,
+                    runbook: digest,
+                    contents: BTreeMap::from([("schema x/1.0.0".to_owned(), digest)]),
+                    approval: ChildApproval::Caller { by: "ann".to_owned() },
+                },
+            })),
+            Event::ChildPlanned(Box::new(ChildPlanned {
+                step: step("a"),
+                iteration: 0,
+                at_ms: 5,
+                outcome: PlanningOutcome::Refused {
+                    failure: Failure::new(FailureKind::BadRunbook, "no"),
+                    diagnostics: vec![serde_json::json!({"code": "PAL0201"})],
+                },
+            })),
             Event::ChildStarted(Box::new(ChildStarted {
                 step: step("a"),
                 attempt: 1,

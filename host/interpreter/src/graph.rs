@@ -23,6 +23,8 @@ pub struct Node {
     pub iterations: Option<u32>,
     /// It is tried again after some failures.
     pub retry: Option<Retry>,
+    /// It runs a runbook that is an artifact: to be planned first, and approved.
+    pub runs_artifact: bool,
     /// It waits for a person instead of running anything.
     pub approval: Option<Approval>,
 }
@@ -38,9 +40,18 @@ impl Node {
     /// A step that runs once, without a condition, as soon as all that it needs is there.
     #[must_use]
     pub const fn new(step: StepId, needs: Vec<StepId>) -> Self {
-        let (has_condition, has_values, optional) = (false, false, false);
-        let (iterations, retry, approval) = (None, None, None);
-        Self { step, needs, after: Vec::new(), optional, has_condition, has_values, iterations, retry, approval }
+        Self {
+            step,
+            needs,
+            after: Vec::new(),
+            optional: false,
+            has_condition: false,
+            has_values: false,
+            iterations: None,
+            retry: None,
+            runs_artifact: false,
+            approval: None,
+        }
     }
 
     /// Every step that it waits for.

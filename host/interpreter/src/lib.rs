@@ -14,11 +14,11 @@ mod state;
 pub use command::{Command, Question, Turn};
 pub use decide::decide;
 pub use event::{
-    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildEnded, ChildStarted,
-    ConditionOutcome, Event, EventError, Output, Parent, ResolvedValue, Reuse, RunInput, RunStarted, SkipCause,
-    ValuesOutcome,
+    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildApproval, ChildEnded,
+    ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Output, Parent, PlanningOutcome, ResolvedValue,
+    Reuse, RunInput, RunStarted, SkipCause, ValuesOutcome,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};
 pub use retry::Retry;
-pub use state::{RunState, State, StepState};
+pub use state::{Planned, RunState, State, StepState};

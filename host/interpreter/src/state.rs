@@ -2,10 +2,11 @@
 
 use crate::command::Turn;
 use crate::event::{
-    ApprovalOutcome, CancelReason, ChildEnded, ConditionOutcome, Event, Output, ResolvedValue, SkipCause, ValuesOutcome,
+    ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Output,
+    PlanningOutcome, ResolvedValue, SkipCause, ValuesOutcome,
 };
 use palisade_model::record::Status;
-use palisade_model::{FailureKind, RunId, StepId};
+use palisade_model::{Digest, FailureKind, RunId, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a run stands.
@@ -25,10 +26,23 @@ pub struct State {
     values: BTreeMap<StepId, Vec<ResolvedValue>>,
     /// What the last iteration of each loop made.
     latest: BTreeMap<StepId, Vec<Output>>,
+    /// The runbooks that are artifacts and were planned, by the steps that run them.
+    planned: BTreeMap<StepId, Planned>,
     /// The child runs that have not ended, by the steps for which they run.
     children: BTreeMap<StepId, RunId>,
     /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
     component_runs: u64,
+}
+
+/// A runbook that is an artifact, planned for the step that runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
+    /// Its plan.
+    pub plan: Digest,
+    /// The iteration of a loop that runs it first; 0 = the step is none.
+    pub iteration: u32,
+    /// A person is to say that it may run.
+    pub waits: bool,
 }
 
 /// How the run as a whole stands.
@@ -217,13 +231,17 @@ impl State {
             }
             Event::ApprovalDecided { step, outcome, .. } => {
                 if let Some(StepState::Awaiting { attempt: 0, .. }) = self.steps.get(step) {
-                    let state = match outcome {
-                        ApprovalOutcome::Approved => StepState::Succeeded { attempt: 0, outputs: Vec::new() },
-                        ApprovalOutcome::Rejected { .. } => StepState::Failed { attempt: 0 },
+                    let state = match (outcome, self.planned(step)) {
+                        (ApprovalOutcome::Approved, Some(planned)) => {
+                            StepState::Due { iteration: planned.iteration, attempt: 0 }
+                        }
+                        (ApprovalOutcome::Approved, None) => StepState::Succeeded { attempt: 0, outputs: Vec::new() },
+                        (ApprovalOutcome::Rejected { .. }, _) => StepState::Failed { attempt: 0 },
                     };
                     self.set(step, state);
                 }
             }
+            Event::ChildPlanned(planned) => self.plan_child(planned),
             Event::ChildStarted(started) => {
                 let (iteration, attempt) = (started.iteration, started.attempt);
                 let goes_on = self.child(&started.step).is_none_or(|child| child == started.child);
@@ -272,6 +290,21 @@ impl State {
                     self.set(&done.step, state);
                 }
             }
+        }
+    }
+
+    /// Takes what became of a runbook that is an artifact; once.
+    fn plan_child(&mut self, planned: &ChildPlanned) {
+        let ChildPlanned { step, iteration, outcome, .. } = planned;
+        if self.steps.contains_key(step) || self.planned.contains_key(step) {
+            return;
+        }
+        match outcome {
+            PlanningOutcome::Planned { plan, approval, .. } => {
+                let waits = *approval == ChildApproval::Person;
+                self.planned.insert(step.clone(), Planned { plan: *plan, iteration: *iteration, waits });
+            }
+            PlanningOutcome::Refused { .. } => self.set(step, StepState::Failed { attempt: 0 }),
         }
     }
 
@@ -379,6 +412,12 @@ impl State {
     #[must_use]
     pub fn child(&self, step: &StepId) -> Option<RunId> {
         self.children.get(step).copied()
+    }
+
+    /// The runbook that a step runs, where it is an artifact that was planned.
+    #[must_use]
+    pub fn planned(&self, step: &StepId) -> Option<Planned> {
+        self.planned.get(step).copied()
     }
 
     /// Takes the answer to a condition: before the step starts, or to the iteration that just ended; once.

@@ -54,6 +54,8 @@ pub enum FailureKind {
         /// What there was.
         found: u64,
     },
+    /// A runbook that a step made is wrong, or asks for more than it may have.
+    BadRunbook,
     /// A condition has no answer.
     Condition,
     /// The config is wrong: the component says so, or a value that was filled in does not fit.
@@ -85,6 +87,7 @@ impl FailureKind {
             | Self::Denied { .. }
             | Self::Schema { .. }
             | Self::Bound { .. }
+            | Self::BadRunbook
             | Self::Condition
             | Self::BadConfig
             | Self::BadInput

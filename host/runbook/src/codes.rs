@@ -119,7 +119,8 @@ codes! {
     334 PlannedOnly Note "A step can be planned, but this build can't run it yet.";
     335 MustBeWritten Error "A value that the plan must know is a reference.";
     336 LoopShape Error "What a loop makes can't be its next input.";
-    337 NotAllowed Error "A child uses a component that its parent does not allow.";
+    337 NotAllowed Error "A child uses a component that its parent or the operator does not allow.";
+    338 NotForGenerated Error "A runbook that is an artifact has what only one that a person wrote may have.";
 
     401 BadRulesetName Error "A text is not the name of a ruleset.";
     402 RulesetProvider Error "The provider of a ruleset is not known.";

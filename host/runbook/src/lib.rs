@@ -52,7 +52,10 @@ pub use plan::{
     PlannedOutput, PlannedRetry, PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork, Use,
 };
 pub use plan_diff::{Change, Difference, Subject, plan_diff};
-pub use planner::{ChildLookup, PlanContext, WantedChild, plan, wanted_children, wanted_rulesets};
+pub use planner::{
+    Caller, ChildLookup, PlanContext, WantedChild, artifact_source, plan, plan_artifact, stays_within, wanted_children,
+    wanted_rulesets,
+};
 pub use reference::{Reference, ReferenceError, Segment};
 pub use ruleset::{Ruleset, RulesetLookup, RulesetName, RulesetNameError, WantedRuleset, read as read_ruleset};
 pub use runbook::{

@@ -1,7 +1,7 @@
 //! The plan: a runbook with everything resolved, in a form that is stored when the run starts. Whoever runs it needs
 //! nothing else of the runbook.
 
-use palisade_authority::{Authority, ScopedPath};
+use palisade_authority::{Authority, Bound, ScopedPath};
 use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
 use palisade_model::{
@@ -243,6 +243,15 @@ pub enum PlannedChildRunbook {
     Artifact {
         /// The artifact.
         source: BindingSource,
+        /// The `capabilities` of the runbook that calls it and of those above, which it can't widen.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bounds: Vec<Bound>,
+        /// What it gives are results of the run.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        exported: bool,
+        /// Its own plan, once there is one: see [`Plan::fill_in`]. It is no part of the stored form.
+        #[serde(skip)]
+        plan: Option<Box<Plan>>,
     },
     /// A file, planned with its parent.
     File {
@@ -534,12 +543,47 @@ impl Plan {
     pub fn children(&self) -> Vec<&Self> {
         let mut all = Vec::new();
         for child in self.steps.iter().filter_map(PlannedStep::child) {
-            if let PlannedChildRunbook::File { plan, .. } = &child.runbook {
-                all.push(plan.as_ref());
+            if let Some(plan) = child.runbook.plan() {
+                all.push(plan);
                 all.extend(plan.children());
             }
         }
         all
+    }
+
+    /// Adds the plan of a runbook that is an artifact, which was made since, to the step that runs it: with it the step has
+    /// the outputs that nobody could know before.
+    pub fn fill_in(&mut self, step: &StepId, child: Self) {
+        let Some(step) = self.steps.iter_mut().find(|known| known.id == *step) else { return };
+        let mut outputs = std::mem::take(&mut step.outputs);
+        if let Some(PlannedChild {
+            runbook: PlannedChildRunbook::Artifact { exported, plan, .. },
+            outputs: named,
+            ..
+        }) = step.child_mut()
+        {
+            for ChildOutput { output, artifact } in named.iter() {
+                let schema = child.offers.get(output).and_then(|source| child.schema_of(source));
+                if let Some(schema) = schema.filter(|_| !outputs.iter().any(|known| known.port == *output)) {
+                    let (port, artifact, schema) = (output.clone(), Some(artifact.clone()), schema.clone());
+                    outputs.push(PlannedOutput { port, artifact, schema, exported: *exported });
+                }
+            }
+            outputs.extend(child.unnamed_results(&outputs, *exported));
+            *plan = Some(Box::new(child));
+        }
+        step.outputs = outputs;
+    }
+
+    /// The results of a child that are not among those that its parent names: they are results of the parent too.
+    pub(crate) fn unnamed_results(&self, named: &[PlannedOutput], exported: bool) -> Vec<PlannedOutput> {
+        let taken: Vec<_> = named.iter().filter_map(|output| self.offers.get(&output.port)).collect();
+        let unnamed = self.results().into_iter().filter(|(_, source)| !taken.contains(&source));
+        let output = |(name, source): (OutputName, BindingSource)| {
+            let schema = self.schema_of(&source)?.clone();
+            Some(PlannedOutput { port: name.to_string(), artifact: None, schema, exported })
+        };
+        unnamed.filter_map(output).collect()
     }
 
     /// The results of a run, with what they are: what steps make in the order of the steps, then second names.
@@ -604,6 +648,30 @@ impl Plan {
     }
 }
 
+impl PlannedChild {
+    /// The limits of a child that is an artifact, of those that the step that runs it sets for all below: it is one of the
+    /// levels itself.
+    #[must_use]
+    pub fn limits_of_artifact(&self) -> RunLimits {
+        let mut limits = self.limits.clone();
+        if let Some(depth) = limits.get(RunLimitKind::MaxDepth) {
+            limits.set(RunLimitKind::MaxDepth, depth.saturating_sub(1));
+        }
+        limits
+    }
+}
+
+impl PlannedChildRunbook {
+    /// The child's plan, where it is known.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::File { plan, .. } => Some(plan),
+            Self::Artifact { plan, .. } => plan.as_deref(),
+        }
+    }
+}
+
 impl PlannedStep {
     /// The component that it runs itself, if it does.
     #[must_use]
@@ -638,6 +706,15 @@ impl PlannedStep {
         }
     }
 
+    fn child_mut(&mut self) -> Option<&mut PlannedChild> {
+        match &mut self.work {
+            PlannedWork::Child { child }
+            | PlannedWork::Map { body: PlannedBody::Child { child }, .. }
+            | PlannedWork::Loop { body: PlannedBody::Child { child }, .. } => Some(child),
+            _ => None,
+        }
+    }
+
     /// Its type as a runbook writes it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -659,7 +736,7 @@ impl PlannedStep {
 
     fn add_calls<'p>(&'p self, calls: &mut Vec<&'p PlannedCall>) {
         calls.extend(self.call());
-        if let Some(PlannedChild { runbook: PlannedChildRunbook::File { plan, .. }, .. }) = self.child() {
+        if let Some(plan) = self.child().and_then(|child| child.runbook.plan()) {
             calls.extend(plan.calls());
         }
         if let Some(compensate) = &self.compensate {
@@ -685,7 +762,7 @@ impl PlannedStep {
         let names = self.when.iter().chain(until).flat_map(|condition| &condition.names).map(|(_, source)| source);
         let condition = names.filter(move |source| !own(source)).map(|source| (source, Use::Condition));
         let runbook = self.child().and_then(|child| match &child.runbook {
-            PlannedChildRunbook::Artifact { source } => Some((source, Use::Runbook)),
+            PlannedChildRunbook::Artifact { source, .. } => Some((source, Use::Runbook)),
             PlannedChildRunbook::File { .. } => None,
         });
         inputs.chain(values).chain(condition).chain(runbook)

@@ -6,6 +6,7 @@ mod bounds;
 mod call;
 mod child;
 mod condition;
+mod generated;
 mod named;
 pub(crate) mod order;
 mod output;
@@ -14,6 +15,8 @@ mod step;
 mod value;
 
 use crate::codes::Code;
+pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
+
 use crate::components::{Components, KnownComponent, NotFound};
 use crate::config;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -61,6 +64,8 @@ pub struct PlanContext<'c> {
     pub folder: &'c WorkingFolder,
     /// What the operator granted for this run alone.
     pub allowed: &'c [Grant],
+    /// The components that the operator lets runbooks use which steps make; none = those that come with Palisade.
+    pub generated: Option<&'c [ComponentName]>,
 }
 
 /// What was found for a child runbook.
@@ -197,6 +202,10 @@ struct Planner<'p> {
     bounds: Vec<Bound>,
     /// The step that is planned undoes another: what it makes is nobody's to read.
     undoing: bool,
+    /// The runbook is an artifact, which no person wrote.
+    is_artifact: bool,
+    /// The components that it may use, where the step that runs it says so.
+    whitelist: Option<&'p [AllowedComponent]>,
 }
 
 impl<'p> Planner<'p> {
@@ -217,6 +226,8 @@ impl<'p> Planner<'p> {
             schemas: BTreeSet::new(),
             bounds: Vec::new(),
             undoing: false,
+            is_artifact: false,
+            whitelist: None,
         }
     }
 
@@ -336,7 +347,13 @@ impl<'p> Planner<'p> {
 
     fn capabilities(&mut self) -> Option<Bound> {
         let mut rules = Vec::new();
-        for written in self.runbook.capabilities.as_ref()? {
+        let written = match &self.runbook.capabilities {
+            Some(written) => written.as_slice(),
+            // What no person wrote has nothing but what it says.
+            None if self.is_artifact => &[],
+            None => return None,
+        };
+        for written in written {
             match Capability::parse(self.context.folder, written.value.as_bytes()) {
                 Ok(capability) => {
                     // Without its folder: a plan is the same wherever the runbook lies.

@@ -48,11 +48,11 @@ pub(crate) fn exec(context: &Context, args: &AnswerArgs, approved: bool) -> Resu
         console::err(&format!("`palisade resume {}` goes on\n", wanted.root));
         return Ok(ExitCode::Done);
     }
-    go_on(context, &workspace, store, wanted.root, &args.telling)
+    go_on(context, &workspace, store, wanted.root, &args.rulesets, &args.telling)
 }
 
 /// The step that is meant.
-fn one(store: &Store, run: RunId, step: Option<&str>) -> Result<Awaited, CliError> {
+pub(super) fn one(store: &Store, run: RunId, step: Option<&str>) -> Result<Awaited, CliError> {
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
     let parent = history.start().map_err(|error| not_told(&error))?.parent.clone();
     let all = awaited::of(store, parent.map_or(run, |parent| parent.root))?;

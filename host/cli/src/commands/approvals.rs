@@ -1,15 +1,20 @@
-//! `palisade approvals list`: what runs wait for.
+//! `palisade approvals`: what runs wait for.
 
 use super::Context;
+use super::answer::one;
+use super::plan::assumed;
+use super::runs::{find, not_told};
 use crate::args::{ApprovalsCommand, Format};
 use crate::awaited::{self, Awaited};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
+use crate::render::plan;
 use crate::workspace::{existing_store, not_read};
-use palisade_engine::rfc3339;
+use palisade_engine::{History, rfc3339};
 use palisade_model::neutral;
 use palisade_model::record::Status;
+use palisade_runbook::PlanDocument;
 use palisade_store::Store;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -18,9 +23,15 @@ use std::fmt::Write as _;
 const FORM: u32 = 1;
 
 pub(crate) fn exec(context: &Context, command: &ApprovalsCommand) -> Result<ExitCode, CliError> {
-    let ApprovalsCommand::List { limit } = command;
+    match command {
+        ApprovalsCommand::List { limit } => list(context, limit.get()),
+        ApprovalsCommand::Show { run, step } => show(context, run, step.as_deref()),
+    }
+}
+
+fn list(context: &Context, limit: usize) -> Result<ExitCode, CliError> {
     let store = existing_store(&context.settings)?;
-    let all = store.as_ref().map_or_else(|| Ok(Vec::new()), |store| all(store, limit.get()))?;
+    let all = store.as_ref().map_or_else(|| Ok(Vec::new()), |store| all(store, limit))?;
     if context.format == Format::Json {
         console::json(&json!({"v": FORM, "approvals": all}));
     } else if all.is_empty() {
@@ -29,6 +40,63 @@ pub(crate) fn exec(context: &Context, command: &ApprovalsCommand) -> Result<Exit
         console::out(&all.iter().map(told).collect::<String>());
     }
     Ok(ExitCode::Done)
+}
+
+/// What a person is to know before they answer.
+fn show(context: &Context, run: &str, step: Option<&str>) -> Result<ExitCode, CliError> {
+    let store = existing_store(&context.settings)?;
+    let (store, run) = find(context, store.as_ref(), run)?;
+    let awaited = one(store, run, step)?;
+    let Some(runbook) = awaited.runbook else {
+        match context.format {
+            Format::Json => console::json(&json!({"v": FORM, "approval": awaited})),
+            _ => console::out(&told(&awaited)),
+        }
+        return Ok(ExitCode::Done);
+    };
+    let history = History::read(store, awaited.run).map_err(|error| not_told(&error))?;
+    let mut plan = history.plan(store).map_err(|error| not_told(&error))?;
+    let calls = plan.steps.iter_mut().find(|step| step.id == awaited.step);
+    let missing = || CliError::new(ExitCode::Bug, "the runbook that is to run has no plan");
+    let child = calls.and_then(|step| step.child().and_then(|child| child.runbook.plan())).ok_or_else(missing)?;
+    let text = store.content(runbook.digest).and_then(|content| content.map(|content| content.read_all()).transpose());
+    let text = text.map_err(|fault| not_read(&fault))?.ok_or_else(missing)?;
+    let text = String::from_utf8_lossy(&text);
+    let document = PlanDocument::new(child.clone(), &assumed(context, None));
+    if context.format == Format::Json {
+        console::json(&json!({"v": FORM, "approval": awaited, "runbook": text, "plan": document}));
+        return Ok(ExitCode::Done);
+    }
+    let style = plan::Style {
+        colour: context.settings.colour_stdout,
+        all_limits: false,
+        stated: &child.limits,
+        run_ceilings: &context.settings.run_ceilings,
+    };
+    console::out(&format!("{}\n{}\n", told(&awaited), numbered(&text)));
+    console::out(&plan::human(&document, style));
+    Ok(ExitCode::Done)
+}
+
+/// A whole text with the numbers of its lines: what is cut off could be what matters. Nothing in it can move the cursor, or pass for something else.
+fn numbered(text: &str) -> String {
+    let line = |(number, line): (usize, &str)| format!("{:4} | {}\n", number + 1, neutral::line(line, usize::MAX));
+    text.lines().enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_can_pass_for_a_line_of_its_own() {
+        let shown = numbered("a: b\r   9 | c: d\n\u{1b}[2Ke: \u{202e}f\u{2028}   4 | g\n");
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        for (number, line) in (1..).zip(shown.lines()) {
+            assert!(line.starts_with(&format!("   {number} | ")), "{line}");
+            assert!(!line.contains(['\r', '\u{1b}', '\u{202e}', '\u{2028}']), "{line}");
+        }
+    }
 }
 
 fn all(store: &Store, limit: usize) -> Result<Vec<Awaited>, CliError> {
@@ -56,6 +124,15 @@ fn told(awaited: &Awaited) -> String {
     }
     if let Some(at_ms) = awaited.expires_at_ms {
         let _ = writeln!(out, "  until {}, then the answer is no", rfc3339(at_ms));
+    }
+    if let Some(runbook) = &awaited.runbook {
+        let _ = writeln!(
+            out,
+            "  its plan is {}: `palisade approvals show {} {}`",
+            runbook.plan_digest.short(),
+            awaited.root,
+            awaited.path
+        );
     }
     let _ = writeln!(out, "  `palisade approve {} {}`, or `palisade reject`", awaited.root, awaited.path);
     out

@@ -112,7 +112,7 @@ fn all(store: Option<&Store>, name: Option<&str>) -> Result<Vec<RunId>, CliError
 }
 
 /// A run with all below it.
-fn with_children(store: &Store, run: RunId) -> Result<Vec<RunId>, CliError> {
+pub(super) fn with_children(store: &Store, run: RunId) -> Result<Vec<RunId>, CliError> {
     let mut runs = vec![run];
     let mut next = 0;
     while let Some(&run) = runs.get(next) {
@@ -147,8 +147,8 @@ impl Observer for Compiling {
     }
 }
 
-/// Says why a run can't be replayed.
-fn not_replayed(error: &ReplayError) -> CliError {
+/// Says why a run can't be replayed, or gone on with, from what it stored.
+pub(super) fn not_replayed(error: &ReplayError) -> CliError {
     match error {
         ReplayError::History(error) => not_told(error),
         ReplayError::Store(fault) => not_read(fault),

@@ -3,21 +3,25 @@
 //! Plan, schemas and inputs are those that the run stored when it started, whatever became of the files since.
 
 use super::Context;
+use super::replay::{not_replayed, with_children};
 use super::runs::{find, not_told};
 use crate::args::{ResumeArgs, TellingArgs};
+use crate::artifact_runbooks::ArtifactPlanner;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::lock;
+use crate::rulesets::RulesetFolders;
 use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
-use palisade_engine::{History, Work, shown_folder};
+use palisade_engine::{Engine, History, Work, shown_folder};
 use palisade_model::{RunId, neutral};
 use palisade_store::Store;
+use std::path::PathBuf;
 
 pub(crate) fn exec(context: &Context, args: &ResumeArgs) -> Result<ExitCode, CliError> {
     let workspace = Workspace::open(&context.settings)?;
     let (store, run) = find(context, workspace.stored(), &args.run)?;
-    go_on(context, &workspace, store, run, &args.telling)
+    go_on(context, &workspace, store, run, &args.rulesets, &args.telling)
 }
 
 /// Goes on with a run of the workspace's store.
@@ -29,6 +33,7 @@ pub(super) fn go_on(
     workspace: &Workspace,
     store: &Store,
     run: RunId,
+    rulesets: &[PathBuf],
     telling: &TellingArgs,
 ) -> Result<ExitCode, CliError> {
     let export = telling::export(context, telling)?;
@@ -40,10 +45,35 @@ pub(super) fn go_on(
     let (plan, schemas, estimate) = read(store).map_err(|error| not_told(&error))?;
     lock::check(&context.settings, &plan)?;
     let outputs = Outputs::probe(telling, export, None, &plan)?;
-    let engine = workspace.engine(telling.threads)?;
-    let work = Work { plan: &plan, schemas: &schemas, folder, reuse: true, estimate: estimate.as_ref() };
+    let mut engine = workspace.engine(telling.threads)?;
+    take_in_missing(&mut engine, store, run)?;
+    let planner = ArtifactPlanner {
+        workspace,
+        settings: &context.settings,
+        folders: RulesetFolders::new(rulesets, &context.settings)?,
+    };
+    let work = Work {
+        plan: &plan,
+        schemas: &schemas,
+        folder,
+        reuse: true,
+        estimate: estimate.as_ref(),
+        planning: Some(&planner),
+    };
     let ran = telling::drive(context, telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
+    // A runbook that is an artifact may have brought schemas that nobody knew when the run was taken up.
+    let schemas = History::read(store, run).and_then(|history| history.schemas(store));
+    let schemas = schemas.map_err(|error| not_told(&error))?;
     telling::tell(context, telling, ran, &engine, &schemas, &outputs)
+}
+
+/// Makes the components known that the run began with, with all runs below it, and that are not installed any more.
+fn take_in_missing(engine: &mut Engine, store: &Store, run: RunId) -> Result<(), CliError> {
+    for run in with_children(store, run)? {
+        let plan = History::read(store, run).and_then(|history| history.plan(store));
+        engine.take_in_missing(&plan.map_err(|error| not_told(&error))?).map_err(|error| not_replayed(&error))?;
+    }
+    Ok(())
 }
 
 /// Says early what the engine would refuse: that there is nothing to go on with.

@@ -3,14 +3,16 @@
 use super::Context;
 use super::runs::not_told;
 use crate::args::RunArgs;
+use crate::artifact_runbooks::ArtifactPlanner;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::planning::{self, PlanningArgs};
 use crate::render::console;
+use crate::rulesets::RulesetFolders;
 use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
 use crate::workspace::not_read;
-use crate::{estimates, inputs, lock, rulesets};
+use crate::{estimates, inputs, lock, person, rulesets};
 use palisade_engine::{GivenInput, History, Ran, RunRequest, RunState, Work};
 use palisade_model::record::Status;
 use palisade_model::{RunId, StepId};
@@ -47,6 +49,11 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     }
     let sizes = given.iter().map(|given| (given.name.clone(), given.artifact.items.content().length())).collect();
     let estimate = estimates::of(&plan, Some(engine.store()), &sizes, folder, engine.threads())?;
+    let planner = ArtifactPlanner {
+        workspace: &workspace,
+        settings: &context.settings,
+        folders: RulesetFolders::new(&args.rulesets, &context.settings)?,
+    };
     let request = RunRequest {
         work: Work {
             plan: &plan,
@@ -54,8 +61,10 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
             folder,
             reuse: !args.no_cache,
             estimate: Some(&estimate),
+            planning: Some(&planner),
         },
         runbook: source.text().as_bytes(),
+        approved_by: args.approve.then(person::name),
         rulesets: &reading.found.rulesets,
         key: args.idempotency_key.clone(),
         child_runbooks: reading.child_texts().collect(),

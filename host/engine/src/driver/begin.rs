@@ -10,7 +10,8 @@ use crate::run::{ESTIMATE, GivenInput, RunError, RunRequest, Work, shown_folder}
 use crate::subtree::Subtree;
 use palisade_interpreter::{Approval, Event, Graph, GraphError, Machine, Node, Parent, Retry, RunInput, RunStarted};
 use palisade_model::{Digest, RunId, RunLimits, StepId, canonical};
-use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, Ruleset};
+use palisade_runbook::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork, Ruleset};
+use palisade_schema::Registry;
 use palisade_store::{Pin, RunLock};
 use rustix::fd::AsRawFd as _;
 use rustix::fs::{Mode, OFlags};
@@ -30,6 +31,8 @@ pub(super) struct ChildBegin {
     pub(super) inputs: Vec<RunInput>,
     /// What was granted for the run that a person started.
     pub(super) allowed: Vec<String>,
+    /// Who said yes beforehand when they started it.
+    pub(super) approved_by: Option<String>,
     /// The working folder, as its parent holds it open.
     pub(super) folder: PathBuf,
     /// Its inputs are in the store, and stay there until it names them itself.
@@ -40,7 +43,7 @@ impl Place {
     fn of_root(run: RunId, plan: &Plan, key: Option<String>) -> Self {
         Self {
             parent: None,
-            subtree: Subtree::root(run, &plan.name, plan.limits.clone()),
+            subtree: Subtree::root(run, plan),
             limits: plan.limits.clone(),
             folder: None,
             key,
@@ -97,15 +100,27 @@ impl<'a> Driver<'a> {
         work: Work<'a>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
-        let ChildBegin { run, plan_digest, parent, limits, above, work_key, inputs, allowed, folder, pin: _pin } =
-            child;
+        let ChildBegin {
+            run,
+            plan_digest,
+            parent,
+            limits,
+            above,
+            work_key,
+            inputs,
+            allowed,
+            approved_by,
+            folder,
+            pin: _pin,
+        } = child;
         let lock = engine.store().own(run)?;
-        let subtree = above.below(run, &work.plan.name, limits.clone());
+        let subtree = above.below(run, work.plan, limits.clone());
         let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key };
         // Its parent's journal speaks of it before its own begins.
         if engine.store().run(run)?.is_none() {
             let begin = Begin { run, started_ms: now_ms(), plan_digest, lock, place };
             let mut driver = Self::new(engine, begin, work, observer)?;
+            driver.approved_by = approved_by;
             driver.record_child_start(inputs, allowed)?;
             return Ok(driver);
         }
@@ -131,6 +146,7 @@ impl<'a> Driver<'a> {
         let mut driver = Self::new(engine, begin, work, observer)?;
         driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         driver.allowed.clone_from(&started.allowed);
+        driver.approved_by.clone_from(&started.approved_by);
         driver.worked_before = Duration::from_millis(worked_ms(history.events()));
         driver.machine.set_state(history.state_after(history.events().len()));
         driver.place.subtree.add_runs(driver.machine.state().component_runs());
@@ -171,6 +187,7 @@ impl<'a> Driver<'a> {
             _folder: folder,
             place,
             allowed: Vec::new(),
+            approved_by: None,
             letters: None,
             cancel_requested: false,
             answered: Vec::new(),
@@ -188,20 +205,23 @@ impl<'a> Driver<'a> {
         for (index, child) in request.child_runbooks.iter().enumerate() {
             kept.bytes(&format!("child runbook {}", index + 1), child)?;
         }
-        self.keep_what_it_names(&mut kept, self.work.plan, request.rulesets)?;
+        self.keep_what_it_names(&mut kept, self.work.plan, self.work.schemas, request.rulesets)?;
         let inputs: Vec<_> = inputs.into_iter().map(|given| kept.input(given)).collect();
         self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         self.allowed.clone_from(&request.allowed);
-        let started = self.started(Digest::of(request.runbook), kept.contents, inputs);
-        let beside = Beside { contents: kept.pending, artifacts: kept.artifacts, ..Beside::default() };
+        self.approved_by.clone_from(&request.approved_by);
+        let started = self.started(Digest::of(request.runbook), std::mem::take(&mut kept.contents), inputs);
+        let mut beside = Beside::default();
+        beside.keep(kept);
         self.append(vec![started], beside)
     }
 
     /// All that a plan and those of its children name, which they need later whatever becomes of it elsewhere.
-    fn keep_what_it_names(
+    pub(super) fn keep_what_it_names(
         &self,
         kept: &mut Kept<'_>,
         plan: &Plan,
+        schemas: &Registry,
         rulesets: &BTreeMap<String, std::sync::Arc<Ruleset>>,
     ) -> Result<(), RunError> {
         for planned in plan.calls() {
@@ -215,8 +235,7 @@ impl<'a> Driver<'a> {
         for plan in std::iter::once(plan).chain(plan.children()) {
             for planned in &plan.schemas {
                 let what = format!("schema {}", planned.schema);
-                let schema =
-                    self.work.schemas.get(&planned.schema).ok_or_else(|| RunError::Missing { what: what.clone() })?;
+                let schema = schemas.get(&planned.schema).ok_or_else(|| RunError::Missing { what: what.clone() })?;
                 kept.bytes(&what, &canonical::to_vec(schema.json()))?;
             }
             for planned in &plan.rulesets {
@@ -247,8 +266,10 @@ impl<'a> Driver<'a> {
             kept.contents.extend(schemas.chain(rulesets));
         }
         kept.contents.extend(inputs.iter().map(|input| (format!("{INPUT}{}", input.name), input.artifact)));
-        let started = self.started(plan.runbook_digest, kept.contents, inputs);
-        self.append(vec![started], Beside { contents: kept.pending, ..Beside::default() })
+        let started = self.started(plan.runbook_digest, std::mem::take(&mut kept.contents), inputs);
+        let mut beside = Beside::default();
+        beside.keep(kept);
+        self.append(vec![started], beside)
     }
 
     fn started(&self, runbook: Digest, contents: BTreeMap<String, Digest>, inputs: Vec<RunInput>) -> Event {
@@ -261,6 +282,7 @@ impl<'a> Driver<'a> {
             runbook,
             contents,
             allowed: self.allowed.clone(),
+            approved_by: self.approved_by.clone(),
             folder: Some(shown_folder(self.work.folder)),
             inputs,
             parent: self.place.parent.clone(),
@@ -293,6 +315,7 @@ fn node(asking: &BTreeSet<&StepId>, step: &PlannedStep) -> Node {
             PlannedWork::Loop { max_iterations, .. } => Some(*max_iterations),
             _ => None,
         },
+        runs_artifact: step.child().is_some_and(|child| matches!(child.runbook, PlannedChildRunbook::Artifact { .. })),
         retry: step.retry.as_ref().map(|retry| Retry {
             max_attempts: retry.max_attempts,
             backoff_ms: retry.backoff_ms,

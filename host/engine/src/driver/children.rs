@@ -1,6 +1,7 @@
 //! Child runs: each has a journal and a driver of its own, on a thread of its parent, and no more than its parent has.
 
 use super::begin::ChildBegin;
+use super::planned::MadePlan;
 use super::{Beside, Driver, Outcome, now_ms, random};
 use crate::attempt;
 use crate::cancel::Cancel;
@@ -12,8 +13,9 @@ use crate::record::Ran;
 use crate::run::{RunError, Work};
 use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, RunInput, Turn};
 use palisade_model::record::{RunRecord, Status};
-use palisade_model::{Failure, FailureKind, RunId, neutral};
+use palisade_model::{Failure, FailureKind, RunId, RunLimits, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedChild, PlannedChildRunbook, PlannedInput, PlannedStep};
+use palisade_schema::Registry;
 use palisade_store::NewArtifact;
 use std::sync::mpsc::Sender;
 use std::thread::Scope;
@@ -29,6 +31,39 @@ pub(super) struct ChildDone {
     pub(super) record: Option<RunRecord>,
     /// How often it and all below it ran components.
     pub(super) runs: u64,
+}
+
+/// By what a child runs.
+enum By<'a> {
+    /// A plan that is a part of its parent's.
+    File(&'a Plan),
+    /// One that was made since.
+    Artifact(Box<MadePlan>),
+}
+
+impl By<'_> {
+    fn plan(&self) -> &Plan {
+        match self {
+            Self::File(plan) => plan,
+            Self::Artifact(made) => &made.plan,
+        }
+    }
+
+    /// Its own limits and those that its step sets; the plan of an artifact holds both.
+    fn limits(&self, child: &PlannedChild) -> RunLimits {
+        match self {
+            Self::File(_) => child.limits.clone(),
+            Self::Artifact(made) => made.plan.limits.clone(),
+        }
+    }
+
+    /// The schemas that its plan was made with, where they are not its parent's.
+    fn schemas(&self) -> Option<&Registry> {
+        match self {
+            Self::File(_) => None,
+            Self::Artifact(made) => Some(&made.schemas),
+        }
+    }
 }
 
 impl ChildDone {
@@ -55,15 +90,16 @@ impl<'a> Driver<'a> {
             Some(run) => run,
             None => RunId::new(now_ms(), random().map_err(RunError::Random)?),
         };
-        let PlannedChildRunbook::File { plan, .. } = &child.runbook else {
-            return Err(RunError::Missing { what: format!("the child runbook of step {}", step.id) });
-        };
         if let Err(failure) = self.place.subtree.may_go_deeper() {
             return Ok(Some((run, ChildDone::refused(failure))));
         }
-        let plan_digest = plan.digest();
+        let by = match &child.runbook {
+            PlannedChildRunbook::File { plan, .. } => By::File(plan),
+            PlannedChildRunbook::Artifact { .. } => By::Artifact(Box::new(self.made_plan(&turn.step)?)),
+        };
+        let plan_digest = by.plan().digest();
         let pin = self.engine.store().pin()?;
-        let (inputs, made) = self.child_inputs(step, plan, turn.iteration)?;
+        let (inputs, defaults) = self.child_inputs(step, &by, turn.iteration)?;
         let started = Event::ChildStarted(Box::new(ChildStarted {
             step: turn.step.clone(),
             attempt: turn.attempt,
@@ -72,7 +108,7 @@ impl<'a> Driver<'a> {
             child: run,
             plan: plan_digest,
         }));
-        self.append(vec![started], Beside { artifacts: made, ..Beside::default() })?;
+        self.append(vec![started], Beside { artifacts: defaults, ..Beside::default() })?;
         let begin = ChildBegin {
             run,
             plan_digest,
@@ -83,20 +119,23 @@ impl<'a> Driver<'a> {
                 root: self.place.parent.as_ref().map_or(self.run, |parent| parent.root),
                 depth: self.place.subtree.depth().saturating_add(1),
             },
-            limits: child.limits.clone(),
+            limits: by.limits(child),
             above: self.place.subtree.clone(),
             work_key: work_key(&self.place.work_key, turn),
             inputs,
             allowed: self.allowed.clone(),
+            approved_by: self.approved_by.clone(),
             folder: self.root.clone(),
             pin,
         };
-        let work = Work { plan, estimate: None, ..self.work };
-        let (engine, observer, report, turn) = (self.engine, self.observer, report.clone(), turn.clone());
+        let (engine, observer, work) = (self.engine, self.observer, self.work);
+        let (report, turn) = (report.clone(), turn.clone());
         let wanted: Vec<&str> = child.outputs.iter().map(|output| output.output.as_str()).collect();
         scope.spawn(move || {
             let below = Below { observer, step: &turn.step };
             let drive = || {
+                let (plan, schemas) = (by.plan(), by.schemas().unwrap_or(work.schemas));
+                let work = Work { plan, schemas, estimate: None, ..work };
                 below.observer.observe(&Observed::ChildStarted { step: &turn.step, run, title: &plan.name });
                 Driver::child(engine, begin, work, &below)?.into_child_done(stop, &wanted).map(Box::new)
             };
@@ -112,7 +151,7 @@ impl<'a> Driver<'a> {
     fn into_child_done(mut self, cancel: &Cancel, wanted: &[&str]) -> Result<ChildDone, RunError> {
         self.drive_to_end(cancel)?;
         let outputs = self.results()?;
-        let Ran { record, .. } = self.record();
+        let Ran { record, .. } = self.record()?;
         let failure = why_not(&record, &outputs, wanted);
         Ok(ChildDone {
             status: record.status,
@@ -125,7 +164,7 @@ impl<'a> Driver<'a> {
 
     /// What a child hands to its parent, by name: what its runbook offers, and its results.
     fn results(&self) -> Result<Vec<Output>, RunError> {
-        let plan = self.work.plan;
+        let plan = self.filled_plan()?;
         let results = plan.results().into_iter().map(|(name, source)| (name.to_string(), source));
         let offered = plan.offers.iter().map(|(name, source)| (name.clone(), source.clone()));
         let mut outputs: Vec<Output> = Vec::new();
@@ -158,11 +197,11 @@ impl<'a> Driver<'a> {
     fn child_inputs(
         &self,
         step: &PlannedStep,
-        plan: &Plan,
+        by: &By<'_>,
         iteration: u32,
     ) -> Result<(Vec<RunInput>, Vec<NewArtifact>), RunError> {
         let (mut inputs, mut made) = (Vec::new(), Vec::new());
-        for planned in &plan.inputs {
+        for planned in &by.plan().inputs {
             let PlannedInput { name, schema, default, .. } = planned;
             let binding = step.inputs.iter().find(|binding| binding.port == name.as_str());
             let given = binding.map(|binding| self.lookup().artifact(&source(step, binding, iteration))).transpose()?;
@@ -171,7 +210,7 @@ impl<'a> Driver<'a> {
                 let (items, bytes) = (given.items.lines(), given.items.length());
                 inputs.push(RunInput { name, artifact: given.digest, schema, items, bytes, is_default: false });
             } else if let Some(default) = default {
-                let known = self.work.schemas.get(&schema);
+                let known = by.schemas().unwrap_or(self.work.schemas).get(&schema);
                 let known = known.ok_or_else(|| RunError::Missing { what: format!("schema {schema}") })?;
                 let artifact = default_artifact(default, known, self.engine.store())?;
                 let (items, bytes) = (artifact.items.content().lines(), artifact.items.content().length());

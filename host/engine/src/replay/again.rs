@@ -226,6 +226,7 @@ pub(crate) const fn is_repeatable(kind: &FailureKind) -> bool {
         | FailureKind::Schema { .. }
         | FailureKind::Trap { .. }
         | FailureKind::Bound { .. }
+        | FailureKind::BadRunbook
         | FailureKind::Condition
         | FailureKind::BadConfig
         | FailureKind::BadInput
@@ -256,6 +257,7 @@ fn told(kind: &FailureKind) -> String {
         }
         FailureKind::Trap { .. } => "trap".to_owned(),
         FailureKind::Bound { key, .. } => format!("bound `{key}`"),
+        FailureKind::BadRunbook => "bad runbook".to_owned(),
         FailureKind::Condition => "no answer to its condition".to_owned(),
         FailureKind::BadConfig => "bad config".to_owned(),
         FailureKind::BadInput => "bad input".to_owned(),

@@ -93,7 +93,8 @@ impl Course {
             | Event::LoopEnded { .. }
             | Event::RunEnded { .. }
             | Event::ConditionEvaluated { .. }
-            | Event::ValueResolved { .. } => false,
+            | Event::ValueResolved { .. }
+            | Event::ChildPlanned(_) => false,
             Event::AttemptStarted(started) => runs && attempt(&started.step, started.iteration, started.attempt, true),
             Event::AttemptSucceeded(ended) => runs && attempt(&ended.step, ended.iteration, ended.attempt, false),
             Event::AttemptFailed(ended) => {
@@ -202,6 +203,9 @@ fn answers(event: &Event, question: &Question) -> bool {
             Question::Condition { step: asked, iteration: asked_iteration },
         ) => step == asked && iteration == asked_iteration,
         (Event::ValueResolved { step, .. }, Question::Values { step: asked }) => step == asked,
+        (Event::ChildPlanned(planned), Question::Child { step, iteration }) => {
+            planned.step == *step && planned.iteration == *iteration
+        }
         _ => false,
     }
 }
@@ -218,6 +222,7 @@ fn asked(question: &Question) -> String {
     match question {
         Question::Condition { step, .. } => format!("an answer to the condition of step `{step}`"),
         Question::Values { step } => format!("the values of step `{step}`"),
+        Question::Child { step, .. } => format!("the plan of what step `{step}` runs"),
     }
 }
 

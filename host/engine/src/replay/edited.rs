@@ -49,7 +49,7 @@ impl Engine {
         let history = History::read(self.store(), run)?;
         let old = Old { plan: history.plan(self.store())?, state: history.state_after(history.events().len()) };
         let started = history.start()?;
-        let sound = stored::contents(self.store(), started, &old.plan)?;
+        let sound = stored::contents(self.store(), &history.contents()?, &old.plan)?;
         stored::components(self, edited.plan)?;
         for input in edited.plan.inputs.iter().filter(|input| !input.optional) {
             let given = started.inputs.iter().find(|given| given.name == input.name);
@@ -59,8 +59,14 @@ impl Engine {
                 return Err(ReplayError::NotComparable { step: None, why });
             }
         }
-        let work =
-            Work { plan: edited.plan, schemas: edited.schemas, folder: Path::new(""), reuse: false, estimate: None };
+        let work = Work {
+            plan: edited.plan,
+            schemas: edited.schemas,
+            folder: Path::new(""),
+            reuse: false,
+            estimate: None,
+            planning: None,
+        };
         // The seeds are those of the run, so that what differs comes from what was edited.
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
         let mut replay = Replay {
@@ -140,6 +146,10 @@ impl<'a> Replay<'a> {
                 let schema = &self.again.entry(call)?.manifest.config_schema;
                 Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
             }
+            Question::Child { step, .. } => Err(ReplayError::NotComparable {
+                step: Some(step.clone()),
+                why: "it runs a runbook that is an artifact, which the record has another plan of".to_owned(),
+            }),
         }
     }
 

@@ -1,13 +1,12 @@
-//! What a run stored when it started, and what it made, read with every byte checked. Reads the store alone.
+//! What a run stored, and what it made, read with every byte checked. Reads the store alone.
 
 use super::ReplayError;
 use crate::engine::Engine;
 use crate::record::rfc3339;
-use palisade_interpreter::RunStarted;
 use palisade_model::Digest;
 use palisade_runbook::Plan;
 use palisade_store::{Artifact, Fault, NewArtifact, Store};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An artifact that a record names.
 ///
@@ -43,14 +42,18 @@ pub(crate) fn verify(artifact: &Artifact, what: &dyn Fn() -> String) -> Result<(
     artifact.items.verify().map_err(|fault| damaged(fault, what))
 }
 
-/// Checks everything that the run stored when it started, and that it is what its plan names. Gives the artifacts among
+/// Checks everything that the run stored, and that it is what its plan names. Gives the artifacts among
 /// it.
 ///
 /// # Errors
 /// When something is not there, or not what was stored.
-pub(crate) fn contents(store: &Store, started: &RunStarted, plan: &Plan) -> Result<BTreeSet<Digest>, ReplayError> {
+pub(crate) fn contents(
+    store: &Store,
+    contents: &BTreeMap<String, Digest>,
+    plan: &Plan,
+) -> Result<BTreeSet<Digest>, ReplayError> {
     let mut artifacts = BTreeSet::new();
-    for (name, &digest) in &started.contents {
+    for (name, &digest) in contents {
         let what = || name.clone();
         match store.content(digest).map_err(|fault| damaged(fault, &what))? {
             Some(content) => content.verify().map_err(|fault| damaged(fault, &what))?,
@@ -66,7 +69,7 @@ pub(crate) fn contents(store: &Store, started: &RunStarted, plan: &Plan) -> Resu
     let schemas = plan.schemas.iter().map(|planned| (format!("schema {}", planned.schema), planned.digest));
     let rulesets = plan.rulesets.iter().map(|planned| (format!("ruleset {}", planned.name), planned.digest));
     for (what, digest) in components.chain(schemas).chain(rulesets) {
-        if started.contents.get(&what) != Some(&digest) {
+        if contents.get(&what) != Some(&digest) {
             return Err(ReplayError::Another { what });
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::{
-    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, ChildEnded, ChildStarted, ConditionOutcome,
-    Event, ResolvedValue, RunStarted, ValuesOutcome,
+    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, ChildApproval, ChildEnded, ChildPlanned,
+    ChildStarted, ConditionOutcome, Event, PlanningOutcome, ResolvedValue, RunStarted, ValuesOutcome,
 };
 use crate::graph::Approval;
 use crate::machine::{Advance, Machine};
@@ -47,6 +47,7 @@ fn started() -> Event {
         runbook: digest,
         contents: BTreeMap::new(),
         allowed: Vec::new(),
+        approved_by: None,
         inputs: Vec::new(),
         folder: None,
         parent: None,
@@ -145,11 +146,29 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
             let outcome = if good.is_some() { resolved } else { ValuesOutcome::Failed { failure: failure() } };
             Event::ValueResolved { step, outcome }
         }
+        Question::Child { step, iteration } => {
+            let approval = match good {
+                Some(true) => Some(ChildApproval::Runbook),
+                Some(false) => Some(ChildApproval::Person),
+                None => None,
+            };
+            child_planned(step, iteration, approval)
+        }
     }
 }
 
+/// A runbook that is an artifact; refused if nobody is named who is to approve it.
+fn child_planned(step: StepId, iteration: u32, approval: Option<ChildApproval>) -> Event {
+    let (plan, runbook) = (Digest::of(b"p"), Digest::of(b"r"));
+    let refused =
+        || PlanningOutcome::Refused { failure: Failure::new(FailureKind::BadRunbook, ""), diagnostics: Vec::new() };
+    let planned = |approval| PlanningOutcome::Planned { plan, runbook, contents: BTreeMap::new(), approval };
+    let outcome = approval.map_or_else(refused, planned);
+    Event::ChildPlanned(Box::new(ChildPlanned { step, iteration, at_ms: 0, outcome }))
+}
+
 /// `a`, `b<a`, `c?>a`: a letter; `<` and what it needs, `>` and what it comes after; `?` optional, `!` with a condition,
-/// `=` with values from documents, `*3` a loop, `@` waits for a person.
+/// `=` with values from documents, `*3` a loop, `@` waits for a person, `%` runs a runbook that is an artifact.
 fn graph(text: &str) -> Graph {
     let node = |text: &str| {
         let mut node = Node::new(text[..1].parse().unwrap(), Vec::new());
@@ -160,6 +179,7 @@ fn graph(text: &str) -> Graph {
                 '?' => node.optional = true,
                 '!' => node.has_condition = true,
                 '=' => node.has_values = true,
+                '%' => node.runs_artifact = true,
                 '@' => node.approval = Some(Approval { expires_ms: Some(100) }),
                 most if into == '*' => node.iterations = most.to_digit(10),
                 other if into == '<' => node.needs.push(other.to_string().parse().unwrap()),
@@ -198,7 +218,7 @@ fn check(text: &str, said: &str, expected: &[&str]) {
             let (step, good) = match question {
                 Question::Condition { step, iteration: 0 } => (step, !is_said(format!("{step}!"))),
                 Question::Condition { step, iteration } => (step, is_said(format!("{step}{iteration}"))),
-                Question::Values { step } => (step, true),
+                Question::Values { step } | Question::Child { step, .. } => (step, true),
             };
             answer(question, (!is_said(format!("{step}?"))).then_some(good))
         });
@@ -267,6 +287,7 @@ fn a_condition_or_a_value_without_an_answer_fails_the_step() {
     check("a=! b<a", "", &["a", "b", "succeeded"]);
     check("a=!", "a!", &["a not wanted by a", "succeeded"]);
     check("a*3", "a?", &["a1", "failed"]);
+    check("a% b<a", "a?", &["b skipped for a", "failed"]);
 }
 
 #[test]
@@ -457,6 +478,35 @@ fn a_run_that_only_waits_for_a_person_ends_until_they_answer() {
 }
 
 #[test]
+fn a_runbook_that_is_an_artifact_is_planned_and_approved_before_it_starts() {
+    for (text, iteration) in [("a%", 0), ("a%*3", 1)] {
+        let graph = graph(text);
+        let step: StepId = "a".parse().unwrap();
+        let mut state = State::after([&started()]);
+        let asked = Question::Child { step: step.clone(), iteration };
+        assert_eq!(advance(&graph, &mut state, 0).answer, [asked]);
+        let beforehand = child_planned(step.clone(), iteration, Some(ChildApproval::Runbook));
+        let turn = Turn { iteration, ..first(&step) };
+        let mut at_once = state.clone();
+        at_once.apply(&beforehand);
+        assert_eq!(advance(&graph, &mut at_once, 0).start, std::slice::from_ref(&turn));
+        state.apply(&child_planned(step.clone(), iteration, Some(ChildApproval::Person)));
+        let kinds: Vec<_> = advance(&graph, &mut state, 0).events.iter().map(Event::kind).collect();
+        assert_eq!(kinds, ["ApprovalRequested", "RunEnded"]);
+        // What was planned first stays what is asked about.
+        let before = state.clone();
+        state.apply(&beforehand);
+        assert_eq!(state, before);
+        state.apply(&decided(&step, true));
+        state.apply(&resumed(1));
+        assert_eq!(advance(&graph, &mut state, 0).start, [turn]);
+        let mut refused = before;
+        refused.apply(&decided(&step, false));
+        assert_eq!(refused.step(&step), Some(&StepState::Failed { attempt: 0 }));
+    }
+}
+
+#[test]
 fn a_child_that_stopped_goes_on_with_its_parent_and_is_never_begun_anew() {
     let graph = graph("a");
     let step: StepId = "a".parse().unwrap();
@@ -562,6 +612,7 @@ fn some_graph() -> impl Strategy<Value = Graph> {
             let on = vec!["failed".to_owned()];
             node.retry = (how & 3 == 3).then_some(Retry { max_attempts: 3, backoff_ms: 4, on });
             node.approval = (how & 52 == 32).then_some(Approval { expires_ms: None });
+            node.runs_artifact = index % 3 == 1 && how & 64 > 0 && node.approval.is_none();
             node
         });
         Graph::new(nodes.collect()).unwrap()
@@ -688,6 +739,7 @@ proptest! {
                 prop_assert!(node.after.iter().all(|other| now.step(other).and_then(StepState::status).is_some()));
                 prop_assert!(!node.has_condition || now.held(step, 0) == Some(true));
                 prop_assert!(!node.has_values || now.values(step).is_some());
+                prop_assert!(!node.runs_artifact || now.planned(step).is_some_and(|planned| !planned.waits || now.step(step).is_some()));
             }
             now.apply(event);
         }

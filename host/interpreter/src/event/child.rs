@@ -4,6 +4,8 @@ use super::{Output, is_zero};
 use palisade_model::record::Status;
 use palisade_model::{Digest, Failure, RunId, StepId, Usage};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where a child run hangs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,60 @@ pub struct Parent {
     pub root: RunId,
     /// Levels below the root, from 1.
     pub depth: u32,
+}
+
+/// A runbook that is there only since the run began, as an artifact, was planned for the step that runs it, or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildPlanned {
+    /// The step that runs it.
+    pub step: StepId,
+    /// The iteration of a loop that runs it first; 0 = the step is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iteration: u32,
+    /// When.
+    pub at_ms: u64,
+    /// What came of it.
+    pub outcome: PlanningOutcome,
+}
+
+/// What came of planning a runbook that is an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum PlanningOutcome {
+    /// It can run.
+    Planned {
+        /// The stored bytes of its plan. Whoever approves it approves this one.
+        plan: Digest,
+        /// The stored bytes of its text.
+        runbook: Digest,
+        /// The stored bytes of all else that it needs, by what they are.
+        contents: BTreeMap<String, Digest>,
+        /// Who is to say that it may run.
+        approval: ChildApproval,
+    },
+    /// It can't, and the step fails with it.
+    Refused {
+        /// Why.
+        failure: Failure,
+        /// All that is wrong with it, as diagnostics; bounded.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        diagnostics: Vec<Value>,
+    },
+}
+
+/// Who says that a runbook may run which is there only since the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum ChildApproval {
+    /// A person who sees its plan.
+    Person,
+    /// The runbook that calls it: it stays within what the step approves beforehand.
+    Runbook,
+    /// Who started the run, and said yes beforehand to whatever its steps allow.
+    Caller {
+        /// Who.
+        by: String,
+    },
 }
 
 /// A child run begins, or goes on where it stopped. It stands in the journal before the child's own first event.

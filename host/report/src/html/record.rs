@@ -64,6 +64,8 @@ fn words(step: &StepRecord, failure: &Failure, evidence: Evidence) -> String {
         | FailureKind::Cancelled
         | FailureKind::Rejected
         | FailureKind::Host => None,
+        // A component wrote it, and may have written into it what it read.
+        FailureKind::BadRunbook => Some("The runbook that it was to run is wrong."),
         // What an evaluation says may quote the documents that it looked at.
         FailureKind::Condition => Some("Its condition has no answer over the documents that it names."),
         FailureKind::Schema { .. } => Some("What it emitted does not fit its schema."),

@@ -7,7 +7,7 @@ use crate::nearest::suggestion;
 use crate::plan::{Binding, BindingSource, ChildOutput, Plan, PlannedChild, PlannedChildRunbook, PlannedOutput};
 use crate::runbook::{AutoApprove, Child, ChildRunbook, Form, Inputs, Outputs, Runbook, Step, Work};
 use crate::source::{Span, Spanned};
-use palisade_model::{ArtifactName, OutputName, RunLimitKind, RunLimits, SchemaRef, neutral};
+use palisade_model::{ArtifactName, RunLimitKind, RunLimits, SchemaRef, neutral};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,20 +37,29 @@ impl Planner<'_> {
     pub(super) fn child(&mut self, step: &Step, child: &Child) -> Option<ChildParts> {
         let stated: RunLimits = step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
         let mut labels = BTreeSet::new();
-        let components = child.components.as_ref().map(|names| self.allowed_components(names));
+        let components = match &child.components {
+            Some(names) => Some(self.allowed_components(names)),
+            // A runbook that is an artifact itself hands on what it may use.
+            None => self.whitelist.map(|allowed| Some(allowed.to_vec())),
+        };
         let (runbook, inputs, outputs, limits) = match &child.runbook {
             ChildRunbook::Artifact(name) => {
                 let source = self.runbook_artifact(name, &mut labels);
                 let inputs = self.child_inputs(step, child, None, &mut labels);
                 let outputs = self.generated_outputs(step, child, &labels);
-                (PlannedChildRunbook::Artifact { source: source? }, inputs?, outputs, generated_limits(&stated))
+                self.check_operator_allows(child);
+                self.check_depth(step, 1);
+                let bounds = self.without_empty_bound(|planner| planner.bounds.clone());
+                let exported = self.exports_by_step() && !self.undoing;
+                let runbook = PlannedChildRunbook::Artifact { source: source?, bounds, exported, plan: None };
+                (runbook, inputs?, outputs, generated_limits(&stated))
             }
             ChildRunbook::File(path) => {
                 let file = self.child_file(path);
                 let inputs = self.child_inputs(step, child, file.as_ref(), &mut labels);
                 let outputs = self.file_outputs(step, child, file.as_ref(), &labels);
                 let file = file?;
-                self.check_depth(step, &file.plan);
+                self.check_depth(step, 1 + depth(&file.plan));
                 self.check_whitelist(child, path, &file.plan);
                 let limits = stated.meet(&file.plan.limits);
                 let runbook = PlannedChildRunbook::File { path: path.value.clone(), plan: Box::new(file.plan) };
@@ -123,6 +132,8 @@ impl Planner<'_> {
                 self.diagnostics.push(missing);
                 return None;
             }
+            // That it names a file at all has been told.
+            None if self.is_artifact => return None,
             None => {
                 self.say(Code::ChildNotFound, path.span, format!("there is no child runbook `{shown}`"));
                 return None;
@@ -166,7 +177,7 @@ impl Planner<'_> {
         plan.inputs.iter().map(offered).collect()
     }
 
-    fn outputs_offered(&mut self) -> BTreeMap<String, Made> {
+    pub(super) fn outputs_offered(&mut self) -> BTreeMap<String, Made> {
         let runbook = self.runbook;
         let declared = runbook.outputs.iter().flatten().filter_map(|output| {
             let made = self.reads(&output.artifact.value)?;
@@ -183,8 +194,8 @@ impl Planner<'_> {
         offered
     }
 
-    fn check_depth(&mut self, step: &Step, child: &Plan) {
-        let depth = 1 + depth(child);
+    /// Levels of children that are known, the step's own included.
+    fn check_depth(&mut self, step: &Step, depth: u64) {
         let stated = step.limits.run.get(&RunLimitKind::MaxDepth);
         if let Some(most) = stated.filter(|most| depth > most.value) {
             let message = format!("`max_depth` allows children {} deep, and these are {depth} deep", most.value);
@@ -401,20 +412,8 @@ impl Planner<'_> {
                 });
             }
         }
-        outputs.extend(self.unnamed_results(&file.plan, &outputs));
+        outputs.extend(file.plan.unnamed_results(&outputs, self.exports_by_step() && !self.undoing));
         good.then_some(outputs)
-    }
-
-    /// The results of a child that its parent gives no name: they are results of the parent too.
-    fn unnamed_results(&self, child: &Plan, named: &[PlannedOutput]) -> Vec<PlannedOutput> {
-        let taken: Vec<_> = named.iter().filter_map(|output| child.offers.get(&output.port)).collect();
-        let unnamed = child.results().into_iter().filter(|(_, source)| !taken.contains(&source));
-        let output = |(name, source): (OutputName, BindingSource)| {
-            let schema = child.schema_of(&source)?;
-            let exported = self.exports_by_step() && !self.undoing;
-            Some(PlannedOutput { port: name.to_string(), artifact: None, schema: schema.clone(), exported })
-        };
-        unnamed.filter_map(output).collect()
     }
 
     /// What becomes of the outputs of a runbook that is not there yet. The schema of the only one is what the step says.

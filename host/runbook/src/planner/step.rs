@@ -5,11 +5,11 @@ use super::call::{PlannedParts, Role};
 use super::child::{ChildParts, generated_limits};
 use super::condition::Latest;
 use crate::codes::Code;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::{
     Binding, BindingSource, PlannedAlias, PlannedBody, PlannedOutput, PlannedRetry, PlannedStep, PlannedWork,
 };
-use crate::runbook::{Agent, Body, Call, Child, ChildRunbook, Step, Work};
+use crate::runbook::{Agent, Body, Call, Step, Work};
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
 use palisade_model::manifest::InputSource;
@@ -342,7 +342,7 @@ impl Planner<'_> {
             references: Vec::new(),
             span: name.span,
         };
-        let parts = self.component_call(step, &call, Role::Source)?;
+        let parts = self.without_empty_bound(|planner| planner.component_call(step, &call, Role::Source))?;
         let mut planned = Planned::of(parts, |call| PlannedWork::Component { call });
         planned.wired.labels.extend(system.labels.iter().cloned());
         for artifact in step.artifacts() {
@@ -355,12 +355,10 @@ impl Planner<'_> {
 
     /// Notes what this build can plan and not run.
     fn later_work(&mut self, step: &Step) {
-        let generated = |child: &Child| matches!(child.runbook, ChildRunbook::Artifact(_));
         let work = match &step.work {
             Work::Agent(_) => Some("agents"),
             Work::Reuse { .. } => Some("artifacts of earlier runs"),
             Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
-            _ if step.child().is_some_and(generated) => Some("child runbooks that a step makes"),
             _ => None,
         };
         let compensate = step.compensate.as_ref().map(|_| "compensations");
@@ -371,7 +369,12 @@ impl Planner<'_> {
                 step.id.value,
                 later.join(" and ")
             );
-            self.say(Code::PlannedOnly, step.id.span, message);
+            let mut told = Diagnostic::new(Code::PlannedOnly, &self.runbook.source, step.id.span, message);
+            if self.is_artifact {
+                // Nobody looks at the plan before it is known whether it can run.
+                told.severity = Severity::Error;
+            }
+            self.diagnostics.push(told);
         }
     }
 }

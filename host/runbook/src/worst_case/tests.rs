@@ -272,7 +272,10 @@ fn what_is_generated_counts_with_its_limits() {
     use RunLimitKind::{MaxConcurrency, MaxDepth, MaxDuration, MaxLlmCost, MaxRuns};
     let source = BindingSource::Input { name: "text".parse().unwrap() };
     let limits = [(MaxDepth, 2), (MaxDuration, 5), (MaxLlmCost, 50), (MaxConcurrency, 3), (MaxRuns, 20)];
-    let steps = vec![child_step(PlannedChildRunbook::Artifact { source }, &limits)];
+    let steps = vec![child_step(
+        PlannedChildRunbook::Artifact { source, bounds: Vec::new(), exported: true, plan: None },
+        &limits,
+    )];
     let expected = [
         (Measure::ComponentRuns, 20),
         (Measure::Fuel, 0),

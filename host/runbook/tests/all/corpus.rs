@@ -1,5 +1,6 @@
 //! `tests/runbooks/{valid,invalid}/NAME/` of the project: `runbook.yaml` with its children and `palisade.toml`, and in
-//! `expected.txt` what a person is shown for it; for a valid one also what was understood. A new case needs no Rust. With
+//! `expected.txt` what a person is shown for it; for a valid one also what was understood. Where there is an
+//! `artifact.yaml`, it is about that one: an artifact that a step of the runbook runs. A new case needs no Rust. With
 //! `BLESS=1` in the environment the texts are rewritten; read them before you commit.
 
 use crate::support::{World, demo};
@@ -17,6 +18,12 @@ struct Settings {
     ceilings: BTreeMap<String, toml::Value>,
     environment: Environment,
     system: Vec<SystemTable>,
+    generated: Generated,
+}
+
+#[derive(Default, Deserialize)]
+struct Generated {
+    components: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -62,6 +69,8 @@ pub(crate) fn world(case: &Path) -> World {
     }
     // Every variable that is listed is set to this.
     world.variables = settings.environment.variables.into_iter().map(|name| (name, "data".to_owned())).collect();
+    let names = settings.generated.components;
+    world.generated = names.map(|names| names.iter().map(|name| name.parse().unwrap()).collect());
     for table in settings.system {
         let taken = world.systems.add(System {
             name: table.name,
@@ -83,6 +92,11 @@ pub(crate) fn shown(case: &Path) -> (Option<Plan>, String) {
         Err(diagnostic) => return (None, diagnostic.render(&Source::new("", ""))),
     };
     let read = |path: &str| Source::from_bytes(path, std::fs::read(case.join(path)).ok()?).ok();
+    if let Some(artifact) = read("artifact.yaml") {
+        let (plan, found) = world(case).check_artifact(&source, &artifact);
+        let texts: Vec<String> = found.iter().map(|found| found.render(&artifact)).collect();
+        return (plan, texts.join("\n"));
+    }
     let (plan, found) = world(case).check(&source, &demo, &read);
     let texts: Vec<String> = found.iter().map(|(source, found)| found.render(source)).collect();
     (plan, texts.join("\n"))
@@ -111,7 +125,7 @@ fn step_outline(step: &PlannedStep, indent: &str) -> String {
     for input in &step.inputs {
         let _ = write!(text, ", {}={}", input.port, source(&input.source));
     }
-    if let Some(palisade_runbook::PlannedChildRunbook::Artifact { source: runbook }) =
+    if let Some(palisade_runbook::PlannedChildRunbook::Artifact { source: runbook, .. }) =
         step.child().map(|child| &child.runbook)
     {
         let _ = write!(text, " runs {}", source(runbook));

@@ -12,6 +12,10 @@ use std::path::Path;
 const CHILD: &str = "inputs:\n  texts: {input_schema: standard_input/1.0.0}\noutputs: {found: findings}\nexecution:\n  - name: \
                      Find words\n    analyser: acme:words\n    input: texts\n    output: findings\n";
 
+/// The runbook whose step runs the examples that are artifacts.
+const CALLER: &str = "inputs:\n  made: {input_schema: runbook_definition}\nexecution:\n  - {id: run_it, type: execute_workflow, \
+                      workflow: \"{{ made }}\"}\n";
+
 /// One fenced example: what stands behind `yaml`, the text, and the answers below it.
 struct Example {
     flags: Vec<String>,
@@ -36,6 +40,9 @@ fn run(example: &Example) -> Vec<Diagnostic> {
         let name = "local/demo/1.0.0".parse().unwrap();
         let kind = example.flags.get(1).map_or(support::KIND, String::as_str);
         return read_ruleset(&source, Some(&name), kind, &Registry::builtin().unwrap()).1;
+    }
+    if example.flags.first().is_some_and(|flag| flag == "artifact") {
+        return support::World::new().check_artifact(&Source::new("caller.yaml", CALLER), &source).1;
     }
     let read = |path: &str| match path {
         "child.yaml" => Some(Source::new(path, CHILD)),

@@ -28,6 +28,7 @@ fn found(text: &str, ceilings: &[(RunLimitKind, u64)]) -> Vec<Diagnostic> {
         run_ceilings: &ceilings.iter().copied().collect::<RunLimits>(),
         folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
         allowed: &[],
+        generated: None,
     };
     plan(&runbook, &context).1
 }

@@ -1,11 +1,12 @@
 //! Components and schemas for the tests: the shapes of the real ones, written by hand.
 
 use palisade_authority::{Authority, Grant, WorkingFolder};
+use palisade_model::id::ComponentName;
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
-    ChildLookup, Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, Systems, parse,
-    plan, read_ruleset, wanted_children, wanted_rulesets,
+    Caller, ChildLookup, Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, Systems,
+    parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
@@ -297,6 +298,8 @@ pub(crate) struct World {
     pub(crate) ceilings: BTreeMap<LimitKind, u64>,
     pub(crate) run_ceilings: RunLimits,
     pub(crate) variables: BTreeMap<String, String>,
+    /// What runbooks may use that are artifacts.
+    pub(crate) generated: Option<Vec<ComponentName>>,
 }
 
 impl World {
@@ -308,6 +311,7 @@ impl World {
             ceilings: BTreeMap::new(),
             run_ceilings: RunLimits::default(),
             variables: BTreeMap::new(),
+            generated: None,
         }
     }
 
@@ -371,6 +375,7 @@ impl World {
             run_ceilings: &self.run_ceilings,
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
             allowed: &[],
+            generated: self.generated.as_deref(),
         };
         let (planned, more) = plan(&runbook, &context);
         for found in more {
@@ -382,6 +387,37 @@ impl World {
         let broken = all.iter().any(|(_, found)| found.is_error());
         assert_eq!(planned.is_none(), broken, "there is a plan, or an error that says why not");
         (planned, all)
+    }
+}
+
+impl World {
+    /// Parses and plans a runbook that is an artifact, for the only step of `caller` that runs one.
+    pub(crate) fn check_artifact(&self, caller: &Source, artifact: &Source) -> (Option<Plan>, Vec<Diagnostic>) {
+        let (planned, told) = self.check(caller, &demo, &|_| None);
+        let caller_plan = planned.unwrap_or_else(|| panic!("{told:?}"));
+        let calls = |step: &&palisade_runbook::PlannedStep| step.child().is_some();
+        let step = caller_plan.steps.iter().find(calls).unwrap();
+        let (runbook, mut told) = parse(artifact, &BTreeMap::new());
+        let Some(runbook) = runbook else { return (None, told) };
+        let context = PlanContext {
+            components: &self.components,
+            schemas: schemas(),
+            rulesets: &lookup(&runbook, &self.components, &demo),
+            children: &BTreeMap::new(),
+            systems: &self.systems,
+            ceilings: &self.ceilings,
+            run_ceilings: &self.run_ceilings,
+            folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
+            allowed: &[],
+            generated: self.generated.as_deref(),
+        };
+        let above = [(caller_plan.name.clone(), caller_plan.runbook_digest)];
+        let caller = Caller { step, child: step.child().unwrap(), above: &above };
+        let (plan, more) = plan_artifact(&runbook, &context, &caller);
+        told.extend(more);
+        told.sort_by_key(|found| (found.span.start, found.code));
+        let broken = told.iter().any(Diagnostic::is_error);
+        (plan.filter(|_| !broken), told)
     }
 }
 

@@ -136,7 +136,7 @@ fn of_child(child: &PlannedChild) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     match &child.runbook {
         PlannedChildRunbook::File { path, .. } => rows.push(("child", format!("the file {}", foreign(path)))),
-        PlannedChildRunbook::Artifact { source: from } => {
+        PlannedChildRunbook::Artifact { source: from, .. } => {
             rows.push(("child", format!("the runbook in {}, planned when it is there", source(from))));
             let may = child.components.as_ref().map_or_else(
                 || "what the operator allows generated runbooks".to_owned(),

@@ -2,7 +2,10 @@
 
 use super::tree::used;
 use super::{foreign, painted, skip_cause};
-use palisade_engine::{ApprovalOutcome, CancelReason, ConditionOutcome, Event, Recorded, ValuesOutcome, rfc3339};
+use palisade_engine::{
+    ApprovalOutcome, CancelReason, ChildApproval, ConditionOutcome, Event, PlanningOutcome, Recorded, ValuesOutcome,
+    rfc3339,
+};
 use palisade_model::Digest;
 use palisade_model::unit::{Bytes, Count, Millis};
 use std::collections::BTreeMap;
@@ -106,6 +109,20 @@ impl EventLines {
                 let again = ended.retry_at_ms.map(|at_ms| Millis(at_ms.saturating_sub(ended.at_ms)));
                 let again = again.map_or_else(String::new, |wait| format!(", again in {wait}"));
                 format!("{turn} failed{again}: {} · {}", foreign(&ended.failure.message), used(&ended.usage))
+            }
+            Event::ChildPlanned(planned) => {
+                let step = &planned.step;
+                match &planned.outcome {
+                    PlanningOutcome::Planned { plan, runbook, approval, .. } => {
+                        let by = match approval {
+                            ChildApproval::Person => "a person is to approve it".to_owned(),
+                            ChildApproval::Runbook => "approved beforehand by the step".to_owned(),
+                            ChildApproval::Caller { by } => format!("approved beforehand by {}", foreign(by)),
+                        };
+                        format!("{step} is to run the runbook {}: plan {}, {by}", runbook.short(), plan.short())
+                    }
+                    PlanningOutcome::Refused { failure, .. } => format!("{step}: {}", foreign(&failure.message)),
+                }
             }
             Event::ChildStarted(started) => {
                 let turn = turn(started.step.as_str(), started.attempt, started.iteration);
