@@ -8,6 +8,7 @@ mod attempts;
 mod begin;
 mod children;
 mod planned;
+mod reused;
 
 use crate::cancel::Cancel;
 use crate::engine::Engine;
@@ -25,7 +26,7 @@ pub(crate) use begin::graph;
 use children::ChildDone;
 use palisade_interpreter::{AttemptFailed, CancelReason, Event, Machine, Parent, Question, RunState, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
-use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep};
+use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
 use palisade_store::{Append, NewArtifact, NewEvent, NewMemo, NewUsage, Pending, Pin, RunLock, RunSummary};
 use rustix::fd::OwnedFd;
 use std::borrow::Cow;
@@ -271,6 +272,10 @@ impl<'a> Driver<'a> {
             && let Some(turn) = waiting.pop_front()
         {
             let step = self.planned(&turn.step)?;
+            if let PlannedWork::Reuse { from_run, artifact } = &step.work {
+                waiting.extend(self.take_reused(turn, from_run, artifact)?);
+                continue;
+            }
             if let Some(child) = step.child() {
                 match self.start_child(scope, &turn, child, report, stop)? {
                     None => *running += 1,

@@ -357,7 +357,6 @@ impl Planner<'_> {
     fn later_work(&mut self, step: &Step) {
         let work = match &step.work {
             Work::Agent(_) => Some("agents"),
-            Work::Reuse { .. } => Some("artifacts of earlier runs"),
             Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
             _ => None,
         };
