@@ -1,6 +1,7 @@
 //! Plans runbooks that are artifacts, for the engine: with what the operator set up, and nothing of the environment.
 
 use crate::planning;
+use crate::planning_context;
 use crate::rulesets::RulesetFolders;
 use crate::settings::Settings;
 use crate::workspace::Workspace;
@@ -33,7 +34,11 @@ impl Planning for ArtifactPlanner<'_> {
         // What stands in the operator's environment is for runbooks that a person wrote.
         let (runbook, mut told) = parse(source, &BTreeMap::new());
         let Some(runbook) = runbook else { return Err(refusal(source.name(), &told)) };
-        let found = self.folders.find(wanted_rulesets(&runbook, &components), &workspace.schemas);
+        let found = self.folders.find(
+            wanted_rulesets(&runbook, &components),
+            &workspace.schemas,
+            Some(&|| planning_context::source(workspace, settings, &self.folders)),
+        );
         let context = PlanContext {
             components: &components,
             schemas: &workspace.schemas,

@@ -23,6 +23,7 @@ mod lock;
 mod output;
 mod person;
 mod planning;
+mod planning_context;
 mod render;
 mod rulesets;
 mod settings;

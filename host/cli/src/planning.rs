@@ -3,6 +3,7 @@
 
 use crate::children;
 use crate::failure::CliError;
+use crate::planning_context;
 use crate::render::diagnostics;
 use crate::rulesets::{FoundRulesets, RulesetFolders};
 use crate::settings::Settings;
@@ -79,7 +80,7 @@ pub(crate) fn read(
     let Some(runbook) = runbook else { return Ok(reading) };
     reading.stated = runbook.limits.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
     let children = children::read(&runbook, settings, &mut reading.told);
-    reading.found = find_rulesets(&runbook, &children, &components, &folders, workspace);
+    reading.found = find_rulesets(&runbook, &children, &components, &folders, (workspace, settings));
     let (planned, more) = plan(
         &runbook,
         &PlanContext {
@@ -111,7 +112,7 @@ fn find_rulesets(
     children: &children::Children,
     components: &Components,
     folders: &RulesetFolders,
-    workspace: &Workspace,
+    (workspace, settings): (&Workspace, &Settings),
 ) -> FoundRulesets {
     let mut wanted = wanted_rulesets(runbook, components);
     for child in children.runbooks() {
@@ -121,7 +122,7 @@ fn find_rulesets(
             }
         }
     }
-    folders.find(wanted, &workspace.schemas)
+    folders.find(wanted, &workspace.schemas, Some(&|| planning_context::source(workspace, settings, folders)))
 }
 
 /// The error of a runbook that has no plan.

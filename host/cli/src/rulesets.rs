@@ -1,7 +1,8 @@
-//! Where rulesets are found: `DIR/NAME/VERSION/NAME.yaml` in each folder in turn.
+//! Where rulesets are found: `DIR/NAME/VERSION/NAME.yaml` in each folder in turn; and the one that is built in.
 
 use crate::failure::CliError;
 use crate::input::read_bounded;
+use crate::planning_context;
 use crate::settings::Settings;
 use palisade_model::neutral;
 use palisade_runbook::{Diagnostic, Ruleset, RulesetLookup, RulesetName, Source, WantedRuleset, read_ruleset};
@@ -64,14 +65,25 @@ impl RulesetFolders {
         found
     }
 
-    /// Finds and reads all rulesets that a plan wants.
-    pub(crate) fn find(&self, wanted: Vec<WantedRuleset>, schemas: &Registry) -> FoundRulesets {
+    /// Finds and reads all rulesets that a plan wants. `built_in` gives the text of what a component is told of this
+    /// installation; a workbench has none, and reads a file in its place.
+    pub(crate) fn find(
+        &self,
+        wanted: Vec<WantedRuleset>,
+        schemas: &Registry,
+        built_in: Option<&dyn Fn() -> Source>,
+    ) -> FoundRulesets {
         let mut found = FoundRulesets::default();
         for WantedRuleset { name, kind, .. } in wanted {
-            let lookup = match self.file(&name) {
+            let built_in = built_in.filter(|_| kind == planning_context::KIND && name.name == kind);
+            let text = match built_in {
+                Some(text) => Some(Ok(text())),
+                None => self.file(&name).map(|file| source(&file).map_err(|error| (file, error))),
+            };
+            let lookup = match text {
                 None => self.missing(&name),
-                Some(file) => match source(&file) {
-                    Err(error) => {
+                Some(text) => match text {
+                    Err((file, error)) => {
                         let told = Source::new(file.display().to_string(), "");
                         let text = error.message;
                         let code = palisade_runbook::Code::RulesetUnusable;

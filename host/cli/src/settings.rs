@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const FILE_NAME: &str = "palisade.toml";
 /// The folder for state, beside the operator's file.
 pub(crate) const DATA_DIR_NAME: &str = ".palisade";
+/// The system that everybody has.
+pub(crate) const THIS_FOLDER: &str = "this folder";
 /// Most bytes of `palisade.toml` that are read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -307,7 +309,7 @@ fn systems(written: &[SystemTable], place: &str) -> Result<Systems, CliError> {
 /// The folder in which Palisade runs, as a system: what a runbook reads that knows of no other.
 fn this_folder() -> System {
     System {
-        name: "this folder".to_owned(),
+        name: THIS_FOLDER.to_owned(),
         aliases: Vec::new(),
         connector: ComponentName { name: "filesystem".to_owned(), version: None },
         config: serde_json::json!({"path": "."}),

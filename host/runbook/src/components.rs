@@ -7,13 +7,12 @@ use palisade_model::{ComponentId, Digest, Manifest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Components that runbooks name and this build does not have: WCF's, and the planner of policies.
+/// Components of WCF's that runbooks name and this build does not have.
 const NOT_BUILT: &[&str] = &[
     "github",
     "iso27001_assessor",
     "mongodb",
     "mysql",
-    "policy_to_runbook_analyser",
     "security_document_evidence_extractor",
     "security_evidence_normaliser",
 ];

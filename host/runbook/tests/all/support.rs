@@ -246,6 +246,12 @@ pub(crate) fn components() -> Components {
             "runbook_definition/1.0.0",
             empty(),
         ),
+        component(
+            "palisade:policy_to_runbook_analyser",
+            vec![port("policy", &["privacy_policy_document/1"], Arity::One)],
+            "runbook_definition/1.0.0",
+            empty(),
+        ),
         component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
     ];
     let mut components = Components::default();

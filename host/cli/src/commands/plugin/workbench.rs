@@ -252,7 +252,7 @@ impl<'a> Workbench<'a> {
         let name = text.parse().map_err(|error| CliError::usage(format!("`{pointer}` of the config: {error}")))?;
         let kind = ruleset_type(&self.manifest.config_schema, pointer).unwrap_or_default();
         let wanted = WantedRuleset { name, kind, span: Source::new("config", "").span(0, 0) };
-        let mut found = self.rulesets.find(vec![wanted], &self.schemas);
+        let mut found = self.rulesets.find(vec![wanted], &self.schemas, None);
         let told = found.diagnostics.iter().map(|(source, diagnostic)| (source, diagnostic));
         let errors = diagnostics::show(told, self.context.settings.colour_stderr);
         let Some((_, ruleset)) = found.rulesets.pop_first().filter(|_| errors == 0) else {

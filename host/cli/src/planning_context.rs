@@ -1,0 +1,113 @@
+//! What a component that makes runbooks is told: the systems that the operator named, the rulesets that can be found, and
+//! the components that such a runbook may use. It is a built-in ruleset, so that a plan fixes it by its digest, a run keeps
+//! it, and a replay reads what was told then.
+
+use crate::rulesets::{self, RulesetFolders};
+use crate::settings::{Settings, THIS_FOLDER};
+use crate::workspace::Workspace;
+use palisade_engine::Entry;
+use palisade_model::manifest::{Arity, ComponentKind, InputSource, ruleset_type};
+use palisade_model::{Manifest, SchemaRef};
+use palisade_runbook::{RulesetName, Source, read_ruleset};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The type of this ruleset, and its name.
+pub(crate) const KIND: &str = "planning_context";
+
+/// The ruleset's text. JSON is YAML too.
+pub(crate) fn source(workspace: &Workspace, settings: &Settings, folders: &RulesetFolders) -> Source {
+    let allowed = allowed(workspace, settings);
+    let schemas: BTreeSet<&SchemaRef> = workspace.schemas.names().collect();
+    let types: BTreeSet<String> = allowed
+        .iter()
+        .flat_map(|entry| wanted(&entry.manifest))
+        .map(|(_, kind)| kind)
+        .filter(|kind| kind != KIND)
+        .collect();
+    let context = json!({
+        "name": KIND,
+        "version": "1.0.0",
+        "systems": systems(workspace, settings),
+        "rulesets": rulesets(workspace, folders, &types),
+        "rules": allowed.iter().map(|entry| component(entry, &schemas)).collect::<Vec<_>>(),
+    });
+    Source::new(format!("local/{KIND}/1.0.0"), context.to_string())
+}
+
+/// The components that runbooks may use which steps make; what reads from outside is reached as a system.
+fn allowed<'w>(workspace: &'w Workspace, settings: &Settings) -> Vec<&'w Entry> {
+    let listed: Vec<&Entry> = match &settings.generated {
+        None => workspace.catalogue.list().into_iter().filter(|entry| entry.first_party).collect(),
+        Some(names) => names.iter().filter_map(|name| workspace.entry(settings, &name.to_string()).ok()).collect(),
+    };
+    listed.into_iter().filter(|entry| entry.manifest.kind != ComponentKind::Connector).collect()
+}
+
+fn systems(workspace: &Workspace, settings: &Settings) -> Vec<Value> {
+    let one = |system: &palisade_runbook::System| {
+        let connector = workspace.entry(settings, &system.connector.to_string()).ok()?;
+        let schema = &connector.manifest.outputs.first()?.schema;
+        let builtin = system.name == THIS_FOLDER;
+        Some(json!({
+            "name": system.name, "aliases": system.aliases, "labels": system.labels, "schema": schema, "builtin": builtin,
+        }))
+    };
+    settings.systems.iter().filter_map(one).collect()
+}
+
+/// The rulesets that can be found, each with the types that it fits.
+fn rulesets(workspace: &Workspace, folders: &RulesetFolders, types: &BTreeSet<String>) -> Vec<Value> {
+    let mut found = Vec::new();
+    for ((name, version), file) in folders.list() {
+        let (Ok(source), name) = (rulesets::source(&file), RulesetName { name, version }) else { continue };
+        let fits = |kind: &&String| read_ruleset(&source, Some(&name), kind, &workspace.schemas).0.is_some();
+        let types: Vec<&String> = types.iter().filter(fits).collect();
+        if !types.is_empty() {
+            found.push(json!({"name": name.to_string(), "types": types}));
+        }
+    }
+    found
+}
+
+/// Pointer and type of each ruleset that a component's config names.
+fn wanted(manifest: &Manifest) -> Vec<(String, String)> {
+    let ruleset = |source: &InputSource| match source {
+        InputSource::Ruleset { pointer } => Some((pointer.clone(), ruleset_type(&manifest.config_schema, pointer)?)),
+        InputSource::Runbook { .. } => None,
+    };
+    manifest.inputs.iter().filter_map(|port| ruleset(&port.source)).collect()
+}
+
+fn component(entry: &Entry, schemas: &BTreeSet<&SchemaRef>) -> Value {
+    let manifest = &entry.manifest;
+    let port = |port: &palisade_model::manifest::InputPort| {
+        let InputSource::Runbook { accepts } = &port.source else { return None };
+        let fits: Vec<_> =
+            schemas.iter().filter(|schema| accepts.iter().any(|wanted| wanted.accepts(schema))).collect();
+        let (many, optional) = (port.arity == Arity::Many, port.arity == Arity::Optional);
+        Some(json!({"name": port.name, "schemas": fits, "many": many, "optional": optional}))
+    };
+    let ruleset = |(pointer, kind): (String, String)| {
+        let mut wanted = BTreeMap::from([("pointer", Value::from(pointer.as_str())), ("type", kind.into())]);
+        wanted.extend(default(&manifest.config_schema, &pointer).map(|default| ("default", default.into())));
+        json!(wanted)
+    };
+    let name = if entry.first_party { manifest.id.name().to_owned() } else { manifest.id.to_string() };
+    json!({
+        "name": name,
+        "title": manifest.title,
+        "description": manifest.description,
+        "inputs": manifest.inputs.iter().filter_map(port).collect::<Vec<_>>(),
+        "outputs": manifest.outputs.iter().map(|port| json!({"name": port.name, "schema": port.schema})).collect::<Vec<_>>(),
+        "rulesets": wanted(manifest).into_iter().map(ruleset).collect::<Vec<_>>(),
+    })
+}
+
+/// What a config has at a pointer where nobody says otherwise.
+fn default(schema: &Value, pointer: &str) -> Option<String> {
+    let schema = palisade_schema::ConfigSchema::new(schema).ok()?;
+    let mut config = Value::Object(serde_json::Map::new());
+    schema.fill_defaults(&mut config);
+    config.pointer(pointer)?.as_str().map(str::to_owned)
+}

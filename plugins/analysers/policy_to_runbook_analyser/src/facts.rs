@@ -1,0 +1,184 @@
+//! What a policy states, each with its sentence.
+
+use crate::text::{Sentence, has_stem, has_word};
+use crate::vocabulary::{
+    DATA, KEEPS, LEAVES, NOT, NUMBERS, PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SUBJECTS, SYSTEMS, TRANSFERS,
+    UNITS,
+};
+use crate::world::World;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What kind of thing is stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// A category of personal data.
+    DataCategory,
+    /// What they are used for.
+    Purpose,
+    /// Whose they are.
+    DataSubject,
+    /// Where they are kept.
+    System,
+    /// Who else gets them.
+    ThirdParty,
+    /// How long they are kept.
+    Retention,
+    /// Where they go that leave the European Economic Area.
+    Transfer,
+}
+
+/// Something that a policy states.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Fact {
+    /// What kind of thing it is.
+    pub(crate) kind: Kind,
+    /// What is stated, in English.
+    pub(crate) value: String,
+    /// A special category of data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) special_category: Option<bool>,
+    /// The system is one that can be checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) checked: Option<bool>,
+    /// The sentence that says it first.
+    pub(crate) sentence: String,
+    /// The heading it stands under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) heading: Option<String>,
+}
+
+impl Kind {
+    /// Its name in documents.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::DataCategory => "data_category",
+            Self::Purpose => "purpose",
+            Self::DataSubject => "data_subject",
+            Self::System => "system",
+            Self::ThirdParty => "third_party",
+            Self::Retention => "retention",
+            Self::Transfer => "transfer",
+        }
+    }
+}
+
+/// All facts, in the order of the policy; each is told once.
+pub(crate) fn found(sentences: &[Sentence], world: &World) -> Vec<Fact> {
+    let mut facts = Facts::default();
+    for sentence in sentences {
+        let denies = any(&sentence.lower, NOT);
+        if !denies {
+            for (words, special) in [(DATA, false), (SPECIAL, true)] {
+                for value in named(&sentence.lower, words) {
+                    facts.add(Fact { special_category: Some(special), ..fact(Kind::DataCategory, value, sentence) });
+                }
+            }
+            if !sentence.is_heading {
+                for (kind, words) in [(Kind::Purpose, PURPOSES), (Kind::DataSubject, SUBJECTS)] {
+                    named(&sentence.lower, words).for_each(|value| facts.add(fact(kind, value, sentence)));
+                }
+            }
+            others(sentence, world, &mut facts);
+            if any(&sentence.lower, LEAVES) || any(&sentence.lower, SHARES) {
+                named(&sentence.lower, TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
+            }
+        }
+        // "Never longer than" is a time all the same.
+        if any(&sentence.lower, RETENTION) {
+            times(&sentence.lower).for_each(|value| facts.add(fact(Kind::Retention, &value, sentence)));
+        }
+    }
+    facts.list
+}
+
+#[derive(Default)]
+struct Facts {
+    list: Vec<Fact>,
+    known: BTreeSet<(Kind, String)>,
+}
+
+impl Facts {
+    fn add(&mut self, fact: Fact) {
+        if self.known.insert((fact.kind, fact.value.to_lowercase())) {
+            self.list.push(fact);
+        }
+    }
+}
+
+fn fact(kind: Kind, value: &str, sentence: &Sentence) -> Fact {
+    Fact {
+        kind,
+        value: value.to_owned(),
+        special_category: None,
+        checked: None,
+        sentence: sentence.text.clone(),
+        heading: sentence.heading.clone(),
+    }
+}
+
+/// Systems and third parties: those that the operator named, products that are known, and kinds of systems.
+fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
+    let lower = &sentence.lower;
+    for system in &world.systems {
+        let names = || std::iter::once(&system.name).chain(&system.aliases);
+        if !system.builtin && names().any(|name| has_word(lower, &name.to_lowercase())) {
+            facts.add(Fact { checked: Some(true), ..fact(Kind::System, &system.name, sentence) });
+        }
+    }
+    let is_mapped = |value: &str| {
+        let names = |name: &String| has_word(&name.to_lowercase(), value) || has_word(value, &name.to_lowercase());
+        world
+            .systems
+            .iter()
+            .any(|system| !system.builtin && std::iter::once(&system.name).chain(&system.aliases).any(names))
+    };
+    for product in PRODUCTS {
+        // "AWS" within another product's longer name is that product.
+        if !has_word(&sentence.text, product) && !has_word(lower, &product.to_lowercase()) {
+            continue;
+        }
+        if any(lower, SHARES) || !any(lower, KEEPS) {
+            facts.add(fact(Kind::ThirdParty, product, sentence));
+        }
+        if any(lower, KEEPS) && !is_mapped(&product.to_lowercase()) {
+            facts.add(Fact { checked: Some(false), ..fact(Kind::System, product, sentence) });
+        }
+    }
+    for system in SYSTEMS.iter().filter(|system| has_word(lower, system) && !is_mapped(system)) {
+        facts.add(Fact { checked: Some(false), ..fact(Kind::System, system, sentence) });
+    }
+}
+
+fn one(lower: &str, word: &str) -> bool {
+    match word.strip_prefix('=') {
+        Some(word) => has_word(lower, word),
+        None => has_stem(lower, word),
+    }
+}
+
+fn any(lower: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| one(lower, word))
+}
+
+/// What of a vocabulary stands in a sentence.
+fn named<'v>(lower: &'v str, words: &'v [(&'v str, &'v [&'v str])]) -> impl Iterator<Item = &'v str> {
+    words.iter().filter(|(_, words)| any(lower, words)).map(|(value, _)| *value)
+}
+
+/// Spans of time in a sentence, as `3 years`.
+fn times(lower: &str) -> impl Iterator<Item = String> {
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let number = |word: &str| {
+        word.parse::<u32>().ok().or_else(|| NUMBERS.iter().find(|(name, _)| *name == word).map(|(_, number)| *number))
+    };
+    let unit =
+        |word: &str| UNITS.iter().find(|(_, words)| words.iter().any(|unit| one(word, unit))).map(|(unit, _)| *unit);
+    let spans = words.windows(2).filter_map(move |pair| {
+        let [first, second] = pair else { return None };
+        let (number, unit) = (number(first)?, unit(second)?);
+        Some(if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") })
+    });
+    spans.collect::<Vec<_>>().into_iter()
+}

@@ -1,0 +1,228 @@
+//! The steps of the runbook: every system is read, everything that fits is run over what comes of it, and each step says why.
+
+use crate::facts::{Fact, Kind};
+use crate::text::plain;
+use crate::world::{Component, Port, World};
+use palisade_sdk::serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often what was made is looked at again for what fits it.
+const ROUNDS: usize = 3;
+/// Most steps that are made; the host takes few more.
+const MAX_STEPS: usize = 150;
+/// Most characters of a reason.
+const MAX_REASON: usize = 400;
+
+/// The steps, and what is not among them.
+#[derive(Default)]
+pub(crate) struct Steps {
+    /// As the host reads them.
+    pub(crate) steps: Vec<Value>,
+    /// What could have been checked, and why it is not.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// Something that is not checked.
+pub(crate) struct LeftOut {
+    /// What.
+    pub(crate) what: String,
+    /// Why.
+    pub(crate) why: String,
+}
+
+/// An artifact that a step makes.
+struct Artifact {
+    name: String,
+    schema: String,
+}
+
+/// Makes the steps.
+pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
+    let mut made = Steps::default();
+    let mut names = BTreeSet::new();
+    let mut artifacts: Vec<Artifact> = Vec::new();
+    for system in &world.systems {
+        let name = free(&identifier(&system.name), &mut names);
+        let says = facts.iter().find(|fact| fact.kind == Kind::System && fact.value == system.name);
+        let why = match says {
+            Some(fact) => cites("The policy names this system", fact),
+            None if system.builtin => "No system is set up, so this folder is read.".to_owned(),
+            None => {
+                "The operator named this system; the policy does not, and its data are checked all the same.".to_owned()
+            }
+        };
+        made.steps.push(json!({
+            "id": name, "name": format!("Read {}", plain(&system.name, 80)), "type": "source", "system": system.name, "description": why,
+        }));
+        artifacts.push(Artifact { name, schema: system.schema.clone() });
+    }
+    // What was run over the data themselves is not run again over what others made of them.
+    let mut done: BTreeSet<usize> = BTreeSet::new();
+    let mut without_ruleset: BTreeMap<&str, &str> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        let mut new = Vec::new();
+        for (index, component) in world.components.iter().enumerate() {
+            let Some(port) = only_port(component).filter(|_| !done.contains(&index)) else { continue };
+            for inputs in fitting(port, &artifacts) {
+                done.insert(index);
+                let config = match config(world, component) {
+                    Ok(config) => config,
+                    Err(kind) => {
+                        without_ruleset.insert(&component.name, kind);
+                        continue;
+                    }
+                };
+                let groups =
+                    if port.many { vec![inputs] } else { inputs.into_iter().map(|input| vec![input]).collect() };
+                for inputs in groups {
+                    if made.steps.len() >= MAX_STEPS {
+                        made.left_out.push(LeftOut {
+                            what: component.name.clone(),
+                            why: "the runbook has enough steps".to_owned(),
+                        });
+                        continue;
+                    }
+                    let (step, artifact) = analysis(component, &inputs, &config, facts, &mut names);
+                    made.steps.push(step);
+                    new.extend(artifact);
+                }
+            }
+        }
+        if new.is_empty() {
+            break;
+        }
+        artifacts.extend(new);
+    }
+    let missing = |(name, kind): (&str, &str)| LeftOut {
+        what: format!("analysis `{name}`"),
+        why: format!("there is no ruleset of type `{kind}` for it: not checked"),
+    };
+    made.left_out.extend(without_ruleset.into_iter().map(missing));
+    let used = |system: &str| made.steps.iter().any(|step| reads(step, system));
+    let unread: Vec<String> =
+        artifacts.iter().take(world.systems.len()).filter(|one| !used(&one.name)).map(|one| one.name.clone()).collect();
+    for name in unread {
+        made.left_out.push(LeftOut {
+            what: format!("system `{name}`"),
+            why: "no analysis fits what is read from it: not checked".to_owned(),
+        });
+        made.steps.retain(|step| step["id"] != name.as_str());
+    }
+    made
+}
+
+fn reads(step: &Value, artifact: &str) -> bool {
+    step["inputs"].as_array().into_iter().flatten().any(|input| input == artifact)
+}
+
+/// The one port that has to be wired, if there is just one.
+fn only_port(component: &Component) -> Option<&Port> {
+    let mut wired = component.inputs.iter().filter(|port| !port.optional);
+    wired.next().filter(|_| wired.next().is_none())
+}
+
+/// The artifacts that a port takes, those of one schema together: a port takes one schema at a time.
+fn fitting<'a>(port: &Port, artifacts: &'a [Artifact]) -> Vec<Vec<&'a str>> {
+    let mut by_schema: Vec<(&str, Vec<&str>)> = Vec::new();
+    for artifact in artifacts.iter().filter(|artifact| port.schemas.contains(&artifact.schema)) {
+        match by_schema.iter_mut().find(|(schema, _)| *schema == artifact.schema) {
+            Some((_, names)) => names.push(&artifact.name),
+            None => by_schema.push((&artifact.schema, vec![&artifact.name])),
+        }
+    }
+    by_schema.into_iter().map(|(_, names)| names).collect()
+}
+
+/// The config of a component: the rulesets that it needs, where the ones that it names itself are not there.
+fn config<'w>(world: &World, component: &'w Component) -> Result<Value, &'w str> {
+    let mut config = Value::Object(Map::new());
+    for wanted in &component.rulesets {
+        let Some(ruleset) = world.ruleset(wanted) else { return Err(&wanted.kind) };
+        if wanted.default.as_deref() == Some(ruleset) {
+            continue;
+        }
+        let mut place = &mut config;
+        for key in wanted.pointer.split('/').skip(1) {
+            if !place.is_object() {
+                *place = Value::Object(Map::new());
+            }
+            let Value::Object(map) = place else { break };
+            place = map.entry(key).or_insert(Value::Null);
+        }
+        *place = ruleset.into();
+    }
+    Ok(config)
+}
+
+fn analysis(
+    component: &Component,
+    inputs: &[&str],
+    config: &Value,
+    facts: &[Fact],
+    names: &mut BTreeSet<String>,
+) -> (Value, Option<Artifact>) {
+    let short = component.name.rsplit(':').next().unwrap_or(&component.name);
+    let name = free(&identifier(short), names);
+    let mut step = json!({
+        "id": name,
+        "name": plain(&component.title, 100),
+        "type": "analyse",
+        "analyser": component.name,
+        "inputs": inputs,
+        "output": name,
+        "description": reason(component, facts),
+    });
+    if config.as_object().is_some_and(|config| !config.is_empty()) {
+        step["config"] = config.clone();
+    }
+    let artifact = component.outputs.first().map(|output| Artifact { name, schema: output.schema.clone() });
+    (step, artifact)
+}
+
+/// Why a component is run: a statement of the policy that speaks of what it looks for.
+fn reason(component: &Component, facts: &[Fact]) -> String {
+    let about = format!("{} {}", component.title, component.description).to_lowercase();
+    let speaks = |fact: &&Fact| match fact.kind {
+        Kind::DataCategory => about.contains("personal data") || about.contains("collect"),
+        Kind::Purpose => about.contains("purpose"),
+        Kind::DataSubject => about.contains("subject"),
+        Kind::ThirdParty => about.contains("service") || about.contains("third part"),
+        Kind::System | Kind::Retention | Kind::Transfer => false,
+    };
+    let first = facts
+        .iter()
+        .filter(|fact| fact.special_category == Some(true))
+        .find(speaks)
+        .or_else(|| facts.iter().find(speaks));
+    match first {
+        Some(fact) => cites(&format!("The policy states {}", fact.kind.name().replace('_', " ")), fact),
+        None => "The policy says nothing of it; what the data hold is looked at all the same.".to_owned(),
+    }
+}
+
+fn cites(what: &str, fact: &Fact) -> String {
+    plain(&format!("{what} ({}): “{}”", fact.value, fact.sentence), MAX_REASON)
+}
+
+/// An id made from a name.
+fn identifier(name: &str) -> String {
+    let mut id = String::new();
+    for c in name.to_lowercase().chars() {
+        if c.is_alphanumeric() {
+            id.push(c);
+        } else if !id.is_empty() && !id.ends_with('_') {
+            id.push('_');
+        }
+    }
+    let id: String = id.trim_end_matches('_').chars().take(60).collect();
+    if id.is_empty() { "step".to_owned() } else { id }
+}
+
+/// A name that nothing else has.
+fn free(wanted: &str, names: &mut BTreeSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{wanted}_{number}"));
+    let free = std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !names.contains(name));
+    let free = free.unwrap_or_else(|| wanted.to_owned());
+    names.insert(free.clone());
+    free
+}
