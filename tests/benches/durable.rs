@@ -129,6 +129,7 @@ impl Bench {
             rulesets: &BTreeMap::new(),
             child_runbooks: Vec::new(),
             allowed: Vec::new(),
+            fork: None,
             key: None,
         };
         let ran = self.engine.run(&request, given, &Silent, &Cancel::new()).expect("a run");

@@ -356,12 +356,46 @@ pub(crate) enum RunsCommand {
     },
     /// Shows a run: what failed and why, what each step took, what was left out and what was made
     Show(RunsShowArgs),
+    /// Starts a new run that shares the beginning of another, up to a step, and goes on by an edited config or runbook
+    Fork(Box<RunsForkArgs>),
     /// Compares two runs: new, gone and same findings, other artifacts, and what differs in their plans
     Diff(RunsDiffArgs),
     /// Shows which runs and bytes nobody needs any more, and removes them once you say so
     Gc(RunsGcArgs),
     /// Erases the data that a run read and made, once you say so; its journal stays
     Erase(RunsEraseArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsForkArgs {
+    /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
+    pub(crate) run: String,
+    /// The step before whose first start the run is left; what had ended by then is taken over
+    #[arg(long, value_name = "STEP")]
+    pub(crate) at: String,
+    /// Sets a value in the config of a step, as YAML; may be given more than once
+    #[arg(long, value_name = "STEP.PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Goes on by this runbook (YAML) [default: the text that the run stored]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runbook: Option<PathBuf>,
+    /// Gives an input in place of the one that the run had; may be given more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) input: Vec<String>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Grants a power for the new run alone, as fs-read=PATH; what was allowed for the other one does not count
+    #[arg(long, value_name = "POWER=SCOPE")]
+    pub(crate) allow: Vec<String>,
+    /// Says yes beforehand to the runbooks that steps make and their limits and `components` allow
+    #[arg(long)]
+    pub(crate) approve: bool,
+    /// Pure steps run again even if their result is known from an earlier run
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) telling: TellingArgs,
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,7 @@ mod lock;
 mod output;
 mod person;
 mod planning;
+mod prepared;
 mod render;
 mod rulesets;
 mod settings;

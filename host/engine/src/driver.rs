@@ -499,9 +499,12 @@ impl<'a> Driver<'a> {
         beside.usages.iter_mut().for_each(|usage| usage.event += all.len());
         beside.memos.iter_mut().for_each(|memo| memo.event += all.len());
         all.extend(events);
-        let events = all;
-        let bytes: Vec<_> = events.iter().map(|event| (event.kind(), event.to_bytes())).collect();
-        let new: Vec<_> = bytes.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
+        self.write_as_they_are(all.into_iter().map(|event| (event.to_bytes(), event)).collect(), beside)
+    }
+
+    /// Writes events with the bytes that they have.
+    fn write_as_they_are(&mut self, events: Vec<(Vec<u8>, Event)>, beside: Beside) -> Result<(), RunError> {
+        let new: Vec<_> = events.iter().map(|(bytes, event)| NewEvent { kind: event.kind(), bytes }).collect();
         let (status, ended_ms, items) = match self.machine.state().run() {
             RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items()?)),
             RunState::New | RunState::Running => (RUNNING, None, None),
@@ -520,7 +523,7 @@ impl<'a> Driver<'a> {
         let writing = Instant::now();
         self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
         self.commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.events.extend(events);
+        self.events.extend(events.into_iter().map(|(_, event)| event));
         Ok(())
     }
 

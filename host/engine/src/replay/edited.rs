@@ -82,7 +82,8 @@ impl Engine {
         let difference = replay.go()?;
         let (new, gone) = replay.unmatched();
         let (name, attempts) = (edited.plan.name.clone(), replay.attempts);
-        Ok(Replayed { name, events: history.events().len() as u64, attempts, difference, new, gone })
+        let edited = started.is_edited();
+        Ok(Replayed { name, events: history.events().len() as u64, attempts, difference, new, gone, edited })
     }
 }
 

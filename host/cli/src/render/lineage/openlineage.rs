@@ -104,6 +104,11 @@ impl Exported<'_> {
                         take(self.of_attempt(ABORT, *at_ms, attempt, self.inputs(attempt.0, folder), Vec::new()));
                     }
                 }
+                Event::RunForked(_) => {
+                    // What ran then ran in the other run, whatever became of it there.
+                    running.clear();
+                    end = None;
+                }
                 Event::RunEnded { status, at_ms, .. } => end = Some((*status, *at_ms)),
                 // OpenLineage speaks of runs that start and end, and of nothing between.
                 _ => {}
