@@ -123,6 +123,7 @@ impl Bench {
                 reuse: false,
                 estimate: None,
                 planning: None,
+                gate: None,
             },
             approved_by: None,
             runbook: text.as_bytes(),

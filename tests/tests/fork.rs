@@ -324,6 +324,43 @@ fn no_answer_of_a_person_is_taken_over_once_something_was_edited() {
 }
 
 #[test]
+fn a_runbook_that_is_an_artifact_is_asked_for_again_once_something_was_edited() {
+    let Some(dir) = with_stepper() else { return };
+    documents(&dir, "docs.json", &["-"]);
+    dir.write("palisade.toml", "[generated]\ncomponents = [\"test:stepper\"]\n");
+    dir.write(
+        "made.json",
+        json!({
+            "name": "Made",
+            "inputs": {"texts": {"input_schema": "standard_input"}},
+            "execution": [{"id": "longer", "analyser": "test:stepper", "input": "texts", "output": "longer"}],
+        })
+        .to_string(),
+    );
+    dir.write(
+        "caller.yaml",
+        "name: Caller\ninputs:\n  made: {input_schema: runbook_definition}\n  docs: {input_schema: standard_input}\noutputs: {z: z}\n\
+         execution:\n  - {id: go, type: execute_workflow, workflow: '{{ made }}', inputs: {texts: docs}}\n\
+         \x20 - {id: last, analyser: 'test:stepper', input: docs, config: {append: z}, outputs: {texts: z}, after: go}\n",
+    );
+    let _ =
+        palisade(dir.path(), ["run", "-q", "caller.yaml", "--input", "docs=docs.json", "--input", "made=made.json"])
+            .exits(5);
+    let _ = palisade(dir.path(), ["approve", "-q", "last"]).exits(0);
+    let said = fork(&dir, &["last", "--at", "last"]).exits(0).stderr;
+    assert!(said.contains("takes over go\n"), "{said}");
+    let said = fork(&dir, &["last~1", "--at", "last", "--set", "last.append=Z"]).exits(5).stderr;
+    assert!(said.contains("takes over nothing\n") && said.contains("asks again: go\n"), "{said}");
+    let _ = palisade(dir.path(), ["approve", "-q", "last", "--out", "out"]).exits(0);
+    assert_eq!(texts(&dir, "out/z.json"), ["-Z"]);
+    let _ =
+        fork(&dir, &["last~2", "-q", "--at", "last", "--set", "last.append=Y", "--approve", "--out", "out"]).exits(0);
+    assert_eq!(texts(&dir, "out/z.json"), ["-Y"]);
+    let all = json_of(&dir, &["replay", "--all"]);
+    assert!(all["runs"].as_array().unwrap().iter().all(|run| run["result"] == "same"), "{all:#}");
+}
+
+#[test]
 fn what_was_allowed_for_the_other_run_is_not_allowed_here() {
     let outside = Dir::new();
     outside.write("note.txt", "call +49 30 1234567");
@@ -383,7 +420,12 @@ fn children_that_ended_are_not_run_again_and_are_no_runs_to_fork() {
     let _ = palisade(dir.path(), ["run", "-q", "parent.yaml", "--input", "docs=docs.json"]).exits(0);
     let child = record(&dir, "last")["children"][0].as_str().unwrap().to_owned();
     refused(&dir, 2, &[&child, "--at", "step"], &["is a child of run", "fork that one"]);
-    // The texts of children come from the store, not from files that may be others.
+    // By another runbook its children come from their files.
+    let leaf = std::fs::read_to_string(dir.join("leaf.yaml")).unwrap();
+    dir.write("leaf.yaml", leaf.replace("name: Leaf", "name: Other"));
+    let says = ["step `child` ran before `after`, and its child runbook would be other now"];
+    refused(&dir, 2, &["last", "--at", "after", "--runbook", "parent.yaml"], &says);
+    // Those of the run come from the store, whatever became of the files.
     std::fs::remove_file(dir.join("leaf.yaml")).unwrap();
     let _ = fork(&dir, &["last", "-q", "--at", "after", "--set", "after.append=z", "--out", "out"]).exits(0);
     assert_eq!(texts(&dir, "out/last.json"), ["-xz"]);

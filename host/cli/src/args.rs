@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Runs a runbook
     Run(RunArgs),
+    /// Runs a runbook and holds it at each step, or walks through a run that has ended
+    Debug(DebugArgs),
     /// Goes on with a run that was interrupted or whose process is gone; what was done is not done again
     Resume(ResumeArgs),
     /// Ends a run before its time, with all runs below it
@@ -217,6 +219,45 @@ pub(crate) struct RunArgs {
 fn idempotency_key(text: &str) -> Result<String, String> {
     let good = (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if good { Ok(text.to_owned()) } else { Err("a key has 1 to 200 visible ASCII characters".to_owned()) }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DebugArgs {
+    /// A runbook (YAML), or a run that has ended: its id, the beginning of it, or `last`
+    #[arg(value_name = "RUNBOOK|RUN")]
+    pub(crate) what: String,
+    /// Begins behind event N of the run
+    #[arg(long, value_name = "N")]
+    pub(crate) at: Option<u64>,
+    /// Gives an input to the runbook, as NAME=PATH; may be given more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) input: Vec<String>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Grants a power for what runs here, as fs-read=PATH; may be given more than once
+    #[arg(long, value_name = "POWER=SCOPE")]
+    pub(crate) allow: Vec<String>,
+    /// Says yes beforehand to the runbooks that steps make and their limits and `components` allow
+    #[arg(long)]
+    pub(crate) approve: bool,
+    /// Pure steps run again even if their result is known from an earlier run
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// How much of the items of artifacts is shown
+    #[arg(long, value_enum, default_value_t = ItemsArg::Masked)]
+    pub(crate) items: ItemsArg,
+    #[command(flatten)]
+    pub(crate) telling: TellingArgs,
+}
+
+/// How much of items is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ItemsArg {
+    /// Numbers and names of fields, no text.
+    Masked,
+    /// As they are in the data.
+    Full,
 }
 
 #[derive(Debug, Args)]

@@ -1,20 +1,22 @@
 //! A run that could start now: planned, its inputs read, estimated; from its beginning, or from a place in another run.
 
+mod edited;
+
+use self::edited::{Edited, with};
 use crate::artifact_runbooks::ArtifactPlanner;
 use crate::commands::{Context, runs::not_told};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::planning::{self, PlanningArgs, Reading};
 use crate::rulesets::RulesetFolders;
-use crate::workspace::{Workspace, not_read};
-use crate::{estimates, inputs, lock, rulesets};
+use crate::workspace::Workspace;
+use crate::{estimates, inputs, lock};
 use palisade_engine::{
-    Cancel, Engine, ForkPoint, Forking, GivenInput, History, Observer, Otherwise, Ran, RunError, RunRequest, Side,
-    StepState, Work, read_plan,
+    Cancel, Engine, ForkPoint, Forking, Gate, GivenInput, History, Observer, Otherwise, Ran, RunError, RunRequest,
+    Side, StepState, Work, asks_a_person, read_plan,
 };
-use palisade_model::{ArtifactName, Digest, Edit, RunId, StepId};
-use palisade_runbook::{Denied, Estimate, Plan, PlannedWork, Setting, Source, first_denied};
-use palisade_store::Store;
+use palisade_model::{ArtifactName, Edit, StepId};
+use palisade_runbook::{Denied, Estimate, Plan, Setting, Source, first_denied};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     reading: Reading,
-    source: Source,
+    basis: Basis,
     given: Vec<GivenInput>,
     estimate: Estimate,
     /// What is granted for it alone.
@@ -31,6 +33,15 @@ pub(crate) struct Prepared {
     /// Where rulesets are looked up for what its steps make.
     folders: RulesetFolders,
     fork: Option<Taken>,
+}
+
+/// What a plan was made from, to be made again with more that is set.
+#[derive(Debug, Clone)]
+pub(crate) struct Basis {
+    source: Source,
+    set: Vec<Setting>,
+    /// The plan of the run that stored the texts of its children.
+    stored: Option<Plan>,
 }
 
 /// What is taken over of another run.
@@ -65,6 +76,8 @@ pub(crate) struct Driving<'a> {
     pub(crate) reuse: bool,
     /// Who said yes beforehand to what its steps make and allow.
     pub(crate) approved_by: Option<String>,
+    /// Who holds it at each step.
+    pub(crate) gate: Option<&'a dyn Gate>,
 }
 
 /// Plans a runbook to be run, and shows all that is wrong with it.
@@ -115,7 +128,8 @@ impl Prepared {
     ) -> Result<Self, CliError> {
         let folders = RulesetFolders::new(planning.rulesets, &context.settings)?;
         let estimate = estimated(context, engine, &plan, sizes(&given).collect())?;
-        Ok(Self { plan, reading, source, given, estimate, allow: planning.allow.to_vec(), folders, fork: None })
+        let (basis, allow) = (Basis { source, set: Vec::new(), stored: None }, planning.allow.to_vec());
+        Ok(Self { plan, reading, basis, given, estimate, allow, folders, fork: None })
     }
 
     /// A run that goes on from a place in another one. The runbook is planned anew, under what is granted now: a run is no
@@ -164,8 +178,14 @@ impl Prepared {
         let estimate = estimated(context, engine, &plan, all)?;
         let fork = Some(Taken { point, kept, inputs: taken, edits });
         let folders = RulesetFolders::new(changes.rulesets, &context.settings)?;
-        let (source, allow) = (edited.source, changes.allow.to_vec());
-        Ok(Self { plan, reading, source, given, estimate, allow, folders, fork })
+        let stored = changes.runbook.is_none().then_some(old);
+        let basis = Basis { source: edited.source, set: edited.set, stored };
+        Ok(Self { plan, reading, basis, given, estimate, allow: changes.allow.to_vec(), folders, fork })
+    }
+
+    /// What it was planned from.
+    pub(crate) fn basis(&self) -> Basis {
+        self.basis.clone()
     }
 
     /// What is taken over, and what is asked again, in words; nothing for a run from its beginning.
@@ -180,8 +200,7 @@ impl Prepared {
         );
         let ended = |id: &StepId| point.state.step(id).is_some_and(StepState::can_be_kept);
         let anew = self.plan.steps.iter().filter(|step| ended(&step.id) && !kept.contains(&step.id));
-        let (asked, behind): (Vec<_>, Vec<_>) =
-            anew.partition(|step| matches!(step.work, PlannedWork::Approval { .. }));
+        let (asked, behind): (Vec<_>, Vec<_>) = anew.partition(|step| asks_a_person(step));
         let ids = |steps: &[&palisade_runbook::PlannedStep]| names(steps.iter().map(|step| &step.id).collect());
         if !asked.is_empty() {
             let asked = ids(&asked);
@@ -206,7 +225,7 @@ impl Prepared {
         key: Option<String>,
         (observer, cancel): (&dyn Observer, &Cancel),
     ) -> Result<Ran, RunError> {
-        let Driving { context, workspace, reuse, approved_by } = driving;
+        let Driving { context, workspace, reuse, approved_by, gate } = driving;
         let planner = ArtifactPlanner { workspace, settings: &context.settings, folders: &self.folders };
         let given = std::mem::take(&mut self.given);
         let forking = self.fork.as_mut().map(|taken| Forking {
@@ -223,9 +242,10 @@ impl Prepared {
                 reuse,
                 estimate: Some(&self.estimate),
                 planning: Some(&planner),
+                gate,
             },
             approved_by,
-            runbook: self.source.text().as_bytes(),
+            runbook: self.basis.source.text().as_bytes(),
             rulesets: &self.reading.found.rulesets,
             key,
             child_runbooks: self.reading.child_texts().collect(),
@@ -244,6 +264,29 @@ impl Prepared {
     }
 }
 
+impl Basis {
+    /// Says whether it has a plan with more that is set and given, and shows what is wrong with it if not.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub(crate) fn check(
+        &self,
+        context: &Context,
+        workspace: &Workspace,
+        engine: &Engine,
+        changes: Changes<'_>,
+    ) -> Result<(), CliError> {
+        let set = with(&self.set, changes.set);
+        let stored = self.stored.as_ref().map(|plan| (engine.store(), plan));
+        let planning = PlanningArgs { rulesets: changes.rulesets, allow: changes.allow, set: &set, stored };
+        let (plan, _) = planned(context, workspace, planning, &self.source)?;
+        let known = plan.inputs.iter().map(|input| input.name.key()).collect();
+        let typed = inputs::Typed { texts: changes.input, known: &known };
+        let folder = &context.settings.working_dir;
+        inputs::read(&plan, typed, folder, &workspace.schemas, engine.catalogue(), engine.store()).map(drop)
+    }
+}
+
 fn sizes(given: &[GivenInput]) -> impl Iterator<Item = (ArtifactName, u64)> {
     given.iter().map(|given| (given.name.clone(), given.artifact.items.content().length()))
 }
@@ -255,97 +298,6 @@ fn estimated(
     sizes: BTreeMap<ArtifactName, u64>,
 ) -> Result<Estimate, CliError> {
     estimates::of(plan, Some(engine.store()), &sizes, &context.settings.working_dir, engine.threads())
-}
-
-/// What the new run goes on by, and what of it was made other.
-struct Edited {
-    source: Source,
-    /// All values that are set, those of the other run among them.
-    set: Vec<Setting>,
-    /// The other runbook, if there is one.
-    runbook: Option<Edit>,
-    /// What was other in the other run already.
-    before: Vec<Edit>,
-}
-
-impl Edited {
-    fn read(store: &Store, history: &History, changes: Changes<'_>) -> Result<Self, CliError> {
-        let started = history.start().map_err(|error| not_told(&error))?;
-        let mut set = Vec::new();
-        let (source, runbook, before) = match changes.runbook {
-            Some(file) => {
-                let source = rulesets::source(file)?;
-                let digest = Digest::of(source.text().as_bytes());
-                let runbook = (digest != started.runbook).then_some(Edit::Runbook { digest });
-                (source, runbook, Vec::new())
-            }
-            None => {
-                let before = started.fork.as_ref().map(|fork| fork.edits.clone()).unwrap_or_default();
-                set.extend(before.iter().filter_map(setting));
-                (stored_text(store, started.run, started.runbook)?, None, before)
-            }
-        };
-        for setting in changes.set {
-            set.retain(|known: &Setting| (&known.step, &known.pointer) != (&setting.step, &setting.pointer));
-            set.push(setting.clone());
-        }
-        Ok(Self { source, set, runbook, before })
-    }
-
-    /// What is other than in the run that was not forked from any; nothing where all is as it was there.
-    fn edits(
-        &self,
-        plan: &Plan,
-        old: &Plan,
-        point: &ForkPoint,
-        given: &[GivenInput],
-        old_inputs: &BTreeMap<String, Digest>,
-    ) -> Vec<Edit> {
-        let is_config = |edit: &Edit| matches!(edit, Edit::Config { .. });
-        let before = self.before.iter().filter(|edit| !is_config(edit));
-        let mut edits: Vec<Edit> = self.runbook.iter().chain(before).cloned().collect();
-        edits.extend(self.set.iter().filter_map(|setting| {
-            let step = plan.steps.iter().find(|step| step.id.as_str() == setting.step.to_lowercase())?;
-            let (pointer, value) = (setting.pointer.clone(), setting.value.clone());
-            Some(Edit::Config { step: step.id.clone(), pointer, value })
-        }));
-        for given in given.iter().filter(|given| !given.is_default) {
-            let edit = Edit::Input { name: given.name.clone() };
-            if old_inputs.get(&given.name.key()) != Some(&given.artifact.digest()) && !edits.contains(&edit) {
-                edits.push(edit);
-            }
-        }
-        let is_the_same = plan.digest() == old.digest() && plan.digest() == point.past.plan;
-        match edits.is_empty() {
-            true if !is_the_same => edits.push(Edit::Surroundings),
-            // What was set may be what was there.
-            false if is_the_same && self.before.is_empty() && given.iter().all(|given| given.is_default) => {
-                edits.clear()
-            }
-            _ => {}
-        }
-        edits
-    }
-}
-
-fn setting(edit: &Edit) -> Option<Setting> {
-    match edit {
-        Edit::Config { step, pointer, value } => {
-            Some(Setting { step: step.to_string(), pointer: pointer.clone(), value: value.clone() })
-        }
-        Edit::Runbook { .. } | Edit::Input { .. } | Edit::Surroundings => None,
-    }
-}
-
-fn stored_text(store: &Store, run: RunId, digest: Digest) -> Result<Source, CliError> {
-    let missing = || {
-        CliError::new(ExitCode::Integrity, format!("the runbook of run {run} is not in the store any more"))
-            .help("`--runbook FILE` names it")
-    };
-    let content = store.content(digest).map_err(|fault| not_read(&fault))?.ok_or_else(missing)?;
-    let bytes = content.read_all().map_err(|fault| not_read(&fault))?;
-    let name = format!("the runbook of run {run}");
-    Source::from_bytes(name, bytes).map_err(|wrong| CliError::new(ExitCode::Integrity, wrong.message))
 }
 
 fn otherwise(found: &Otherwise, at: &StepId) -> CliError {

@@ -105,6 +105,23 @@ impl ForkPoint {
             let stands = crate::tree::state_name(state.step(step));
             return Err(ForkPointError::NeverStarted { step: step.clone(), stands });
         };
+        Self::behind(store, &history, step, count)
+    }
+
+    /// The place where a run was held and left before that step: behind all that happened until it was interrupted.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn here(store: &Store, run: RunId, step: &StepId) -> Result<Self, ForkPointError> {
+        let history = History::read(store, run)?;
+        let interrupted = |event: &Event| matches!(event, Event::CancelRequested { .. });
+        let all = history.events();
+        let count = all.iter().rposition(interrupted).unwrap_or(all.len());
+        Self::behind(store, &history, step, count)
+    }
+
+    fn behind(store: &Store, history: &History, step: &StepId, count: usize) -> Result<Self, ForkPointError> {
+        let run = history.start()?.run;
         let past = history.past(count)?;
         let (mut events, mut shared, mut hash) = (Events::of(store, run), Vec::with_capacity(count), None);
         while shared.len() < count {
@@ -127,9 +144,7 @@ impl ForkPoint {
         let edited = old.inputs != new.inputs || self.past.plan != new.plan.digest();
         let (mut asked_anew, mut kept) = (BTreeSet::new(), Vec::new());
         for step in &new.plan.steps {
-            let is_made = |child: &PlannedChild| matches!(child.runbook, PlannedChildRunbook::Artifact { .. });
-            let asks = matches!(step.work, PlannedWork::Approval { .. }) || step.child().is_some_and(is_made);
-            if edited && (asks || step.waits_for().any(|other| asked_anew.contains(other))) {
+            if edited && (asks_a_person(step) || step.waits_for().any(|other| asked_anew.contains(other))) {
                 asked_anew.insert(&step.id);
                 continue;
             }
@@ -150,6 +165,13 @@ impl ForkPoint {
         }
         Ok(kept)
     }
+}
+
+/// Whether a person may have been asked before what comes of a step: for an approval, or for a runbook that is an artifact.
+#[must_use]
+pub fn asks_a_person(step: &PlannedStep) -> bool {
+    let is_made = |child: &PlannedChild| matches!(child.runbook, PlannedChildRunbook::Artifact { .. });
+    matches!(step.work, PlannedWork::Approval { .. }) || step.child().is_some_and(is_made)
 }
 
 /// Whether a step begins with it, or ends before it could.

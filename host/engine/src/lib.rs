@@ -10,6 +10,7 @@ mod engine;
 mod feed;
 mod filled;
 mod fork;
+mod gate;
 mod history;
 mod inspect;
 mod keep;
@@ -42,7 +43,8 @@ pub use document::{Document, DocumentError, MAX_METADATA_BYTES, default_artifact
 pub use driver::now_ms;
 pub use engine::{Engine, EngineParts, NotTaken};
 pub use filled::read_plan;
-pub use fork::{ForkPoint, ForkPointError, Forking, Otherwise, Past, Side};
+pub use fork::{ForkPoint, ForkPointError, Forking, Otherwise, Past, Side, asks_a_person};
+pub use gate::{Gate, Stand};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};

@@ -4,6 +4,7 @@ use crate::cancel::Cancel;
 use crate::driver::Driver;
 use crate::engine::Engine;
 use crate::fork::Forking;
+use crate::gate::Gate;
 use crate::history::HistoryError;
 use crate::observe::Observer;
 use crate::planning::Planning;
@@ -39,6 +40,8 @@ pub struct Work<'a> {
     pub estimate: Option<&'a Estimate>,
     /// Who plans runbooks that are artifacts; none = they are refused.
     pub planning: Option<&'a dyn Planning>,
+    /// Who may hold the run, and all below it, at each step.
+    pub gate: Option<&'a dyn Gate>,
 }
 
 /// What is to be run.

@@ -59,6 +59,7 @@ pub(super) fn go_on(
         reuse: true,
         estimate: estimate.as_ref(),
         planning: Some(&planner),
+        gate: None,
     };
     let ran = telling::drive(context, telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
     // A runbook that is an artifact may have brought schemas that nobody knew when the run was taken up.

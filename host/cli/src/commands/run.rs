@@ -38,7 +38,7 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     }
     let mut prepared = Prepared::fresh(context, &engine, (plan, reading), source, given, planning)?;
     let approved_by = args.approve.then(person::name);
-    let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, approved_by };
+    let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, approved_by, gate: None };
     let key = args.idempotency_key.clone();
     let ran = telling::drive(context, &args.telling, |observer, cancel| {
         prepared.run(&engine, driving, key, (observer, cancel))

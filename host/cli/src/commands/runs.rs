@@ -5,6 +5,8 @@ mod erase;
 mod fork;
 mod gc;
 
+pub(super) use fork::{can_be_left, point};
+
 use super::Context;
 use crate::args::{Format, RunsCommand, RunsShowArgs};
 use crate::exit_code::ExitCode;

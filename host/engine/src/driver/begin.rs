@@ -3,6 +3,7 @@
 use super::{Begin, Beside, Driver, Place, now_ms, random};
 use crate::engine::Engine;
 use crate::fork::{ForkPoint, Forking, in_order};
+use crate::gate::Gate;
 use crate::history::History;
 use crate::keep::Kept;
 use crate::named::INPUT;
@@ -31,6 +32,7 @@ pub(super) struct ChildBegin {
     /// What the run and those above it share.
     pub(super) above: Subtree,
     pub(super) work_key: String,
+    pub(super) way: Vec<StepId>,
     pub(super) inputs: Vec<RunInput>,
     /// What was granted for the run that a person started.
     pub(super) allowed: Vec<String>,
@@ -51,6 +53,7 @@ impl Place {
             folder: None,
             key,
             work_key: run.to_string(),
+            way: Vec::new(),
         }
     }
 }
@@ -110,6 +113,7 @@ impl<'a> Driver<'a> {
             limits,
             above,
             work_key,
+            way,
             inputs,
             allowed,
             approved_by,
@@ -118,7 +122,7 @@ impl<'a> Driver<'a> {
         } = child;
         let lock = engine.store().own(run)?;
         let subtree = above.below(run, work.plan, limits.clone());
-        let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key };
+        let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key, way };
         // Its parent's journal speaks of it before its own begins.
         if engine.store().run(run)?.is_none() {
             let begin = Begin { run, started_ms: now_ms(), plan_digest, lock, place };
@@ -185,6 +189,7 @@ impl<'a> Driver<'a> {
             seq: 0,
             started: Instant::now(),
             worked_before: Duration::ZERO,
+            held_before: work.gate.map_or(Duration::ZERO, Gate::held),
             started_ms,
             root: PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())),
             _folder: folder,

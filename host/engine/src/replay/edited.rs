@@ -66,6 +66,7 @@ impl Engine {
             reuse: false,
             estimate: None,
             planning: None,
+            gate: None,
         };
         // The seeds are those of the run, so that what differs comes from what was edited.
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };

@@ -58,6 +58,7 @@ impl Leg {
             reuse: false,
             estimate: None,
             planning: None,
+            gate: None,
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn exec(context: &Context, args: &RunsForkArgs) -> Result<ExitCode, C
         console::err(&prepared.said());
     }
     let approved_by = args.approve.then(person::name);
-    let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, approved_by };
+    let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, approved_by, gate: None };
     let ran = telling::drive(context, &args.telling, |observer, cancel| {
         prepared.run(&engine, driving, None, (observer, cancel))
     })?;
@@ -51,7 +51,7 @@ fn setting(text: &str) -> Result<Setting, CliError> {
 }
 
 /// Refuses a run of which nothing can be taken over.
-fn can_be_left(store: &Store, run: RunId, told: &Told) -> Result<(), CliError> {
+pub(in crate::commands) fn can_be_left(store: &Store, run: RunId, told: &Told) -> Result<(), CliError> {
     if let Standing::Running { process } = told.standing {
         return Err(CliError::usage(format!("run {run} goes on in process {process}"))
             .help("wait until it has ended, or `palisade cancel` it"));
@@ -71,7 +71,13 @@ fn can_be_left(store: &Store, run: RunId, told: &Told) -> Result<(), CliError> {
 }
 
 /// The place where the run is left.
-fn point(store: &Store, run: RunId, plan: &Plan, history: &History, at: &str) -> Result<ForkPoint, CliError> {
+pub(in crate::commands) fn point(
+    store: &Store,
+    run: RunId,
+    plan: &Plan,
+    history: &History,
+    at: &str,
+) -> Result<ForkPoint, CliError> {
     let wanted: Option<StepId> = at.parse().ok();
     let known = |step: &&StepId| Some(*step) == wanted.as_ref();
     // A step that only an earlier runbook of a run that was forked itself had is none of this one.
