@@ -140,6 +140,9 @@ fn an_edited_run_is_marked_wherever_it_is_told() {
     says(&["runs", "diff", "last~2", "last"], ", edited\n");
     says(&["lineage", "tc", "--run", "last"], ", edited\n");
     says(&["replay", "last"], "Chain  (edited)\n");
+    // Other programs are told of what ran in it alone: its start and end, and those of one attempt.
+    let told = palisade(dir.path(), ["lineage", "tc", "--run", "last", "--format", "openlineage"]).exits(0).stdout;
+    assert_eq!(told.lines().count(), 4, "{told}");
     // A fork by the same plan is none that was edited.
     let unedited = record(&dir, "last~1");
     assert_eq!((&unedited["edits"], &unedited["plan_digest"]), (&Value::Null, &record(&dir, "last~2")["plan_digest"]));

@@ -815,6 +815,9 @@ proptest! {
         let again = state.clone();
         state.apply(&forked);
         prop_assert_eq!(&state, &again);
+        let mut machine = Machine::at(graph.clone(), before.clone());
+        machine.apply(&forked);
+        prop_assert_eq!(machine.commands(), decide(&graph, &state));
         for _ in 0..1_000 {
             let advanced = advance(&graph, &mut state, 9);
             if state.run() != RunState::Running {

@@ -47,7 +47,10 @@ impl Exported<'_> {
         let mut running: BTreeSet<Attempt<'_>> = BTreeSet::new();
         // A run that was interrupted and resumed ends once: with its last end.
         let mut end = None;
-        for event in self.events {
+        // What stands before a fork happened in the other run, of which it is told.
+        let fork = self.events.iter().rposition(|event| matches!(event, Event::RunForked(_)));
+        let own = self.events.iter().skip(fork.map_or(1, |fork| fork + 1));
+        for event in self.events.first().into_iter().chain(own) {
             match event {
                 Event::RunStarted(started) => {
                     folder = started.folder.as_deref();
@@ -103,11 +106,6 @@ impl Exported<'_> {
                     for attempt in std::mem::take(&mut running) {
                         take(self.of_attempt(ABORT, *at_ms, attempt, self.inputs(attempt.0, folder), Vec::new()));
                     }
-                }
-                Event::RunForked(_) => {
-                    // What ran then ran in the other run, whatever became of it there.
-                    running.clear();
-                    end = None;
                 }
                 Event::RunEnded { status, at_ms, .. } => end = Some((*status, *at_ms)),
                 // OpenLineage speaks of runs that start and end, and of nothing between.
