@@ -123,12 +123,14 @@ impl Bench {
                 reuse: false,
                 estimate: None,
                 planning: None,
+                gate: None,
             },
             approved_by: None,
             runbook: text.as_bytes(),
             rulesets: &BTreeMap::new(),
             child_runbooks: Vec::new(),
             allowed: Vec::new(),
+            fork: None,
             key: None,
         };
         let ran = self.engine.run(&request, given, &Silent, &Cancel::new()).expect("a run");

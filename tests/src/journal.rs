@@ -1,4 +1,4 @@
-//! The journal of a run as bytes on the disk: read, and written anew by somebody who owns it.
+//! The journal of the latest run as bytes on the disk: read, and written anew by somebody who owns it.
 
 use palisade_model::Digest;
 use palisade_model::digest::Hasher;
@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::path::Path;
 
-/// Opens the database of a data directory that holds one run.
+/// Opens the database of a data directory.
 ///
 /// # Panics
 /// When it can't be opened.
@@ -15,27 +15,29 @@ pub fn open(data_dir: &Path) -> Connection {
     Connection::open(data_dir.join("palisade.db")).expect("a database")
 }
 
-/// The events of the run.
+/// The events of the latest run.
 ///
 /// # Panics
 /// When they can't be read.
 #[must_use]
 pub fn events(connection: &Connection) -> Vec<Value> {
-    let mut statement = connection.prepare("SELECT bytes FROM event ORDER BY seq").expect("a statement");
+    let sql = "SELECT bytes FROM event WHERE run = (SELECT max(run) FROM run) ORDER BY seq";
+    let mut statement = connection.prepare(sql).expect("a statement");
     let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("events");
     rows.map(|bytes| serde_json::from_slice(&bytes.expect("bytes")).expect("JSON")).collect()
 }
 
-/// Writes these events in place of those of the run, with a chain of hashes that holds.
+/// Writes these events in place of those of the latest run, with a chain of hashes that holds.
 ///
 /// # Panics
 /// When they can't be written.
 pub fn rewrite(connection: &Connection, events: &[Value]) {
     let (tenant, run): (String, Vec<u8>) = connection
-        .query_row("SELECT tenant, run FROM run", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .expect("the only run");
+        .query_row("SELECT tenant, run FROM run ORDER BY run DESC", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("a run");
     let mut hash = Digest::of(&run);
-    connection.execute_batch("BEGIN; DELETE FROM event").expect("no events");
+    connection.execute_batch("BEGIN").expect("a transaction");
+    connection.execute("DELETE FROM event WHERE run = ?1", params![run]).expect("no events");
     let sql = "INSERT INTO event (tenant, run, seq, kind, bytes, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut insert = connection.prepare(sql).expect("a statement");
     for (seq, event) in (1_i64..).zip(events) {
@@ -49,8 +51,8 @@ pub fn rewrite(connection: &Connection, events: &[Value]) {
         hash = hasher.finish();
         insert.execute(params![tenant, run, seq, kind, bytes.as_bytes(), hash.as_bytes()]).expect("an event");
     }
-    let head = params![events.len() as i64, hash.as_bytes()];
-    connection.execute("UPDATE run SET head_seq = ?1, head_hash = ?2", head).expect("the head");
+    let head = params![events.len() as i64, hash.as_bytes(), run];
+    connection.execute("UPDATE run SET head_seq = ?1, head_hash = ?2 WHERE run = ?3", head).expect("the head");
     connection.execute_batch("COMMIT").expect("a commit");
 }
 

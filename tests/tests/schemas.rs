@@ -106,6 +106,33 @@ fn what_is_told_of_past_runs_fits() {
 }
 
 #[test]
+fn what_is_told_of_forks_fits() {
+    let dir = demo();
+    let told = |args: &[&str]| json(&palisade(dir.path(), args.iter().chain(&["--format", "json"])).exits(0).stdout);
+    let _ = palisade(dir.path(), ["run", "-q", "runbook.yaml"]).exits(0);
+    let set = "personal_data.pattern_matching.evidence_context_size=medium";
+    let forked = told(&["runs", "fork", "last", "--at", "personal_data", "--set", set]);
+    fits("palisade.run", &forked);
+    assert!(forked["forked_from"].is_object() && forked["edits"].is_array(), "{forked:#}");
+    let whole = told(&["runs", "show", "last"]);
+    fits("palisade.run_shown", &whole);
+    fits("palisade.run", &whole["record"]);
+    fits("palisade.run_tree", &told(&["runs", "show", "last", "--tree"]));
+    fits("palisade.run_why", &told(&["runs", "show", "last", "--why"]));
+    for event in 0..=whole["events"].as_u64().expect("a number of events") {
+        fits("palisade.run_state", &told(&["runs", "show", "last", "--at", &event.to_string()]));
+    }
+    let lines = palisade(dir.path(), ["runs", "show", "last", "--events", "--format", "json"]).exits(0).stdout;
+    lines.lines().for_each(|line| fits("palisade.run_event", &json(line)));
+    let listed = told(&["runs", "list"]);
+    fits("palisade.runs", &listed);
+    assert_eq!(listed["runs"][0]["edited"], true, "{listed:#}");
+    fits("palisade.runs_diff", &told(&["runs", "diff", "last~1", "last"]));
+    fits("palisade.lineage", &told(&["lineage", "privacy"]));
+    fits("palisade.replayed", &told(&["replay", "--all"]));
+}
+
+#[test]
 fn what_is_told_of_children_and_of_approvals_fits() {
     let dir = demo();
     let told = |args: &[&str]| json(&palisade(dir.path(), args.iter().chain(&["--format", "json"])).exits(0).stdout);

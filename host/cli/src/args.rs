@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Runs a runbook
     Run(RunArgs),
+    /// Runs a runbook and holds it at each step, or walks through a run that has ended
+    Debug(DebugArgs),
     /// Goes on with a run that was interrupted or whose process is gone; what was done is not done again
     Resume(ResumeArgs),
     /// Ends a run before its time, with all runs below it
@@ -220,6 +222,45 @@ fn idempotency_key(text: &str) -> Result<String, String> {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DebugArgs {
+    /// A runbook (YAML), or a run that has ended: its id, the beginning of it, or `last`
+    #[arg(value_name = "RUNBOOK|RUN")]
+    pub(crate) what: String,
+    /// Begins behind event N of the run
+    #[arg(long, value_name = "N")]
+    pub(crate) at: Option<u64>,
+    /// Gives an input to the runbook, as NAME=PATH; may be given more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) input: Vec<String>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Grants a power for what runs here, as fs-read=PATH; may be given more than once
+    #[arg(long, value_name = "POWER=SCOPE")]
+    pub(crate) allow: Vec<String>,
+    /// Says yes beforehand to the runbooks that steps make and their limits and `components` allow
+    #[arg(long)]
+    pub(crate) approve: bool,
+    /// Pure steps run again even if their result is known from an earlier run
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// How much of the items of artifacts is shown
+    #[arg(long, value_enum, default_value_t = ItemsArg::Masked)]
+    pub(crate) items: ItemsArg,
+    #[command(flatten)]
+    pub(crate) telling: TellingArgs,
+}
+
+/// How much of items is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ItemsArg {
+    /// Numbers and names of fields, no text.
+    Masked,
+    /// As they are in the data.
+    Full,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
     /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
     pub(crate) run: String,
@@ -356,12 +397,46 @@ pub(crate) enum RunsCommand {
     },
     /// Shows a run: what failed and why, what each step took, what was left out and what was made
     Show(RunsShowArgs),
+    /// Starts a new run that shares the beginning of another, up to a step, and goes on by an edited config or runbook
+    Fork(Box<RunsForkArgs>),
     /// Compares two runs: new, gone and same findings, other artifacts, and what differs in their plans
     Diff(RunsDiffArgs),
     /// Shows which runs and bytes nobody needs any more, and removes them once you say so
     Gc(RunsGcArgs),
     /// Erases the data that a run read and made, once you say so; its journal stays
     Erase(RunsEraseArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsForkArgs {
+    /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
+    pub(crate) run: String,
+    /// The step before whose first start the run is left; what had ended by then is taken over
+    #[arg(long, value_name = "STEP")]
+    pub(crate) at: String,
+    /// Sets a value in the config of a step, as YAML; may be given more than once
+    #[arg(long, value_name = "STEP.PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Goes on by this runbook (YAML) [default: the text that the run stored]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runbook: Option<PathBuf>,
+    /// Gives an input in place of the one that the run had; may be given more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) input: Vec<String>,
+    /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// Grants a power for the new run alone, as fs-read=PATH; what was allowed for the other one does not count
+    #[arg(long, value_name = "POWER=SCOPE")]
+    pub(crate) allow: Vec<String>,
+    /// Says yes beforehand to the runbooks that steps make and their limits and `components` allow
+    #[arg(long)]
+    pub(crate) approve: bool,
+    /// Pure steps run again even if their result is known from an earlier run
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) telling: TellingArgs,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub(crate) struct ArtifactPlanner<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) settings: &'a Settings,
-    pub(crate) folders: RulesetFolders,
+    pub(crate) folders: &'a RulesetFolders,
 }
 
 impl Planning for ArtifactPlanner<'_> {

@@ -2,9 +2,15 @@
 //!
 //! A path is relative and never climbs; where a link leads out of the folder that was searched, there is no such file.
 
+use crate::failure::CliError;
 use crate::rulesets;
 use crate::settings::Settings;
-use palisade_runbook::{ChildLookup, Code, Diagnostic, Runbook, Source, Span, parse, wanted_children};
+use crate::workspace::not_read;
+use palisade_runbook::{
+    ChildLookup, Code, Diagnostic, Plan, PlannedChildRunbook, PlannedStep, Runbook, Source, Span, parse,
+    wanted_children,
+};
+use palisade_store::Store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,6 +69,46 @@ pub(crate) fn read(runbook: &Runbook, settings: &Settings, told: &mut Vec<(Sourc
     children
 }
 
+/// The children as a run stored them: `plan` is what it ran by.
+///
+/// # Errors
+/// When the store can't be read.
+pub(crate) fn stored(
+    runbook: &Runbook,
+    store: &Store,
+    plan: &Plan,
+    settings: &Settings,
+    told: &mut Vec<(Source, Diagnostic)>,
+) -> Result<Children, CliError> {
+    let mut children = Children::default();
+    let mut open = vec![(Arc::new(runbook.clone()), plan)];
+    while let Some((parent, plan)) = open.pop() {
+        for wanted in wanted_children(&parent) {
+            let key = (parent.source.clone(), wanted.path.clone());
+            let mut files = plan.steps.iter().filter_map(PlannedStep::child).filter_map(|child| match &child.runbook {
+                PlannedChildRunbook::File { path, plan } => Some((path, plan.as_ref())),
+                PlannedChildRunbook::Artifact { .. } => None,
+            });
+            let Some((_, plan)) = files.find(|(path, _)| **path == wanted.path) else { continue };
+            let content = store.content(plan.runbook_digest).map_err(|fault| not_read(&fault))?;
+            let Some(content) = content else { continue };
+            let bytes = content.read_all().map_err(|fault| not_read(&fault))?;
+            // Two files of one name are told apart by what is in them.
+            let name = match children.sources.iter().any(|source| source.name() == wanted.path) {
+                false => wanted.path.clone(),
+                true => format!("{} ({})", wanted.path, plan.runbook_digest.short()),
+            };
+            let source = Source::new(name, String::from_utf8_lossy(&bytes));
+            let lookup = take(source, settings, &mut children.sources, told);
+            if let ChildLookup::Found(child) = &lookup {
+                open.push((Arc::clone(child), plan));
+            }
+            children.lookups.insert(key, lookup);
+        }
+    }
+    Ok(children)
+}
+
 struct Found {
     /// As it is shown.
     shown: PathBuf,
@@ -104,6 +150,15 @@ fn read_file(
             return ChildLookup::Unusable;
         }
     };
+    take(source, settings, sources, told)
+}
+
+fn take(
+    source: Source,
+    settings: &Settings,
+    sources: &mut Vec<Source>,
+    told: &mut Vec<(Source, Diagnostic)>,
+) -> ChildLookup {
     let (runbook, diagnostics) = parse(&source, &settings.variables);
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     told.extend(diagnostics.into_iter().map(|told| (source.clone(), told)));

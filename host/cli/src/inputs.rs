@@ -12,20 +12,29 @@ use palisade_store::{NewArtifact, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Reads everything that is given to a run, and takes the defaults of what is not.
+/// What is given to a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Typed<'a> {
+    /// As typed, `NAME=PATH`.
+    pub(crate) texts: &'a [String],
+    /// Names, without case, of inputs that are there unless they are typed too.
+    pub(crate) known: &'a BTreeSet<String>,
+}
+
+/// Reads everything that is given to a run, and takes the defaults of what is neither given nor there.
 ///
 /// # Errors
 /// When a name is unknown or not clear, a file does not fit, or a wanted input is missing; nothing was started then.
 pub(crate) fn read(
     plan: &Plan,
-    typed: &[String],
+    typed: Typed<'_>,
     folder: &Path,
     schemas: &Registry,
     catalogue: &Catalogue,
     store: &Store,
 ) -> Result<Vec<GivenInput>, CliError> {
-    let mut files = assign(plan, typed)?;
-    check_missing(plan, &files, catalogue)?;
+    let mut files = assign(plan, typed.texts)?;
+    check_missing(plan, |name| files.contains_key(name) || typed.known.contains(name), catalogue)?;
     let mut inputs = Vec::new();
     for planned in &plan.inputs {
         let known = schemas.get(&planned.schema);
@@ -37,6 +46,7 @@ pub(crate) fn read(
                 let (items, metadata) = given::run_input(folder, &file, schema, store)?;
                 NewArtifact { schema: planned.schema.clone(), metadata, items }
             }
+            (None, _) if typed.known.contains(&planned.name.key()) => continue,
             (None, Some(default)) => default_artifact(default, schema, store)
                 .map_err(|error| CliError::from_error(ExitCode::Usage, &error))?,
             (None, None) => continue,
@@ -87,9 +97,9 @@ fn find<'p>(plan: &'p Plan, name: &str) -> Result<&'p PlannedInput, CliError> {
 }
 
 /// Refuses a run that lacks an input which something needs.
-fn check_missing(plan: &Plan, files: &BTreeMap<String, PathBuf>, catalogue: &Catalogue) -> Result<(), CliError> {
+fn check_missing(plan: &Plan, is_there: impl Fn(&str) -> bool, catalogue: &Catalogue) -> Result<(), CliError> {
     let absent: Vec<&PlannedInput> =
-        plan.inputs.iter().filter(|input| input.default.is_none() && !files.contains_key(&input.name.key())).collect();
+        plan.inputs.iter().filter(|input| input.default.is_none() && !is_there(&input.name.key())).collect();
     let wanted: Vec<&PlannedInput> = absent.iter().copied().filter(|input| !input.optional).collect();
     if !wanted.is_empty() {
         let names: Vec<_> = wanted.iter().map(|input| format!("`{}` ({})", input.name, input.schema)).collect();

@@ -24,6 +24,7 @@ mod output;
 mod person;
 mod planning;
 mod planning_context;
+mod prepared;
 mod render;
 mod rulesets;
 mod settings;
@@ -81,6 +82,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Validate(args) => commands::validate::exec(&context, args),
         Command::Plan(args) => commands::plan::exec(&context, args),
         Command::Run(args) => commands::run::exec(&context, args),
+        Command::Debug(args) => commands::debug::exec(&context, args),
         Command::Resume(args) => commands::resume::exec(&context, args),
         Command::Cancel(args) => commands::cancel::exec(&context, args),
         Command::Approve(args) => commands::answer::exec(&context, args, true),

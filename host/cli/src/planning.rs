@@ -10,17 +10,25 @@ use crate::settings::Settings;
 use crate::workspace::Workspace;
 use palisade_authority::Grant;
 use palisade_model::{RunLimits, neutral};
-use palisade_runbook::{Components, Diagnostic, Plan, PlanContext, Runbook, Source, parse, plan, wanted_rulesets};
+use palisade_runbook::{
+    Code, Components, Diagnostic, Plan, PlanContext, Runbook, Setting, SettingError, Severity, Source, parse, plan,
+    wanted_rulesets,
+};
+use palisade_store::Store;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What the command line says about planning.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PlanningArgs<'a> {
     /// Folders of rulesets.
     pub(crate) rulesets: &'a [PathBuf],
     /// Powers that are granted beside the default set, as `power=scope`.
     pub(crate) allow: &'a [String],
+    /// Values that are set in the configs of steps.
+    pub(crate) set: &'a [Setting],
+    /// Where the texts of children are, if not in files: the store and the plan of the run that had them.
+    pub(crate) stored: Option<(&'a Store, &'a Plan)>,
 }
 
 /// What came of reading and planning a runbook.
@@ -42,6 +50,12 @@ impl Reading {
     /// Shows what was found, on standard error. Gives the number of errors.
     pub(crate) fn show(&self, settings: &Settings) -> usize {
         diagnostics::show(self.told.iter().map(|(source, told)| (source, told)), settings.colour_stderr)
+    }
+
+    /// Makes an error of what this build can only plan: it would be no run but a half.
+    pub(crate) fn refuse_halves(&mut self) {
+        let half = self.told.iter_mut().filter(|(_, told)| told.code == Code::PlannedOnly);
+        half.for_each(|(_, told)| told.severity = Severity::Error);
     }
 
     /// The bytes of the child runbooks.
@@ -77,9 +91,14 @@ pub(crate) fn read(
     let (runbook, told) = parse(source, &settings.variables);
     let mut reading =
         Reading { told: told.into_iter().map(|told| (source.clone(), told)).collect(), ..Reading::default() };
-    let Some(runbook) = runbook else { return Ok(reading) };
+    let Some(mut runbook) = runbook else { return Ok(reading) };
+    let set = palisade_runbook::Settings::apply(&mut runbook, source, args.set)
+        .map_err(|(number, error)| not_set(args.set.get(number), &error))?;
     reading.stated = runbook.limits.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
-    let children = children::read(&runbook, settings, &mut reading.told);
+    let children = match args.stored {
+        None => children::read(&runbook, settings, &mut reading.told),
+        Some((store, plan)) => children::stored(&runbook, store, plan, settings, &mut reading.told)?,
+    };
     reading.found = find_rulesets(&runbook, &children, &components, &folders, (workspace, settings));
     let (planned, more) = plan(
         &runbook,
@@ -98,13 +117,22 @@ pub(crate) fn read(
     );
     let by_name: BTreeMap<&str, &Source> =
         children.sources.iter().chain([source]).map(|source| (source.name(), source)).collect();
-    let place = |told: Diagnostic| (by_name.get(told.source.as_str()).map_or(source, |known| *known).clone(), told);
+    let place = |told: Diagnostic| match by_name.get(told.source.as_str()) {
+        Some(known) if known.name() != source.name() => ((*known).clone(), told),
+        _ => set.place(told, source),
+    };
     reading.told.extend(reading.found.diagnostics.iter().cloned());
     reading.told.extend(more.into_iter().map(place));
     reading.children = children.sources;
     let broken = reading.told.iter().any(|(_, told)| told.is_error());
     reading.plan = planned.filter(|_| !broken);
     Ok(reading)
+}
+
+/// Says why a value can't be set.
+pub(crate) fn not_set(setting: Option<&Setting>, error: &SettingError) -> CliError {
+    let place = setting.map(|setting| format!("{}{}", setting.step, setting.pointer.replace('/', ".")));
+    CliError::usage(format!("--set {}: {error}", neutral::line(&place.unwrap_or_default(), 200)))
 }
 
 fn find_rulesets(

@@ -13,6 +13,7 @@ mod reused;
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::filled::fill_in;
+use crate::gate::{Gate, Stand};
 use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::memo::Done;
@@ -62,6 +63,8 @@ struct Place {
     key: Option<String>,
     /// Names its work for those outside who must know it again: the same however often a child is tried.
     work_key: String,
+    /// The steps down to it from the run that a person started.
+    way: Vec<StepId>,
 }
 
 /// What becomes durable with events.
@@ -127,6 +130,8 @@ pub(crate) struct Driver<'a> {
     started: Instant,
     /// How long processes before this one worked on the run.
     worked_before: Duration,
+    /// How long runs of this process had been held for a person before it began.
+    held_before: Duration,
     started_ms: u64,
     /// Held open, so that the folder stays the same whatever its path leads to by now.
     _folder: OwnedFd,
@@ -217,6 +222,9 @@ impl<'a> Driver<'a> {
             match outcomes.recv_timeout(self.next_look()) {
                 Ok(outcome) => {
                     running -= 1;
+                    let ended = self.work.gate.map(|_| match &outcome {
+                        Outcome::Attempt { turn, .. } | Outcome::Child { turn, .. } => turn.clone(),
+                    });
                     waiting.extend(match outcome {
                         Outcome::Attempt { turn, done } => {
                             self.place.subtree.leave();
@@ -224,6 +232,9 @@ impl<'a> Driver<'a> {
                         }
                         Outcome::Child { turn, child, done } => self.take_child(turn, child, *done?)?,
                     });
+                    if let Some(turn) = ended {
+                        self.is_held(&turn, true);
+                    }
                 }
                 // This thread holds a sender, so nobody ever is the last to hang up.
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
@@ -268,9 +279,15 @@ impl<'a> Driver<'a> {
     {
         let most = self.place.limits.get(RunLimitKind::MaxConcurrency).unwrap_or(1);
         let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
+        // Who holds a run wants to see one thing happen after the other.
+        let most = if self.work.gate.is_some() { 1 } else { most };
         while *running < most
             && let Some(turn) = waiting.pop_front()
         {
+            if self.is_held(&turn, false) {
+                waiting.push_front(turn);
+                return Ok(());
+            }
             let step = self.planned(&turn.step)?;
             if let PlannedWork::Reuse { from_run, artifact } = &step.work {
                 waiting.extend(self.take_reused(turn, from_run, artifact)?);
@@ -301,6 +318,34 @@ impl<'a> Driver<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Lets whoever holds the run look at it here. Says whether they want it to end.
+    fn is_held(&self, turn: &Turn, ended: bool) -> bool {
+        let Some(gate) = self.work.gate else { return false };
+        if !gate.has_quit() && self.machine.state().cancelled().is_none() {
+            gate.stand(&Stand {
+                way: &self.way(turn),
+                plan: self.work.plan,
+                inputs: &self.inputs,
+                events: &self.events,
+                state: self.machine.state(),
+                turn,
+                ended,
+            });
+        }
+        gate.has_quit()
+    }
+
+    /// The steps down to this one from the run that a person started.
+    fn way(&self, turn: &Turn) -> Vec<StepId> {
+        self.place.way.iter().chain([&turn.step]).cloned().collect()
+    }
+
+    /// How long processes worked on the run, what it was held for a person aside.
+    fn worked(&self) -> Duration {
+        let held = self.work.gate.map_or(Duration::ZERO, Gate::held).saturating_sub(self.held_before);
+        self.worked_before + self.started.elapsed().saturating_sub(held)
     }
 
     /// Does what other processes asked for.
@@ -388,7 +433,9 @@ impl<'a> Driver<'a> {
         } else if let Some(reason) = cancel.reason() {
             // The time that was over was that of a run above: for this one it was ended by its parent.
             Some(if reason == CancelReason::Timeout { CancelReason::Requested } else { reason })
-        } else if self.worked_before + self.started.elapsed() > Duration::from_millis(self.wall_ms()) {
+        } else if self.work.gate.is_some_and(Gate::has_quit) {
+            Some(CancelReason::Interrupted)
+        } else if self.worked() > Duration::from_millis(self.wall_ms()) {
             Some(CancelReason::Timeout)
         } else {
             None
@@ -504,9 +551,12 @@ impl<'a> Driver<'a> {
         beside.usages.iter_mut().for_each(|usage| usage.event += all.len());
         beside.memos.iter_mut().for_each(|memo| memo.event += all.len());
         all.extend(events);
-        let events = all;
-        let bytes: Vec<_> = events.iter().map(|event| (event.kind(), event.to_bytes())).collect();
-        let new: Vec<_> = bytes.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
+        self.write_as_they_are(all.into_iter().map(|event| (event.to_bytes(), event)).collect(), beside)
+    }
+
+    /// Writes events with the bytes that they have.
+    fn write_as_they_are(&mut self, events: Vec<(Vec<u8>, Event)>, beside: Beside) -> Result<(), RunError> {
+        let new: Vec<_> = events.iter().map(|(bytes, event)| NewEvent { kind: event.kind(), bytes }).collect();
         let (status, ended_ms, items) = match self.machine.state().run() {
             RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items()?)),
             RunState::New | RunState::Running => (RUNNING, None, None),
@@ -525,7 +575,7 @@ impl<'a> Driver<'a> {
         let writing = Instant::now();
         self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
         self.commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.events.extend(events);
+        self.events.extend(events.into_iter().map(|(_, event)| event));
         Ok(())
     }
 

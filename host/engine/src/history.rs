@@ -1,10 +1,11 @@
 //! A run as its journal tells it, while it goes on or afterwards. Reads, takes no lock, changes nothing.
 
-use crate::filled::{fill_in, read_plan, schemas_in};
-use crate::named::named;
+use crate::filled::{fill_in, made_children, read_plan, schemas_in};
+use crate::fork::Past;
+use crate::named::{INPUT, named};
 use crate::record::{self, Ran};
 use crate::run::{ESTIMATE, RUNNING};
-use palisade_interpreter::{Event, EventError, PlanningOutcome, RunStarted, State};
+use palisade_interpreter::{Event, EventError, RunForked, RunStarted, State};
 use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
@@ -245,6 +246,27 @@ impl History {
         }
     }
 
+    /// By what it went on behind that many events: of one that was forked, what stands before that is the other run's.
+    ///
+    /// # Errors
+    /// When its first event does not say that it started.
+    pub fn past(&self, count: usize) -> Result<Past, HistoryError> {
+        let later = self.events.iter().skip(count).find_map(|event| match event {
+            Event::RunForked(forked) => Some(forked.as_ref()),
+            _ => None,
+        });
+        if let Some(RunForked { plan, contents, palisade_version, .. }) = later {
+            let (contents, palisade_version) = (contents.clone(), palisade_version.clone());
+            return Ok(Past { plan: *plan, contents, palisade_version });
+        }
+        let started = self.start()?;
+        let mut contents = started.contents.clone();
+        for input in &started.inputs {
+            contents.entry(format!("{INPUT}{}", input.name)).or_insert(input.artifact);
+        }
+        Ok(Past { plan: started.plan, contents, palisade_version: started.palisade_version.clone() })
+    }
+
     /// The plan that it ran by, with those of runbooks that are artifacts as far as they were made.
     ///
     /// # Errors
@@ -270,13 +292,7 @@ impl History {
     /// When its first event does not say that it started.
     pub(crate) fn contents(&self) -> Result<BTreeMap<String, Digest>, HistoryError> {
         let mut all = self.start()?.contents.clone();
-        for event in &self.events {
-            if let Event::ChildPlanned(planned) = event
-                && let PlanningOutcome::Planned { contents, .. } = &planned.outcome
-            {
-                all.extend(contents.iter().map(|(what, digest)| (what.clone(), *digest)));
-            }
-        }
+        all.extend(made_children(&self.events).into_iter().flat_map(|made| made.contents.clone()));
         Ok(all)
     }
 

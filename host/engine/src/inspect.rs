@@ -117,6 +117,7 @@ mod tests {
                 inputs: Vec::new(),
                 folder: None,
                 parent: None,
+                fork: None,
             }))
             .to_bytes()
         };

@@ -9,6 +9,8 @@ mod driver;
 mod engine;
 mod feed;
 mod filled;
+mod fork;
+mod gate;
 mod history;
 mod inspect;
 mod keep;
@@ -40,13 +42,16 @@ pub use diff::{FindingCounts, Findings, OnlyIn, diff_findings};
 pub use document::{Document, DocumentError, MAX_METADATA_BYTES, default_artifact};
 pub use driver::now_ms;
 pub use engine::{Engine, EngineParts, NotTaken};
+pub use filled::read_plan;
+pub use fork::{ForkPoint, ForkPointError, Forking, Otherwise, Past, Side, asks_a_person};
+pub use gate::{Gate, Stand};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
-    ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Output, Parent,
-    PlanningOutcome, Reuse, RunState, SkipCause, State, StepState, ValuesOutcome,
+    ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Fork, Output,
+    Parent, PlanningOutcome, Reuse, RunInput, RunState, SkipCause, State, StepState, ValuesOutcome,
 };
 pub use planning::{PlannedArtifact, Planning, Refusal, WantedPlan};
 pub use record::{Export, Ran, rfc3339};

@@ -26,8 +26,13 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             for input in &started.inputs {
                 contents.entry(format!("{INPUT}{}", input.name)).or_insert(input.artifact);
             }
-            let thing = |(what, digest): (String, _)| NamedThing { is_data: what.starts_with(INPUT), what, digest };
-            return contents.into_iter().map(thing).collect();
+            return contents.into_iter().map(thing_of_run).collect();
+        }
+        // All that the past of a fork needs, to be replayed when the run that it is from is gone.
+        Event::RunForked(forked) => {
+            let mut contents = forked.contents.clone();
+            contents.entry("plan".to_owned()).or_insert(forked.plan);
+            return contents.into_iter().map(thing_of_run).collect();
         }
         Event::ChildPlanned(planned) => {
             let PlanningOutcome::Planned { plan, runbook, contents, .. } = &planned.outcome else { return Vec::new() };
@@ -61,6 +66,11 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
         is_data: true,
     };
     outputs.iter().map(thing).collect()
+}
+
+/// What a run as a whole names.
+fn thing_of_run((what, digest): (String, Digest)) -> NamedThing {
+    NamedThing { is_data: what.starts_with(INPUT), what, digest }
 }
 
 /// As [`named`], of an event as the store has it; none if it can't be read.

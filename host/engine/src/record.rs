@@ -7,7 +7,7 @@ use palisade_model::record::{
 };
 use palisade_model::{ArtifactName, Digest, Failure, FailureKind, OutputName, RunId, SchemaRef, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedAlias, PlannedStep};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// An artifact that the runbook wants to be written out.
@@ -57,6 +57,10 @@ struct Seen {
     skipped_count: u64,
     skipped: Vec<SkipRecord>,
     log: Vec<LogRecord>,
+    /// The bound that a loop came to before its condition held.
+    at_bound: Option<u32>,
+    /// The number of the event that told last what it made.
+    made_at: u64,
 }
 
 impl Seen {
@@ -78,7 +82,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let mut record = empty(run, plan, plan_digest);
     let mut started_ms = 0;
     let mut inputs: &[RunInput] = &[];
-    for event in events {
+    for (event, number) in events.iter().zip(1_u64..) {
         match event {
             Event::RunStarted(started) => {
                 started_ms = started.at_ms;
@@ -86,6 +90,20 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 record.allowed.clone_from(&started.allowed);
                 record.palisade_version.clone_from(&started.palisade_version);
                 inputs = &started.inputs;
+                if let Some(fork) = &started.fork {
+                    record.forked_from = Some(fork.from.clone());
+                    record.edits.clone_from(&fork.edits);
+                }
+            }
+            Event::RunForked(forked) => {
+                record.children.clear();
+                let kept: BTreeSet<&StepId> = forked.kept.iter().collect();
+                steps.retain(|step, _| kept.contains(step));
+                for seen in steps.values_mut() {
+                    // Nothing of it ran here. What was known there was known from elsewhere.
+                    seen.usage = Usage::default();
+                    seen.cached_from.get_or_insert(CachedFrom { run_id: forked.from, event: seen.made_at });
+                }
             }
             Event::RunEnded { status, at_ms, .. } => {
                 record.status = *status;
@@ -101,6 +119,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             }
             Event::ApprovalDecided { step, outcome, .. } => {
                 let seen = steps.entry(step).or_default();
+                seen.made_at = number;
                 match outcome {
                     ApprovalOutcome::Approved => seen.status = Some(Status::Succeeded),
                     ApprovalOutcome::Rejected { failure } => {
@@ -139,6 +158,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = (!goes_on).then_some(over);
                 seen.failure.clone_from(&ended.failure);
                 seen.outputs.clone_from(&ended.outputs);
+                seen.made_at = number;
                 // One that is to be resumed tells all that it used when it has ended.
                 if !ended.status.can_go_on() {
                     seen.left(&ended.usage, ended.skipped_count, &[], &[]);
@@ -154,13 +174,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::LoopEnded { step, iteration, held } => {
                 let seen = steps.entry(step).or_default();
                 seen.status = Some(Status::Succeeded);
-                if !held {
-                    let times = if *iteration == 1 { "iteration" } else { "iterations" };
-                    let message = format!(
-                        "step `{step}` came to its bound of {iteration} {times} before its condition held; what it made last is its result"
-                    );
-                    record.warnings.push(message);
-                }
+                seen.at_bound = (!held).then_some(*iteration);
             }
             Event::AttemptStarted(started) => {
                 let seen = steps.entry(&started.step).or_default();
@@ -176,6 +190,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = (ended.iteration == 0).then_some(Status::Succeeded);
                 seen.failure = None;
                 seen.outputs.clone_from(&ended.outputs);
+                seen.made_at = number;
                 seen.cached_from = match ended.reuse {
                     Some(Reuse::From { run, seq }) => Some(CachedFrom { run_id: run, event: seq }),
                     _ => None,
@@ -213,6 +228,13 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         record.usage.join(&told.usage);
         record.usage.wall_ms = wall_ms;
         record.steps.push(told);
+        if let Some(bound) = seen(&step.id).at_bound {
+            let times = if bound == 1 { "iteration" } else { "iterations" };
+            record.warnings.push(format!(
+                "step `{}` came to its bound of {bound} {times} before its condition held; what it made last is its result",
+                step.id
+            ));
+        }
     }
     for alias in &plan.aliases {
         let told = match &alias.source {
@@ -254,6 +276,8 @@ fn empty(run: RunId, plan: &Plan, plan_digest: Digest) -> RunRecord {
         cost_usd: 0.0,
         warnings: Vec::new(),
         allowed: Vec::new(),
+        forked_from: None,
+        edits: Vec::new(),
     }
 }
 
@@ -288,7 +312,7 @@ fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen, of_run: Status) -> 
         status: seen.status.unwrap_or(if of_run == Status::Waiting { Status::Waiting } else { Status::Interrupted }),
         attempts: seen.attempts,
         child: seen.child,
-        cached_from: seen.cached_from,
+        cached_from: seen.cached_from.filter(|_| seen.status == Some(Status::Succeeded)),
         iterations: seen.iterations,
         started_at: (seen.attempts > 0).then(|| rfc3339(seen.started_ms)),
         usage: seen.usage,

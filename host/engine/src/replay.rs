@@ -8,6 +8,8 @@ mod again;
 mod course;
 mod difference;
 mod edited;
+mod forked;
+mod leg;
 mod stored;
 
 pub use difference::{Difference, Place};
@@ -19,10 +21,11 @@ use crate::engine::{Engine, NotTaken};
 use crate::history::{History, HistoryError};
 use crate::lookup::Lookup;
 use crate::observe::Observer;
-use crate::run::{RunError, Work};
+use crate::run::RunError;
 use again::{Again, Redo, is_repeatable};
 use course::{Course, Role};
 use difference::{Differs, value};
+use leg::Leg;
 use palisade_interpreter::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, GraphError, Question, Turn, ValuesOutcome,
 };
@@ -32,7 +35,6 @@ use palisade_runbook::{Plan, PlannedStep, PlannedWork};
 use palisade_store::Fault;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// What came of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Replayed {
     pub new: Vec<String>,
     /// Artifacts that only the recorded plan has.
     pub gone: Vec<String>,
+    /// It was forked from another run, and something of it was edited.
+    pub edited: bool,
 }
 
 /// What became of the recorded attempts in a replay.
@@ -174,28 +178,27 @@ impl Engine {
     /// When what it stored was changed or is gone, or this host can't do its part.
     pub fn replay(&mut self, run: RunId, observer: &dyn Observer, cancel: &Cancel) -> Result<Replayed, ReplayError> {
         let history = History::read(self.store(), run)?;
-        let (plan, schemas) = (history.plan(self.store())?, history.schemas(self.store())?);
-        let started = history.start()?;
-        let sound = stored::contents(self.store(), &history.contents()?, &plan)?;
-        stored::components(self, &plan)?;
-        let work = Work {
-            plan: &plan,
-            schemas: &schemas,
-            folder: Path::new(""),
-            reuse: false,
-            estimate: None,
-            planning: None,
+        let legs = Leg::all(self, &history)?;
+        let Some((first, later)) = legs.split_first() else { return Err(HistoryError::NoStart { run }.into()) };
+        let again = Again {
+            engine: self,
+            observer,
+            cancel,
+            work: first.work(),
+            run,
+            plan_digest: first.past.plan,
+            sound: first.sound.clone(),
         };
-        let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
         let replay = Replay {
-            course: Course::new(graph(&plan)?),
-            steps: plan.steps.iter().map(|step| (&step.id, step)).collect(),
-            inputs: started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect(),
+            course: Course::new(graph(&first.plan)?),
+            steps: first.steps(),
+            inputs: first.past.inputs(),
             again,
             attempts: Attempts::default(),
-            same_version: started.palisade_version == env!("CARGO_PKG_VERSION"),
+            same_version: first.is_of_this_version(),
+            later: later.iter(),
         };
-        let span = tracing::info_span!("replay", %run, runbook = plan.name);
+        let span = tracing::info_span!("replay", %run, runbook = first.plan.name);
         let _entered = span.enter();
         replay.go(&history)
     }
@@ -210,13 +213,23 @@ struct Replay<'a> {
     inputs: BTreeMap<String, Digest>,
     attempts: Attempts,
     same_version: bool,
+    /// By what it goes on behind each fork.
+    later: std::slice::Iter<'a, Leg>,
 }
 
 impl<'a> Replay<'a> {
     fn go(mut self, history: &History) -> Result<Replayed, ReplayError> {
-        let mut difference = None;
-        let mut passed = 0;
+        let started = history.start()?;
+        let store = self.again.engine.store();
+        let mut difference = match &started.fork {
+            Some(fork) => forked::compare(store, self.again.run, fork)?,
+            None => None,
+        };
+        let mut passed = difference.as_ref().and_then(|difference| difference.event).unwrap_or(0);
         for (index, event) in history.events().iter().enumerate() {
+            if difference.is_some() {
+                break;
+            }
             if self.again.cancel.is_cancelled() {
                 return Err(ReplayError::Cancelled);
             }
@@ -224,12 +237,12 @@ impl<'a> Replay<'a> {
             let past = history.events().get(..index).unwrap_or_default();
             if let Some(differs) = self.take(event, past)? {
                 difference = Some(Difference::at(passed, event, differs));
-                break;
             }
         }
         let name = self.again.work.plan.name.clone();
         let (new, gone) = (Vec::new(), Vec::new());
-        Ok(Replayed { name, events: passed, attempts: self.attempts, difference, new, gone })
+        let edited = started.is_edited();
+        Ok(Replayed { name, events: passed, attempts: self.attempts, difference, new, gone, edited })
     }
 
     /// Goes along one event; gives where it differs.
@@ -243,6 +256,17 @@ impl<'a> Replay<'a> {
             (Role::Fact, Event::RunResumed { palisade_version, .. }) => {
                 self.same_version = palisade_version == env!("CARGO_PKG_VERSION");
                 None
+            }
+            (Role::Fact, Event::RunForked(_)) => {
+                let Some(leg) = self.later.next() else {
+                    return Err(HistoryError::NoStart { run: self.again.run }.into());
+                };
+                self.again.go_on_by(leg);
+                self.steps = leg.steps();
+                self.inputs = leg.past.inputs();
+                self.same_version = leg.is_of_this_version();
+                self.course.fork(graph(&leg.plan)?, event, past);
+                return Ok(None);
             }
             (Role::Fact, Event::AttemptStarted(started)) => self.begun(started)?,
             (Role::Fact, Event::AttemptSucceeded(ended)) => self.succeeded(ended)?,

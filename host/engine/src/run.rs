@@ -3,6 +3,8 @@
 use crate::cancel::Cancel;
 use crate::driver::Driver;
 use crate::engine::Engine;
+use crate::fork::Forking;
+use crate::gate::Gate;
 use crate::history::HistoryError;
 use crate::observe::Observer;
 use crate::planning::Planning;
@@ -38,6 +40,8 @@ pub struct Work<'a> {
     pub estimate: Option<&'a Estimate>,
     /// Who plans runbooks that are artifacts; none = they are refused.
     pub planning: Option<&'a dyn Planning>,
+    /// Who may hold the run, and all below it, at each step.
+    pub gate: Option<&'a dyn Gate>,
 }
 
 /// What is to be run.
@@ -57,6 +61,8 @@ pub struct RunRequest<'a> {
     pub child_runbooks: Vec<&'a [u8]>,
     /// What was granted for this run alone, as it was given.
     pub allowed: Vec<String>,
+    /// What it takes over of another run; none = it begins at the beginning.
+    pub fork: Option<&'a Forking<'a>>,
 }
 
 /// An input of a run, read and checked.
@@ -121,7 +127,8 @@ pub enum RunError {
 }
 
 impl Engine {
-    /// Runs a plan to its end. `inputs` has all inputs of the plan that something needs.
+    /// Runs a plan to its end. `inputs` has all inputs of the plan that something needs, but for those that a fork takes
+    /// over.
     ///
     /// # Errors
     /// When the run can't be driven to its end; a run that ends with failed steps is no error.

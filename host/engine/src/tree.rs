@@ -8,7 +8,7 @@ use palisade_model::{Failure, FailureKind, RunId, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
 use palisade_store::Store;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +47,9 @@ pub struct AttemptNode {
     /// Milliseconds until it ended; none before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// The run in which it was, where this one took over what it made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_run: Option<RunId>,
     /// The child run that it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub child: Option<ChildNode>,
@@ -122,6 +125,7 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
             Event::AttemptStarted(started) => {
                 let step = plan.step(&started.step);
                 let node = AttemptNode {
+                    from_run: None,
                     child: None,
                     attempt: started.attempt,
                     iteration: started.iteration,
@@ -161,6 +165,7 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
                 // One that goes on is told where it began.
                 all.retain(|(_, node)| node.child.as_ref().is_none_or(|known| known.run_id != started.child));
                 let node = AttemptNode {
+                    from_run: None,
                     child: Some(child),
                     attempt: started.attempt,
                     iteration: started.iteration,
@@ -190,6 +195,15 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
                 // Nobody knows any more what they would have come to.
                 let unended = attempts.values_mut().flatten().filter(|(_, node)| node.duration_ms.is_none());
                 unended.for_each(|(_, node)| node.state = "abandoned");
+            }
+            Event::RunForked(forked) => {
+                let kept: BTreeSet<&StepId> = forked.kept.iter().collect();
+                attempts.retain(|step, _| kept.contains(step));
+                failures.retain(|step, _| kept.contains(step));
+                let taken_over = attempts.values_mut().flatten();
+                taken_over.for_each(|(_, node)| {
+                    node.from_run.get_or_insert(forked.from);
+                });
             }
             _ => failures.extend(event.failure()),
         }

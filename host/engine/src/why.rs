@@ -41,16 +41,24 @@ struct Earlier {
 pub fn why(store: &Store, run: RunId, plan: &Plan, history: &History) -> Result<Vec<Why>, HistoryError> {
     let state = history.state_after(history.events().len());
     // Of a loop the last iteration counts.
-    let mut ended: BTreeMap<&StepId, Reuse> = BTreeMap::new();
-    for event in history.events() {
-        if let Event::AttemptSucceeded(done) = event {
-            ended.extend(done.reuse.map(|reuse| (&done.step, reuse)));
+    let mut ended: BTreeMap<&StepId, (Reuse, u64)> = BTreeMap::new();
+    for (event, seq) in history.events().iter().zip(1..) {
+        match event {
+            Event::AttemptSucceeded(done) => ended.extend(done.reuse.map(|reuse| (&done.step, (reuse, seq)))),
+            Event::RunForked(forked) => {
+                ended.retain(|step, _| forked.kept.contains(step));
+                ended.values_mut().for_each(|(reuse, seq)| match reuse {
+                    Reuse::From { .. } => {}
+                    made => *made = Reuse::From { run: forked.from, seq: *seq },
+                });
+            }
+            _ => {}
         }
     }
     let mut earlier: Option<Vec<Earlier>> = None;
     let mut all = Vec::new();
     for step in &plan.steps {
-        let Some(reuse) = ended.get(&step.id) else { continue };
+        let Some((reuse, _)) = ended.get(&step.id) else { continue };
         let told = |reused, because: &str, run_id| Why {
             step: step.id.clone(),
             reused,

@@ -10,8 +10,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 mod child;
+mod fork;
 
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
+pub use fork::{Fork, RunForked};
 
 /// The version of the form in which events are written.
 const VERSION: u32 = 1;
@@ -135,6 +137,8 @@ pub enum Event {
         /// The version of Palisade that goes on.
         palisade_version: String,
     },
+    /// The run goes on from a place in another one, whose events stand before it.
+    RunForked(Box<RunForked>),
     /// The run ended. Nothing comes after it, unless it was interrupted, or waits for a person, and is resumed.
     RunEnded {
         /// How.
@@ -178,6 +182,9 @@ pub struct RunStarted {
     /// The run that started it; none = a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The run whose beginning it shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
 }
 
 /// An input of the run: an artifact that no step made.
@@ -411,6 +418,14 @@ pub enum EventError {
     Form(#[from] serde_json::Error),
 }
 
+impl RunStarted {
+    /// It was forked from another run, and something of it was edited.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        self.fork.as_ref().is_some_and(|fork| !fork.edits.is_empty())
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -470,6 +485,7 @@ impl Event {
             Self::StepSkipped { .. } => "StepSkipped",
             Self::CancelRequested { .. } => "CancelRequested",
             Self::RunResumed { .. } => "RunResumed",
+            Self::RunForked(_) => "RunForked",
             Self::RunEnded { .. } => "RunEnded",
         }
     }
@@ -485,6 +501,7 @@ impl Event {
             Self::ChildPlanned(planned) => planned.at_ms,
             Self::ChildStarted(started) => started.at_ms,
             Self::ChildEnded(ended) => ended.at_ms,
+            Self::RunForked(forked) => forked.at_ms,
             Self::ApprovalRequested { at_ms, .. }
             | Self::ApprovalDecided { at_ms, .. }
             | Self::TimerFired { at_ms, .. }
@@ -503,9 +520,11 @@ impl Event {
     #[must_use]
     pub fn step(&self) -> Option<&StepId> {
         match self {
-            Self::RunStarted(_) | Self::CancelRequested { .. } | Self::RunResumed { .. } | Self::RunEnded { .. } => {
-                None
-            }
+            Self::RunStarted(_)
+            | Self::CancelRequested { .. }
+            | Self::RunResumed { .. }
+            | Self::RunForked(_)
+            | Self::RunEnded { .. } => None,
             Self::AttemptStarted(started) => Some(&started.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
             Self::AttemptFailed(ended) => Some(&ended.step),
@@ -581,7 +600,7 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use palisade_model::FailureKind;
+    use palisade_model::{Edit, FailureKind, ForkedFrom};
 
     fn step(name: &str) -> StepId {
         name.parse().unwrap()
@@ -616,6 +635,15 @@ mod tests {
                     step: step("s"),
                     root: RunId::new(1, [0; 10]),
                     depth: 2,
+                }),
+                fork: Some(Fork {
+                    from: ForkedFrom { run_id: RunId::new(1, [4; 10]), event: 5, hash: digest, step: step("s") },
+                    edits: vec![
+                        Edit::Config { step: step("s"), pointer: "/a".to_owned(), value: serde_json::json!([1.5]) },
+                        Edit::Runbook { digest },
+                        Edit::Input { name: "policy".parse().unwrap() },
+                        Edit::Surroundings,
+                    ],
                 }),
             })),
             Event::StepScheduled { step: step("a"), attempt: 1, iteration: 0 },
@@ -738,6 +766,14 @@ mod tests {
                 skipped_count: 0,
                 failure: None,
                 retry_at_ms: None,
+            })),
+            Event::RunForked(Box::new(RunForked {
+                at_ms: 7,
+                from: RunId::new(1, [4; 10]),
+                kept: vec![step("a")],
+                plan: digest,
+                contents: BTreeMap::from([("plan".to_owned(), digest)]),
+                palisade_version: "0.1.0".to_owned(),
             })),
         ]
     }

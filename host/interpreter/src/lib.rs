@@ -15,8 +15,8 @@ pub use command::{Command, Question, Turn};
 pub use decide::decide;
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildApproval, ChildEnded,
-    ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Output, Parent, PlanningOutcome, ResolvedValue,
-    Reuse, RunInput, RunStarted, SkipCause, ValuesOutcome,
+    ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Fork, Output, Parent, PlanningOutcome,
+    ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, ValuesOutcome,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};

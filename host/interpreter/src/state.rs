@@ -3,7 +3,7 @@
 use crate::command::Turn;
 use crate::event::{
     ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Output,
-    PlanningOutcome, ResolvedValue, SkipCause, ValuesOutcome,
+    PlanningOutcome, ResolvedValue, RunForked, SkipCause, ValuesOutcome,
 };
 use palisade_model::record::Status;
 use palisade_model::{Digest, FailureKind, RunId, StepId};
@@ -32,6 +32,8 @@ pub struct State {
     children: BTreeMap<StepId, RunId>,
     /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
     component_runs: u64,
+    /// The runs from which it was forked, one from the other.
+    forked_from: BTreeSet<RunId>,
 }
 
 /// A runbook that is an artifact, planned for the step that runs it.
@@ -166,6 +168,11 @@ impl State {
                     self.resume();
                 }
             }
+            (RunState::Running, Event::RunForked(forked)) => {
+                if self.forked_from.insert(forked.from) {
+                    self.fork(forked);
+                }
+            }
             // Whoever answers needs no process that goes on with the run.
             (RunState::Ended(Status::Waiting), Event::ApprovalDecided { .. }) | (RunState::Running, _) => {
                 self.apply_to_running(event);
@@ -176,7 +183,7 @@ impl State {
 
     fn apply_to_running(&mut self, event: &Event) {
         match event {
-            Event::RunStarted(_) | Event::RunResumed { .. } => {}
+            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) => {}
             Event::CancelRequested { reason, resumed, .. } => {
                 if *resumed == self.resumed {
                     self.cancelled.get_or_insert(*reason);
@@ -370,6 +377,23 @@ impl State {
         }
     }
 
+    /// Goes on from a place in another run: what ended there and is taken over stays, all else begins anew. Nothing of it
+    /// ran in this run, so nothing counts for its limits.
+    fn fork(&mut self, forked: &RunForked) {
+        let Self { steps, resting, expiring, judged, values, latest, planned, children, .. } = self;
+        let kept: BTreeSet<&StepId> = forked.kept.iter().collect();
+        steps.retain(|step, state| kept.contains(step) && state.can_be_kept());
+        resting.clear();
+        expiring.clear();
+        children.clear();
+        judged.retain(|step, _| steps.contains_key(step));
+        values.retain(|step, _| steps.contains_key(step));
+        latest.retain(|step, _| steps.contains_key(step));
+        planned.retain(|step, _| steps.contains_key(step));
+        self.cancelled = None;
+        self.component_runs = 0;
+    }
+
     /// The step that has waited longest for its next attempt, and when that is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<(Turn, u64)> {
@@ -534,6 +558,22 @@ impl StepState {
                 | Self::Iterated { .. }
                 | Self::Awaiting { .. }
         )
+    }
+
+    /// It has ended in a way that holds in another run too: what was cancelled there is not cancelled here.
+    #[must_use]
+    pub const fn can_be_kept(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::Failed { .. } => true,
+            Self::Skipped { because } => !matches!(because, SkipCause::Cancelled),
+            Self::Scheduled { .. }
+            | Self::Running { .. }
+            | Self::Resting { .. }
+            | Self::Due { .. }
+            | Self::Iterated { .. }
+            | Self::Awaiting { .. }
+            | Self::Cancelled { .. } => false,
+        }
     }
 
     /// The state in one word for people and for `run.json`; none as long as the step is under way.

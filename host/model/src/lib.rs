@@ -5,6 +5,7 @@
 pub mod canonical;
 mod causes;
 pub mod digest;
+pub mod edit;
 pub mod failure;
 pub mod id;
 pub mod limits;
@@ -21,6 +22,7 @@ pub mod wcf_names;
 
 pub use causes::causes;
 pub use digest::Digest;
+pub use edit::{Edit, ForkedFrom};
 pub use failure::{Failure, FailureKind};
 pub use id::{ArtifactName, ComponentId, RunId, StepId, TenantId};
 pub use limits::{LimitKind, LimitSet, LimitSource, Limits};

@@ -1,5 +1,6 @@
 //! What is told about a run when it has ended: the content of `run.json`.
 
+use crate::edit::{Edit, ForkedFrom};
 use crate::failure::Failure;
 use crate::usage::Usage;
 use crate::{ComponentId, Digest, OutputName, RunId, SchemaRef, StepId};
@@ -91,6 +92,12 @@ pub struct RunRecord {
     pub warnings: Vec<String>,
     /// Powers granted for this run alone, as `fs-read=PATH`.
     pub allowed: Vec<String>,
+    /// The run whose beginning it shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkedFrom>,
+    /// What is other than in the run that was not forked from any. With any, the run is *edited*.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }
 
 /// What a runbook says of itself.

@@ -103,6 +103,8 @@ pub(crate) fn run() -> RunRecord {
         cost_usd: 0.0,
         warnings: vec![],
         allowed: vec![],
+        forked_from: None,
+        edits: vec![],
     }
 }
 

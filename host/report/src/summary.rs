@@ -18,6 +18,9 @@ use pen::{Ink, fit, wrap};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+/// Most edits that are told.
+const MAX_EDITS: usize = 20;
+
 /// Writes the summary. Each document is walked once, by its lines; memory does not grow with its size.
 ///
 /// No evidence is shown. Foreign text is neutralised; messages of components are shown, and may hold data of the
@@ -87,7 +90,24 @@ fn head(
 fn id(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
     let id = format!("run {}", run.run_id);
     let indent = if style.columns() < id.len() + 2 { "" } else { "  " };
-    writeln!(out, "{indent}{}", style.ink(Ink::Quiet, &id))
+    writeln!(out, "{indent}{}", style.ink(Ink::Quiet, &id))?;
+    fork(run, indent, style, out)
+}
+
+/// Says from which run it was forked, and that it was edited: nobody should take it for what its runbook makes.
+fn fork(run: &RunRecord, indent: &str, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    let Some(from) = &run.forked_from else { return Ok(()) };
+    let columns = style.columns().saturating_sub(indent.len());
+    let from = format!("forked from run {} before step {}, behind event {}", from.run_id, from.step, from.event);
+    let mut lines: Vec<_> = wrap(&from, columns).into_iter().map(|line| style.ink(Ink::Quiet, &line)).collect();
+    if !run.edits.is_empty() {
+        let edits: Vec<_> = run.edits.iter().take(MAX_EDITS).map(ToString::to_string).collect();
+        let more = run.edits.len().saturating_sub(MAX_EDITS) as u64;
+        let more = if more == 0 { String::new() } else { format!("; {} more", Count(more)) };
+        let edited = format!("edited: {}{more}", edits.join("; "));
+        lines.extend(wrap(&edited, columns).into_iter().map(|line| style.ink(Ink::Notable, &line)));
+    }
+    lines.iter().try_for_each(|line| writeln!(out, "{indent}{line}"))
 }
 
 /// `1 step`, `12 steps`.

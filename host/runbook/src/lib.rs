@@ -25,6 +25,7 @@ mod planner;
 mod reference;
 mod ruleset;
 mod runbook;
+mod setting;
 mod shape;
 mod source;
 mod system;
@@ -45,6 +46,7 @@ pub use estimate::{
     Basis, Compared, Comparison, Estimate, EstimateFrom, FUEL_PER_CPU_MS, MAX_PAST_ATTEMPTS, PastAttempt, PerMeasure,
     Range, StepCompared, StepEstimate, Told, Unknown, compare, estimate, names_data,
 };
+pub use nearest::suggestion;
 pub use parse::{parse, parse_as_written};
 pub use plan::{
     AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlanFormError,
@@ -62,6 +64,7 @@ pub use runbook::{
     Agent, Approval, AutoApprove, Body, Call, Child, ChildRunbook, DeclaredInput, DeclaredOutput, Form, Inputs,
     Outputs, Retry, Runbook, Step, StepLimits, Work,
 };
+pub use setting::{Setting, SettingError, Settings};
 pub use source::{Source, Span, Spanned};
 pub use system::{System, Systems};
 pub use worst_case::{Amounts, Assumed, MAX_INPUT_BYTES, Measure, StepShare, UNBOUNDED, WorstCase, worst_case};

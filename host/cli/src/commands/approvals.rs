@@ -84,21 +84,6 @@ fn numbered(text: &str) -> String {
     text.lines().enumerate().map(line).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_text_can_pass_for_a_line_of_its_own() {
-        let shown = numbered("a: b\r   9 | c: d\n\u{1b}[2Ke: \u{202e}f\u{2028}   4 | g\n");
-        assert_eq!(shown.lines().count(), 2, "{shown}");
-        for (number, line) in (1..).zip(shown.lines()) {
-            assert!(line.starts_with(&format!("   {number} | ")), "{line}");
-            assert!(!line.contains(['\r', '\u{1b}', '\u{202e}', '\u{2028}']), "{line}");
-        }
-    }
-}
-
 fn all(store: &Store, limit: usize) -> Result<Vec<Awaited>, CliError> {
     let mut all = Vec::new();
     // One that goes on may have a step that waits while others run.
@@ -136,4 +121,19 @@ fn told(awaited: &Awaited) -> String {
     }
     let _ = writeln!(out, "  `palisade approve {} {}`, or `palisade reject`", awaited.root, awaited.path);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_can_pass_for_a_line_of_its_own() {
+        let shown = numbered("a: b\r   9 | c: d\n\u{1b}[2Ke: \u{202e}f\u{2028}   4 | g\n");
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        for (number, line) in (1..).zip(shown.lines()) {
+            assert!(line.starts_with(&format!("   {number} | ")), "{line}");
+            assert!(!line.contains(['\r', '\u{1b}', '\u{202e}', '\u{2028}']), "{line}");
+        }
+    }
 }

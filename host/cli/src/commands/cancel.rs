@@ -66,8 +66,15 @@ fn in_its_place(workspace: &Workspace, store: &Store, run: RunId) -> Result<Opti
     let (plan, schemas) = read().map_err(|error| not_told(&error))?;
     let engine = workspace.engine(None)?;
     // Nothing starts any more, so it does not matter where.
-    let work =
-        Work { plan: &plan, schemas: &schemas, folder: Path::new("/"), reuse: true, estimate: None, planning: None };
+    let work = Work {
+        plan: &plan,
+        schemas: &schemas,
+        folder: Path::new("/"),
+        reuse: true,
+        estimate: None,
+        planning: None,
+        gate: None,
+    };
     match engine.resume(run, work, &Silent, &Cancel::new()) {
         Ok(ran) => Ok(Some(told(run, ran.record.status.name()))),
         Err(palisade_engine::RunError::Own(palisade_store::OwnError::Owned { .. })) => Ok(None),

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod approvals;
 pub(crate) mod cancel;
 pub(crate) mod component;
+pub(crate) mod debug;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod lineage;

@@ -97,7 +97,7 @@ fn read(
     file: &Path,
 ) -> Result<(Plan, RunLimits), CliError> {
     let source = rulesets::source(file)?;
-    let planning = PlanningArgs { rulesets: &options.rulesets, allow: &options.allow };
+    let planning = PlanningArgs { rulesets: &options.rulesets, allow: &options.allow, ..PlanningArgs::default() };
     let mut reading = planning::read(workspace, &context.settings, planning, &source)?;
     let errors = reading.show(&context.settings);
     match reading.plan.take() {

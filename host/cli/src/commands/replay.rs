@@ -57,7 +57,7 @@ fn read(
     runbook: &Path,
 ) -> Result<(Plan, FoundRulesets), CliError> {
     let source = rulesets::source(runbook)?;
-    let planning = PlanningArgs { rulesets: &args.rulesets, allow: &[] };
+    let planning = PlanningArgs { rulesets: &args.rulesets, ..PlanningArgs::default() };
     let mut reading = planning::read(workspace, &context.settings, planning, &source)?;
     let errors = reading.show(&context.settings);
     match reading.plan.take() {

@@ -50,7 +50,7 @@ pub(super) fn go_on(
     let planner = ArtifactPlanner {
         workspace,
         settings: &context.settings,
-        folders: RulesetFolders::new(rulesets, &context.settings)?,
+        folders: &RulesetFolders::new(rulesets, &context.settings)?,
     };
     let work = Work {
         plan: &plan,
@@ -59,6 +59,7 @@ pub(super) fn go_on(
         reuse: true,
         estimate: estimate.as_ref(),
         planning: Some(&planner),
+        gate: None,
     };
     let ran = telling::drive(context, telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
     // A runbook that is an artifact may have brought schemas that nobody knew when the run was taken up.
@@ -90,7 +91,7 @@ fn can_be_resumed(run: RunId, history: &History) -> Result<(), CliError> {
 }
 
 /// The paths of a plan are relative to the folder in which the run began: elsewhere they would lead to other data.
-fn same_folder(history: &History, folder: &str) -> Result<(), CliError> {
+pub(super) fn same_folder(history: &History, folder: &str) -> Result<(), CliError> {
     let started = history.start().map_err(|error| not_told(&error))?;
     match &started.folder {
         Some(began) if began != folder => {

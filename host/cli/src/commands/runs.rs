@@ -2,7 +2,10 @@
 
 mod diff;
 mod erase;
+mod fork;
 mod gc;
+
+pub(super) use fork::{can_be_left, point};
 
 use super::Context;
 use crate::args::{Format, RunsCommand, RunsShowArgs};
@@ -12,7 +15,8 @@ use crate::render::console;
 use crate::render::runs::{self, ListedRun};
 use crate::workspace::{existing_store, not_read};
 use palisade_engine::{
-    Events, History, HistoryError, RemovalError, RunState, Standing, StepState, state_name, whole_tree, why,
+    Event, Events, Fork, History, HistoryError, RemovalError, RunState, Standing, StepState, state_name, whole_tree,
+    why,
 };
 use palisade_model::{RunId, StepId, neutral};
 use palisade_report::{TextStyle, Unended};
@@ -37,6 +41,7 @@ pub(crate) fn exec(context: &Context, command: &RunsCommand) -> Result<ExitCode,
             let (store, run) = find(context, store.as_ref(), &args.run)?;
             show(context, store, run, args)
         }
+        RunsCommand::Fork(args) => fork::exec(context, args),
         RunsCommand::Diff(args) => diff::exec(context, store.as_ref(), args),
         RunsCommand::Gc(args) => gc::exec(context, store.as_ref(), args),
         RunsCommand::Erase(args) => erase::exec(context, store.as_ref(), args),
@@ -71,7 +76,11 @@ fn list(
 ) -> Result<ExitCode, CliError> {
     let status = failed.then_some("failed");
     let read = |store: &Store| {
-        let listed = |row| Standing::of(store, row).map(|(row, standing)| ListedRun::new(&row, &standing));
+        let listed = |row| {
+            let (row, standing) = Standing::of(store, row)?;
+            let fork = fork_of(store, row.run)?;
+            Ok(ListedRun::new(&row, &standing, fork.as_ref()))
+        };
         store.latest_runs(limit.get(), children, status)?.into_iter().map(listed).collect::<Result<Vec<_>, Fault>>()
     };
     let listed = store.map_or_else(|| Ok(Vec::new()), read).map_err(|fault| not_read(&fault))?;
@@ -84,6 +93,15 @@ fn list(
         console::out(&runs::list(&listed, context.settings.colour_stdout));
     }
     Ok(ExitCode::Done)
+}
+
+/// From which run it was forked, if its first event can be read. What lists decide nothing by need not be checked.
+fn fork_of(store: &Store, run: RunId) -> Result<Option<Fork>, Fault> {
+    let first = store.events(run, 0, 1)?;
+    Ok(first.first().and_then(|first| match Event::from_bytes(&first.bytes) {
+        Ok(Event::RunStarted(started)) => started.fork,
+        _ => None,
+    }))
 }
 
 fn show(context: &Context, store: &Store, run: RunId, args: &RunsShowArgs) -> Result<ExitCode, CliError> {

@@ -65,7 +65,7 @@ fn check(
         Ok(source) => source,
         Err(error) => return Ok((Vec::new(), Some(error))),
     };
-    let planning = PlanningArgs { rulesets: &args.rulesets, allow: &[] };
+    let planning = PlanningArgs { rulesets: &args.rulesets, ..PlanningArgs::default() };
     Ok((planning::read(workspace, &context.settings, planning, &source)?.told, None))
 }
 

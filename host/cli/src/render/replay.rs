@@ -25,6 +25,7 @@ pub(crate) fn line(run: RunId, ended: &Result<Replayed, CliError>, colour: bool)
         Some(_) => painted(colour, "1;31", "✗ it differs"),
     };
     let name = neutral::line(&replayed.name, MAX_NAME);
+    let edited = if replayed.edited { painted(colour, "33", "  (edited)") } else { String::new() };
     let only = |what: &str, names: &[String]| match names {
         [] => String::new(),
         names => format!("  only {what}: {}\n", neutral::line(&names.join(", "), MAX_TEXT)),
@@ -32,7 +33,7 @@ pub(crate) fn line(run: RunId, ended: &Result<Replayed, CliError>, colour: bool)
     let only = only("in this runbook", &replayed.new) + &only("in the record", &replayed.gone);
     let events = if replayed.events == 1 { "1 event".to_owned() } else { format!("{} events", Count(replayed.events)) };
     let differs = replayed.difference.as_ref().map_or_else(String::new, |differs| format!("  {}\n", told(differs)));
-    format!("{sign}  {run}  {name}\n{differs}{only}  {events}, {}\n", attempts(&replayed.attempts))
+    format!("{sign}  {run}  {name}{edited}\n{differs}{only}  {events}, {}\n", attempts(&replayed.attempts))
 }
 
 fn attempts(attempts: &Attempts) -> String {
@@ -64,12 +65,18 @@ fn told(difference: &Difference) -> String {
 /// What came of one run as data.
 pub(crate) fn json(run: RunId, ended: &Result<Replayed, CliError>) -> Value {
     match ended {
-        Ok(replayed) => json!({
-            "run_id": run, "name": neutral::line(&replayed.name, MAX_TEXT),
-            "result": if replayed.difference.is_none() { "same" } else { "differs" },
-            "events": replayed.events, "attempts": replayed.attempts, "difference": replayed.difference,
-            "new": replayed.new, "gone": replayed.gone,
-        }),
+        Ok(replayed) => {
+            let mut told = json!({
+                "run_id": run, "name": neutral::line(&replayed.name, MAX_TEXT),
+                "result": if replayed.difference.is_none() { "same" } else { "differs" },
+                "events": replayed.events, "attempts": replayed.attempts, "difference": replayed.difference,
+                "new": replayed.new, "gone": replayed.gone,
+            });
+            if replayed.edited {
+                told["edited"] = json!(true);
+            }
+            told
+        }
         Err(error) => json!({
             "run_id": run, "result": "not_replayed",
             "error": {"exit_code": error.code as u8, "message": neutral::block(&error.message, MAX_TEXT)},

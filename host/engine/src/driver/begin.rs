@@ -2,13 +2,17 @@
 
 use super::{Begin, Beside, Driver, Place, now_ms, random};
 use crate::engine::Engine;
+use crate::fork::{ForkPoint, Forking, in_order};
+use crate::gate::Gate;
 use crate::history::History;
 use crate::keep::Kept;
 use crate::named::INPUT;
 use crate::observe::Observer;
 use crate::run::{ESTIMATE, GivenInput, RunError, RunRequest, Work, shown_folder};
 use crate::subtree::Subtree;
-use palisade_interpreter::{Approval, Event, Graph, GraphError, Machine, Node, Parent, Retry, RunInput, RunStarted};
+use palisade_interpreter::{
+    Approval, Event, Fork, Graph, GraphError, Machine, Node, Parent, Retry, RunForked, RunInput, RunStarted,
+};
 use palisade_model::{Digest, RunId, RunLimits, StepId, canonical};
 use palisade_runbook::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
@@ -28,6 +32,7 @@ pub(super) struct ChildBegin {
     /// What the run and those above it share.
     pub(super) above: Subtree,
     pub(super) work_key: String,
+    pub(super) way: Vec<StepId>,
     pub(super) inputs: Vec<RunInput>,
     /// What was granted for the run that a person started.
     pub(super) allowed: Vec<String>,
@@ -48,6 +53,7 @@ impl Place {
             folder: None,
             key,
             work_key: run.to_string(),
+            way: Vec::new(),
         }
     }
 }
@@ -107,6 +113,7 @@ impl<'a> Driver<'a> {
             limits,
             above,
             work_key,
+            way,
             inputs,
             allowed,
             approved_by,
@@ -115,7 +122,7 @@ impl<'a> Driver<'a> {
         } = child;
         let lock = engine.store().own(run)?;
         let subtree = above.below(run, work.plan, limits.clone());
-        let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key };
+        let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key, way };
         // Its parent's journal speaks of it before its own begins.
         if engine.store().run(run)?.is_none() {
             let begin = Begin { run, started_ms: now_ms(), plan_digest, lock, place };
@@ -182,6 +189,7 @@ impl<'a> Driver<'a> {
             seq: 0,
             started: Instant::now(),
             worked_before: Duration::ZERO,
+            held_before: work.gate.map_or(Duration::ZERO, Gate::held),
             started_ms,
             root: PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())),
             _folder: folder,
@@ -206,14 +214,42 @@ impl<'a> Driver<'a> {
             kept.bytes(&format!("child runbook {}", index + 1), child)?;
         }
         self.keep_what_it_names(&mut kept, self.work.plan, self.work.schemas, request.rulesets)?;
-        let inputs: Vec<_> = inputs.into_iter().map(|given| kept.input(given)).collect();
+        let mut inputs: Vec<_> = inputs.into_iter().map(|given| kept.input(given)).collect();
+        if let Some(fork) = request.fork {
+            kept.contents.extend(fork.inputs.iter().map(|input| (format!("{INPUT}{}", input.name), input.artifact)));
+            inputs.extend(fork.inputs.iter().cloned());
+            inputs = in_order(self.work.plan, inputs);
+        }
         self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         self.allowed.clone_from(&request.allowed);
         self.approved_by.clone_from(&request.approved_by);
-        let started = self.started(Digest::of(request.runbook), std::mem::take(&mut kept.contents), inputs);
+        let of = |fork: &Forking<'_>| Fork { from: fork.point.from.clone(), edits: fork.edits.clone() };
+        let contents = std::mem::take(&mut kept.contents);
+        let started = self.started(Digest::of(request.runbook), contents, inputs, request.fork.map(of));
         let mut beside = Beside::default();
         beside.keep(kept);
-        self.append(vec![started], beside)
+        match request.fork {
+            None => self.append(vec![started], beside),
+            Some(fork) => self.record_fork(started, fork, beside),
+        }
+    }
+
+    /// Puts the events that a run shares with another behind its start, as they were written there.
+    fn record_fork(&mut self, started: Event, fork: &Forking<'_>, beside: Beside) -> Result<(), RunError> {
+        let ForkPoint { from, past, shared, .. } = fork.point;
+        let forked = Event::RunForked(Box::new(RunForked {
+            at_ms: now_ms(),
+            from: from.run_id,
+            kept: fork.kept.clone(),
+            plan: past.plan,
+            contents: past.contents.clone(),
+            palisade_version: past.palisade_version.clone(),
+        }));
+        let with_bytes = |event: Event| (event.to_bytes(), event);
+        let shared = shared.iter().skip(1).map(|(event, bytes)| (bytes.clone(), event.clone()));
+        let events: Vec<_> = std::iter::once(with_bytes(started)).chain(shared).chain([with_bytes(forked)]).collect();
+        events.iter().for_each(|(_, event)| self.machine.apply(event));
+        self.write_as_they_are(events, beside)
     }
 
     /// All that a plan and those of its children name, which they need later whatever becomes of it elsewhere.
@@ -266,13 +302,19 @@ impl<'a> Driver<'a> {
             kept.contents.extend(schemas.chain(rulesets));
         }
         kept.contents.extend(inputs.iter().map(|input| (format!("{INPUT}{}", input.name), input.artifact)));
-        let started = self.started(plan.runbook_digest, std::mem::take(&mut kept.contents), inputs);
+        let started = self.started(plan.runbook_digest, std::mem::take(&mut kept.contents), inputs, None);
         let mut beside = Beside::default();
         beside.keep(kept);
         self.append(vec![started], beside)
     }
 
-    fn started(&self, runbook: Digest, contents: BTreeMap<String, Digest>, inputs: Vec<RunInput>) -> Event {
+    fn started(
+        &self,
+        runbook: Digest,
+        contents: BTreeMap<String, Digest>,
+        inputs: Vec<RunInput>,
+        fork: Option<Fork>,
+    ) -> Event {
         Event::RunStarted(Box::new(RunStarted {
             run: self.run,
             at_ms: self.started_ms,
@@ -286,6 +328,7 @@ impl<'a> Driver<'a> {
             folder: Some(shown_folder(self.work.folder)),
             inputs,
             parent: self.place.parent.clone(),
+            fork,
         }))
     }
 }
@@ -338,6 +381,10 @@ fn worked_ms(events: &[Event]) -> u64 {
     let (mut sum, mut begin, mut last) = (0_u64, 0_u64, 0_u64);
     for event in events {
         let Some(at_ms) = event.at_ms() else { continue };
+        if matches!(event, Event::RunForked(_)) {
+            // What stands before it took time in another run.
+            (sum, begin, last) = (0, at_ms, at_ms);
+        }
         if matches!(event, Event::RunStarted(_) | Event::RunResumed { .. }) {
             sum = sum.saturating_add(last.saturating_sub(begin));
             begin = at_ms;

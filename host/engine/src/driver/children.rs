@@ -122,6 +122,7 @@ impl<'a> Driver<'a> {
             limits: by.limits(child),
             above: self.place.subtree.clone(),
             work_key: work_key(&self.place.work_key, turn),
+            way: self.way(turn),
             inputs,
             allowed: self.allowed.clone(),
             approved_by: self.approved_by.clone(),

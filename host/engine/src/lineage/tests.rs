@@ -125,6 +125,7 @@ fn events() -> Vec<Event> {
         inputs: vec![input],
         folder: None,
         parent: None,
+        fork: None,
     };
     let mut events = vec![Event::RunStarted(Box::new(started))];
     for step in ["a", "b"] {

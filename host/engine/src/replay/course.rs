@@ -51,6 +51,10 @@ impl Course {
     /// # Errors
     /// What follows here in its place, or why nothing of its kind can stand there.
     pub(crate) fn place(&self, event: &Event) -> Result<Role, String> {
+        if matches!(event, Event::RunForked(_)) {
+            // What would have followed was never written down, an end among it.
+            return if self.state().run() == RunState::New { Err(unfounded(event)) } else { Ok(Role::Fact) };
+        }
         if let Event::RunResumed { resumed, .. } = event {
             // A process may have died before it wrote down what follows.
             let run = self.state().run();
@@ -164,6 +168,14 @@ impl Course {
             }
         }
         self.taken_up = None;
+    }
+
+    /// Goes on behind an event from which on it is another run, by another plan; `past` is all that was recorded before.
+    pub(crate) fn fork(&mut self, graph: Graph, event: &Event, past: &[Event]) {
+        self.machine = Machine::at(graph, State::after(past));
+        self.machine.apply(event);
+        self.taken_up = Some(self.state().clone());
+        self.go_on();
     }
 
     fn go_on(&mut self) {

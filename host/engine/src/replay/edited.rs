@@ -66,6 +66,7 @@ impl Engine {
             reuse: false,
             estimate: None,
             planning: None,
+            gate: None,
         };
         // The seeds are those of the run, so that what differs comes from what was edited.
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
@@ -82,7 +83,8 @@ impl Engine {
         let difference = replay.go()?;
         let (new, gone) = replay.unmatched();
         let (name, attempts) = (edited.plan.name.clone(), replay.attempts);
-        Ok(Replayed { name, events: history.events().len() as u64, attempts, difference, new, gone })
+        let edited = started.is_edited();
+        Ok(Replayed { name, events: history.events().len() as u64, attempts, difference, new, gone, edited })
     }
 }
 

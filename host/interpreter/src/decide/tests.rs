@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, ChildApproval, ChildEnded, ChildPlanned,
-    ChildStarted, ConditionOutcome, Event, PlanningOutcome, ResolvedValue, RunStarted, ValuesOutcome,
+    ChildStarted, ConditionOutcome, Event, PlanningOutcome, ResolvedValue, RunForked, RunStarted, ValuesOutcome,
 };
 use crate::graph::Approval;
 use crate::machine::{Advance, Machine};
@@ -51,6 +51,7 @@ fn started() -> Event {
         inputs: Vec::new(),
         folder: None,
         parent: None,
+        fork: None,
     }))
 }
 
@@ -127,6 +128,17 @@ fn decided(step: &StepId, yes: bool) -> Event {
         false => ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "") },
     };
     Event::ApprovalDecided { step: step.clone(), at_ms: 0, by: None, note: None, outcome }
+}
+
+fn forked(kept: &[StepId]) -> Event {
+    Event::RunForked(Box::new(RunForked {
+        at_ms: 0,
+        from: RunId::new(9, [9; 10]),
+        kept: kept.to_vec(),
+        plan: Digest::of(b"p"),
+        contents: BTreeMap::new(),
+        palisade_version: String::new(),
+    }))
 }
 
 fn answer(question: &Question, good: Option<bool>) -> Event {
@@ -782,6 +794,45 @@ proptest! {
             prop_assert_eq!(&twice, &state);
             prop_assert_eq!(decide(&graph, &twice), decide(&graph, &state));
         }
+    }
+
+    #[test]
+    fn a_fork_goes_on_from_any_place(graph in some_graph(), choices in some_choices(), at in any::<prop::sample::Index>()) {
+        let journal = drive(&graph, &choices);
+        let mut state = State::after(&journal[..=at.index(journal.len())]);
+        prop_assume!(state.run() == RunState::Running);
+        let before = state.clone();
+        let is_kept = |step: &&StepId| before.step(step).is_some_and(StepState::can_be_kept);
+        let kept: Vec<StepId> = graph.nodes().iter().map(|node| &node.step).filter(is_kept).step_by(2).cloned().collect();
+        let forked = forked(&kept);
+        state.apply(&forked);
+        for node in graph.nodes() {
+            let expected = if kept.contains(&node.step) { before.step(&node.step) } else { None };
+            prop_assert_eq!(state.step(&node.step), expected);
+            prop_assert!(state.child(&node.step).is_none());
+        }
+        prop_assert_eq!((state.cancelled(), state.component_runs()), (None, 0));
+        let again = state.clone();
+        state.apply(&forked);
+        prop_assert_eq!(&state, &again);
+        let mut machine = Machine::at(graph.clone(), before.clone());
+        machine.apply(&forked);
+        prop_assert_eq!(machine.commands(), decide(&graph, &state));
+        for _ in 0..1_000 {
+            let advanced = advance(&graph, &mut state, 9);
+            if state.run() != RunState::Running {
+                break;
+            }
+            let next = advanced.answer.iter().map(|question| answer(question, Some(true)));
+            let next: Vec<Event> = next.chain(advanced.start.iter().map(|turn| ended(turn, None))).collect();
+            next.iter().for_each(|event| state.apply(event));
+            if next.is_empty() {
+                let awaited: Vec<StepId> = state.awaited().cloned().collect();
+                awaited.iter().for_each(|step| state.apply(&decided(step, true)));
+            }
+        }
+        let over = |node: &Node| state.step(&node.step).and_then(StepState::status).is_some();
+        prop_assert!(matches!(state.run(), RunState::Ended(Status::Waiting)) || graph.nodes().iter().all(over));
     }
 
     #[test]

@@ -18,6 +18,8 @@ const MAX_REASONS: usize = 100;
 const MAX_NAMES: usize = 50;
 /// Most warnings of the runbook, and most of components.
 const MAX_WARNINGS: usize = 200;
+/// Most edits of a fork.
+const MAX_EDITS: usize = 200;
 
 /// Stands for a component's message on a masked page.
 const HIDDEN_MESSAGE: &str = "The component's own message is left out, since it may hold data of the inputs. \
@@ -306,6 +308,13 @@ pub(super) fn digests(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
         run.runbook_digest,
         run.plan_digest
     )?;
+    if let Some(from) = &run.forked_from {
+        let (step, event) = (name(from.step.as_str()), Count(from.event));
+        write!(out, "<dt>Forked from</dt><dd><code>{}</code> before {step}, behind event {event}</dd>", from.run_id)?;
+    }
+    for edit in run.edits.iter().take(MAX_EDITS) {
+        write!(out, "<dt>Edited</dt><dd><code>{}</code></dd>", name(&edit.to_string()))?;
+    }
     for child in &run.children {
         write!(out, "<dt>Child run</dt><dd><code>{child}</code></dd>")?;
     }

@@ -203,6 +203,7 @@ mod tests {
             palisade_version: String::new(),
             runbook_digest: digest,
             plan_digest: digest,
+            edited: false,
         }
     }
 

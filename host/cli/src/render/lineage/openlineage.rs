@@ -47,7 +47,10 @@ impl Exported<'_> {
         let mut running: BTreeSet<Attempt<'_>> = BTreeSet::new();
         // A run that was interrupted and resumed ends once: with its last end.
         let mut end = None;
-        for event in self.events {
+        // What stands before a fork happened in the other run, of which it is told.
+        let fork = self.events.iter().rposition(|event| matches!(event, Event::RunForked(_)));
+        let own = self.events.iter().skip(fork.map_or(1, |fork| fork + 1));
+        for event in self.events.first().into_iter().chain(own) {
             match event {
                 Event::RunStarted(started) => {
                     folder = started.folder.as_deref();

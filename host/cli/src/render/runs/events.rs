@@ -6,8 +6,8 @@ use palisade_engine::{
     ApprovalOutcome, CancelReason, ChildApproval, ConditionOutcome, Event, PlanningOutcome, Recorded, ValuesOutcome,
     rfc3339,
 };
-use palisade_model::Digest;
 use palisade_model::unit::{Bytes, Count, Millis};
+use palisade_model::{Digest, StepId};
 use std::collections::BTreeMap;
 
 /// Turns events into lines, in their order.
@@ -43,13 +43,15 @@ impl EventLines {
         }
         match recorded.event {
             Event::RunEnded { .. } => self.ended = true,
-            Event::RunResumed { .. } => self.ended = false,
+            Event::RunResumed { .. } | Event::RunForked(_) => self.ended = false,
             _ => {}
         }
         if self.json {
             return json_line(recorded);
         }
-        let after = recorded.event.at_ms().map(|at| format!("+{}", Millis(at.saturating_sub(self.started_ms))));
+        // What stands before a fork was before its start.
+        let since = recorded.event.at_ms().and_then(|at| at.checked_sub(self.started_ms));
+        let after = since.map(|since| format!("+{}", Millis(since)));
         let kind = painted(self.colour, "1", &format!("{:18}", recorded.event.kind()));
         let (after, told) = (after.unwrap_or_default(), self.told(&recorded.event));
         format!("{:>5}  {after:>9}  {kind}  {told}\n", recorded.seq)
@@ -152,6 +154,11 @@ impl EventLines {
             }
             Event::RunResumed { palisade_version, .. } => {
                 format!("Palisade {} goes on where it stopped", foreign(palisade_version))
+            }
+            Event::RunForked(forked) => {
+                let kept: Vec<_> = forked.kept.iter().map(StepId::as_str).collect();
+                let kept = if kept.is_empty() { "nothing".to_owned() } else { kept.join(", ") };
+                format!("so far in run {}; takes over {kept}", forked.from)
             }
             Event::StepSkipped { step, because } => format!("{step}, {}", skip_cause(because)),
             Event::CancelRequested { reason, .. } => match reason {

@@ -18,6 +18,8 @@ pub(crate) struct RunHead {
     pub(crate) palisade_version: String,
     pub(crate) runbook_digest: Digest,
     pub(crate) plan_digest: Digest,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) edited: bool,
 }
 
 impl RunHead {
@@ -30,12 +32,14 @@ impl RunHead {
             palisade_version: record.palisade_version.clone(),
             runbook_digest: record.runbook_digest,
             plan_digest: record.plan_digest,
+            edited: !record.edits.is_empty(),
         }
     }
 
     /// The run in one line.
     pub(crate) fn line(&self, colour: bool) -> String {
         let name = painted(colour, "1", &foreign(&self.name));
-        format!("{name}  {}  run {}, started {}", signed(colour, &self.state), self.run_id, self.started_at)
+        let edited = if self.edited { painted(colour, "33", ", edited") } else { String::new() };
+        format!("{name}  {}  run {}, started {}{edited}", signed(colour, &self.state), self.run_id, self.started_at)
     }
 }

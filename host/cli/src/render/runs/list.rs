@@ -2,7 +2,7 @@
 
 use super::signed;
 use crate::render::table;
-use palisade_engine::Standing;
+use palisade_engine::{Fork, Standing};
 use palisade_model::unit::{Count, Millis};
 use palisade_model::{RunId, neutral};
 use palisade_store::RunRow;
@@ -25,10 +25,15 @@ pub(crate) struct ListedRun {
     duration_ms: Option<u64>,
     /// Items of its results.
     items: Option<u64>,
+    /// The run whose beginning it shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forked_from: Option<RunId>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
 }
 
 impl ListedRun {
-    pub(crate) fn new(row: &RunRow, standing: &Standing) -> Self {
+    pub(crate) fn new(row: &RunRow, standing: &Standing, fork: Option<&Fork>) -> Self {
         let summary = &row.summary;
         Self {
             run_id: row.run,
@@ -38,6 +43,8 @@ impl ListedRun {
             started_at: palisade_engine::rfc3339(summary.started_ms),
             duration_ms: summary.ended_ms.map(|ended| ended.saturating_sub(summary.started_ms)),
             items: summary.items,
+            forked_from: fork.map(|fork| fork.from.run_id),
+            edited: fork.is_some_and(|fork| !fork.edits.is_empty()),
         }
     }
 }
@@ -46,6 +53,11 @@ impl ListedRun {
 pub(crate) fn list(runs: &[ListedRun], colour: bool) -> String {
     let heads = ["run", "state", "started", "took", "items", "runbook"].map(str::to_owned).to_vec();
     let row = |run: &ListedRun| {
+        let mark = match (run.edited, run.forked_from) {
+            (true, _) => "  (edited)",
+            (false, Some(_)) => "  (fork)",
+            (false, None) => "",
+        };
         let seconds = run.started_at.split_once('.').map_or(run.started_at.as_str(), |(seconds, _)| seconds);
         vec![
             run.run_id.to_string(),
@@ -53,7 +65,7 @@ pub(crate) fn list(runs: &[ListedRun], colour: bool) -> String {
             format!("{seconds}Z"),
             run.duration_ms.map_or_else(|| "–".to_owned(), |ms| Millis(ms).to_string()),
             run.items.map_or_else(|| "–".to_owned(), |items| Count(items).to_string()),
-            neutral::line(&run.name, MAX_NAME),
+            neutral::line(&run.name, MAX_NAME) + mark,
         ]
     };
     let mut out = String::new();

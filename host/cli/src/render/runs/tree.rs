@@ -53,7 +53,8 @@ fn attempt_line(attempt: &AttemptNode, colour: bool) -> String {
     };
     let took = attempt.duration_ms.map_or_else(String::new, |ms| format!(" in {}", Millis(ms)));
     let used = attempt.usage.as_ref().map_or_else(String::new, |usage| format!(" · {}", used(usage)));
-    format!("{turn}  {}{took}{used}", signed(colour, attempt.state))
+    let elsewhere = attempt.from_run.map_or_else(String::new, |run| format!(" · in run {run}"));
+    format!("{turn}  {}{took}{used}{elsewhere}", signed(colour, attempt.state))
 }
 
 /// What an attempt used, in one line.

@@ -34,6 +34,7 @@ fn started() -> Event {
         inputs: Vec::new(),
         folder: None,
         parent: None,
+        fork: None,
     }))
 }
 

@@ -1,0 +1,190 @@
+//! A run that has ended, looked at from place to place, forwards and backwards: each place is a fold over the events before
+//! it. Nothing runs.
+
+use super::command::{Command, parse};
+use super::core::{Core, Mode, Place, Side};
+use super::live::{Edits, look, say};
+use super::terminal::Terminal;
+use super::view::{Style, View};
+use crate::render::console;
+use palisade_engine::{Event, History, RunState, State};
+use palisade_model::{Digest, StepId, neutral};
+use palisade_runbook::{Plan, Setting};
+use palisade_store::Store;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A run that is looked at.
+pub(super) struct Walk<'a> {
+    pub(super) store: &'a Store,
+    pub(super) history: &'a History,
+    pub(super) plan: &'a Plan,
+    pub(super) inputs: &'a BTreeMap<String, Digest>,
+    pub(super) style: Style,
+    /// So many events are behind.
+    pub(super) at: usize,
+}
+
+/// How a person left.
+pub(super) enum Left {
+    /// They are done.
+    Quit,
+    /// They want another run, from before that step.
+    Fork { step: StepId, edits: Edits },
+}
+
+impl Walk<'_> {
+    /// Does what a person wants to see until they leave.
+    pub(super) fn walk(&mut self, core: &mut Core, terminal: &mut Terminal) -> Left {
+        let (mut last, mut edits) = (None, Edits::default());
+        console::out(&self.told(None));
+        loop {
+            let Some(line) = terminal.line() else { return Left::Quit };
+            let command = match parse(&line) {
+                Ok(Some(command)) => command,
+                Ok(None) => match last.clone() {
+                    Some(last) => last,
+                    None => continue,
+                },
+                Err(wrong) => {
+                    say(&wrong);
+                    continue;
+                }
+            };
+            last = Some(command.clone());
+            match command {
+                // Child runs have journals of their own.
+                Command::Step | Command::Into => self.go_on(core, Mode::Step { depth: 1 }),
+                Command::Next => self.go_on(core, Mode::Next { depth: 1 }),
+                Command::Continue => self.go_on(core, Mode::Continue),
+                Command::Back => self.back(),
+                Command::Goto(number) => self.go_to(number),
+                Command::Set(text) => match Setting::parse(&text) {
+                    Ok(setting) => {
+                        edits.set.push(setting);
+                        say("set for the run that `fork` makes");
+                    }
+                    Err(wrong) => say(&wrong.to_string()),
+                },
+                Command::Input(text) => {
+                    edits.input.push(text);
+                    say("given to the run that `fork` makes");
+                }
+                Command::Fork(step) => match self.fork_at(step.as_deref()) {
+                    Ok(step) => return Left::Fork { step, edits },
+                    Err(wrong) => say(&wrong),
+                },
+                Command::Quit => return Left::Quit,
+                command => {
+                    let state = self.state();
+                    look(&command, &self.view(&state), core);
+                }
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        self.history.state_after(self.at)
+    }
+
+    fn view<'v>(&'v self, state: &'v State) -> View<'v> {
+        let all = self.history.events();
+        let (events, total) = (all.get(..self.at).unwrap_or_default(), all.len());
+        View { store: self.store, plan: self.plan, inputs: self.inputs, state, events, total, style: self.style }
+    }
+
+    fn go_on(&mut self, core: &mut Core, mode: Mode) {
+        core.mode = mode;
+        let stop = stops(self.history.events()).into_iter().filter(|stop| stop.at > self.at).find_map(|stop| {
+            let nothing = BTreeSet::new();
+            let labels = self.plan.step(stop.step).map_or(&nothing, |step| &step.labels);
+            let way = std::slice::from_ref(stop.step);
+            Some((stop.at, core.stops(Place { way, labels, side: stop.side })?))
+        });
+        let (at, why) = stop.unwrap_or((self.history.events().len(), None));
+        if at == self.at {
+            return say("this is the end; `back` goes back");
+        }
+        self.at = at;
+        console::out(&self.told(why));
+    }
+
+    fn back(&mut self) {
+        match stops(self.history.events()).iter().rev().find(|stop| stop.at < self.at) {
+            Some(stop) => {
+                self.at = stop.at;
+                console::out(&self.told(None));
+            }
+            None => say("this is the beginning"),
+        }
+    }
+
+    fn go_to(&mut self, number: u64) {
+        let count = self.history.events().len();
+        match usize::try_from(number).ok().filter(|at| *at <= count) {
+            Some(at) => {
+                self.at = at;
+                console::out(&self.told(None));
+            }
+            None => say(&format!("the run has {count} events; `goto 0` is before the first")),
+        }
+    }
+
+    /// The step before which another run is to begin: that one, or the next that starts behind this place.
+    fn fork_at(&self, wanted: Option<&str>) -> Result<StepId, String> {
+        let state = self.state();
+        if let Some(wanted) = wanted {
+            return self.view(&state).find_step(wanted).map(|step| step.id.clone());
+        }
+        let next =
+            stops(self.history.events()).into_iter().find(|stop| stop.at >= self.at && stop.side == Side::Before);
+        let next = next.map(|stop| stop.step.clone());
+        next.ok_or_else(|| "no step starts behind this place; `fork STEP` names one, `back` goes back".to_owned())
+    }
+
+    /// Where it is, in a line.
+    fn told(&self, why: Option<usize>) -> String {
+        let events = self.history.events();
+        let place = match stops(events).iter().find(|stop| stop.at == self.at) {
+            Some(Stop { step, side: Side::Before, .. }) => format!("before {step}"),
+            Some(Stop { step, side: Side::After, .. }) => format!("after {step}"),
+            Some(Stop { step, side: Side::Failed, .. }) => {
+                let failure = events.get(self.at - 1).and_then(Event::failure);
+                let why = failure.map_or_else(String::new, |(_, failure)| neutral::line(&failure.message, 300));
+                format!("after {step}  failed: {why}")
+            }
+            None => match self.state().run() {
+                RunState::New => "before the start".to_owned(),
+                RunState::Running => "between two steps".to_owned(),
+                RunState::Ended(status) => format!("the run has ended: {status}"),
+            },
+        };
+        let why = why.map_or_else(String::new, |number| format!("  (breakpoint {number})"));
+        format!("{place}  event {} of {}{why}\n", self.at, events.len())
+    }
+}
+
+/// A place at which a step is about to start, or has ended.
+struct Stop<'e> {
+    /// So many events are behind it.
+    at: usize,
+    step: &'e StepId,
+    side: Side,
+}
+
+fn stops(events: &[Event]) -> Vec<Stop<'_>> {
+    let stop = |(index, event): (usize, &'_ Event)| -> Option<(usize, Side)> {
+        match event {
+            Event::AttemptStarted(_) | Event::ChildStarted(_) => Some((index, Side::Before)),
+            Event::AttemptSucceeded(_) | Event::AttemptFailed(_) | Event::ChildEnded(_) => {
+                let side = if event.failure().is_some() { Side::Failed } else { Side::After };
+                Some((index + 1, side))
+            }
+            _ => None,
+        }
+    };
+    let all = events.iter().enumerate().filter_map(|(index, event)| {
+        let (at, side) = stop((index, event))?;
+        Some(Stop { at, step: event.step()?, side })
+    });
+    all.collect()
+}
