@@ -37,7 +37,7 @@ impl Planning for ArtifactPlanner<'_> {
         let found = self.folders.find(
             wanted_rulesets(&runbook, &components),
             &workspace.schemas,
-            Some(&|| planning_context::source(workspace, settings, &self.folders)),
+            Some(&|| planning_context::source(workspace, settings, self.folders)),
         );
         let context = PlanContext {
             components: &components,

@@ -10,7 +10,8 @@ mod targets;
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has its seeds in `seeds/NAME`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
+    ("artifact", targets::artifact::run),
     ("condition", targets::condition::run),
     ("conversion", targets::conversion::run),
     ("document", targets::document::run),

@@ -1,5 +1,6 @@
 //! The targets, one file each, and what several of them look at.
 
+pub(crate) mod artifact;
 pub(crate) mod condition;
 pub(crate) mod conversion;
 pub(crate) mod document;
