@@ -47,7 +47,7 @@ impl Store {
     /// When the database fails or is damaged.
     pub fn artifact(&self, digest: Digest) -> Result<Option<Artifact>, Fault> {
         let read = || {
-            self.connection()
+            self.reader()
                 .prepare_cached("SELECT schema, items, metadata FROM artifact WHERE tenant = ?1 AND digest = ?2")?
                 .query_row(params![self.tenant().key(), digest.as_bytes()], |row| {
                     Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?, row.get::<_, String>(2)?))

@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// When the database fails or a manifest in it can't be read.
     pub fn components(&self) -> Result<Vec<Registered>, Fault> {
-        let rows = select(&self.connection(), &self.tenant().key()).map_err(|error| self.fault(error))?;
+        let rows = select(&self.reader(), &self.tenant().key()).map_err(|error| self.fault(error))?;
         let mut all = rows.into_iter().map(|row| self.read(row)).collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| (&a.manifest.id, &a.manifest.version).cmp(&(&b.manifest.id, &b.manifest.version)));
         Ok(all)

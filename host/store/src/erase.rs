@@ -129,7 +129,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn erased(&self, digest: Digest) -> Result<Option<u64>, Fault> {
-        find(&self.connection(), &self.tenant().key(), digest).map_err(|error| self.fault(error))
+        find(&self.reader(), &self.tenant().key(), digest).map_err(|error| self.fault(error))
     }
 
     /// Moves what SQLite keeps beside the database into it. Says whether nothing is left there: others may be reading.

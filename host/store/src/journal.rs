@@ -252,7 +252,7 @@ impl Store {
         let read = || {
             let sql = "SELECT seq, kind, bytes, hash FROM event WHERE tenant = ?1 AND run = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            self.connection()
+            self.reader()
                 .prepare_cached(sql)?
                 .query_map(params![self.tenant().key(), run.as_bytes(), after.cast_signed(), limit], read_event)?
                 .collect::<rusqlite::Result<Vec<_>>>()

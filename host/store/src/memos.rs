@@ -22,7 +22,7 @@ impl Store {
     /// When the database fails.
     pub fn memo(&self, key: Digest) -> Result<Option<(RunId, u64)>, Fault> {
         let read = || {
-            self.connection()
+            self.reader()
                 .prepare_cached("SELECT run, seq FROM memo WHERE tenant = ?1 AND key = ?2")?
                 .query_row(params![self.tenant().key(), key.as_bytes()], |row| {
                     Ok((RunId::from_bytes(row.get(0)?), row.get::<_, i64>(1)?.cast_unsigned()))

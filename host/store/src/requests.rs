@@ -45,7 +45,7 @@ impl Store {
     /// When the database fails.
     pub fn asked(&self, run: RunId) -> Result<Vec<Asked>, Fault> {
         let read = || {
-            self.connection()
+            self.reader()
                 .prepare_cached("SELECT id, bytes FROM request WHERE tenant = ?1 AND run = ?2 ORDER BY id")?
                 .query_map(params![self.tenant().key(), run.as_bytes()], |row| {
                     Ok(Asked { id: row.get(0)?, bytes: row.get(1)? })

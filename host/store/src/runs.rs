@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn runs(&self) -> Result<Vec<RunRow>, Fault> {
-        all(&self.connection(), &self.tenant().key()).map_err(|error| self.fault(error))
+        all(&self.reader(), &self.tenant().key()).map_err(|error| self.fault(error))
     }
 
     /// The latest runs, the latest first, at most `limit`; those that another run started only if they are wanted, and
@@ -81,7 +81,7 @@ impl Store {
                  AND (?4 OR parent IS NULL) ORDER BY run DESC LIMIT ?3"
             );
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            self.connection()
+            self.reader()
                 .prepare_cached(&sql)?
                 .query_map(params![self.tenant().key(), status, limit, children], read_row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
@@ -94,7 +94,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn run_of_key(&self, key: &str) -> Result<Option<RunId>, Fault> {
-        of_key(&self.connection(), &self.tenant().key(), key).map_err(|error| self.fault(error))
+        of_key(&self.reader(), &self.tenant().key(), key).map_err(|error| self.fault(error))
     }
 
     /// The run of that id.
@@ -102,7 +102,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, Fault> {
-        find(&self.connection(), &self.tenant().key(), run).map_err(|error| self.fault(error))
+        find(&self.reader(), &self.tenant().key(), run).map_err(|error| self.fault(error))
     }
 
     /// The run that a person means: an id, its beginning if no other begins so, or `last`: the latest that a person

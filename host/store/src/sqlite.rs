@@ -49,30 +49,44 @@ pub(crate) fn open(backend: &dyn Backend, path: &Path) -> Result<Connection, Dat
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(path);
     created.map_err(|error| Fault::io(path, error))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    let mut connection = connect(path).map_err(fault)?;
     configure(&connection).map_err(fault)?;
     migrate(backend, path, &mut connection)?;
     Ok(connection)
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+/// Opens a database that is open already a second time, for reading: it sees what is committed while something is being
+/// written.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
+    let open = || {
+        let connection = connect(path)?;
+        connection.execute_batch("PRAGMA query_only = ON;")?;
+        Ok(connection)
+    };
+    open().map_err(|error| Fault::database(path, error))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     // The file may have come with a folder from elsewhere: nothing that its schema says may run code.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.execute_batch("PRAGMA cell_size_check = ON;")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
     let mode = switch_to_wal(connection)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(rusqlite::Error::InvalidParameterName(format!("journal mode is {mode}, not WAL")));
     }
     // What is deleted is overwritten with zeros, so that what was erased does not stay in free pages.
-    connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON;",
-    )?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
 }
 
 /// SQLite does not wait for the lock that it needs to change the mode, whatever its time-out: two processes that make

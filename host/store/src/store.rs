@@ -30,6 +30,8 @@ struct Shared {
     locks: PathBuf,
     database: PathBuf,
     connection: Mutex<Connection>,
+    /// Another for what only reads: it does not wait for a commit.
+    reader: Mutex<Connection>,
     group: Group,
     tenant: TenantId,
 }
@@ -98,8 +100,9 @@ impl Store {
         }
         removal::remove_files(&mut connection, &database, backend.as_ref(), &folders)?;
         let session = Arc::new(Session::new(Arc::clone(&backend), folders.clone()));
+        let reader = Mutex::new(sqlite::open_to_read(&database)?);
         let (connection, group) = (Mutex::new(connection), Group::default());
-        let shared = Shared { backend, session, folders, locks, database, connection, group, tenant };
+        let shared = Shared { backend, session, folders, locks, database, connection, reader, group, tenant };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -138,12 +141,12 @@ impl Store {
         removal::remove_files(&mut self.connection(), database, backend.as_ref(), folders)
     }
 
-    /// A number that is another one when something was written since it was asked for last, by anyone but this store.
+    /// A number that is another one when something was written since it was asked for last.
     ///
     /// # Errors
     /// When the database fails.
     pub fn changes(&self) -> Result<i64, Fault> {
-        let asked = self.connection().query_row("PRAGMA data_version", [], |row| row.get(0));
+        let asked = self.reader().query_row("PRAGMA data_version", [], |row| row.get(0));
         asked.map_err(|error| self.fault(error))
     }
 
@@ -180,12 +183,17 @@ impl Store {
     /// When the database fails or is damaged.
     pub fn content(&self, digest: Digest) -> Result<Option<Content>, Fault> {
         let Shared { database, folders, backend, tenant, .. } = &*self.shared;
-        content::find(&self.connection(), database, folders, backend, tenant, digest)
+        content::find(&self.reader(), database, folders, backend, tenant, digest)
     }
 
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         // A panic in between can't leave a transaction open: it is rolled back when it is dropped.
         self.shared.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that can't write, for reading what is committed.
+    pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn group(&self) -> &Group {

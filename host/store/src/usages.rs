@@ -26,7 +26,7 @@ impl Store {
             let sql =
                 "SELECT bytes FROM usage WHERE tenant = ?1 AND component = ?2 ORDER BY run DESC, seq DESC LIMIT ?3";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            self.connection()
+            self.reader()
                 .prepare_cached(sql)?
                 .query_map(params![self.tenant().key(), component.as_bytes(), limit], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<_>>>()
