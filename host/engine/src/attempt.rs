@@ -8,6 +8,7 @@ use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_
 use crate::permits::Permits;
 use crate::split::{self, Piece};
 use crate::sql::Until;
+use crate::threads::Threads;
 use palisade_interpreter::Output;
 use palisade_model::manifest::{InputSource, Manifest};
 use palisade_model::record::{LogRecord, SkipRecord};
@@ -108,6 +109,8 @@ pub struct Ended {
 pub(crate) struct Surroundings<'a> {
     pub(crate) store: &'a Store,
     pub(crate) permits: &'a Permits,
+    /// On which guests run.
+    pub(crate) guests: &'a Threads<'static>,
     pub(crate) threads: usize,
     pub(crate) cancel: &'a Cancel,
     /// Told in how many parts it starts, and then now and again what was used.
@@ -138,9 +141,14 @@ pub(crate) fn run(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
     let permit = around.permits.take(instances.len());
     (around.progress)(Progress::Started { parts: instances.len() });
     let running = Running::new(attempt, around);
-    let partials = running.run_parts(&instances);
-    drop(permit);
-    let finished = partials.and_then(|partials| running.finish(partials, instances.len()));
+    let finished = match instances.as_slice() {
+        [only] => running.run_alone(only),
+        _ => {
+            let partials = running.run_parts(&instances);
+            drop(permit);
+            partials.and_then(|partials| running.finish(partials, instances.len()))
+        }
+    };
     running.settle(&instances, finished)
 }
 
@@ -242,21 +250,40 @@ impl<'a> Running<'a> {
         Self { attempt, around, meter: AttemptMeter::new(attempt.limits.clone()) }
     }
 
-    /// Runs each part on a thread of its own and gives what each returned, in their order.
+    /// Runs the only part and finishes it, each in an instance of its own, on one thread.
+    fn run_alone(&self, only: &Instance) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
+        let last = SharedLeft::new(spools(self.attempt, self.around.store, 1)?);
+        let (run, inputs, finish) = (self.job(&only.left), self.inputs(&only.inputs)?, self.job(&last));
+        let (done, results) = channel();
+        let prepared = self.attempt.prepared.clone();
+        spawn(self.around.guests, move || {
+            let partial = prepared.run(run, inputs);
+            let _ = done.send((0, partial.map(|partial| prepared.finish(finish, &[partial]))));
+        })?;
+        let (_, result) = self.wait(&results, &[only.left.clone(), last.clone()])?;
+        match result {
+            Ok(Ok(metadata)) => Ok((metadata, last)),
+            Ok(Err(failure)) => Err(self.told(failure, &last, 0)),
+            Err(failure) => Err(self.told(failure, &only.left, 0)),
+        }
+    }
+
+    /// Runs each part on a thread of its own, and gives what each returned, in their order.
     fn run_parts(&self, instances: &[Instance]) -> Result<Vec<Vec<u8>>, Failure> {
         let (done, results) = channel();
         for (number, instance) in instances.iter().enumerate() {
             let (job, inputs) = (self.job(&instance.left), self.inputs(&instance.inputs)?);
             let (prepared, done) = (self.attempt.prepared.clone(), done.clone());
-            spawn(&self.attempt.manifest, move || {
+            spawn(self.around.guests, move || {
                 // Nobody listens any more if the attempt was given up.
                 let _ = done.send((number, prepared.run(job, inputs)));
             })?;
         }
         drop(done);
+        let lefts: Vec<_> = instances.iter().map(|instance| instance.left.clone()).collect();
         let mut partials: Vec<Option<Result<Vec<u8>, Failure>>> = instances.iter().map(|_| None).collect();
         for _ in instances {
-            let (number, result) = self.wait(&results, instances)?;
+            let (number, result) = self.wait(&results, &lefts)?;
             if let Some(place) = partials.get_mut(number) {
                 *place = Some(result);
             }
@@ -270,7 +297,7 @@ impl<'a> Running<'a> {
                 Some(Err(failure)) => return Err(self.told(failure, &instance.left, items_before)),
                 None => return Err(Failure::new(FailureKind::Host, "a part of the step vanished")),
             }
-            items_before += emitted(instance);
+            items_before += emitted(&instance.left);
         }
         Ok(all)
     }
@@ -282,14 +309,14 @@ impl<'a> Running<'a> {
         part: usize,
     ) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
         let left = SharedLeft::new(spools(self.attempt, self.around.store, part)?);
-        let instance = Instance { inputs: Vec::new(), left: left.clone() };
         let (done, results) = channel();
         let (job, prepared) = (self.job(&left), self.attempt.prepared.clone());
-        spawn(&self.attempt.manifest, move || {
+        spawn(self.around.guests, move || {
             let _ = done.send((0, prepared.finish(job, &partials)));
         })?;
-        let (_, result) = self.wait(&results, std::slice::from_ref(&instance))?;
-        result.map(|metadata| (metadata, left.clone())).map_err(|failure| self.told(failure, &left, 0))
+        let (_, result) = self.wait(&results, std::slice::from_ref(&left))?;
+        let told = |failure| self.told(failure, &left, 0);
+        result.map_err(told).map(|metadata| (metadata, left))
     }
 
     /// Joins what all instances left, in order, and checks the metadata.
@@ -360,7 +387,7 @@ impl<'a> Running<'a> {
     }
 
     /// Waits for one of the guests. One that does not come back in time is given up.
-    fn wait<T>(&self, results: &Receiver<(usize, T)>, instances: &[Instance]) -> Result<(usize, T), Failure> {
+    fn wait<T>(&self, results: &Receiver<(usize, T)>, lefts: &[SharedLeft]) -> Result<(usize, T), Failure> {
         let give_up = self.meter.deadline() + GRACE;
         let mut cancelled_since = None;
         loop {
@@ -371,10 +398,10 @@ impl<'a> Running<'a> {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let said = instances.iter().filter_map(|instance| instance.left.lock().said).reduce(|sum, said| {
+            let said = lefts.iter().filter_map(|left| left.lock().said).reduce(|sum, said| {
                 (sum.0.saturating_add(said.0), sum.1.zip(said.1).map(|(a, b)| a.saturating_add(b)))
             });
-            let items = instances.iter().map(emitted).sum();
+            let items = lefts.iter().map(emitted).sum();
             (self.around.progress)(Progress::Going { usage: self.meter.usage(), items, said });
             let now = Instant::now();
             if now > give_up {
@@ -443,14 +470,12 @@ pub(crate) fn job(
     }
 }
 
-/// Starts a thread for guests. It is never joined: a guest that does not come back is left behind.
-pub(crate) fn spawn(manifest: &Manifest, task: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+/// Runs a guest on a thread that nobody joins: a guest that does not come back is left behind.
+pub(crate) fn spawn(guests: &Threads<'static>, task: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let span = tracing::Span::current();
-    std::thread::Builder::new()
-        .name(format!("guest {}", manifest.id.name()))
-        .spawn(move || span.in_scope(task))
-        .map(drop)
-        .map_err(|error| host_failure("no thread for the component", &error))
+    let start = |work| std::thread::Builder::new().name("guest".to_owned()).spawn(work).map(drop);
+    let started = guests.run(Box::new(move || span.in_scope(task)), start);
+    started.map_err(|error| host_failure("no thread for the component", &error))
 }
 
 /// A component that failed after it was refused something failed for want of authority.
@@ -470,8 +495,8 @@ pub(crate) fn denied_if_so(failure: Failure, refused: Option<SkipRecord>) -> Fai
 }
 
 /// Items that an instance emitted so far.
-fn emitted(instance: &Instance) -> u64 {
-    instance.left.lock().outputs.iter().map(|output| output.spool.lines()).sum()
+fn emitted(left: &SharedLeft) -> u64 {
+    left.lock().outputs.iter().map(|output| output.spool.lines()).sum()
 }
 
 pub(crate) fn host_failure(what: &str, error: &dyn std::error::Error) -> Failure {

@@ -5,6 +5,7 @@ use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, Entry};
 use crate::observe::{Observed, Observer};
 use crate::permits::Permits;
+use crate::threads::Threads;
 use palisade_model::{Digest, Failure, FailureKind};
 use palisade_sandbox::{CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
 use palisade_store::{Content, Store};
@@ -35,6 +36,7 @@ pub struct EngineParts {
 pub struct Engine {
     pub(crate) parts: EngineParts,
     pub(crate) permits: Permits,
+    guests: Threads<'static>,
     loaded: Mutex<BTreeMap<Digest, Loading>>,
     warnings: Mutex<Vec<String>>,
 }
@@ -58,7 +60,7 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Self {
         let permits = Permits::new(parts.threads);
         let warnings = parts.sandbox.warning().map(ToString::to_string).into_iter().collect();
-        Self { parts, permits, loaded: Mutex::default(), warnings: Mutex::new(warnings) }
+        Self { parts, permits, guests: Threads::default(), loaded: Mutex::default(), warnings: Mutex::new(warnings) }
     }
 
     /// The components.
@@ -160,6 +162,7 @@ impl Engine {
         let around = Surroundings {
             store: &self.parts.store,
             permits: &self.permits,
+            guests: &self.guests,
             threads: self.parts.threads.get(),
             cancel,
             progress,

@@ -32,6 +32,7 @@ mod run;
 mod split;
 mod sql;
 mod subtree;
+mod threads;
 mod tree;
 mod why;
 

@@ -141,7 +141,7 @@ impl Pool {
         for slot in 0..workers {
             let pool = Arc::clone(self);
             self.lock().workers += 1;
-            let spawned = spawn(&self.attempt.manifest, move || {
+            let spawned = spawn(around.guests, move || {
                 let _leaving = Leaving(&pool);
                 pool.work(slot);
             });
