@@ -5,6 +5,7 @@ pub mod dir;
 pub mod guest;
 pub mod journal;
 pub mod redact;
+pub mod stepping;
 
 pub use command::{Outcome, palisade};
 pub use dir::Dir;

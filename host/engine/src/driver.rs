@@ -1,7 +1,7 @@
 //! Drives a run: starts what the interpreter commands, appends what comes of it, until the run has ended.
 //!
-//! One thread owns the journal and the state; each attempt, and each child run, has a thread that reports to it. What is
-//! finished is durable before it is told.
+//! One thread owns the journal and the state; each attempt, and each child run, has a thread that reports to it. How what
+//! happens becomes durable, and when it is told, is in `writing.rs`.
 
 pub(crate) mod approval;
 mod attempts;
@@ -9,6 +9,7 @@ mod begin;
 mod children;
 mod planned;
 mod reused;
+mod writing;
 
 use crate::cancel::Cancel;
 use crate::engine::Engine;
@@ -17,25 +18,28 @@ use crate::gate::{Gate, Stand};
 use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::memo::Done;
-use crate::observe::{Observed, Observer};
+use crate::observe::Observer;
 use crate::record::{self, Ran};
 use crate::requests::Request;
-use crate::run::{RUNNING, RunError, Work};
+use crate::run::{RunError, Work};
 use crate::subtree::Subtree;
+use crate::threads::Threads;
 pub(crate) use attempts::component_runs;
 pub(crate) use begin::graph;
 use children::ChildDone;
-use palisade_interpreter::{AttemptFailed, CancelReason, Event, Machine, Parent, Question, RunState, StepState, Turn};
+use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
-use palisade_store::{Append, NewArtifact, NewEvent, NewMemo, NewUsage, Pending, Pin, RunLock, RunSummary};
+use palisade_store::{NewArtifact, NewMemo, NewUsage, Pending, Pin, RunLock};
 use rustix::fd::OwnedFd;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use writing::Writing;
 
 /// How often a waiting driver looks whether the run was cancelled, its time is over, or there is room again.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -46,6 +50,26 @@ enum Outcome {
     Attempt { turn: Turn, done: Done },
     /// A child run ended, or could not be driven to its end.
     Child { turn: Turn, child: RunId, done: Result<Box<ChildDone>, RunError> },
+    /// What was on its way into the journal has arrived, or never will.
+    Written,
+}
+
+/// The threads of a run, and how they report to the one that drives it.
+struct Crew<'s, 'e> {
+    scope: &'s Scope<'s, 'e>,
+    threads: Threads<'s>,
+    report: Sender<Outcome>,
+    stop: &'s Cancel,
+}
+
+impl<'s> Crew<'s, '_> {
+    fn run(&self, task: impl FnOnce() + Send + 's) {
+        let start = |work| -> Result<(), Infallible> {
+            self.scope.spawn(work);
+            Ok(())
+        };
+        let Ok(()) = self.threads.run(Box::new(task), start);
+    }
 }
 
 /// Where a run stands among others.
@@ -87,6 +111,17 @@ impl Beside {
         self.contents.extend(pending);
         self.artifacts.extend(artifacts);
     }
+
+    /// Takes what belongs to further events, before which stand so many.
+    fn add(&mut self, other: Self, before: usize) {
+        let Self { artifacts, contents, usages, memos, answered, pins } = other;
+        self.artifacts.extend(artifacts);
+        self.contents.extend(contents);
+        self.usages.extend(usages.into_iter().map(|usage| NewUsage { event: usage.event + before, ..usage }));
+        self.memos.extend(memos.into_iter().map(|memo| NewMemo { event: memo.event + before, ..memo }));
+        self.answered.extend(answered);
+        self.pins.extend(pins);
+    }
 }
 
 /// What is noted of an attempt when it starts.
@@ -120,13 +155,9 @@ pub(crate) struct Driver<'a> {
     inputs: BTreeMap<String, Digest>,
     /// The attempts that run.
     begun: BTreeMap<StepId, Begun>,
-    /// That attempts began which follow from what they are given alone: it is written with what comes next.
-    unwritten: Vec<Event>,
-    /// Milliseconds that the journal took when it was written last.
-    commit_ms: u64,
     /// All events so far: a run has a few for each step.
     events: Vec<Event>,
-    seq: u64,
+    writing: Writing,
     started: Instant,
     /// How long processes before this one worked on the run.
     worked_before: Duration,
@@ -178,11 +209,13 @@ impl<'a> Driver<'a> {
 
     /// The plan, with those of runbooks that are artifacts as far as they were made.
     fn filled_plan(&self) -> Result<Cow<'a, Plan>, RunError> {
-        if !self.events.iter().any(|event| matches!(event, Event::ChildPlanned(_))) {
+        // The plans of the others can't be read yet.
+        let events = self.events.get(..self.writing.durable()).unwrap_or_default();
+        if !events.iter().any(|event| matches!(event, Event::ChildPlanned(_))) {
             return Ok(Cow::Borrowed(self.work.plan));
         }
         let mut plan = self.work.plan.clone();
-        fill_in(&mut plan, &self.events, self.engine.store(), self.run)?;
+        fill_in(&mut plan, events, self.engine.store(), self.run)?;
         Ok(Cow::Owned(plan))
     }
 
@@ -208,41 +241,37 @@ impl<'a> Driver<'a> {
         'a: 's,
     {
         let (report, outcomes) = channel();
+        let crew = Crew { scope, threads: Threads::default(), report, stop };
         let (mut waiting, mut running) = (VecDeque::new(), 0_usize);
         // Looked at before anything else: a run that is taken up to be cancelled would wait for a person again.
         self.look_around(cancel, stop, &mut waiting)?;
         waiting.extend(self.advance(Vec::new(), Beside::default())?);
         loop {
             if !self.has_ended() {
-                self.start_what_has_room(scope, &mut waiting, &mut running, &report, stop)?;
+                self.start_what_has_room(&crew, &mut waiting, &mut running)?;
             }
             if self.has_ended() {
-                return Ok(());
+                return self.settle();
             }
+            self.send(&crew)?;
             match outcomes.recv_timeout(self.next_look()) {
-                Ok(outcome) => {
+                Ok(Outcome::Attempt { turn, done }) => {
                     running -= 1;
-                    let ended = self.work.gate.map(|_| match &outcome {
-                        Outcome::Attempt { turn, .. } | Outcome::Child { turn, .. } => turn.clone(),
-                    });
-                    waiting.extend(match outcome {
-                        Outcome::Attempt { turn, done } => {
-                            self.place.subtree.leave();
-                            self.take(turn, done)?
-                        }
-                        Outcome::Child { turn, child, done } => self.take_child(turn, child, *done?)?,
-                    });
-                    if let Some(turn) = ended {
-                        self.is_held(&turn, true);
-                    }
+                    self.place.subtree.leave();
+                    let ended = self.work.gate.map(|_| turn.clone());
+                    waiting.extend(self.take(turn, done)?);
+                    self.stand_after(ended)?;
                 }
-                // This thread holds a sender, so nobody ever is the last to hang up.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    // An attempt that takes a while is seen to run, and is known to have run if the process dies.
-                    if !self.unwritten.is_empty() {
-                        self.write(Vec::new(), Beside::default())?;
-                    }
+                Ok(Outcome::Child { turn, child, done }) => {
+                    running -= 1;
+                    let ended = self.work.gate.map(|_| turn.clone());
+                    waiting.extend(self.take_child(turn, child, *done?)?);
+                    self.stand_after(ended)?;
                 }
+                Ok(Outcome::Written) => self.look_whether_written()?,
+                // An attempt that takes a while is seen to run, and is known to have run if the process dies. (This thread
+                // holds a sender, so nobody ever is the last to hang up.)
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.wait_no_longer(),
             }
             self.look_around(cancel, stop, &mut waiting)?;
         }
@@ -268,11 +297,9 @@ impl<'a> Driver<'a> {
     /// no room itself beside its attempts: it could wait for itself.
     fn start_what_has_room<'s>(
         &mut self,
-        scope: &'s Scope<'s, '_>,
+        crew: &Crew<'s, '_>,
         waiting: &mut VecDeque<Turn>,
         running: &mut usize,
-        report: &Sender<Outcome>,
-        stop: &'s Cancel,
     ) -> Result<(), RunError>
     where
         'a: 's,
@@ -282,9 +309,10 @@ impl<'a> Driver<'a> {
         // Who holds a run wants to see one thing happen after the other.
         let most = if self.work.gate.is_some() { 1 } else { most };
         while *running < most
+            && !self.is_far_ahead()
             && let Some(turn) = waiting.pop_front()
         {
-            if self.is_held(&turn, false) {
+            if self.is_held(&turn, false)? {
                 waiting.push_front(turn);
                 return Ok(());
             }
@@ -294,7 +322,7 @@ impl<'a> Driver<'a> {
                 continue;
             }
             if let Some(child) = step.child() {
-                match self.start_child(scope, &turn, child, report, stop)? {
+                match self.start_child(crew, &turn, child)? {
                     None => *running += 1,
                     Some((run, refused)) => waiting.extend(self.take_child(turn, run, refused)?),
                 }
@@ -312,7 +340,7 @@ impl<'a> Driver<'a> {
                     waiting.extend(self.take(turn, Done::before_start(failure))?);
                 }
                 Ok(()) => {
-                    self.start_attempt(scope, turn, inputs, runs, report, stop)?;
+                    self.start_attempt(crew, turn, inputs, runs)?;
                     *running += 1;
                 }
             }
@@ -321,8 +349,10 @@ impl<'a> Driver<'a> {
     }
 
     /// Lets whoever holds the run look at it here. Says whether they want it to end.
-    fn is_held(&self, turn: &Turn, ended: bool) -> bool {
-        let Some(gate) = self.work.gate else { return false };
+    fn is_held(&mut self, turn: &Turn, ended: bool) -> Result<bool, RunError> {
+        let Some(gate) = self.work.gate else { return Ok(false) };
+        // What they look at is in the store.
+        self.settle()?;
         if !gate.has_quit() && self.machine.state().cancelled().is_none() {
             gate.stand(&Stand {
                 way: &self.way(turn),
@@ -334,7 +364,12 @@ impl<'a> Driver<'a> {
                 ended,
             });
         }
-        gate.has_quit()
+        Ok(gate.has_quit())
+    }
+
+    /// Lets whoever holds the run look at it behind a step.
+    fn stand_after(&mut self, ended: Option<Turn>) -> Result<(), RunError> {
+        ended.map_or(Ok(()), |turn| self.is_held(&turn, true).map(drop))
     }
 
     /// The steps down to this one from the run that a person started.
@@ -378,12 +413,13 @@ impl<'a> Driver<'a> {
                 },
                 None => None,
             };
-            event.iter().for_each(|event| self.observe_failure(event));
             let beside = Beside { answered: vec![asked.id], ..Beside::default() };
             match event {
                 Some(event) => start.extend(self.advance(vec![event], beside)?),
-                None => self.write(Vec::new(), beside)?,
+                None => self.note(Vec::new(), beside),
             }
+            // Else it could be read again.
+            self.settle()?;
         }
         Ok(start)
     }
@@ -417,9 +453,7 @@ impl<'a> Driver<'a> {
             if until_ms > at_ms {
                 break;
             }
-            let event = approval::expired(step.clone(), at_ms);
-            self.observe_failure(&event);
-            start.extend(self.advance(vec![event], Beside::default())?);
+            start.extend(self.advance(vec![approval::expired(step.clone(), at_ms)], Beside::default())?);
         }
         Ok(start)
     }
@@ -447,46 +481,26 @@ impl<'a> Driver<'a> {
         self.place.limits.get(RunLimitKind::MaxDuration).unwrap_or(u64::MAX)
     }
 
-    /// Appends events, applies them and what follows from them at once; gives the attempts that are to be started.
-    fn advance(&mut self, events: Vec<Event>, mut beside: Beside) -> Result<Vec<Turn>, RunError> {
-        for event in &events {
-            self.machine.apply(event);
-        }
-        let mut new = events;
+    /// Takes events in, and what follows from them at once; gives the attempts that are to be started.
+    fn advance(&mut self, mut events: Vec<Event>, mut beside: Beside) -> Result<Vec<Turn>, RunError> {
         let mut start = Vec::new();
         loop {
+            events.iter().for_each(|event| self.machine.apply(event));
             let next = self.machine.advance(now_ms());
-            for event in &next.events {
-                match event {
-                    Event::StepSkipped { step, because } => {
-                        self.observer.observe(&Observed::StepSkipped { step, because });
-                    }
-                    Event::ApprovalRequested { step, .. } => {
-                        self.observer.observe(&Observed::ApprovalRequested { step });
-                    }
-                    _ => {}
-                }
-            }
-            new.extend(next.events);
+            events.extend(next.events);
             start.extend(next.start);
-            if !new.is_empty() {
-                // Before an answer, too: it stands in documents that are in the store with this commit at the earliest.
-                self.write(std::mem::take(&mut new), std::mem::take(&mut beside))?;
-            }
+            // Before an answer: it stands in documents that are found only once they are noted.
+            self.note(events, std::mem::take(&mut beside));
             if next.answer.is_empty() {
                 return Ok(start);
             }
-            for question in &next.answer {
-                let event = self.answer(question, &mut beside)?;
-                self.observe_failure(&event);
-                self.machine.apply(&event);
-                new.push(event);
-            }
+            let answers = next.answer.iter().map(|question| self.answer(question, &mut beside));
+            events = answers.collect::<Result<_, _>>()?;
         }
     }
 
     /// Looks up what the interpreter can't compute. What is to be kept for the answer is put beside it.
-    fn answer(&self, question: &Question, beside: &mut Beside) -> Result<Event, RunError> {
+    fn answer(&mut self, question: &Question, beside: &mut Beside) -> Result<Event, RunError> {
         match question {
             Question::Condition { step, iteration } => {
                 let outcome = self.lookup().condition(self.planned(step)?, *iteration)?;
@@ -499,21 +513,10 @@ impl<'a> Driver<'a> {
                 let schema = &entry.ok_or_else(missing)?.manifest.config_schema;
                 Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
             }
-            Question::Child { step, iteration } => self.plan_child(step, *iteration, beside),
-        }
-    }
-
-    fn observe_failure(&self, event: &Event) {
-        match event {
-            Event::AttemptFailed(failed) if failed.retry_at_ms.is_some() => {
-                let AttemptFailed { step, attempt, failure, retry_at_ms, at_ms, .. } = failed.as_ref();
-                let wait_ms = retry_at_ms.unwrap_or(0).saturating_sub(*at_ms);
-                self.observer.observe(&Observed::StepRetries { step, attempt: *attempt, failure, wait_ms });
-            }
-            _ => {
-                if let Some((step, failure)) = event.failure() {
-                    self.observer.observe(&Observed::StepFailed { step, failure });
-                }
+            Question::Child { step, iteration } => {
+                // Its runbook is read from the store.
+                self.settle()?;
+                self.plan_child(step, *iteration, beside)
             }
         }
     }
@@ -525,7 +528,7 @@ impl<'a> Driver<'a> {
             plan: self.work.plan,
             state: self.machine.state(),
             inputs: &self.inputs,
-            made: None,
+            made: Some(&self.writing.made),
         }
     }
 
@@ -536,47 +539,6 @@ impl<'a> Driver<'a> {
     fn call(&self, step: &StepId) -> Result<&'a PlannedCall, RunError> {
         let call = self.planned(step)?.call();
         call.ok_or_else(|| RunError::Missing { what: format!("the component of step {step}") })
-    }
-
-    fn append(&mut self, events: Vec<Event>, beside: Beside) -> Result<(), RunError> {
-        for event in &events {
-            self.machine.apply(event);
-        }
-        self.write(events, beside)
-    }
-
-    /// The one place where the journal is written.
-    fn write(&mut self, events: Vec<Event>, mut beside: Beside) -> Result<(), RunError> {
-        let mut all = std::mem::take(&mut self.unwritten);
-        beside.usages.iter_mut().for_each(|usage| usage.event += all.len());
-        beside.memos.iter_mut().for_each(|memo| memo.event += all.len());
-        all.extend(events);
-        self.write_as_they_are(all.into_iter().map(|event| (event.to_bytes(), event)).collect(), beside)
-    }
-
-    /// Writes events with the bytes that they have.
-    fn write_as_they_are(&mut self, events: Vec<(Vec<u8>, Event)>, beside: Beside) -> Result<(), RunError> {
-        let new: Vec<_> = events.iter().map(|(bytes, event)| NewEvent { kind: event.kind(), bytes }).collect();
-        let (status, ended_ms, items) = match self.machine.state().run() {
-            RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items()?)),
-            RunState::New | RunState::Running => (RUNNING, None, None),
-        };
-        let summary = RunSummary {
-            title: self.work.plan.name.clone(),
-            status: status.to_owned(),
-            started_ms: self.started_ms,
-            ended_ms,
-            items,
-            parent: self.place.parent.as_ref().map(|parent| parent.run),
-            key: self.place.key.clone(),
-        };
-        let Beside { artifacts, contents, usages, memos, answered, pins: _pins } = beside;
-        let append = Append { events: &new, artifacts, contents, usages, memos, answered, summary: Some(summary) };
-        let writing = Instant::now();
-        self.seq = self.engine.store().append(self.run, self.seq, append)?.seq;
-        self.commit_ms = u64::try_from(writing.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.events.extend(events.into_iter().map(|(_, event)| event));
-        Ok(())
     }
 
     /// How many items the results of the run have.

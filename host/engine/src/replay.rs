@@ -14,6 +14,7 @@ mod stored;
 
 pub use difference::{Difference, Place};
 pub use edited::Edited;
+pub(crate) use stored::unstored;
 
 use crate::cancel::Cancel;
 use crate::driver::{component_runs, graph};

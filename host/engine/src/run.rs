@@ -118,6 +118,9 @@ pub enum RunError {
     /// The journal takes no more.
     #[error("the journal can't be written")]
     Append(#[from] AppendError),
+    /// The thread that writes the journal ended without an answer: a bug.
+    #[error("the thread that writes the journal ended")]
+    WriterGone,
     /// The store can't be used.
     #[error("the store can't be used")]
     Store(#[from] Fault),

@@ -17,6 +17,7 @@ type Idle<'t> = Mutex<Vec<SyncSender<Task<'t>>>>;
 
 /// The threads that wait, by their letter-boxes, the one that came last at the end: what it used is still in the caches.
 /// Once this is dropped they end, and those that work as soon as they are done.
+#[derive(Default)]
 pub(crate) struct Threads<'t>(Arc<Idle<'t>>);
 
 impl<'t> Threads<'t> {
@@ -30,12 +31,6 @@ impl<'t> Threads<'t> {
         }
         let threads = Arc::downgrade(&self.0);
         start(Box::new(move || work(task, &threads)))
-    }
-}
-
-impl Default for Threads<'_> {
-    fn default() -> Self {
-        Self(Arc::default())
     }
 }
 

@@ -1,29 +1,23 @@
 //! Attempts of components: what starts one, and what becomes of its end.
 
-use super::{Begun, Beside, Driver, Outcome, now_ms, random};
+use super::{Begun, Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt::{self, AttemptInput, Ended, Made};
-use crate::cancel::Cancel;
 use crate::memo::{self, Done};
-use crate::observe::Observed;
 use crate::perform::{Performer, Task};
 use crate::run::RunError;
 use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Output, Reuse, Turn};
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, names_data};
-use palisade_store::{NewMemo, NewUsage};
-use std::sync::mpsc::Sender;
-use std::thread::Scope;
+use palisade_store::{NewMemo, NewUsage, Pin};
 
 impl<'a> Driver<'a> {
     pub(super) fn start_attempt<'s>(
         &mut self,
-        scope: &'s Scope<'s, '_>,
+        crew: &Crew<'s, '_>,
         turn: Turn,
         inputs: Vec<AttemptInput>,
         runs: u64,
-        report: &Sender<Outcome>,
-        stop: &'s Cancel,
     ) -> Result<(), RunError>
     where
         'a: 's,
@@ -41,24 +35,19 @@ impl<'a> Driver<'a> {
         if self.engine.is_known_pure(&call.component_digest) {
             // Nothing is lost if nobody ever knows that it began: it reaches nothing, and begins anew.
             self.machine.apply(&started);
-            self.unwritten.push(started);
+            self.note_for_later(vec![started], Beside::default());
         } else {
             self.append(vec![started], Beside::default())?;
         }
         let input_bytes = inputs.iter().map(|input| input.items.length()).fold(0, u64::saturating_add);
-        self.begun.insert(turn.step.clone(), Begun { commit_ms: self.commit_ms, input_bytes });
+        self.begun.insert(turn.step.clone(), Begun { commit_ms: self.writing.commit_ms, input_bytes });
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
-        let performer = Performer {
-            engine: self.engine,
-            observer: self.observer,
-            work: self.work,
-            root: self.root.clone(),
-            work_key: self.place.work_key.clone(),
-            plan_digest: self.plan_digest,
-        };
-        let report = report.clone();
-        scope.spawn(move || {
+        let (engine, work, plan_digest) = (self.engine, self.work, self.plan_digest);
+        let (root, work_key) = (self.root.clone(), self.place.work_key.clone());
+        let (observer, stop, report) = (self.ahead(), crew.stop, crew.report.clone());
+        crew.run(move || {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
+            let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };
             let task = Task { turn: turn.clone(), step, call, inputs, values };
             let wanted = performer.work.reuse;
             let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted));
@@ -75,7 +64,7 @@ impl<'a> Driver<'a> {
         let begun = self.begun.remove(&turn.step);
         let (ended, reuse) = match done {
             Done::Ran { ended, reuse } => (ended, reuse),
-            Done::Known { reuse, recorded, pin: _pin } => return self.take_known(turn, at_ms, reuse, *recorded),
+            Done::Known { reuse, recorded, pin } => return self.take_known(turn, at_ms, reuse, *recorded, pin),
         };
         let Ended { result, usage, skipped_count, skipped, log } = *ended;
         let made = match result {
@@ -98,16 +87,14 @@ impl<'a> Driver<'a> {
                     skipped,
                     log,
                 }));
-                self.observe_failure(&event);
                 return self.advance(vec![event], Beside::default());
             }
         };
         let Turn { step, iteration, attempt } = turn;
         let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
-        let items = outputs.first().map_or(0, |output| output.items);
         let usages = begun.and_then(|begun| self.used(&step, &begun, usage, &outputs)).into_iter().collect();
         let event = Event::AttemptSucceeded(Box::new(AttemptSucceeded {
-            step: step.clone(),
+            step,
             attempt,
             iteration,
             at_ms,
@@ -123,10 +110,7 @@ impl<'a> Driver<'a> {
             Reuse::New { key } => vec![NewMemo { key, event: 0 }],
             Reuse::From { .. } | Reuse::Impure | Reuse::Off => Vec::new(),
         };
-        let start = self.advance(vec![event], Beside { artifacts, usages, memos, ..Beside::default() })?;
-        let skipped = skipped_count;
-        self.observer.observe(&Observed::StepSucceeded { step: &step, iteration, items, skipped, usage });
-        Ok(start)
+        self.advance(vec![event], Beside { artifacts, usages, memos, ..Beside::default() })
     }
 
     /// Takes what an earlier attempt made in place of one that did not have to run.
@@ -136,15 +120,13 @@ impl<'a> Driver<'a> {
         at_ms: u64,
         reuse: Reuse,
         recorded: AttemptSucceeded,
+        pin: Pin,
     ) -> Result<Vec<Turn>, RunError> {
         let Turn { step, iteration, attempt } = turn;
-        let items = recorded.outputs.first().map_or(0, |output| output.items);
         let usage = Usage::default();
-        let known =
-            AttemptSucceeded { step: step.clone(), attempt, iteration, at_ms, usage, reuse: Some(reuse), ..recorded };
-        let start = self.advance(vec![Event::AttemptSucceeded(Box::new(known))], Beside::default())?;
-        self.observer.observe(&Observed::StepKnown { step: &step, iteration, items });
-        Ok(start)
+        let known = AttemptSucceeded { step, attempt, iteration, at_ms, usage, reuse: Some(reuse), ..recorded };
+        let beside = Beside { pins: vec![pin], ..Beside::default() };
+        self.advance(vec![Event::AttemptSucceeded(Box::new(known))], beside)
     }
 
     /// When a step that failed tries again; none if it does not.

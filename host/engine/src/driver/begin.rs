@@ -1,5 +1,6 @@
 //! How a run begins, and how one is taken up that was begun.
 
+use super::writing::Writing;
 use super::{Begin, Beside, Driver, Place, now_ms, random};
 use crate::engine::Engine;
 use crate::fork::{ForkPoint, Forking, in_order};
@@ -157,8 +158,8 @@ impl<'a> Driver<'a> {
         driver.worked_before = Duration::from_millis(worked_ms(history.events()));
         driver.machine.set_state(history.state_after(history.events().len()));
         driver.place.subtree.add_runs(driver.machine.state().component_runs());
-        driver.seq = history.events().len() as u64;
         driver.events = history.events().to_vec();
+        driver.writing = Writing::after(driver.events.len());
         Ok(driver)
     }
 
@@ -183,10 +184,8 @@ impl<'a> Driver<'a> {
             machine: Machine::new(graph(work.plan)?),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),
-            unwritten: Vec::new(),
-            commit_ms: 0,
             events: Vec::new(),
-            seq: 0,
+            writing: Writing::default(),
             started: Instant::now(),
             worked_before: Duration::ZERO,
             held_before: work.gate.map_or(Duration::ZERO, Gate::held),
@@ -248,8 +247,7 @@ impl<'a> Driver<'a> {
         let with_bytes = |event: Event| (event.to_bytes(), event);
         let shared = shared.iter().skip(1).map(|(event, bytes)| (bytes.clone(), event.clone()));
         let events: Vec<_> = std::iter::once(with_bytes(started)).chain(shared).chain([with_bytes(forked)]).collect();
-        events.iter().for_each(|(_, event)| self.machine.apply(event));
-        self.write_as_they_are(events, beside)
+        self.append_as_they_are(events, beside)
     }
 
     /// All that a plan and those of its children name, which they need later whatever becomes of it elsewhere.

@@ -2,7 +2,7 @@
 
 use super::begin::ChildBegin;
 use super::planned::MadePlan;
-use super::{Beside, Driver, Outcome, now_ms, random};
+use super::{Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt;
 use crate::cancel::Cancel;
 use crate::document::default_artifact;
@@ -17,8 +17,6 @@ use palisade_model::{Failure, FailureKind, RunId, RunLimits, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedChild, PlannedChildRunbook, PlannedInput, PlannedStep};
 use palisade_schema::Registry;
 use palisade_store::NewArtifact;
-use std::sync::mpsc::Sender;
-use std::thread::Scope;
 
 /// A child run that has ended, or stopped until its parent is resumed.
 pub(super) struct ChildDone {
@@ -76,15 +74,15 @@ impl<'a> Driver<'a> {
     /// Starts a child, or goes on with one that has not ended. Gives why not, where a limit is in the way.
     pub(super) fn start_child<'s>(
         &mut self,
-        scope: &'s Scope<'s, '_>,
+        crew: &Crew<'s, '_>,
         turn: &Turn,
         child: &'a PlannedChild,
-        report: &Sender<Outcome>,
-        stop: &'s Cancel,
     ) -> Result<Option<(RunId, ChildDone)>, RunError>
     where
         'a: 's,
     {
+        // What it is given, and the plan that was made of an artifact, it reads from the store.
+        self.settle()?;
         let step = self.planned(&turn.step)?;
         let run = match self.machine.state().child(&turn.step) {
             Some(run) => run,
@@ -114,7 +112,7 @@ impl<'a> Driver<'a> {
             plan_digest,
             parent: Parent {
                 run: self.run,
-                seq: self.seq,
+                seq: self.writing.durable() as u64,
                 step: turn.step.clone(),
                 root: self.place.parent.as_ref().map_or(self.run, |parent| parent.root),
                 depth: self.place.subtree.depth().saturating_add(1),
@@ -130,9 +128,9 @@ impl<'a> Driver<'a> {
             pin,
         };
         let (engine, observer, work) = (self.engine, self.observer, self.work);
-        let (report, turn) = (report.clone(), turn.clone());
+        let (stop, report, turn) = (crew.stop, crew.report.clone(), turn.clone());
         let wanted: Vec<&str> = child.outputs.iter().map(|output| output.output.as_str()).collect();
-        scope.spawn(move || {
+        crew.run(move || {
             let below = Below { observer, step: &turn.step };
             let drive = || {
                 let (plan, schemas) = (by.plan(), by.schemas().unwrap_or(work.schemas));
@@ -235,7 +233,7 @@ impl<'a> Driver<'a> {
         let skipped_count = record.iter().flat_map(|record| &record.steps).map(|step| step.skipped_count).sum();
         let Turn { step, iteration, attempt } = turn;
         let event = Event::ChildEnded(Box::new(ChildEnded {
-            step: step.clone(),
+            step,
             attempt,
             iteration,
             at_ms,
@@ -248,10 +246,7 @@ impl<'a> Driver<'a> {
             failure,
             retry_at_ms,
         }));
-        self.observe_failure(&event);
-        let start = self.advance(vec![event], Beside::default())?;
-        self.observer.observe(&Observed::ChildEnded { step: &step, run: child, status });
-        Ok(start)
+        self.advance(vec![event], Beside::default())
     }
 }
 

@@ -51,7 +51,6 @@ impl Driver<'_> {
                 log,
             })),
         };
-        self.observe_failure(&event);
         self.advance(vec![event], Beside { pins, ..Beside::default() })
     }
 

@@ -1,0 +1,148 @@
+//! The component of tests (`plugins/stepper`) through the engine's API, on a disk of the caller's choice.
+
+use crate::{Dir, root, skipped};
+use palisade_authority::{Authority, WorkingFolder};
+use palisade_engine::{
+    Cancel, Catalogue, Engine, EngineParts, FirstParty, GivenInput, Observer, Ran, RunError, RunRequest, Work,
+    default_artifact,
+};
+use palisade_model::{Digest, RunId, TenantId};
+use palisade_runbook::{Components, KnownComponent, Plan, PlanContext, Source, parse, plan};
+use palisade_sandbox::{Compiling, Sandbox, Settings, describe};
+use palisade_schema::Registry;
+use palisade_store::{Backend, Store};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// An engine whose one component is the stepper.
+#[derive(Debug)]
+pub struct Stepping {
+    folder: PathBuf,
+    /// The engine.
+    pub engine: Engine,
+    schemas: Registry,
+    components: Components,
+}
+
+impl Stepping {
+    /// Opens the data directory `state` of `dir` with it; `None` and a loud line where the component is not built.
+    ///
+    /// # Panics
+    /// When that can't be done.
+    #[must_use]
+    pub fn open(dir: &Dir, disk: Arc<dyn Backend>) -> Option<Self> {
+        let Ok(bytes) = std::fs::read(root().join("target/stepper/stepper.wasm")) else {
+            skipped("the stepper is not in target/stepper");
+            return None;
+        };
+        let bytes: &'static [u8] = bytes.leak();
+        let store = Store::open_on(disk, &dir.join("state"), TenantId::default()).expect("a store");
+        let sandbox = Sandbox::new(Settings::default()).expect("a sandbox");
+        let digest = Digest::of(bytes);
+        let loaded = sandbox.load(&digest, || Ok(bytes.to_vec()), Compiling::InPlace, None).expect("a component");
+        let manifest = describe(&loaded.prepared).expect("a manifest");
+        let mut schemas = Registry::builtin().expect("schemas");
+        for own in &manifest.schemas {
+            schemas.register(&own.schema, &own.json).expect("a schema");
+        }
+        let carried = FirstParty { manifest: manifest.clone(), digest, bytes };
+        let catalogue = Catalogue::new(vec![carried], None, dir.path()).expect("a catalogue");
+        let mut components = Components::default();
+        components.add(KnownComponent { manifest, digest, first_party: true, granted: Authority::none() });
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let executable = std::env::current_exe().expect("a program");
+        let engine = Engine::new(EngineParts { sandbox, cache: None, store, catalogue, threads, executable });
+        Some(Self { folder: dir.path().to_owned(), engine, schemas, components })
+    }
+
+    /// Runs a plan over one text.
+    ///
+    /// # Errors
+    /// When the run can't be driven to its end.
+    ///
+    /// # Panics
+    /// When the text is no input of the plan.
+    pub fn run(&self, plan: &Plan, runbook: &str, text: &str, observer: &dyn Observer) -> Result<Ran, RunError> {
+        let input = plan.inputs.first().expect("an input");
+        let schema = self.schemas.get(&input.schema).expect("its schema");
+        let item = json!({"content": text, "metadata": {"source": "x"}});
+        let document = json!({"schemaVersion": "1.0.0", "name": "docs", "data": [item]});
+        let artifact = default_artifact(&document, schema, self.engine.store()).expect("a document");
+        let given = vec![GivenInput { name: input.name.clone(), artifact, is_default: false }];
+        let request = RunRequest {
+            work: self.work(plan),
+            approved_by: None,
+            runbook: runbook.as_bytes(),
+            rulesets: &BTreeMap::new(),
+            child_runbooks: Vec::new(),
+            allowed: Vec::new(),
+            fork: None,
+            key: None,
+        };
+        self.engine.run(&request, given, observer, &Cancel::new())
+    }
+
+    /// Goes on with a run.
+    ///
+    /// # Errors
+    /// When it can't be driven to its end.
+    pub fn resume(&self, run: RunId, plan: &Plan, observer: &dyn Observer) -> Result<Ran, RunError> {
+        self.engine.resume(run, self.work(plan), observer, &Cancel::new())
+    }
+
+    fn work<'a>(&'a self, plan: &'a Plan) -> Work<'a> {
+        Work {
+            plan,
+            schemas: &self.schemas,
+            folder: &self.folder,
+            reuse: false,
+            estimate: None,
+            planning: None,
+            gate: None,
+        }
+    }
+
+    /// Plans a runbook.
+    ///
+    /// # Panics
+    /// When it has a mistake.
+    #[must_use]
+    pub fn plan(&self, text: &str) -> Plan {
+        let (runbook, told) = parse(&Source::new("runbook.yaml", text), &BTreeMap::new());
+        let runbook = runbook.unwrap_or_else(|| panic!("{told:?}"));
+        let folder = WorkingFolder::new(self.folder.as_os_str().as_bytes()).expect("a folder");
+        let context = PlanContext {
+            components: &self.components,
+            schemas: &self.schemas,
+            rulesets: &BTreeMap::new(),
+            children: &BTreeMap::new(),
+            systems: &Default::default(),
+            ceilings: &BTreeMap::new(),
+            run_ceilings: &Default::default(),
+            folder: &folder,
+            allowed: &[],
+            generated: None,
+        };
+        let (planned, told) = plan(&runbook, &context);
+        planned.unwrap_or_else(|| panic!("{told:?}"))
+    }
+}
+
+/// A runbook of steps each of which takes what the one before made, and appends to it.
+#[must_use]
+pub fn chain(steps: usize, append: &str) -> String {
+    let step = |number: usize| {
+        let input = if number == 0 { "docs".to_owned() } else { format!("t{}", number - 1) };
+        format!(
+            "  - {{id: s{number}, analyser: test:stepper, input: {input}, config: {{append: '{append}'}}, outputs: {{texts: t{number}}}}}\n"
+        )
+    };
+    let steps: String = (0..steps).map(step).collect();
+    format!(
+        "name: Many\nlimits: {{max_runs: 1000000}}\ninputs:\n  docs: {{input_schema: standard_input}}\nexecution:\n{steps}"
+    )
+}
