@@ -1,7 +1,9 @@
 //! How many guest instances may compute at once, over all steps of this process.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A fixed number of permits, given out in the order in which they were asked for: a step that wants all of them is not
 /// passed by for ever by steps that want one.
@@ -9,16 +11,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Permits {
     all: usize,
     state: Mutex<State>,
-    changed: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Number of the next request.
-    next: u64,
-    /// Number of the request that is served now.
-    served: u64,
+    /// How many are wanted, and who is to be told that they have them, in the order in which they came.
+    waiting: VecDeque<(usize, SyncSender<()>)>,
 }
 
 /// The right to run that many instances; given back when dropped.
@@ -30,23 +29,24 @@ pub(crate) struct Permit<'a> {
 
 impl Permits {
     pub(crate) fn new(count: NonZeroUsize) -> Self {
-        let state = State { free: count.get(), next: 0, served: 0 };
-        Self { all: count.get(), state: Mutex::new(state), changed: Condvar::new() }
+        Self { all: count.get(), state: Mutex::new(State { free: count.get(), waiting: VecDeque::new() }) }
     }
 
     /// Waits until `count` permits are free, all of them if there are fewer in all.
     pub(crate) fn take(&self, count: usize) -> Permit<'_> {
         let count = count.min(self.all);
+        let permit = Permit { permits: self, count };
         let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
-        while state.served != number || state.free < count {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if state.waiting.is_empty() && state.free >= count {
+            state.free -= count;
+            return permit;
         }
-        state.free -= count;
-        state.served += 1;
-        self.changed.notify_all();
-        Permit { permits: self, count }
+        let (tell, told) = sync_channel(1);
+        state.waiting.push_back((count, tell));
+        drop(state);
+        // Who tells holds the other end until it has.
+        let _ = told.recv();
+        permit
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -57,8 +57,16 @@ impl Permits {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.permits.lock().free += self.count;
-        self.permits.changed.notify_all();
+        let mut state = self.permits.lock();
+        state.free += self.count;
+        while let Some((count, tell)) = state.waiting.pop_front() {
+            if count > state.free {
+                state.waiting.push_front((count, tell));
+                return;
+            }
+            state.free -= count;
+            let _ = tell.send(());
+        }
     }
 }
 
