@@ -389,7 +389,7 @@ impl<'a> Driver<'a> {
             return Ok(Vec::new());
         }
         // Asked before they are read, so that one that comes meanwhile is seen the next time.
-        let changes = self.engine.store().changes()?;
+        let Some(changes) = self.engine.store().changes()? else { return Ok(Vec::new()) };
         let seen = self.letters.replace(Letters { looked: Instant::now(), changes });
         if seen.is_some_and(|seen| seen.changes == changes) {
             return Ok(Vec::new());

@@ -1,8 +1,8 @@
 //! Appends of several writers of one process in one commit: each is whole or not there at all, whatever becomes of the
 //! others, and one sync makes all of them durable.
 //!
-//! No thread is kept for it. Whoever gets the connection commits what everybody waits for by then; those who waited for
-//! the connection meanwhile find that it is done.
+//! No thread is kept for it. Whoever comes while nobody writes commits what everybody waits for by then; those who come
+//! meanwhile wait, and one of them is asked to write next.
 
 use crate::fault::Fault;
 use crate::journal::{Append, AppendError, Head, NewEvent, Written};
@@ -10,11 +10,19 @@ use crate::store::Store;
 use palisade_model::RunId;
 use rusqlite::{Connection, TransactionBehavior};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The appends that wait for a commit.
 #[derive(Debug, Default)]
-pub(crate) struct Group(Mutex<Vec<Waiting>>);
+pub(crate) struct Group(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Somebody writes, or was asked to.
+    written: bool,
+    waiting: Vec<Waiting>,
+}
 
 /// An append with all that it needs, so that another thread can write it.
 #[derive(Debug)]
@@ -24,49 +32,78 @@ struct Waiting {
     events: Vec<(String, Vec<u8>)>,
     /// All but the events.
     rest: Append<'static>,
-    answer: Answer,
+    tell: Sender<Told>,
 }
 
-/// Where the writer finds what came of its append.
-#[derive(Debug, Clone, Default)]
-struct Answer(Arc<Mutex<Option<Result<Head, AppendError>>>>);
+/// What who waits is told.
+#[derive(Debug)]
+enum Told {
+    /// It is their turn to write.
+    Write,
+    /// What came of their append.
+    Answer(Result<Head, AppendError>),
+}
 
-impl Answer {
-    fn give(&self, result: Result<Head, AppendError>) {
-        *locked(&self.0) = Some(result);
+/// The turn to write, which another gets when it is over.
+struct Turn<'a>(&'a Group);
+
+impl Group {
+    /// Adds an append, and gives the turn to write if nobody has it.
+    fn add(&self, waiting: Waiting) -> Option<Turn<'_>> {
+        let mut state = locked(&self.0);
+        state.waiting.push(waiting);
+        (!std::mem::replace(&mut state.written, true)).then(|| Turn(self))
+    }
+}
+
+impl Turn<'_> {
+    fn take(&self) -> Vec<Waiting> {
+        std::mem::take(&mut locked(&self.0.0).waiting)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = locked(&self.0.0);
+        // One that does not hear it any more has panicked; its append stays for whoever writes next.
+        state.written = state.waiting.iter().any(|next| next.tell.send(Told::Write).is_ok());
     }
 }
 
 impl Store {
     /// Appends events of a right form, with whatever others append by then.
     pub(crate) fn commit_in_group(&self, run: RunId, after: u64, append: Append<'_>) -> Result<Head, AppendError> {
-        let answer = Answer::default();
+        let (tell, told) = channel();
         let events = append.events.iter().map(|event| (event.kind.to_owned(), event.bytes.to_vec())).collect();
-        let waiting = Waiting { run, after, events, rest: Append { events: &[], ..append }, answer: answer.clone() };
-        locked(&self.group().0).push(waiting);
-        let mut connection = self.connection();
-        // None if the one who had the connection before has committed it.
-        let group = std::mem::take(&mut *locked(&self.group().0));
-        if !group.is_empty() {
-            self.commit_group(&mut connection, group);
+        let waiting = Waiting { run, after, events, rest: Append { events: &[], ..append }, tell };
+        let mut turn = self.group().add(waiting);
+        loop {
+            if let Some(turn) = turn.take() {
+                let mut connection = self.connection();
+                self.commit_group(&mut connection, turn.take());
+            }
+            match told.recv() {
+                Ok(Told::Write) => turn = Some(Turn(self.group())),
+                Ok(Told::Answer(answer)) => return answer,
+                Err(_) => {
+                    // The thread that was to commit it panicked on the way: it may have.
+                    self.session().set_in_doubt();
+                    return Err(
+                        Fault::io(self.database(), io::Error::other("the thread that was to write ended")).into()
+                    );
+                }
+            }
         }
-        drop(connection);
-        let answer = locked(&answer.0).take();
-        answer.unwrap_or_else(|| {
-            // The thread that was to commit it panicked on the way: it may have.
-            self.session().set_in_doubt();
-            Err(Fault::io(self.database(), io::Error::other("the thread that was to write ended")).into())
-        })
     }
 
     fn commit_group(&self, connection: &mut Connection, group: Vec<Waiting>) {
         let mut transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
-            Err(error) => return refuse(group.iter().map(|waiting| &waiting.answer), &self.fault(error)),
+            Err(error) => return refuse(group.iter().map(|waiting| &waiting.tell), &self.fault(error)),
         };
         let mut committing = Vec::with_capacity(group.len());
         for waiting in group {
-            let Waiting { run, after, events, rest, answer } = waiting;
+            let Waiting { run, after, events, rest, tell } = waiting;
             let events: Vec<_> = events.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
             let written = transaction.savepoint().map_err(|error| AppendError::Fault(self.fault(error)));
             let written = written.and_then(|savepoint| {
@@ -76,8 +113,8 @@ impl Store {
             });
             // After some failures SQLite gives up the whole transaction. Then its commit fails, and all are told.
             match written {
-                Ok(written) => committing.push((answer, written)),
-                Err(error) => answer.give(Err(error)),
+                Ok(written) => committing.push((tell, written)),
+                Err(error) => answer(&tell, Err(error)),
             }
         }
         if committing.is_empty() {
@@ -85,14 +122,19 @@ impl Store {
         }
         let new = committing.iter_mut().flat_map(|(_, written)| std::mem::take(&mut written.new)).collect();
         match self.commit(transaction, new) {
-            Ok(()) => committing.into_iter().for_each(|(answer, Written { head, .. })| answer.give(Ok(head))),
-            Err(fault) => refuse(committing.iter().map(|(answer, _)| answer), &fault),
+            Ok(()) => committing.iter().for_each(|(tell, Written { head, .. })| answer(tell, Ok(*head))),
+            Err(fault) => refuse(committing.iter().map(|(tell, _)| tell), &fault),
         }
     }
 }
 
-fn refuse<'a>(answers: impl Iterator<Item = &'a Answer>, fault: &Fault) {
-    answers.for_each(|answer| answer.give(Err(fault.again().into())));
+fn refuse<'a>(all: impl Iterator<Item = &'a Sender<Told>>, fault: &Fault) {
+    all.for_each(|tell| answer(tell, Err(fault.again().into())));
+}
+
+fn answer(tell: &Sender<Told>, result: Result<Head, AppendError>) {
+    // Who panicked meanwhile does not want to know.
+    drop(tell.send(Told::Answer(result)));
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,8 +147,9 @@ mod tests {
     use super::*;
     use crate::runs::RunSummary;
     use palisade_model::TenantId;
+    use std::sync::mpsc::Receiver;
 
-    fn waiting(run: RunId, after: u64, kinds: &[&str], summary: bool) -> Waiting {
+    fn waiting(run: RunId, after: u64, kinds: &[&str], summary: bool) -> (Waiting, Receiver<Told>) {
         let summary = summary.then(|| RunSummary {
             title: "t".to_owned(),
             status: "running".to_owned(),
@@ -116,13 +159,15 @@ mod tests {
             parent: None,
             key: None,
         });
-        Waiting {
+        let (tell, told) = channel();
+        let waiting = Waiting {
             run,
             after,
             events: kinds.iter().map(|kind| ((*kind).to_owned(), b"{}".to_vec())).collect(),
             rest: Append { summary, ..Append::default() },
-            answer: Answer::default(),
-        }
+            tell,
+        };
+        (waiting, told)
     }
 
     #[test]
@@ -130,7 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), TenantId::default()).unwrap();
         let [a, b, c] = [1, 2, 3].map(|number| RunId::new(number, [0; 10]));
-        let group = vec![
+        let (group, told): (Vec<_>, Vec<_>) = [
             waiting(a, 0, &["A"], true),
             // It believes in an event that is not there, it has no summary, it comes behind one of the same commit, and
             // it comes again.
@@ -139,23 +184,22 @@ mod tests {
             waiting(a, 1, &["D", "E"], false),
             waiting(a, 1, &["F"], false),
             waiting(b, 0, &["G"], true),
-        ];
-        let answers: Vec<Answer> = group.iter().map(|waiting| waiting.answer.clone()).collect();
+        ]
+        .into_iter()
+        .unzip();
         store.commit_group(&mut store.connection(), group);
-        let told: Vec<_> = answers
+        let told: Vec<_> = told
             .iter()
-            .map(|answer| match locked(&answer.0).take().expect("an answer") {
-                Ok(head) => head.seq.to_string(),
-                Err(AppendError::Conflict { found, .. }) => format!("at {found}"),
-                Err(AppendError::NoSummary { .. }) => "no summary".to_owned(),
-                Err(other) => other.to_string(),
+            .map(|told| match told.recv().expect("an answer") {
+                Told::Answer(Ok(head)) => head.seq.to_string(),
+                Told::Answer(Err(AppendError::Conflict { found, .. })) => format!("at {found}"),
+                Told::Answer(Err(AppendError::NoSummary { .. })) => "no summary".to_owned(),
+                other => format!("{other:?}"),
             })
             .collect();
         assert_eq!(told, ["1", "at 0", "no summary", "3", "at 3", "1"]);
         assert_eq!([a, b].map(|run| store.verify(run).unwrap().seq), [3, 1]);
         assert!(store.run(c).unwrap().is_none());
-        // Whoever has the connection has committed for the others.
-        assert!(locked(&store.group().0).is_empty());
     }
 
     #[test]
@@ -168,7 +212,7 @@ mod tests {
                 let store = &store;
                 scope.spawn(move || {
                     for after in 0..20 {
-                        let Waiting { rest, .. } = waiting(run, after, &[], true);
+                        let (Waiting { rest, .. }, _) = waiting(run, after, &[], true);
                         let events = [NewEvent { kind: "K", bytes: b"{}" }];
                         let head = store.append(run, after, Append { events: &events, ..rest }).unwrap();
                         assert_eq!(head.seq, after + 1);
@@ -177,5 +221,7 @@ mod tests {
             }
         });
         assert!(runs.iter().all(|&run| store.verify(run).unwrap().seq == 20));
+        let state = locked(&store.group().0);
+        assert!(!state.written && state.waiting.is_empty());
     }
 }

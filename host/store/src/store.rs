@@ -13,7 +13,7 @@ use palisade_model::{Digest, RunId, TenantId};
 use rusqlite::Connection;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// One tenant's view of a data directory. Several processes, and several stores of one process, may share a directory.
 /// Cheap to clone.
@@ -141,13 +141,19 @@ impl Store {
         removal::remove_files(&mut self.connection(), database, backend.as_ref(), folders)
     }
 
-    /// A number that is another one when something was written since it was asked for last.
+    /// A number that is another one when something was written since it was asked for last, by anyone but this store. None
+    /// while this store writes: then it is not waited for.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn changes(&self) -> Result<i64, Fault> {
-        let asked = self.reader().query_row("PRAGMA data_version", [], |row| row.get(0));
-        asked.map_err(|error| self.fault(error))
+    pub fn changes(&self) -> Result<Option<i64>, Fault> {
+        let connection = match self.shared.connection.try_lock() {
+            Ok(connection) => connection,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let asked = connection.query_row("PRAGMA data_version", [], |row| row.get(0));
+        asked.map(Some).map_err(|error| self.fault(error))
     }
 
     /// Starts a spool for the lines of part `part` of an output. Part 0 is hashed as it is written, the others when they
