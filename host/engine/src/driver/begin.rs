@@ -374,20 +374,55 @@ fn needs(step: &PlannedStep, other: &StepId) -> bool {
     step.needs().any(|source| matches!(source, BindingSource::Step { step, .. } if step == other))
 }
 
-/// Milliseconds in which processes worked on a run: from each start of one to the last that it wrote down.
+/// Milliseconds in which processes worked on a run: from each start of one to the last that it wrote down. How long the
+/// run waited for a person does not count, whoever wrote down the answer.
 fn worked_ms(events: &[Event]) -> u64 {
     let (mut sum, mut begin, mut last) = (0_u64, 0_u64, 0_u64);
     for event in events {
         let Some(at_ms) = event.at_ms() else { continue };
-        if matches!(event, Event::RunForked(_)) {
+        match event {
             // What stands before it took time in another run.
-            (sum, begin, last) = (0, at_ms, at_ms);
+            Event::RunForked(_) => (sum, begin, last) = (0, at_ms, at_ms),
+            Event::RunStarted(_) | Event::RunResumed { .. } => {
+                sum = sum.saturating_add(last.saturating_sub(begin));
+                (begin, last) = (at_ms, at_ms);
+            }
+            // It may be written down while nobody works on the run.
+            Event::ApprovalDecided { .. } => {}
+            _ => last = at_ms,
         }
-        if matches!(event, Event::RunStarted(_) | Event::RunResumed { .. }) {
-            sum = sum.saturating_add(last.saturating_sub(begin));
-            begin = at_ms;
-        }
-        last = at_ms;
     }
     sum.saturating_add(last.saturating_sub(begin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_interpreter::ApprovalOutcome;
+    use palisade_model::record::Status;
+
+    fn resumed(resumed: u32, at_ms: u64) -> Event {
+        Event::RunResumed { resumed, at_ms, palisade_version: String::new() }
+    }
+
+    fn ended(status: Status, resumed: u32, at_ms: u64) -> Event {
+        Event::RunEnded { status, at_ms, resumed }
+    }
+
+    #[test]
+    fn only_the_time_counts_in_which_a_process_worked() {
+        let step: StepId = "ask".parse().unwrap();
+        let outcome = ApprovalOutcome::Approved;
+        let yes = Event::ApprovalDecided { step: step.clone(), at_ms: 900_000, by: None, note: None, outcome };
+        let asked = Event::ApprovalRequested { step, at_ms: 140, expires_at_ms: None };
+        let waited = [resumed(0, 100), asked.clone(), ended(Status::Waiting, 0, 150), yes.clone(), resumed(1, 950_000)];
+        assert_eq!(worked_ms(&waited), 50);
+        // A process that died wrote nothing of its end.
+        let died = [resumed(0, 100), asked, yes, resumed(1, 950_000), ended(Status::Failed, 1, 950_007)];
+        assert_eq!(worked_ms(&died), 47);
+        let interrupted =
+            [resumed(0, 0), ended(Status::Interrupted, 0, 30), resumed(1, 500), ended(Status::Failed, 1, 501)];
+        assert_eq!(worked_ms(&interrupted), 31);
+        assert_eq!(worked_ms(&[]), 0);
+    }
 }
