@@ -6,6 +6,7 @@ pub mod guest;
 pub mod journal;
 pub mod redact;
 pub mod stepping;
+pub mod told;
 
 pub use command::{Outcome, palisade};
 pub use dir::Dir;

@@ -1,6 +1,7 @@
 //! Steps that wait for a person: no process waits with them, and the answer of whoever may give it counts.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::told::record;
 use palisade_tests::{Dir, palisade, root};
 use serde_json::Value;
 
@@ -20,11 +21,6 @@ fn asking(approval: &str) -> Dir {
     dir
 }
 
-fn record(dir: &Dir) -> Value {
-    let shown = palisade(dir.path(), ["runs", "show", "last", "--format", "json"]).exits(0).stdout;
-    serde_json::from_str::<Value>(&shown).unwrap()["record"].clone()
-}
-
 fn awaited(dir: &Dir) -> Vec<Value> {
     let listed = palisade(dir.path(), ["approvals", "list", "--format", "json"]).exits(0).stdout;
     serde_json::from_str::<Value>(&listed).unwrap()["approvals"].as_array().unwrap().clone()
@@ -42,7 +38,7 @@ fn a_run_waits_as_a_row_and_goes_on_with_a_yes() {
     assert!(told.contains("palisade approve"), "{told}");
     let waiting = awaited(&dir);
     assert_eq!((waiting[0]["path"].as_str(), waiting[0]["message"].as_str()), (Some("ask"), Some("Shall it run?")));
-    assert_eq!(status(&record(&dir), "find"), "waiting");
+    assert_eq!(status(&record(&dir, "last"), "find"), "waiting");
     // Nobody has answered: it waits on.
     let _ = palisade(dir.path(), ["resume", "last"]).exits(5);
     let _ = palisade(dir.path(), ["approve", "last", "--note", "looks good", "--out", "out"]).exits(0);
@@ -80,7 +76,7 @@ fn a_no_fails_the_step_and_skips_what_comes_after_it() {
     let dir = asking("");
     let _ = palisade(dir.path(), ["run", "-q", "ask.yaml"]).exits(5);
     let _ = palisade(dir.path(), ["reject", "last", "ask", "--note", "not on a Friday"]).exits(3);
-    let record = record(&dir);
+    let record = record(&dir, "last");
     assert_eq!(status(&record, "ask"), "failed");
     assert_eq!((status(&record, "find"), status(&record, "files")), ("skipped".to_owned(), "succeeded".to_owned()));
     let failure =
@@ -95,7 +91,7 @@ fn an_answer_can_be_written_down_alone() {
     let _ = palisade(dir.path(), ["run", "-q", "ask.yaml"]).exits(5);
     let _ = palisade(dir.path(), ["approve", "last", "--no-run"]).exits(0);
     assert!(awaited(&dir).is_empty());
-    assert_eq!(record(&dir)["status"], "waiting");
+    assert_eq!(record(&dir, "last")["status"], "waiting");
     let _ = palisade(dir.path(), ["resume", "-q", "last"]).exits(0);
 }
 
@@ -115,7 +111,7 @@ fn time_answers_with_a_no_also_when_no_process_lives() {
     let _ = palisade(late.path(), ["resume", "-q", "last"]).exits(3);
     let _ = palisade(dir.path(), ["resume", "-q", "last"]);
     for dir in [&late, &dir] {
-        let record = record(dir);
+        let record = record(dir, "last");
         assert_eq!((status(&record, "ask").as_str(), status(&record, "find").as_str()), ("failed", "skipped"));
     }
 }
@@ -143,8 +139,8 @@ fn what_a_child_waits_for_is_answered_through_its_parent() {
     let several = palisade(dir.path(), ["approve", "last"]).exits(2).stderr;
     assert!(several.contains("several steps") && several.contains("`one/ask`, `two/ask`"), "{several}");
     let _ = palisade(dir.path(), ["approve", "-q", "last", "one/ask"]).exits(5);
-    assert_eq!(status(&record(&dir), "one"), "succeeded");
-    assert_eq!(status(&record(&dir), "two"), "waiting");
+    assert_eq!(status(&record(&dir, "last"), "one"), "succeeded");
+    assert_eq!(status(&record(&dir, "last"), "two"), "waiting");
     let _ = palisade(dir.path(), ["approve", "-q", "last", "--out", "out"]).exits(0);
     assert!(dir.join("out/first.json").is_file() && dir.join("out/second.json").is_file());
 }

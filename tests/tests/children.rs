@@ -1,9 +1,9 @@
 //! Child runs: what they hand over, what bounds them, and that they end and go on with their parent.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::{Dir, command, palisade, root, with_stepper};
+use palisade_tests::told::{end_after, events, first_failure, json_of, record, runs, start, texts, write_texts};
+use palisade_tests::{Dir, palisade, root, with_stepper};
 use serde_json::{Value, json};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A runbook that hands its texts through a child.
@@ -27,9 +27,7 @@ execution:
 /// Texts, a leaf, and runbooks that run each other: `c3` runs `c2` runs `c1` runs the leaf.
 fn family() -> Option<Dir> {
     let dir = with_stepper()?;
-    let item = |text: &str| json!({"content": text, "metadata": {"source": "x"}});
-    let texts = json!({"schemaVersion": "1.0.0", "name": "t", "data": [item("a"), item("bb")]});
-    dir.write("texts.json", texts.to_string());
+    write_texts(&dir, "texts.json", &["a", "bb"]);
     dir.write("leaf.yaml", LEAF);
     dir.write("c1.yaml", parent("leaf", ""));
     dir.write("c2.yaml", parent("c1", ""));
@@ -37,41 +35,21 @@ fn family() -> Option<Dir> {
     Some(dir)
 }
 
-fn json_of(dir: &Dir, args: &[&str]) -> Value {
-    serde_json::from_str(&palisade(dir.path(), args).exits(0).stdout).unwrap()
-}
-
-fn record(dir: &Dir) -> Value {
-    json_of(dir, &["runs", "show", "last", "--format", "json"])["record"].clone()
-}
-
-fn events(dir: &Dir, run: &str) -> Vec<Value> {
-    let lines = palisade(dir.path(), ["runs", "show", run, "--events", "--format", "json"]).exits(0).stdout;
-    lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone()).collect()
-}
-
 fn run(runbook: &str) -> [&str; 5] {
     ["run", "-q", runbook, "--input", "texts=texts.json"]
-}
-
-/// The first step's failure.
-fn failure(dir: &Dir) -> Value {
-    record(dir)["steps"][0]["failure"].clone()
 }
 
 #[test]
 fn what_the_innermost_makes_comes_out_and_each_run_has_a_journal_that_names_its_parent() {
     let Some(dir) = family() else { return };
     let _ = palisade(dir.path(), run("c3.yaml").into_iter().chain(["--out", "out"])).exits(0);
-    let made: Value = serde_json::from_slice(&std::fs::read(dir.join("out/found.json")).unwrap()).unwrap();
-    let contents: Vec<_> = made["data"].as_array().unwrap().iter().map(|item| item["content"].clone()).collect();
-    assert_eq!(contents, ["ax", "bbx"]);
-    let roots = json_of(&dir, &["runs", "list", "--format", "json"]);
+    assert_eq!(texts(&dir, "out/found.json"), ["ax", "bbx"]);
+    let roots = json_of(&dir, &["runs", "list"]);
     assert_eq!(roots["runs"].as_array().unwrap().len(), 1);
-    let all = json_of(&dir, &["runs", "list", "--children", "--format", "json"]);
+    let all = json_of(&dir, &["runs", "list", "--children"]);
     assert_eq!(all["runs"].as_array().unwrap().len(), 4);
     // Downwards by what a run says of its children, upwards by what they say of it.
-    let root = record(&dir)["run_id"].as_str().unwrap().to_owned();
+    let root = record(&dir, "last")["run_id"].as_str().unwrap().to_owned();
     let mut above = root.clone();
     for depth in 1..=3 {
         let of_parent = events(&dir, &above);
@@ -96,7 +74,7 @@ fn a_depth_of_two_lets_child_and_grandchild_run_and_refuses_the_next() {
     // A bound of the whole runbook is looked at when it runs.
     dir.write("whole.yaml", format!("limits: {{max_depth: 2}}\n{}", parent("c2", "")));
     let _ = palisade(dir.path(), run("whole.yaml")).exits(4);
-    let failure = failure(&dir);
+    let failure = first_failure(&dir);
     assert_eq!((&failure["kind"], &failure["key"]), (&json!("bound"), &json!("max_depth")));
     let message = failure["message"].as_str().unwrap();
     assert!(message.contains("so says `max_depth` of `Parent of c2`, which counts all runs below it"), "{message}");
@@ -120,7 +98,7 @@ fn attempts_of_all_runs_below_count_for_a_run() {
     let _ = palisade(dir.path(), run("enough.yaml")).exits(0);
     dir.write("less.yaml", twice(1));
     let _ = palisade(dir.path(), run("less.yaml")).exits(4);
-    let record = record(&dir);
+    let record = record(&dir, "last");
     assert_eq!((&record["steps"][0]["status"], &record["steps"][1]["status"]), (&json!("succeeded"), &json!("failed")));
     let failure = &record["steps"][1]["failure"];
     assert_eq!((&failure["key"], &failure["most"], &failure["found"]), (&json!("max_runs"), &json!(1), &json!(2)));
@@ -142,14 +120,10 @@ fn the_time_of_a_run_ends_all_runs_below_it() {
     let begun = Instant::now();
     let _ = palisade(dir.path(), run("timed.yaml")).exits(4);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert_eq!(failure(&dir)["kind"], "limit");
-    let all = json_of(&dir, &["runs", "list", "--children", "--format", "json"]);
+    assert_eq!(first_failure(&dir)["kind"], "limit");
+    let all = json_of(&dir, &["runs", "list", "--children"]);
     let states: Vec<_> = all["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["cancelled", "cancelled", "failed"], "{all:#}");
-}
-
-fn start(dir: &Dir, args: &[&str]) -> Child {
-    command::command(dir.path()).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Waits until as many runs go on.
@@ -169,7 +143,7 @@ fn until_running(dir: &Dir, count: usize) {
 fn a_run_is_cancelled_from_another_process_with_all_runs_below_it() {
     let Some(dir) = family() else { return };
     dir.write("leaf.yaml", SPINS);
-    let mut going = start(&dir, &run("c2.yaml"));
+    let mut going = start(&dir, run("c2.yaml"));
     until_running(&dir, 3);
     let begun = Instant::now();
     let told = palisade(dir.path(), ["cancel", "last"]).exits(0).stderr;
@@ -178,7 +152,7 @@ fn a_run_is_cancelled_from_another_process_with_all_runs_below_it() {
     // 100 ms without what it takes to start a process on a busy machine.
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(going.wait().unwrap().code(), Some(6));
-    let all = json_of(&dir, &["runs", "list", "--children", "--format", "json"]);
+    let all = json_of(&dir, &["runs", "list", "--children"]);
     assert!(all["runs"].as_array().unwrap().iter().all(|run| run["state"] == "cancelled"), "{all:#}");
     let again = palisade(dir.path(), ["cancel", "last"]).exits(2).stderr;
     assert!(again.contains("has ended: it is cancelled"), "{again}");
@@ -190,12 +164,12 @@ fn a_run_is_cancelled_from_another_process_with_all_runs_below_it() {
 fn a_child_can_be_cancelled_alone_and_its_parent_fails() {
     let Some(dir) = family() else { return };
     dir.write("leaf.yaml", SPINS);
-    let mut going = start(&dir, &run("c1.yaml"));
+    let mut going = start(&dir, run("c1.yaml"));
     until_running(&dir, 2);
     let child = events(&dir, "last").iter().find(|event| event["kind"] == "ChildStarted").unwrap()["child"].clone();
     let _ = palisade(dir.path(), ["cancel", child.as_str().unwrap()]).exits(0);
     assert_eq!(going.wait().unwrap().code(), Some(1));
-    assert_eq!(record(&dir)["status"], "failed");
+    assert_eq!(record(&dir, "last")["status"], "failed");
     let resumed = palisade(dir.path(), ["resume", child.as_str().unwrap()]).exits(2).stderr;
     assert!(resumed.contains("is a child of run"), "{resumed}");
 }
@@ -204,19 +178,19 @@ fn a_child_can_be_cancelled_alone_and_its_parent_fails() {
 fn a_run_whose_process_is_gone_is_cancelled_in_its_place() {
     let Some(dir) = family() else { return };
     dir.write("leaf.yaml", SPINS);
-    let mut going = start(&dir, &run("c2.yaml"));
+    let mut going = start(&dir, run("c2.yaml"));
     until_running(&dir, 3);
     going.kill().unwrap();
     let _ = going.wait().unwrap();
     let told = palisade(dir.path(), ["cancel", "last"]).exits(0).stderr;
     assert!(told.contains("has ended: it is cancelled"), "{told}");
-    let all = json_of(&dir, &["runs", "list", "--children", "--format", "json"]);
+    let all = json_of(&dir, &["runs", "list", "--children"]);
     assert!(all["runs"].as_array().unwrap().iter().all(|run| run["state"] == "cancelled"), "{all:#}");
 }
 
 /// No step runs again whose end was written down, in no run; and no step has two children at once.
 fn nothing_is_done_twice(dir: &Dir) {
-    let all = json_of(dir, &["runs", "list", "--children", "--format", "json"]);
+    let all = json_of(dir, &["runs", "list", "--children"]);
     for run in all["runs"].as_array().unwrap() {
         let (mut done, mut children) = (Vec::new(), Vec::new());
         for event in events(dir, run["run_id"].as_str().unwrap()) {
@@ -241,20 +215,11 @@ fn whenever_its_process_ends_a_run_with_children_makes_the_same() {
     let Some(dir) = family() else { return };
     let mut resumed = 0;
     for round in 0..40_u64 {
-        let mut going = start(&dir, &run("c3.yaml"));
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_millis(2 * round) && going.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        if going.try_wait().unwrap().is_none() {
-            let how = if round % 2 == 0 { "-KILL" } else { "-INT" };
-            let _ = Command::new("kill").args([how, &going.id().to_string()]).stderr(Stdio::null()).status().unwrap();
-        }
-        let _ = going.wait().unwrap();
-        let listed = palisade(dir.path(), ["runs", "list", "--format", "json"]).exits(0).stdout;
-        let listed: Value = serde_json::from_str(&listed).unwrap();
+        let how = if round % 2 == 0 { "-KILL" } else { "-INT" };
+        end_after(start(&dir, run("c3.yaml")), Duration::from_millis(2 * round), how);
+        let listed = runs(&dir);
         // An early end leaves no run at all.
-        let Some(state) = listed["runs"][0]["state"].as_str() else { continue };
+        let Some(state) = listed.first().and_then(|run| run["state"].as_str()) else { continue };
         if ["abandoned", "interrupted"].contains(&state) {
             let _ = palisade(dir.path(), ["resume", "last", "-q", "--out", "out"]).exits(0);
             assert_eq!(std::fs::read_to_string(dir.join("out/found.json")).unwrap(), expected);
@@ -276,9 +241,8 @@ fn a_loop_over_a_child_feeds_it_what_it_made() {
          max_iterations: 9}\n",
     );
     let _ = palisade(dir.path(), run("loop.yaml").into_iter().chain(["--out", "out"])).exits(0);
-    let made: Value = serde_json::from_slice(&std::fs::read(dir.join("out/longer.json")).unwrap()).unwrap();
-    assert_eq!((&made["data"][0]["content"], &made["data"][1]["content"]), (&json!("axx"), &json!("bbxx")));
-    assert_eq!(record(&dir)["children"].as_array().unwrap().len(), 2);
+    assert_eq!(texts(&dir, "out/longer.json"), ["axx", "bbxx"]);
+    assert_eq!(record(&dir, "last")["children"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -286,7 +250,7 @@ fn a_failed_child_says_in_its_parent_what_failed_and_why() {
     let Some(dir) = family() else { return };
     dir.write("leaf.yaml", LEAF.replace("outputs: {texts: longer}", "config: {fail_at: bb}, outputs: {texts: longer}"));
     let _ = palisade(dir.path(), run("c1.yaml")).exits(1);
-    let failure = failure(&dir);
+    let failure = first_failure(&dir);
     let message = failure["message"].as_str().unwrap();
     assert!(message.contains("(`Leaf`) failed: step `step`: it was told to fail here"), "{message}");
 }

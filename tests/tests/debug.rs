@@ -2,6 +2,7 @@
 //! not do.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::told::{record, runs, write_texts};
 use palisade_tests::{Dir, Outcome, command, palisade, root, with_stepper};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -18,14 +19,9 @@ execution:
   - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
 ";
 
-fn documents(dir: &Dir, name: &str, texts: &[&str]) {
-    let data: Vec<_> = texts.iter().map(|text| json!({"content": text, "metadata": {"source": "x"}})).collect();
-    dir.write(name, json!({"schemaVersion": "1.0.0", "name": "docs", "data": data}).to_string());
-}
-
 fn chain() -> Option<Dir> {
     let dir = with_stepper()?;
-    documents(&dir, "docs.json", &["-", "--"]);
+    write_texts(&dir, "docs.json", &["-", "--"]);
     dir.write("chain.yaml", CHAIN);
     Some(dir)
 }
@@ -68,16 +64,6 @@ fn says(outcome: &Outcome, parts: &[&str]) {
     for part in parts {
         assert!(outcome.stdout.contains(part), "{part}:\n{}\n{}", outcome.stdout, outcome.stderr);
     }
-}
-
-fn record(dir: &Dir, run: &str) -> Value {
-    let shown = palisade(dir.path(), ["runs", "show", run, "--format", "json"]).exits(0).stdout;
-    serde_json::from_str::<Value>(&shown).unwrap()["record"].clone()
-}
-
-fn runs(dir: &Dir) -> usize {
-    let listed = palisade(dir.path(), ["runs", "list", "--format", "json"]).exits(0).stdout;
-    serde_json::from_str::<Value>(&listed).unwrap()["runs"].as_array().unwrap().len()
 }
 
 fn texts(dir: &Dir, file: &str) -> Vec<String> {
@@ -228,7 +214,7 @@ fn an_edit_makes_another_run_that_goes_on_from_here() {
     assert!(told.stderr.contains("did you mean `append`?") && told.stderr.contains("b.append=1"), "{}", told.stderr);
     assert_eq!(stops(&told), ["before a", "before b", "before b", "the run has ended: succeeded"], "{}", told.stdout);
     assert_eq!(texts(&dir, "out/tc.json"), ["-aBC", "--aBC"]);
-    assert_eq!(runs(&dir), 2);
+    assert_eq!(runs(&dir).len(), 2);
     let edited = record(&dir, "last");
     assert_eq!(edited["edits"].as_array().unwrap().len(), 2, "{edited:#}");
     assert_eq!(edited["forked_from"]["step"], "b");
@@ -242,7 +228,7 @@ fn an_edit_makes_another_run_that_goes_on_from_here() {
 #[test]
 fn another_input_counts_for_what_has_not_run() {
     let Some(dir) = chain() else { return };
-    documents(&dir, "other.json", &["+"]);
+    write_texts(&dir, "other.json", &["+"]);
     let commands = ["input docs=missing.json", "input docs=other.json", "continue", "quit"];
     let told = debug(&dir, &[&RUNBOOK[..], &["--out", "out"]].concat(), &commands).exits(0);
     says(&told, &["missing.json can't be read", "given; once it goes on, it is another run, and edited"]);
@@ -276,13 +262,13 @@ fn a_run_that_has_ended_is_walked_through_both_ways_and_left_from_any_place() {
         &["this is the beginning", "between two steps  event 8 of 12", "the run has 12 events", "(breakpoint 1)"],
     );
     says(&told, &["this is the end; `back` goes back", r#""-ab""#]);
-    assert_eq!(runs(&dir), 1);
+    assert_eq!(runs(&dir).len(), 1);
     let commands =
         ["goto 5", "set b.append=too long a text", "fork", "set b.append=B", "fork nothing", "fork", "c", "q"];
     let told = debug(&dir, &["last", "--out", "out"], &commands).exits(0);
     says(&told, &["there is no step `nothing`", "before b, behind event 5; takes over a\n"]);
     assert_eq!(texts(&dir, "out/tc.json"), ["-aBc", "--aBc"]);
-    assert_eq!(runs(&dir), 2);
+    assert_eq!(runs(&dir).len(), 2);
     let told = debug(&dir, &["last", "--at", "4"], &["q"]).exits(0);
     says(&told, &["after a  event 4 of "]);
     assert!(debug(&dir, &["last", "--at", "99"], &[]).exits(2).stderr.contains("there is no event 99"));
@@ -294,7 +280,7 @@ fn a_run_that_has_ended_is_walked_through_both_ways_and_left_from_any_place() {
 #[test]
 fn a_child_is_stepped_into() {
     let Some(dir) = with_stepper() else { return };
-    documents(&dir, "docs.json", &["-"]);
+    write_texts(&dir, "docs.json", &["-"]);
     dir.write(
         "leaf.yaml",
         "name: Leaf\ninputs:\n  texts: {input_schema: standard_input}\noutputs: {found: longer}\nexecution:\n\
@@ -333,7 +319,7 @@ fn a_child_is_stepped_into() {
 #[test]
 fn loops_and_maps_stop_at_each_attempt() {
     let Some(dir) = with_stepper() else { return };
-    documents(&dir, "docs.json", &["-"]);
+    write_texts(&dir, "docs.json", &["-"]);
     dir.write(
         "loop.yaml",
         "name: Loop\ninputs:\n  docs: {input_schema: standard_input}\noutputs: {mapped: mapped}\nexecution:\n\

@@ -2,6 +2,7 @@
 //! allowed or answered there counts here.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::told::{event_lines, json_of, record, runs, texts, write_texts};
 use palisade_tests::{Dir, Outcome, command, journal, palisade, root, with_stepper};
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -17,15 +18,10 @@ execution:
   - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
 ";
 
-fn documents(dir: &Dir, name: &str, texts: &[&str]) {
-    let data: Vec<_> = texts.iter().map(|text| json!({"content": text, "metadata": {"source": "x"}})).collect();
-    dir.write(name, json!({"schemaVersion": "1.0.0", "name": "docs", "data": data}).to_string());
-}
-
 /// A folder in which a chain of three steps ran, each of which appends its letter.
 fn chain() -> Option<Dir> {
     let dir = with_stepper()?;
-    documents(&dir, "docs.json", &["-"]);
+    write_texts(&dir, "docs.json", &["-"]);
     dir.write("chain.yaml", CHAIN);
     let _ = palisade(dir.path(), ["run", "-q", "chain.yaml", "--input", "docs=docs.json"]).exits(0);
     Some(dir)
@@ -46,29 +42,6 @@ fn refused(dir: &Dir, code: i32, args: &[&str], says: &[&str]) {
     assert_eq!(runs(dir).len(), count, "{said}");
 }
 
-fn json_of(dir: &Dir, args: &[&str]) -> Value {
-    serde_json::from_str(&palisade(dir.path(), args.iter().chain(&["--format", "json"])).exits(0).stdout).unwrap()
-}
-
-fn runs(dir: &Dir) -> Vec<Value> {
-    json_of(dir, &["runs", "list"])["runs"].as_array().unwrap().clone()
-}
-
-fn record(dir: &Dir, run: &str) -> Value {
-    json_of(dir, &["runs", "show", run])["record"].clone()
-}
-
-fn lines(dir: &Dir, run: &str) -> Vec<Value> {
-    let lines = palisade(dir.path(), ["runs", "show", run, "--events", "--format", "json"]).exits(0).stdout;
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// The texts of a document that a run wrote.
-fn texts(dir: &Dir, file: &str) -> Vec<String> {
-    let document: Value = serde_json::from_slice(&std::fs::read(dir.join(file)).unwrap()).unwrap();
-    document["data"].as_array().unwrap().iter().map(|item| item["content"].as_str().unwrap().to_owned()).collect()
-}
-
 #[track_caller]
 fn replays(dir: &Dir, run: &str, [replayed, fed]: [u64; 2]) {
     let told = json_of(dir, &["replay", run])["runs"][0].clone();
@@ -78,7 +51,7 @@ fn replays(dir: &Dir, run: &str, [replayed, fed]: [u64; 2]) {
 
 /// The steps that began behind the fork.
 fn began(dir: &Dir, run: &str) -> Vec<String> {
-    let events: Vec<Value> = lines(dir, run).iter().map(|line| line["event"].clone()).collect();
+    let events: Vec<Value> = event_lines(dir, run).iter().map(|line| line["event"].clone()).collect();
     let forked = events.iter().rposition(|event| event["kind"] == "RunForked").unwrap();
     let attempts = events[forked..].iter().filter(|event| event["kind"] == "AttemptStarted");
     attempts.map(|event| event["step"].as_str().unwrap().to_owned()).collect()
@@ -93,7 +66,7 @@ fn what_had_ended_is_taken_over_and_what_is_edited_comes_out() {
     assert_eq!(texts(&dir, "out/tc.json"), ["-aBc"]);
     assert_eq!(began(&dir, "last"), ["b", "c"]);
     // The shared events are those of the other run, byte by byte, and its hash there is named.
-    let (old, new) = (lines(&dir, "last~1"), lines(&dir, "last"));
+    let (old, new) = (event_lines(&dir, "last~1"), event_lines(&dir, "last"));
     let shared = new.iter().position(|line| line["event"]["kind"] == "RunForked").unwrap();
     assert_eq!(shared, 5);
     for (old, new) in old[1..shared].iter().zip(&new[1..shared]) {
@@ -193,7 +166,7 @@ fn an_edited_runbook_goes_on_and_may_not_change_what_ran_before() {
     check(("input: ta", "input: docs"), "step `b` ran before `c`, and what it reads would be other");
     check(("append: b}", "append: b}, after: a"), "step `b` ran before `c`, and what it comes after would be other");
     refused(&dir, 2, &["last~2", "--at", "c", "--set", "a.append=A"], &["step `a` ran before `c`", "fork at `a`"]);
-    documents(&dir, "other.json", &["+"]);
+    write_texts(&dir, "other.json", &["+"]);
     refused(
         &dir,
         2,
@@ -271,7 +244,7 @@ fn a_run_that_goes_on_is_not_left() {
         command::command(dir.path()).args(args).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let goes_on = || {
         let all = runs(&dir);
-        all.len() == 2 && lines(&dir, "last").iter().any(|line| line["event"]["kind"] == "AttemptSucceeded")
+        all.len() == 2 && event_lines(&dir, "last").iter().any(|line| line["event"]["kind"] == "AttemptSucceeded")
     };
     while !goes_on() {
         assert!(child.try_wait().unwrap().is_none());
@@ -302,7 +275,7 @@ execution:
 #[test]
 fn no_answer_of_a_person_is_taken_over_once_something_was_edited() {
     let Some(dir) = with_stepper() else { return };
-    documents(&dir, "docs.json", &["-"]);
+    write_texts(&dir, "docs.json", &["-"]);
     dir.write("asks.yaml", ASKS);
     let _ = palisade(dir.path(), ["run", "-q", "asks.yaml", "--input", "docs=docs.json"]).exits(5);
     // Before the answer: the question is asked again, in the new run.
@@ -329,7 +302,7 @@ fn no_answer_of_a_person_is_taken_over_once_something_was_edited() {
 #[test]
 fn a_runbook_that_is_an_artifact_is_asked_for_again_once_something_was_edited() {
     let Some(dir) = with_stepper() else { return };
-    documents(&dir, "docs.json", &["-"]);
+    write_texts(&dir, "docs.json", &["-"]);
     dir.write("palisade.toml", "[generated]\ncomponents = [\"test:stepper\"]\n");
     dir.write(
         "made.json",
@@ -407,7 +380,7 @@ fn a_ruleset_that_is_another_by_now_counts_and_is_told() {
 #[test]
 fn children_that_ended_are_not_run_again_and_are_no_runs_to_fork() {
     let Some(dir) = with_stepper() else { return };
-    documents(&dir, "docs.json", &["-"]);
+    write_texts(&dir, "docs.json", &["-"]);
     dir.write(
         "leaf.yaml",
         "name: Leaf\ninputs:\n  texts: {input_schema: standard_input}\noutputs: {found: longer}\nexecution:\n\

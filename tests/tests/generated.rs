@@ -1,11 +1,10 @@
 //! Runbooks that are artifacts: planned when they are there, approved by a person who sees their plan, run within what
 //! the step that runs them and the operator allow, and refused otherwise.
-#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::{Dir, command, palisade, with_stepper};
+use palisade_tests::told::{end_after, first_failure, json_of, record, start, texts, write_texts};
+use palisade_tests::{Dir, palisade, with_stepper};
 use serde_json::{Value, json};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A runbook that runs the one that it is given.
 fn caller(more: &str) -> String {
@@ -32,9 +31,7 @@ fn step(id: &str, input: &str) -> Value {
 fn dir() -> Option<Dir> {
     let dir = with_stepper()?;
     dir.write("palisade.toml", "[generated]\ncomponents = [\"test:stepper\"]\n");
-    let item = |text: &str| json!({"content": text, "metadata": {"source": "x"}});
-    let texts = json!({"schemaVersion": "1.0.0", "name": "t", "data": [item("a"), item("bb")]});
-    dir.write("texts.json", texts.to_string());
+    write_texts(&dir, "texts.json", &["a", "bb"]);
     dir.write("caller.yaml", caller(""));
     dir.write("made.json", made().to_string());
     Some(dir)
@@ -46,28 +43,11 @@ fn run_with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     RUN.into_iter().chain(more.iter().copied()).collect()
 }
 
-fn json_of(dir: &Dir, args: &[&str]) -> Value {
-    serde_json::from_str(&palisade(dir.path(), args).exits(0).stdout).unwrap()
-}
-
-fn record(dir: &Dir) -> Value {
-    json_of(dir, &["runs", "show", "last", "--format", "json"])["record"].clone()
-}
-
-fn failure(dir: &Dir) -> Value {
-    record(dir)["steps"][0]["failure"].clone()
-}
-
-fn found(dir: &Dir, file: &str) -> Vec<Value> {
-    let made: Value = serde_json::from_slice(&std::fs::read(dir.join(file)).unwrap()).unwrap();
-    made["data"].as_array().unwrap().iter().map(|item| item["content"].clone()).collect()
-}
-
 #[test]
 fn it_waits_for_a_person_who_sees_its_text_and_its_plan() {
     let Some(dir) = dir() else { return };
     let _ = palisade(dir.path(), run_with(&[])).exits(5);
-    let listed = json_of(&dir, &["approvals", "list", "--format", "json"]);
+    let listed = json_of(&dir, &["approvals", "list"]);
     assert_eq!(listed["approvals"][0]["path"], "go");
     assert_eq!(listed["approvals"][0]["message"], "may the runbook `Made` run, of 1 step, which nobody has read yet?");
     let seen = palisade(dir.path(), ["approvals", "show", "last"]).exits(0).stdout;
@@ -80,13 +60,13 @@ fn it_waits_for_a_person_who_sees_its_text_and_its_plan() {
     ] {
         assert!(seen.contains(part), "{part} is not in\n{seen}");
     }
-    let shown = json_of(&dir, &["approvals", "show", "last", "--format", "json"]);
+    let shown = json_of(&dir, &["approvals", "show", "last"]);
     assert_eq!(shown["plan"]["plan_digest"], listed["approvals"][0]["runbook"]["plan_digest"]);
     // Nothing has run yet, and nobody works on it.
-    assert_eq!(record(&dir)["children"], json!([]));
+    assert_eq!(record(&dir, "last")["children"], json!([]));
     let _ = palisade(dir.path(), ["approve", "last", "-q", "--out", "out"]).exits(0);
-    assert_eq!(found(&dir, "out/go/longer.json"), ["ax", "bbx"]);
-    let listed = json_of(&dir, &["runs", "list", "--format", "json"]);
+    assert_eq!(texts(&dir, "out/go/longer.json"), ["ax", "bbx"]);
+    let listed = json_of(&dir, &["runs", "list"]);
     assert_eq!(listed["runs"][0]["items"], 2);
     let _ = palisade(dir.path(), ["replay", "--all"]).exits(0);
     let _ = palisade(dir.path(), ["doctor"]).exits(0);
@@ -97,14 +77,14 @@ fn nothing_runs_when_a_person_says_no() {
     let Some(dir) = dir() else { return };
     let _ = palisade(dir.path(), run_with(&[])).exits(5);
     let _ = palisade(dir.path(), ["reject", "last", "-q", "--note", "not today"]).exits(3);
-    assert_eq!((&failure(&dir)["kind"], &record(&dir)["children"]), (&json!("rejected"), &json!([])));
+    assert_eq!((&first_failure(&dir)["kind"], &record(&dir, "last")["children"]), (&json!("rejected"), &json!([])));
 }
 
 #[test]
 fn it_is_approved_beforehand_by_who_starts_the_run_or_within_what_the_step_says() {
     let Some(dir) = dir() else { return };
     let _ = palisade(dir.path(), run_with(&["--approve", "--out", "out"])).exits(0);
-    assert_eq!(found(&dir, "out/go/longer.json"), ["ax", "bbx"]);
+    assert_eq!(texts(&dir, "out/go/longer.json"), ["ax", "bbx"]);
     let two = json!({
         "name": "Two",
         "inputs": {"texts": {"input_schema": "standard_input"}},
@@ -126,12 +106,12 @@ fn what_it_makes_can_have_a_name_and_a_reader_in_its_caller() {
     let reader = "  - {id: after, analyser: 'test:stepper', input: texts_of_it, output: after_it}\n";
     dir.write("caller.yaml", caller(more) + reader);
     let _ = palisade(dir.path(), run_with(&["--approve", "--out", "out"])).exits(0);
-    assert_eq!(found(&dir, "out/texts_of_it.json"), ["ax", "bbx"]);
-    assert_eq!(found(&dir, "out/after_it.json"), ["axx", "bbxx"]);
+    assert_eq!(texts(&dir, "out/texts_of_it.json"), ["ax", "bbx"]);
+    assert_eq!(texts(&dir, "out/after_it.json"), ["axx", "bbxx"]);
     // Without its schema it has its name, and nobody can read it.
     dir.write("caller.yaml", caller(", outputs: {longer: texts_of_it}"));
     let _ = palisade(dir.path(), run_with(&["--approve", "--out", "other"])).exits(0);
-    assert_eq!(found(&dir, "other/texts_of_it.json"), ["ax", "bbx"]);
+    assert_eq!(texts(&dir, "other/texts_of_it.json"), ["ax", "bbx"]);
 }
 
 #[test]
@@ -162,10 +142,10 @@ fn what_it_may_not_have_is_refused_before_anything_of_it_runs() {
             assert!(told.contains(text), "{told}");
             continue;
         }
-        let failure = failure(&dir);
+        let failure = first_failure(&dir);
         assert_eq!(failure["kind"], kind, "{failure:#}");
         assert!(failure["message"].as_str().unwrap().contains(text), "{failure:#}");
-        assert_eq!(record(&dir)["children"], json!([]));
+        assert_eq!(record(&dir, "last")["children"], json!([]));
     }
 }
 
@@ -184,10 +164,10 @@ fn a_system_is_read_within_what_its_caller_may_do() {
     let caller = caller("").replace(", inputs: {texts: texts}", "");
     dir.write("caller.yaml", &caller);
     let _ = palisade(dir.path(), run_with(&["--approve", "--out", "out"])).exits(0);
-    assert_eq!(found(&dir, "out/go/longer.json"), ["ax"]);
+    assert_eq!(texts(&dir, "out/go/longer.json"), ["ax"]);
     dir.write("caller.yaml", format!("capabilities: [fs-read=elsewhere]\n{caller}"));
     let _ = palisade(dir.path(), run_with(&["--approve"])).exits(3);
-    let failure = failure(&dir);
+    let failure = first_failure(&dir);
     assert!(failure["message"].as_str().unwrap().contains("its step `notes` may not read"), "{failure:#}");
 }
 
@@ -215,7 +195,7 @@ fn one_that_runs_itself_is_a_circle_and_one_that_differs_each_time_ends_at_its_d
         dir.write("made.json", nested(depth).to_string());
         let _ = palisade(dir.path(), run_with(&["--approve"])).exits(code);
     }
-    let failure = failure(&dir);
+    let failure = first_failure(&dir);
     let message = failure["message"].as_str().unwrap();
     assert_eq!((&failure["key"], &failure["found"]), (&json!("max_depth"), &json!(2)), "{message}");
     assert!(message.contains("(`Caller`)") || message.contains("`Level "), "{message}");
@@ -225,7 +205,7 @@ fn one_that_runs_itself_is_a_circle_and_one_that_differs_each_time_ends_at_its_d
     dir.write("made.json", circle.to_string());
     dir.write("caller.yaml", caller("").replace("{texts: texts}", "{texts: texts, next: made}"));
     let _ = palisade(dir.path(), run_with(&["--approve"])).exits(1);
-    let failure = self::failure(&dir);
+    let failure = first_failure(&dir);
     assert!(failure["message"].as_str().unwrap().contains("run each other in a circle"), "{failure:#}");
 }
 
@@ -234,27 +214,14 @@ fn whenever_its_process_ends_the_same_is_made() {
     let Some(dir) = dir() else { return };
     let mut resumed = 0;
     for round in 0..24_u64 {
-        let mut going = command::command(dir.path())
-            .args(run_with(&["--approve"]))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_millis(2 * round) && going.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        if going.try_wait().unwrap().is_none() {
-            let how = if round % 2 == 0 { "-KILL" } else { "-INT" };
-            let _ = Command::new("kill").args([how, &going.id().to_string()]).stderr(Stdio::null()).status().unwrap();
-        }
-        let _ = going.wait().unwrap();
-        let listed = json_of(&dir, &["runs", "list", "--format", "json"]);
+        let how = if round % 2 == 0 { "-KILL" } else { "-INT" };
+        end_after(start(&dir, run_with(&["--approve"])), Duration::from_millis(2 * round), how);
+        let listed = json_of(&dir, &["runs", "list"]);
         // An early end leaves no run at all.
         let Some(state) = listed["runs"][0]["state"].as_str() else { continue };
         if ["abandoned", "interrupted"].contains(&state) {
             let _ = palisade(dir.path(), ["resume", "last", "-q", "--out", "out"]).exits(0);
-            assert_eq!(found(&dir, "out/go/longer.json"), ["ax", "bbx"]);
+            assert_eq!(texts(&dir, "out/go/longer.json"), ["ax", "bbx"]);
             resumed += 1;
         }
     }
@@ -270,5 +237,5 @@ fn a_plan_stays_what_was_approved_whatever_becomes_of_the_settings() {
     dir.write("made.json", "{}");
     dir.write("caller.yaml", "{}");
     let _ = palisade(dir.path(), ["approve", "last", "-q", "--out", "out"]).exits(0);
-    assert_eq!(found(&dir, "out/go/longer.json"), ["ax", "bbx"]);
+    assert_eq!(texts(&dir, "out/go/longer.json"), ["ax", "bbx"]);
 }

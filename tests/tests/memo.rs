@@ -1,17 +1,13 @@
 //! What is known from earlier runs is not made again, and what could be otherwise is.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::told::record;
 use palisade_tests::{Dir, palisade, root, with_stepper};
 use serde_json::{Value, json};
 
-fn record(dir: &Dir) -> Value {
-    let shown = palisade(dir.path(), ["runs", "show", "last", "--format", "json"]).exits(0).stdout;
-    serde_json::from_str::<Value>(&shown).unwrap()["record"].clone()
-}
-
 /// The steps whose results were known.
 fn known(dir: &Dir) -> Vec<String> {
-    let record = record(dir);
+    let record = record(dir, "last");
     let steps = record["steps"].as_array().unwrap().iter().filter(|step| step["cached_from"].is_object());
     steps.map(|step| step["id"].as_str().unwrap().to_owned()).collect()
 }

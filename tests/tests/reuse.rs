@@ -1,13 +1,8 @@
 //! Artifacts of earlier runs, taken as they are.
-#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::told::record;
 use palisade_tests::{Dir, palisade, root};
 use serde_json::Value;
-
-fn record(dir: &Dir) -> Value {
-    let shown = palisade(dir.path(), ["runs", "show", "last", "--format", "json"]).exits(0).stdout;
-    serde_json::from_str::<Value>(&shown).unwrap()["record"].clone()
-}
 
 fn reuses(run: &str, artifact: &str) -> String {
     format!(
@@ -21,7 +16,7 @@ fn what_an_earlier_run_found_is_taken_as_it_is() {
     let dir = Dir::new();
     dir.copy_into(".", &root().join("examples/demo"));
     let _ = palisade(dir.path(), ["run", "-q", "runbook.yaml"]).exits(0);
-    let first = record(&dir);
+    let first = record(&dir, "last");
     let id = first["run_id"].as_str().unwrap().to_owned();
     let of_step = |record: &Value, step: &str| {
         let steps = record["steps"].as_array().unwrap();
@@ -32,7 +27,7 @@ fn what_an_earlier_run_found_is_taken_as_it_is() {
     for run in [id.as_str(), &id[..30]] {
         dir.write("again.yaml", reuses(run, "Personal_Data"));
         let _ = palisade(dir.path(), ["run", "-q", "again.yaml", "--out", "out"]).exits(0);
-        let taken = of_step(&record(&dir), "found");
+        let taken = of_step(&record(&dir, "last"), "found");
         assert_eq!((&taken["output"]["digest"], &taken["cached_from"]["run_id"]), (&made, &Value::from(id.clone())));
         assert!(dir.join("out/found.json").is_file());
     }
@@ -52,7 +47,7 @@ fn what_can_not_be_taken_is_told() {
     for _ in 0..2 {
         let _ = palisade(dir.path(), ["run", "-q", "runbook.yaml"]).exits(0);
     }
-    let id = record(&dir)["run_id"].as_str().unwrap().to_owned();
+    let id = record(&dir, "last")["run_id"].as_str().unwrap().to_owned();
     let cases = [
         ("ffff", "personal_data", "there is no run `ffff`"),
         ("0", "personal_data", "several runs begin with `0`"),

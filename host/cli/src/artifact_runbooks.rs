@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use palisade_engine::{PlannedArtifact, Planning, Refusal, WantedPlan};
 use palisade_model::{Failure, FailureKind, neutral};
 use palisade_runbook::{
-    Assumed, Code, Denied, Diagnostic, PlanContext, first_denied, parse, plan_artifact, stays_within, wanted_rulesets,
+    Assumed, Code, Denied, Diagnostic, first_denied, parse, plan_artifact, stays_within, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use std::collections::BTreeMap;
@@ -39,18 +39,8 @@ impl Planning for ArtifactPlanner<'_> {
             &workspace.schemas,
             Some(&|| planning_context::source(workspace, settings, self.folders)),
         );
-        let context = PlanContext {
-            components: &components,
-            schemas: &workspace.schemas,
-            rulesets: &found.lookups,
-            children: &BTreeMap::new(),
-            systems: &settings.systems,
-            ceilings: &settings.ceilings,
-            run_ceilings: &settings.run_ceilings,
-            folder: &workspace.folder,
-            allowed: &allowed,
-            generated: settings.generated.as_deref(),
-        };
+        let no_files = BTreeMap::new();
+        let context = planning::context((workspace, settings), &components, &found, &no_files, &allowed);
         let (plan, more) = plan_artifact(&runbook, &context, &caller);
         told.extend(found.diagnostics.into_iter().map(|(_, diagnostic)| diagnostic));
         told.extend(more);

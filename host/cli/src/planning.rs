@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 use palisade_authority::Grant;
 use palisade_model::{RunLimits, neutral};
 use palisade_runbook::{
-    Code, Components, Diagnostic, Plan, PlanContext, Runbook, Setting, SettingError, Severity, Source, parse, plan,
-    wanted_rulesets,
+    ChildLookup, Code, Components, Diagnostic, Plan, PlanContext, Runbook, Setting, SettingError, Severity, Source,
+    parse, plan, wanted_rulesets,
 };
 use palisade_store::Store;
 use std::collections::BTreeMap;
@@ -100,21 +100,8 @@ pub(crate) fn read(
         Some((store, plan)) => children::stored(&runbook, store, plan, settings, &mut reading.told)?,
     };
     reading.found = find_rulesets(&runbook, &children, &components, &folders, (workspace, settings));
-    let (planned, more) = plan(
-        &runbook,
-        &PlanContext {
-            components: &components,
-            schemas: &workspace.schemas,
-            rulesets: &reading.found.lookups,
-            children: &children.lookups,
-            systems: &settings.systems,
-            ceilings: &settings.ceilings,
-            run_ceilings: &settings.run_ceilings,
-            folder: &workspace.folder,
-            allowed: &allowed,
-            generated: settings.generated.as_deref(),
-        },
-    );
+    let (planned, more) =
+        plan(&runbook, &context((workspace, settings), &components, &reading.found, &children.lookups, &allowed));
     let by_name: BTreeMap<&str, &Source> =
         children.sources.iter().chain([source]).map(|source| (source.name(), source)).collect();
     let place = |told: Diagnostic| match by_name.get(told.source.as_str()) {
@@ -133,6 +120,28 @@ pub(crate) fn read(
 pub(crate) fn not_set(setting: Option<&Setting>, error: &SettingError) -> CliError {
     let place = setting.map(|setting| format!("{}{}", setting.step, setting.pointer.replace('/', ".")));
     CliError::usage(format!("--set {}: {error}", neutral::line(&place.unwrap_or_default(), 200)))
+}
+
+/// What runbooks are planned with here.
+pub(crate) fn context<'c>(
+    (workspace, settings): (&'c Workspace, &'c Settings),
+    components: &'c Components,
+    rulesets: &'c FoundRulesets,
+    children: &'c BTreeMap<(String, String), ChildLookup>,
+    allowed: &'c [Grant],
+) -> PlanContext<'c> {
+    PlanContext {
+        components,
+        schemas: &workspace.schemas,
+        rulesets: &rulesets.lookups,
+        children,
+        systems: &settings.systems,
+        ceilings: &settings.ceilings,
+        run_ceilings: &settings.run_ceilings,
+        folder: &workspace.folder,
+        allowed,
+        generated: settings.generated.as_deref(),
+    }
 }
 
 fn find_rulesets(

@@ -4,6 +4,7 @@ use super::Context;
 use crate::args::{Format, RulesetCommand};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::planning_context;
 use crate::render::{console, diagnostics};
 use crate::rulesets::{RulesetFolders, source};
 use crate::workspace::Workspace;
@@ -16,7 +17,8 @@ use std::path::Path;
 const SCHEMA_PREFIX: &str = "ruleset.";
 
 pub(crate) fn exec(context: &Context, command: &RulesetCommand) -> Result<ExitCode, CliError> {
-    let schemas = Workspace::open(&context.settings)?.schemas;
+    let workspace = Workspace::open(&context.settings)?;
+    let schemas = &workspace.schemas;
     match command {
         RulesetCommand::List { paths } => {
             let folders = RulesetFolders::new(&paths.rulesets, &context.settings)?;
@@ -39,11 +41,15 @@ pub(crate) fn exec(context: &Context, command: &RulesetCommand) -> Result<ExitCo
         RulesetCommand::Show { name, paths } => {
             let folders = RulesetFolders::new(&paths.rulesets, &context.settings)?;
             let name: RulesetName = name.parse().map_err(|error| CliError::usage(format!("`{name}`: {error}")))?;
-            let file = folders.file(&name).ok_or_else(|| {
-                CliError::usage(format!("there is no ruleset `{name}`")).help("`palisade ruleset list` shows all")
-            })?;
-            let source = source(&file)?;
-            let (kind, ruleset, told) = read_any(&source, Some(&name), None, &schemas);
+            let source = if name.name == planning_context::KIND {
+                planning_context::source(&workspace, &context.settings, &folders)
+            } else {
+                let file = folders.file(&name).ok_or_else(|| {
+                    CliError::usage(format!("there is no ruleset `{name}`")).help("`palisade ruleset list` shows all")
+                })?;
+                source(&file)?
+            };
+            let (kind, ruleset, told) = read_any(&source, Some(&name), None, schemas);
             let errors = diagnostics::show(told.iter().map(|told| (&source, told)), context.settings.colour_stderr);
             let ruleset = ruleset.filter(|_| errors == 0);
             let ruleset = ruleset.ok_or_else(|| CliError::usage(format!("`{name}` has {errors} errors")))?;
@@ -60,10 +66,8 @@ pub(crate) fn exec(context: &Context, command: &RulesetCommand) -> Result<ExitCo
             Ok(ExitCode::Done)
         }
         RulesetCommand::Validate { files, kind } => {
-            let broken = files
-                .iter()
-                .map(|file| validate(context, file, kind.as_deref(), &schemas))
-                .sum::<Result<usize, _>>()?;
+            let broken =
+                files.iter().map(|file| validate(context, file, kind.as_deref(), schemas)).sum::<Result<usize, _>>()?;
             Ok(if broken == 0 { ExitCode::Done } else { ExitCode::Usage })
         }
     }
@@ -110,16 +114,14 @@ fn shown(kind: &str, ruleset: &Ruleset) -> String {
     for line in String::from_utf8_lossy(&ruleset.items).lines() {
         let rule: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         let field = |name: &str| rule.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let patterns = match rule.get("patterns").and_then(serde_json::Value::as_array).map_or(0, Vec::len) {
-            1 => "1 pattern".to_owned(),
-            count => format!("{count} patterns"),
+        // Not every type of rule has some.
+        let patterns = match rule.get("patterns").and_then(serde_json::Value::as_array).map(Vec::len) {
+            None => String::new(),
+            Some(1) => " (1 pattern)".to_owned(),
+            Some(count) => format!(" ({count} patterns)"),
         };
-        let _ = writeln!(
-            text,
-            "  {} ({patterns}): {}",
-            neutral::line(field("name"), 80),
-            neutral::line(field("description"), 160)
-        );
+        let (name, about) = (neutral::line(field("name"), 80), neutral::line(field("description"), 160));
+        let _ = writeln!(text, "  {name}{patterns}: {about}");
     }
     text
 }
