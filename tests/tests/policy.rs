@@ -24,16 +24,33 @@ fn set(words: &str) -> BTreeSet<String> {
     words.split(", ").map(str::to_owned).collect()
 }
 
-/// Runs the check of a folder and compares what it finds in the data, and what of the policy it says is not checked.
-fn check(folder: &str, policy: &str, categories: &str, privacy: &str, facts: &[&str], not_checked: &[&str]) {
+/// What a folder's check is to find.
+struct Expected<'e> {
+    /// The categories that are found in the data.
+    categories: &'e str,
+    /// What they are under the GDPR.
+    privacy: &'e str,
+    /// Some of what the policy states.
+    facts: &'e [&'e str],
+    /// The systems that it names and nobody set up.
+    not_checked: &'e [&'e str],
+    /// All gaps that are more than a note: severity, kind, what, number of findings, first place.
+    gaps: &'e [&'e str],
+    /// What the policy and the data agree in.
+    agreed: &'e str,
+}
+
+/// Runs the check of a folder and compares what it finds in the data, what of the policy it says is not checked, and where
+/// it says that they disagree.
+fn check(folder: &str, policy: &str, expected: &Expected<'_>) {
     let dir = examples();
     let run = ["run", "-q", "../check.yaml", "--input", &format!("privacy_policy_document={policy}"), "--out", "out"];
     let _ = palisade(&dir.join(&format!("policy_check/{folder}")), run).exits(0);
     let out = |file: &str| json_in(&dir, &format!("policy_check/{folder}/out/{file}"));
     let found = out("check_the_systems/personal_data.json");
-    assert_eq!(values(&found["findings"], "category"), set(categories));
-    let classified = out("check_the_systems/gdpr_personal_data_classifier.json");
-    assert_eq!(values(&classified["findings"], "privacy_category"), set(privacy));
+    assert_eq!(values(&found["findings"], "category"), set(expected.categories));
+    let classified = out("classified.json");
+    assert_eq!(values(&classified["findings"], "privacy_category"), set(expected.privacy));
     let stated = out("policy_facts.json");
     let stated: BTreeSet<String> = stated["facts"]
         .as_array()
@@ -41,65 +58,140 @@ fn check(folder: &str, policy: &str, categories: &str, privacy: &str, facts: &[&
         .iter()
         .map(|fact| format!("{} {}", fact["kind"].as_str().unwrap(), fact["value"].as_str().unwrap()))
         .collect();
-    for fact in facts {
+    for fact in expected.facts {
         assert!(stated.contains(*fact), "{fact} is not in {stated:#?}");
     }
     let skipped = values(&out("run.json")["steps"][0]["skipped"], "what");
-    let expected: BTreeSet<String> = not_checked.iter().map(|name| format!("system `{name}`")).collect();
-    assert_eq!(skipped, expected);
+    let not_checked: BTreeSet<String> = expected.not_checked.iter().map(|name| format!("system `{name}`")).collect();
+    assert_eq!(skipped, not_checked);
+    let report = out("gaps.json");
+    let text = |gap: &Value, key: &str| gap[key].as_str().unwrap_or("?").to_owned();
+    let line = |gap: &Value| {
+        let (severity, kind, category) = (text(gap, "severity"), text(gap, "kind"), text(gap, "category"));
+        format!("{severity} {kind}: {category}, {} in {}", gap["findings"], gap["places"][0].as_str().unwrap_or("none"))
+    };
+    let gaps: Vec<String> =
+        report["gaps"].as_array().unwrap().iter().filter(|gap| gap["severity"] != "info").map(line).collect();
+    assert_eq!(gaps, expected.gaps);
+    let agreed: BTreeSet<String> =
+        report["agreed"].as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    assert_eq!(agreed, set(expected.agreed));
+    // Every statement of the policy is in the report: it agrees, or it is a gap, or it is a system that was checked.
+    let named = |fact: &Value| {
+        let value = fact["value"].as_str().unwrap();
+        let in_gaps = report["gaps"].as_array().unwrap().iter().any(|gap| gap["category"] == value);
+        agreed.contains(value) || in_gaps || fact["checked"] == true || fact["kind"] == "legal_basis"
+    };
+    let all = out("policy_facts.json");
+    let dropped: Vec<&Value> = all["facts"].as_array().unwrap().iter().filter(|fact| !named(fact)).collect();
+    assert!(dropped.is_empty(), "{dropped:#?}");
 }
 
 #[test]
 fn a_shop_holds_what_its_policy_denies() {
-    let facts = [
-        "data_category postal address",
-        "system order database",
-        "third_party Stripe",
-        "transfer United States",
-        "retention 10 years",
-    ];
-    let (found, privacy) = ("bank, contact, person, postal_address, wellbeing", "finance, identity, sensitive");
-    check("shop", "policy.md", found, privacy, &facts, &["Mailchimp"]);
+    check(
+        "shop",
+        "policy.md",
+        &Expected {
+            categories: "bank, contact, person, postal_address, wellbeing",
+            privacy: "finance, identity, sensitive",
+            facts: &[
+                "data_category postal address",
+                "denied_category health data",
+                "system order database",
+                "third_party Stripe",
+                "transfer United States",
+                "retention 10 years",
+            ],
+            not_checked: &["Mailchimp"],
+            gaps: &[
+                "high found_but_denied: health data, 1 in data/support/2024-05-03.txt",
+                "medium found_not_stated: telephone number, 1 in data/support/2024-05-03.txt",
+                "medium system_not_checked: Mailchimp, 0 in none",
+                "low stated_not_found: payment data, 0 in none",
+            ],
+            agreed: "bank details, email address, name, postal address",
+        },
+    );
 }
 
 #[test]
 fn a_clinic_s_policy_is_read_in_german() {
-    let facts = [
-        "data_category health data",
-        "data_subject patients",
-        "system Praxisverwaltungssystem",
-        "retention 10 years",
-        "third_party Doctolib",
-    ];
     check(
         "clinic",
         "policy.html",
-        "birth, contact, person, postal_address, wellbeing",
-        "identity, sensitive",
-        &facts,
-        &[],
+        &Expected {
+            categories: "birth, contact, person, postal_address, wellbeing",
+            privacy: "identity, sensitive",
+            facts: &[
+                "data_category health data",
+                "data_subject patients",
+                "system Praxisverwaltungssystem",
+                "retention 10 years",
+                "third_party Doctolib",
+            ],
+            not_checked: &[],
+            gaps: &["medium special_without_basis: health data, 1 in data/patienten.csv"],
+            agreed: "date of birth, health data, name, postal address, telephone number",
+        },
     );
 }
 
 #[test]
 fn a_vendor_s_logs_and_contacts_are_read_as_two_systems() {
-    let facts =
-        ["system log server", "system CRM", "data_category IP address", "transfer United States", "retention 30 days"];
-    let found = "contact, conviction, device_id, person, whereabouts";
-    check("saas", "policy.md", found, "identity, sensitive, technical", &facts, &["Sentry", "Zendesk"]);
+    check(
+        "saas",
+        "policy.md",
+        &Expected {
+            categories: "contact, conviction, device_id, person, whereabouts",
+            privacy: "identity, sensitive, technical",
+            facts: &[
+                "system log server",
+                "system CRM",
+                "data_category IP address",
+                "third_party Sentry",
+                "transfer United States",
+                "retention 30 days",
+            ],
+            not_checked: &["Sentry", "Zendesk"],
+            gaps: &[
+                "high found_not_stated: religion, 1 in data/crm/contacts.csv",
+                "medium found_not_stated: location data, 1 in data/logs/access.log",
+                "medium found_not_stated: name, 1 in data/crm/contacts.csv",
+                "medium found_not_stated: telephone number, 1 in data/crm/contacts.csv",
+                "medium system_not_checked: Sentry, 0 in none",
+                "medium system_not_checked: Zendesk, 0 in none",
+            ],
+            agreed: "IP address, cookies, device data, email address",
+        },
+    );
 }
 
 #[test]
 fn an_employer_s_policy_is_read_in_french() {
-    let facts = [
-        "data_subject employees",
-        "system logiciel de paie",
-        "data_category health data",
-        "retention 5 years",
-        "purpose employment",
-    ];
-    let (found, privacy) = ("bank, conviction, employment, person", "finance, identity, sensitive, work");
-    check("employer", "policy.txt", found, privacy, &facts, &["dossier du personnel"]);
+    check(
+        "employer",
+        "policy.txt",
+        &Expected {
+            categories: "bank, conviction, employment, person",
+            privacy: "finance, identity, sensitive, work",
+            facts: &[
+                "data_subject employees",
+                "system logiciel de paie",
+                "data_category health data",
+                "retention 5 years",
+                "purpose employment",
+            ],
+            not_checked: &["dossier du personnel"],
+            gaps: &[
+                "high found_not_stated: trade union membership, 1 in data/paie.csv",
+                "medium system_not_checked: dossier du personnel, 0 in none",
+                "low stated_not_found: health data, 0 in none",
+                "low stated_not_found: postal address, 0 in none",
+            ],
+            agreed: "bank details, employment data, name",
+        },
+    );
 }
 
 #[test]
@@ -108,9 +200,12 @@ fn the_seed_waits_for_a_person_and_then_finds_what_there_is() {
     let folder = dir.join("policy_check/shop");
     let _ = palisade(&folder, ["run", "-q", "../seed.yaml", "--input", "privacy_policy_document=policy.md"]).exits(5);
     let shown = palisade(&folder, ["approvals", "show", "last"]).exits(0).stdout;
-    for part in
-        ["system: order database", "analyser: personal_data", "The policy states data category", "What it could touch"]
-    {
+    for part in [
+        "system: order database",
+        "analyser: personal_data",
+        "The policy denies a data category",
+        "What it could touch",
+    ] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     let _ = palisade(&folder, ["approve", "-q", "last", "--out", "out"]).exits(0);

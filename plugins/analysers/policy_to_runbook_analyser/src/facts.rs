@@ -2,11 +2,13 @@
 
 use crate::text::{Sentence, has_stem, has_word};
 use crate::vocabulary::{
-    DATA, KEEPS, LEAVES, NOT, NUMBERS, PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SUBJECTS, SYSTEMS, TRANSFERS,
-    UNITS,
+    BASES, COLLECTS, COUNTRY_COLUMNS, DATA, KEEPS, LEAVES, NOT, NOT_COLLECTED, NUMBERS, OWN_SERVERS, PARTY_COLUMNS,
+    PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, UNITS,
+    WITHIN_BOUNDS,
 };
 use crate::world::World;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What kind of thing is stated.
@@ -15,6 +17,8 @@ use std::collections::BTreeSet;
 pub(crate) enum Kind {
     /// A category of personal data.
     DataCategory,
+    /// One of which it is said that it is not collected.
+    DeniedCategory,
     /// What they are used for.
     Purpose,
     /// Whose they are.
@@ -27,6 +31,8 @@ pub(crate) enum Kind {
     Retention,
     /// Where they go that leave the European Economic Area.
     Transfer,
+    /// On what ground they are processed.
+    LegalBasis,
 }
 
 /// Something that a policy states.
@@ -36,7 +42,7 @@ pub(crate) struct Fact {
     pub(crate) kind: Kind,
     /// What is stated, in English.
     pub(crate) value: String,
-    /// A special category of data.
+    /// A special category of data, or a ground for those.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) special_category: Option<bool>,
     /// The system is one that can be checked.
@@ -54,12 +60,14 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::DataCategory => "data_category",
+            Self::DeniedCategory => "denied_category",
             Self::Purpose => "purpose",
             Self::DataSubject => "data_subject",
             Self::System => "system",
             Self::ThirdParty => "third_party",
             Self::Retention => "retention",
             Self::Transfer => "transfer",
+            Self::LegalBasis => "legal_basis",
         }
     }
 }
@@ -68,26 +76,40 @@ impl Kind {
 pub(crate) fn found(sentences: &[Sentence], world: &World) -> Vec<Fact> {
     let mut facts = Facts::default();
     for sentence in sentences {
-        let denies = any(&sentence.lower, NOT);
-        if !denies {
-            for (words, special) in [(DATA, false), (SPECIAL, true)] {
-                for value in named(&sentence.lower, words) {
-                    facts.add(Fact { special_category: Some(special), ..fact(Kind::DataCategory, value, sentence) });
-                }
-            }
-            if !sentence.is_heading {
-                for (kind, words) in [(Kind::Purpose, PURPOSES), (Kind::DataSubject, SUBJECTS)] {
-                    named(&sentence.lower, words).for_each(|value| facts.add(fact(kind, value, sentence)));
-                }
-            }
-            others(sentence, world, &mut facts);
-            if any(&sentence.lower, LEAVES) || any(&sentence.lower, SHARES) {
-                named(&sentence.lower, TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
+        let lower = &sentence.lower;
+        let around = |words: &[&str]| any(lower, words) || any(&sentence.context, words);
+        let not = any(lower, NOT);
+        let denies = not && is_denial(lower);
+        // "We never sell your address" neither states nor denies that there is one.
+        let data = match denies {
+            true => Some(Kind::DeniedCategory),
+            false => (!not || any(lower, COLLECTS)).then_some(Kind::DataCategory),
+        };
+        for (words, special) in [(DATA, false), (SPECIAL, true)] {
+            for (kind, value) in data.iter().flat_map(|kind| named(lower, words).map(move |value| (*kind, value))) {
+                facts.add(Fact { special_category: Some(special), ..fact(kind, value, sentence) });
             }
         }
+        if !sentence.is_heading && !denies {
+            named(lower, SUBJECTS).for_each(|value| facts.add(fact(Kind::DataSubject, value, sentence)));
+            if !not {
+                named(lower, PURPOSES).for_each(|value| facts.add(fact(Kind::Purpose, value, sentence)));
+            }
+        }
+        if !not || !denies && !any(lower, SHARES) {
+            others(sentence, world, &mut facts);
+        }
+        if !not && (around(LEAVES) || around(SHARES)) {
+            named(lower, TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
+        }
         // "Never longer than" is a time all the same.
-        if any(&sentence.lower, RETENTION) {
-            times(&sentence.lower).for_each(|value| facts.add(fact(Kind::Retention, &value, sentence)));
+        if around(RETENTION) {
+            times(lower).for_each(|value| facts.add(fact(Kind::Retention, &value, sentence)));
+        }
+        for (words, special) in [(BASES, false), (SPECIAL_BASES, true)] {
+            for value in named(lower, words) {
+                facts.add(Fact { special_category: Some(special), ..fact(Kind::LegalBasis, value, sentence) });
+            }
         }
     }
     facts.list
@@ -118,6 +140,12 @@ fn fact(kind: Kind, value: &str, sentence: &Sentence) -> Fact {
     }
 }
 
+/// Whether a sentence with a no in it says that something is not collected. "Not without consent" and "not longer than" do
+/// not say so, nor does "not passed on".
+fn is_denial(lower: &str) -> bool {
+    !any(lower, WITHIN_BOUNDS) && (NOT_COLLECTED.iter().any(|both| both.iter().all(|words| any(lower, words))))
+}
+
 /// Systems and third parties: those that the operator named, products that are known, and kinds of systems.
 fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     let lower = &sentence.lower;
@@ -134,12 +162,23 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
             .iter()
             .any(|system| !system.builtin && std::iter::once(&system.name).chain(&system.aliases).any(names))
     };
+    for (column, cell) in sentence.cells() {
+        if any(column, COUNTRY_COLUMNS) {
+            named(&cell.to_lowercase(), TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
+        }
+        if any(column, PARTY_COLUMNS) && !names_product(cell) {
+            facts.add(fact(Kind::ThirdParty, cell, sentence));
+        }
+        if any(column, SYSTEM_COLUMNS) && !names_product(cell) && !is_mapped(&cell.to_lowercase()) {
+            facts.add(Fact { checked: Some(false), ..fact(Kind::System, cell, sentence) });
+        }
+    }
     for product in PRODUCTS {
-        // "AWS" within another product's longer name is that product.
         if !has_word(&sentence.text, product) && !has_word(lower, &product.to_lowercase()) {
             continue;
         }
-        if any(lower, SHARES) || !any(lower, KEEPS) {
+        // Who runs a product itself gives it to nobody.
+        if !any(lower, OWN_SERVERS) {
             facts.add(fact(Kind::ThirdParty, product, sentence));
         }
         if any(lower, KEEPS) && !is_mapped(&product.to_lowercase()) {
@@ -151,15 +190,25 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     }
 }
 
+fn names_product(cell: &str) -> bool {
+    PRODUCTS.iter().any(|product| has_word(&cell.to_lowercase(), &product.to_lowercase()))
+}
+
 fn one(lower: &str, word: &str) -> bool {
     match word.strip_prefix('=') {
         Some(word) => has_word(lower, word),
-        None => has_stem(lower, word),
+        None => !word.starts_with('!') && has_stem(lower, word),
     }
 }
 
+/// Whether one of the words stands there. A `!` before a phrase: what stands in it does not count.
 fn any(lower: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| one(lower, word))
+    let but = words.iter().filter_map(|word| word.strip_prefix('!'));
+    let rest = but.fold(Cow::Borrowed(lower), |rest, phrase| match rest.contains(phrase) {
+        true => rest.replace(phrase, "; ").into(),
+        false => rest,
+    });
+    words.iter().any(|word| one(&rest, word))
 }
 
 /// What of a vocabulary stands in a sentence.

@@ -183,11 +183,11 @@ fn analysis(
 fn reason(component: &Component, facts: &[Fact]) -> String {
     let about = format!("{} {}", component.title, component.description).to_lowercase();
     let speaks = |fact: &&Fact| match fact.kind {
-        Kind::DataCategory => about.contains("personal data") || about.contains("collect"),
+        Kind::DataCategory | Kind::DeniedCategory => about.contains("personal data") || about.contains("collect"),
         Kind::Purpose => about.contains("purpose"),
         Kind::DataSubject => about.contains("subject"),
         Kind::ThirdParty => about.contains("service") || about.contains("third part"),
-        Kind::System | Kind::Retention | Kind::Transfer => false,
+        Kind::System | Kind::Retention | Kind::Transfer | Kind::LegalBasis => false,
     };
     let first = facts
         .iter()
@@ -195,6 +195,7 @@ fn reason(component: &Component, facts: &[Fact]) -> String {
         .find(speaks)
         .or_else(|| facts.iter().find(speaks));
     match first {
+        Some(fact) if fact.kind == Kind::DeniedCategory => cites("The policy denies a data category", fact),
         Some(fact) => cites(&format!("The policy states {}", fact.kind.name().replace('_', " ")), fact),
         None => "The policy says nothing of it; what the data hold is looked at all the same.".to_owned(),
     }

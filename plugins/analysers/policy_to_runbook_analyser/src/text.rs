@@ -11,54 +11,120 @@ pub(crate) struct Sentence {
     pub(crate) lower: String,
     /// It is a heading itself.
     pub(crate) is_heading: bool,
+    /// What it stands under, in lower case: the heading, and the head of its table.
+    pub(crate) context: String,
+    /// Of a row of a table, its columns' heads in lower case.
+    columns: Vec<String>,
+    /// Its cells.
+    cells: Vec<String>,
+}
+
+impl Sentence {
+    /// The cells of a row that can be a name, each with the head of its column.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.columns.iter().zip(&self.cells).map(|(column, cell)| (column.as_str(), cell.as_str()));
+        pairs.filter(|(_, cell)| cell.chars().any(char::is_alphabetic) && cell.chars().nth(MAX_NAME).is_none())
+    }
 }
 
 /// Most characters of a sentence; what is longer is cut.
 const MAX_SENTENCE: usize = 600;
 
-/// The sentences of a section.
+/// Most characters of a cell that is taken for a name.
+const MAX_NAME: usize = 80;
+/// Most columns of a table that are told apart.
+const MAX_COLUMNS: usize = 20;
+
+/// The sentences of a section. A row of a table is one.
 pub(crate) fn sentences(heading: Option<&str>, content: &str) -> Vec<Sentence> {
-    let mut heading = heading.map(|heading| plain(heading, MAX_SENTENCE));
-    let mut found = Vec::new();
+    let mut reader = Reader { heading: heading.map(|heading| plain(heading, MAX_SENTENCE)), ..Reader::default() };
     let text = if looks_like_html(content) { without_tags(content) } else { content.to_owned() };
-    let mut paragraph = String::new();
-    let close = |paragraph: &mut String, heading: &Option<String>, found: &mut Vec<Sentence>| {
-        for text in split(paragraph) {
-            found.push(sentence(heading.clone(), &text, false));
-        }
-        paragraph.clear();
-    };
     for line in text.lines() {
-        let line = line.trim();
+        reader.line(line.trim());
+    }
+    reader.close();
+    reader.found
+}
+
+/// Puts lines together.
+#[derive(Default)]
+struct Reader {
+    heading: Option<String>,
+    paragraph: String,
+    /// The heads of the columns of the table that is being read.
+    columns: Vec<String>,
+    /// The latest row: what follows tells whether it is a head.
+    row: Option<Vec<String>>,
+    found: Vec<Sentence>,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) {
         let marks = line.len() - line.trim_start_matches('#').len();
-        let is_item = line.starts_with(['-', '*', '+', '•', '|']) || starts_with_number(line);
-        if (1..=6).contains(&marks) {
-            close(&mut paragraph, &heading, &mut found);
+        if line.starts_with('|') {
+            self.table_row(line);
+        } else if (1..=6).contains(&marks) {
+            self.close();
             let text = plain(&without_marks(line.trim_start_matches('#')), MAX_SENTENCE);
             if !text.is_empty() {
-                found.push(sentence(None, &text, true));
-                heading = Some(text);
+                self.heading = None;
+                self.add(&text, true, Vec::new());
+                self.heading = Some(text);
             }
-        } else if line.is_empty() || is_item {
-            close(&mut paragraph, &heading, &mut found);
-            paragraph.push_str(line.trim_start_matches(['-', '*', '+', '•', '|', ' ']));
+        } else if line.is_empty() || line.starts_with(['-', '*', '+', '•']) || starts_with_number(line) {
+            self.close();
+            self.paragraph.push_str(line.trim_start_matches(['-', '*', '+', '•', ' ']));
         } else {
-            paragraph.push(' ');
-            paragraph.push_str(line);
+            self.paragraph.push(' ');
+            self.paragraph.push_str(line);
         }
     }
-    close(&mut paragraph, &heading, &mut found);
-    found
+
+    fn table_row(&mut self, line: &str) {
+        let cells = line.trim_matches(['|', ' ']).split('|').take(MAX_COLUMNS);
+        let cells: Vec<String> = cells.map(|cell| plain(&without_marks(cell), MAX_SENTENCE)).collect();
+        let is_rule = cells.iter().all(|cell| cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':')));
+        if is_rule && self.row.is_some() {
+            self.columns = self.row.take().into_iter().flatten().map(|cell| cell.to_lowercase()).collect();
+            return;
+        }
+        let columns = self.columns.clone();
+        self.close();
+        self.columns = columns;
+        self.row = Some(cells);
+    }
+
+    /// Ends what was begun, a paragraph or a row. A table ends with it.
+    fn close(&mut self) {
+        for text in split(&std::mem::take(&mut self.paragraph)) {
+            self.add(&text, false, Vec::new());
+        }
+        if let Some(cells) = self.row.take() {
+            self.add(&cells.join(" | "), false, cells);
+        }
+        self.columns.clear();
+    }
+
+    fn add(&mut self, text: &str, is_heading: bool, cells: Vec<String>) {
+        let text = plain(&without_marks(text), MAX_SENTENCE);
+        let columns = if cells.is_empty() { Vec::new() } else { self.columns.clone() };
+        let context = self.heading.iter().map(|heading| heading.to_lowercase()).chain(columns.iter().cloned());
+        let context = context.collect::<Vec<_>>().join(" ");
+        let heading = self.heading.clone();
+        self.found.push(Sentence { heading, lower: text.to_lowercase(), text, is_heading, context, columns, cells });
+    }
 }
 
-fn sentence(heading: Option<String>, text: &str, is_heading: bool) -> Sentence {
-    let text = plain(&without_marks(text), MAX_SENTENCE);
-    Sentence { heading, lower: text.to_lowercase(), text, is_heading }
-}
+/// Most characters of a line that can be a title.
+const MAX_TITLE: usize = 120;
 
-/// The first heading, or nothing.
+/// The first heading; without any, the first line if it is short and ends as no sentence does.
 pub(crate) fn title(sentences: &[Sentence]) -> Option<String> {
-    sentences.iter().find(|sentence| sentence.is_heading).map(|sentence| sentence.text.clone())
+    let first = sentences.first().filter(|first| {
+        first.text.chars().nth(MAX_TITLE).is_none() && !first.text.ends_with(['.', ':', ';', '!', '?', ','])
+    });
+    let heading = sentences.iter().find(|sentence| sentence.is_heading);
+    heading.or(first).map(|sentence| sentence.text.clone())
 }
 
 /// The language of most of it, as a BCP 47 tag: by how often its small words stand there.
@@ -111,6 +177,8 @@ fn looks_like_html(text: &str) -> bool {
 fn without_tags(html: &str) -> String {
     let mut out = String::new();
     let mut rest = html;
+    // A row with heads of columns is told as Markdown tells it.
+    let mut has_head = false;
     while let Some(at) = rest.find('<') {
         let (before, tag) = rest.split_at(at);
         out.push_str(before);
@@ -128,6 +196,14 @@ fn without_tags(html: &str) -> String {
         match name.as_str() {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => out.push_str("\n\n# "),
             "li" => out.push_str("\n- "),
+            "tr" => {
+                has_head = false;
+                out.push_str("\n| ");
+            }
+            "td" => {}
+            "th" => has_head = true,
+            "/td" | "/th" => out.push_str(" | "),
+            "/tr" if has_head => out.push_str("\n|-|"),
             "b" | "/b" | "i" | "/i" | "em" | "/em" | "strong" | "/strong" | "a" | "/a" | "span" | "/span" | "u"
             | "/u" => {}
             _ => out.push_str("\n\n"),

@@ -1,5 +1,5 @@
 //! Words by which policies in English, German and French say things. Lower case; each entry is a beginning of a word or of
-//! several (`=` in front: a whole word), what it stands for comes first.
+//! several (`=` in front: a whole word, `!`: a phrase that does not count), what it stands for comes first.
 
 /// Categories of personal data. Those under `SPECIAL` are of Article 9(1) or 10 of the GDPR.
 pub(crate) const DATA: &[(&str, &[&str])] = &[
@@ -25,7 +25,34 @@ pub(crate) const DATA: &[(&str, &[&str])] = &[
             "adresse postale",
         ],
     ),
-    ("name", &["=name", "=names", "=surname", "full name", "vorname", "nachname", "=namen", "=nom", "prénom"]),
+    (
+        "name",
+        &[
+            "=name",
+            "=names",
+            "=surname",
+            "full name",
+            "vorname",
+            "nachname",
+            "=namen",
+            "=nom",
+            "=noms",
+            "prénom",
+            "!user name",
+            "!domain name",
+            "!file name",
+            "!host name",
+            "!company name",
+            "!brand name",
+            "!product name",
+            "!name of the company",
+            "!in the name of",
+            "!im namen",
+            "!au nom d",
+            "!nom d'utilisateur",
+            "!nom de domaine",
+        ],
+    ),
     ("date of birth", &["date of birth", "birth date", "birthday", "geburtsdatum", "geburtstag", "date de naissance"]),
     (
         "payment data",
@@ -502,6 +529,17 @@ pub(crate) const KEEPS: &[&str] = &[
     "gér",
 ];
 
+/// Words that say that a product runs in the house.
+pub(crate) const OWN_SERVERS: &[&str] = &[
+    "own server",
+    "self-hosted",
+    "eigenen server",
+    "eigener server",
+    "selbst gehostet",
+    "propres serveurs",
+    "auto-héberg",
+];
+
 /// Words that say that data go to others.
 pub(crate) const SHARES: &[&str] = &[
     "share",
@@ -563,6 +601,14 @@ pub(crate) const NUMBERS: &[(&str, u32)] = &[
     ("five", 5),
     ("six", 6),
     ("seven", 7),
+    ("eight", 8),
+    ("nine", 9),
+    ("eleven", 11),
+    ("fourteen", 14),
+    ("fifteen", 15),
+    ("eighteen", 18),
+    ("twenty", 20),
+    ("sixty", 60),
     ("ten", 10),
     ("twelve", 12),
     ("thirty", 30),
@@ -575,14 +621,26 @@ pub(crate) const NUMBERS: &[(&str, u32)] = &[
     ("fünf", 5),
     ("sechs", 6),
     ("sieben", 7),
+    ("acht", 8),
+    ("neun", 9),
     ("zehn", 10),
+    ("elf", 11),
+    ("vierzehn", 14),
+    ("fünfzehn", 15),
+    ("zwanzig", 20),
+    ("dreißig", 30),
     ("zwölf", 12),
     ("un", 1),
     ("deux", 2),
     ("trois", 3),
     ("quatre", 4),
     ("cinq", 5),
+    ("sept", 7),
+    ("huit", 8),
+    ("neuf", 9),
     ("dix", 10),
+    ("quinze", 15),
+    ("vingt", 20),
     ("douze", 12),
     ("trente", 30),
 ];
@@ -636,13 +694,19 @@ pub(crate) const LEAVES: &[&str] = &[
 
 /// Words that say that something is not done.
 pub(crate) const NOT: &[&str] = &[
-    "do not",
-    "does not",
+    "=not",
+    "!not only",
     "don't",
-    "never",
+    "doesn't",
+    "aren't",
+    "isn't",
+    "=never",
     "=nicht",
+    "!nicht nur",
     "=kein",
     "=keine",
+    "=keinen",
+    "=keiner",
     "=keinerlei",
     "niemals",
     "ne collect",
@@ -652,4 +716,220 @@ pub(crate) const NOT: &[&str] = &[
     "aucun",
     "jamais",
     "=pas",
+    "!pas seulement",
 ];
+
+/// Words that say that data are taken and kept.
+pub(crate) const COLLECTS: &[&str] = &[
+    "collect",
+    "process",
+    "store",
+    "keep",
+    "kept",
+    "hold",
+    "gather",
+    "record",
+    "ask for",
+    "erheb",
+    "erhoben",
+    "verarbeit",
+    "speicher",
+    "gespeichert",
+    "erfass",
+    "trait",
+    "conserv",
+    "enregistr",
+    "recueill",
+];
+
+/// Words of which one of each list says that data are not taken at all.
+pub(crate) const NOT_COLLECTED: &[[&[&str]; 2]] = &[
+    [
+        &["=not", "=never", "don't", "doesn't", "aren't", "isn't"],
+        &[
+            "not collect",
+            "not process",
+            "not store",
+            "not keep",
+            "not hold",
+            "not gather",
+            "not record",
+            "not ask for",
+            "not knowingly collect",
+            "not intentionally collect",
+            "never collect",
+            "never process",
+            "never store",
+            "never keep",
+            "never hold",
+            "never record",
+            "never ask for",
+            "don't collect",
+            "don't process",
+            "don't store",
+            "don't keep",
+            "don't ask for",
+            "aren't collected",
+            "aren't stored",
+        ],
+    ],
+    [
+        &["=nicht", "=kein", "=keine", "=keinen", "=keiner", "=keinerlei", "niemals"],
+        &["erheb", "erhoben", "verarbeit", "speicher", "gespeichert", "erfass"],
+    ],
+    [&["aucune", "aucun", "jamais", "=pas"], &["collect", "trait", "conserv", "enregistr", "recueill"]],
+];
+
+/// Words that say that a no holds within bounds alone: for some time, without a ground, or of handing on.
+pub(crate) const WITHIN_BOUNDS: &[&str] = &[
+    "without",
+    "unless",
+    "except",
+    "longer",
+    "more than",
+    "other than",
+    "beyond",
+    "outside",
+    "ohne",
+    "außer",
+    "länger",
+    "nur",
+    "drittland",
+    "übermitt",
+    "weitergeb",
+    "weitergegeb",
+    "sans",
+    "sauf",
+    "plus de",
+    "plus longtemps",
+    "au-delà",
+    "hors",
+    "transfér",
+    "transmi",
+];
+
+/// Grounds on which data are processed.
+pub(crate) const BASES: &[(&str, &[&str])] = &[
+    (
+        "consent",
+        &[
+            "consent",
+            "einwilligung",
+            "!explicit consent",
+            "!ausdrückliche einwilligung",
+            "!ausdrücklicher einwilligung",
+            "!ausdrücklichen einwilligung",
+            "!consentement explicite",
+        ],
+    ),
+    (
+        "contract",
+        &[
+            "performance of a contract",
+            "performance of the contract",
+            "perform the contract",
+            "perform our contract",
+            "contract with you",
+            "vertragserfüllung",
+            "erfüllung des vertrags",
+            "erfüllung eines vertrags",
+            "durchführung des vertrags",
+            "exécution du contrat",
+            "exécution d'un contrat",
+        ],
+    ),
+    (
+        "legal obligation",
+        &[
+            "legal obligation",
+            "rechtliche verpflichtung",
+            "rechtlichen verpflichtung",
+            "gesetzliche pflicht",
+            "gesetzlichen pflicht",
+            "obligation légale",
+            "obligations légales",
+        ],
+    ),
+    (
+        "legitimate interests",
+        &[
+            "legitimate interest",
+            "berechtigte interesse",
+            "berechtigtes interesse",
+            "berechtigten interesse",
+            "intérêt légitime",
+            "intérêts légitimes",
+        ],
+    ),
+    ("vital interests", &["vital interest", "lebenswichtige", "intérêts vitaux"]),
+    ("public interest", &["public interest", "öffentliche interesse", "öffentlichen interesse", "intérêt public"]),
+];
+
+/// Grounds on which special categories may be processed.
+pub(crate) const SPECIAL_BASES: &[(&str, &[&str])] = &[
+    (
+        "explicit consent",
+        &[
+            "explicit consent",
+            "ausdrückliche einwilligung",
+            "ausdrücklicher einwilligung",
+            "ausdrücklichen einwilligung",
+            "consentement explicite",
+        ],
+    ),
+    (
+        "Article 9(2)",
+        &[
+            "article 9(2)",
+            "article 9 (2)",
+            "art. 9(2)",
+            "art. 9 (2)",
+            "art. 9 abs. 2",
+            "artikel 9 absatz 2",
+            "artikel 9 abs. 2",
+            "article 9.2",
+            "article 9, paragraphe 2",
+            "article 9 paragraphe 2",
+            "article 9-2",
+        ],
+    ),
+    (
+        "employment and social security law",
+        &["employment, social security and social protection", "employment and social security law", "§ 26 abs. 3"],
+    ),
+    (
+        "health care",
+        &[
+            "provision of health care",
+            "provision of health or social care",
+            "gesundheitsvorsorge",
+            "medizinische diagnostik",
+            "medizinischen diagnostik",
+            "médecine préventive",
+            "diagnostics médicaux",
+        ],
+    ),
+];
+
+/// Heads of columns that hold who gets data.
+pub(crate) const PARTY_COLUMNS: &[&str] = &[
+    "processor",
+    "recipient",
+    "provider",
+    "vendor",
+    "third part",
+    "anbieter",
+    "empfänger",
+    "dienstleister",
+    "auftragsverarbeiter",
+    "sous-traitant",
+    "prestataire",
+    "destinataire",
+];
+
+/// Heads of columns that hold where data are kept.
+pub(crate) const SYSTEM_COLUMNS: &[&str] = &["system", "application", "software", "anwendung", "logiciel", "outil"];
+
+/// Heads of columns that hold to which country data go.
+pub(crate) const COUNTRY_COLUMNS: &[&str] =
+    &["country", "location", "=land", "standort", "=sitz", "pays", "localisation"];
