@@ -3,6 +3,7 @@
 mod collect;
 mod escape;
 mod evidence;
+mod gaps;
 mod overview;
 mod page;
 mod places;
@@ -14,7 +15,7 @@ use crate::{Document, ReportError};
 use palisade_model::record::RunRecord;
 use std::io::Write;
 
-/// Writes one self-contained HTML page: what was found by file and rule with its evidence, what failed, what was left
+/// Writes one self-contained HTML page: where a policy and the data disagree, what was found by file and rule with its evidence, what failed, what was left
 /// out, what it took, and the digests that say what ran.
 ///
 /// It loads nothing, and its content security policy forbids it to; its only script filters what is there, and without
@@ -34,6 +35,7 @@ pub fn html(
     page::open(run, evidence, out)?;
     overview::cards(run, &tallies, &places, out)?;
     record::failures(run, evidence, out)?;
+    gaps::gaps(run, documents, evidence, out)?;
     overview::categories(&tallies, out)?;
     places::findings(&tallies, &collected, &places, evidence, out)?;
     record::steps(run, out)?;

@@ -9,6 +9,7 @@ mod error;
 mod evidence;
 mod fields;
 mod finding;
+mod gap;
 mod glance;
 mod html;
 mod json;

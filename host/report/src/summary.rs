@@ -1,6 +1,7 @@
-//! The summary of a run for a terminal: what failed, what was found, what it took, what was left out.
+//! The summary of a run for a terminal: what failed, where a policy and the data disagree, what was found, what it took, what was left out.
 
 mod findings;
+mod gaps;
 mod history;
 mod notes;
 mod pen;
@@ -37,6 +38,7 @@ pub fn summary(
     let (tallies, places) = tally_all(documents)?;
     head(run, &tallies, &places, style, out)?;
     steps::failures(run, style, out)?;
+    gaps::gaps(documents, style, out)?;
     findings::findings(&tallies, style, out)?;
     steps::table(run, &steps::Column::USUAL, &BTreeMap::new(), style, out)?;
     notes::skipped(run, style, out)?;

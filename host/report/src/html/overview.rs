@@ -16,9 +16,10 @@ const MAX_CATEGORIES: usize = 60;
 type Tallies<'a> = [(&'a dyn Document, Tally)];
 
 pub(super) fn cards(run: &RunRecord, tallies: &Tallies<'_>, places: &Places, out: &mut impl Write) -> io::Result<()> {
-    let sum = |mark| tallies.iter().map(|(_, tally)| tally.all.of(mark)).sum::<u64>();
-    let findings =
-        tallies.iter().filter(|(document, _)| has_findings(*document)).map(|(_, tally)| tally.all.findings).sum();
+    // What passed through bears marks too, and is no finding.
+    let found = || tallies.iter().filter(|(document, _)| has_findings(*document)).map(|(_, tally)| tally);
+    let sum = |mark| found().map(|tally| tally.all.of(mark)).sum::<u64>();
+    let findings = found().map(|tally| tally.all.findings).sum();
     let (place_count, more) = places.len();
     let done = run.steps.iter().filter(|step| step.status == Status::Succeeded).count();
     let skipped: u64 = run.steps.iter().map(|step| step.skipped_count).sum();

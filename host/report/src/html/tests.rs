@@ -302,3 +302,38 @@ fn nothing_found_and_nothing_made_are_told_apart() {
         "{made_nothing}"
     );
 }
+
+fn gap_report() -> Made {
+    let gap = json!({
+        "kind": "found_but_denied", "severity": "high", "about": "data_category", "category": "health <data>", "special": true,
+        "found_as": ["wellbeing"], "findings": 3, "place_count": 2, "places": ["a.txt"], "explanation": "x",
+        "sentence": "We do not collect <health> data, says Jane Doe.",
+    });
+    let note = json!({"kind": "not_checkable", "severity": "info", "about": "retention", "category": "10 years", "findings": 0});
+    Made::new("gaps", "policy_gap_report/1.0.0", vec![gap, note])
+        .with_pointer("/gaps")
+        .with_metadata(json!({"title": "A policy", "agreed": ["name"]}))
+}
+
+#[test]
+fn gaps_are_a_table_and_sentences_of_the_policy_are_for_whole_pages() {
+    let documents = [gap_report()];
+    let run = run_of(&documents);
+    let masked = page(&run, &documents, Evidence::Masked);
+    for part in [
+        "health &lt;data&gt; <span class=\"mark\">special category</span>",
+        "denied, yet found",
+        "a.txt <small>and 1 more</small>",
+        "10 years",
+        "agree in: name.",
+    ] {
+        assert!(masked.contains(part), "{part} is not in the page");
+    }
+    assert!(!masked.contains("Jane Doe") && masked.contains("A policy"));
+    let mut foreign = run_of(&documents);
+    foreign.steps[0].component = Some(component_of("acme:own"));
+    let foreign = page(&foreign, &documents, Evidence::Masked);
+    assert!(!foreign.contains("A policy") && !foreign.contains("agree in"));
+    assert!(page(&run, &documents, Evidence::Full).contains("We do not collect &lt;health&gt; data, says Jane Doe."));
+    elements(&masked);
+}

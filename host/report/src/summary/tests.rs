@@ -260,3 +260,28 @@ fn a_run_that_goes_on_says_how_its_steps_stand() {
         assert!(ended.contains(&output.digest.to_string()), "{ended}");
     }
 }
+
+#[test]
+fn gaps_are_told_before_findings_gravest_first() {
+    let gap = |severity: &str, kind: &str, category: &str, places: &[&str]| json!({"severity": severity, "kind": kind, "about": "data_category", "category": category, "findings": 2 * places.len(), "place_count": places.len(), "places": places, "sentence": "Jane Doe"});
+    let items = vec![
+        gap("medium", "system_not_checked", "CRM", &[]),
+        gap("high", "found_but_denied", "health data", &["a.txt", "b.txt"]),
+        gap("info", "not_checkable", "10 years", &[]),
+    ];
+    let report = Made::new("gaps", "policy_gap_report/1.0.0", items)
+        .with_pointer("/gaps")
+        .with_metadata(json!({"title": "A policy", "agreed": []}));
+    let expected = "
+
+Policy and data: A policy
+  high    health data  denied, yet found: 4 findings in a.txt and 1 more
+  medium  CRM          named, not checked
+  and 1 statement that nothing here could check
+
+Findings
+";
+    let text = text(&run(), &[report], TextStyle::default());
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("Jane Doe"), "{text}");
+}
