@@ -4,7 +4,7 @@ use crate::text::{Sentence, has_stem, has_word};
 use crate::vocabulary::{
     BASES, COLLECTS, COUNTRY_COLUMNS, DATA, KEEPS, LEAVES, NOT, NOT_COLLECTED, NUMBERS, OWN_SERVERS, PARTY_COLUMNS,
     PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, UNITS,
-    WITHIN_BOUNDS,
+    WITHIN_BOUNDS, WORDS,
 };
 use crate::world::World;
 use serde::Serialize;
@@ -143,7 +143,7 @@ fn fact(kind: Kind, value: &str, sentence: &Sentence) -> Fact {
 /// Whether a sentence with a no in it says that something is not collected. "Not without consent" and "not longer than" do
 /// not say so, nor does "not passed on".
 fn is_denial(lower: &str) -> bool {
-    !any(lower, WITHIN_BOUNDS) && (NOT_COLLECTED.iter().any(|both| both.iter().all(|words| any(lower, words))))
+    !any(lower, WITHIN_BOUNDS) && NOT_COLLECTED.iter().any(|both| both.iter().all(|words| any(lower, words)))
 }
 
 /// Systems and third parties: those that the operator named, products that are known, and kinds of systems.
@@ -174,7 +174,8 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         }
     }
     for product in PRODUCTS {
-        if !has_word(&sentence.text, product) && !has_word(lower, &product.to_lowercase()) {
+        let is_word = WORDS.contains(product);
+        if !has_word(&sentence.text, product) && (is_word || !has_word(lower, &product.to_lowercase())) {
             continue;
         }
         // Who runs a product itself gives it to nobody.

@@ -229,6 +229,25 @@ fn what_is_not_collected_is_told_from_what_is_only_not_passed_on() {
 }
 
 #[test]
+fn words_that_only_look_like_statements_are_none() {
+    for policy in [
+        "Unser Standort ist Kiel, und unser Team freut sich.",
+        "The notion of a processor is wide; please stripe nothing out.",
+        "We run a medical practice in Northam.",
+        "The treatment of personal data is governed by minor rules.",
+        "Localisation des bureaux : Lyon.",
+    ] {
+        states(policy, &["data_category", "third_party", "system", "purpose", "data_subject"], &[]);
+    }
+}
+
+#[test]
+fn many_scripts_are_skipped_in_the_time_that_one_takes() {
+    let html = format!("<p>a</p>{}<p>We keep your telephone number.</p>", "<SCRIPT>x</Script>".repeat(100_000));
+    states(&html, &["data_category"], &["data_category telephone number"]);
+}
+
+#[test]
 fn a_notice_with_a_table_of_processors_is_read_by_its_columns() {
     let policy = "# Privacy notice\n\nWe process the names and e-mail addresses of our customers (Article 6(1)(b), performance of a contract).\n\n\
                   ## Our service providers\n\n| Processor | What for | Location |\n|---|:--|---|\n\

@@ -189,7 +189,8 @@ fn without_tags(html: &str) -> String {
         rest = &tag[end + 1..];
         if name == "script" || name == "style" {
             let close = format!("</{name}");
-            let Some(past) = rest.to_lowercase().find(&close) else { return entities(&out) };
+            let is_close = |at: &[u8]| at.eq_ignore_ascii_case(close.as_bytes());
+            let Some(past) = rest.as_bytes().windows(close.len()).position(is_close) else { return entities(&out) };
             rest = rest.get(past..).unwrap_or_default();
             continue;
         }

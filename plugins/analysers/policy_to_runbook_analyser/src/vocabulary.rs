@@ -84,7 +84,17 @@ pub(crate) const DATA: &[(&str, &[&str])] = &[
     ),
     (
         "location data",
-        &["location data", "geolocation", "gps", "standortdaten", "standort", "géolocalisation", "localisation"],
+        &[
+            "location data",
+            "geolocation",
+            "gps",
+            "standortdaten",
+            "ihren standort",
+            "ihr standort",
+            "géolocalisation",
+            "données de localisation",
+            "votre localisation",
+        ],
     ),
     ("IP address", &["ip address", "ip-address", "=ip", "ip-adresse", "adresse ip"]),
     ("cookies", &["cookie"]),
@@ -222,6 +232,11 @@ pub(crate) const SPECIAL: &[(&str, &[&str])] = &[
             "health data",
             "health information",
             "medical",
+            "!medical practice",
+            "!medical cent",
+            "!cabinet médical",
+            "!centre médical",
+            "!medizinisches versorgungszentrum",
             "diagnos",
             "illness",
             "medication",
@@ -362,7 +377,17 @@ pub(crate) const PURPOSES: &[(&str, &[&str])] = &[
     ),
     (
         "medical treatment",
-        &["treatment", "diagnosis", "patient care", "behandlung", "therapie", "soins", "traitement médical"],
+        &[
+            "treatment",
+            "!treatment of your data",
+            "!treatment of personal data",
+            "diagnosis",
+            "patient care",
+            "behandlung",
+            "therapie",
+            "soins",
+            "traitement médical",
+        ],
     ),
     (
         "employment",
@@ -392,7 +417,7 @@ pub(crate) const SUBJECTS: &[(&str, &[&str])] = &[
     ),
     ("applicants", &["applicant", "candidate", "bewerber", "candidat"]),
     ("patients", &["patient"]),
-    ("children", &["child", "minor", "under 16", "kinder", "minderjährig", "enfant", "mineur"]),
+    ("children", &["child", "=minors", "under 16", "kinder", "minderjährig", "enfant", "mineur"]),
     ("suppliers", &["supplier", "vendor contact", "lieferant", "fournisseur"]),
 ];
 
@@ -456,6 +481,22 @@ pub(crate) const PRODUCTS: &[&str] = &[
     "UPS",
     "OVH",
     "OVHcloud",
+];
+
+/// Those of them that are words too: only as they are written there.
+pub(crate) const WORDS: &[&str] = &[
+    "Notion",
+    "Zoom",
+    "Slack",
+    "Intercom",
+    "Stripe",
+    "Sentry",
+    "UPS",
+    "SAP",
+    "Confluence",
+    "Snowflake",
+    "Workday",
+    "Asana",
 ];
 
 /// Kinds of systems that an organisation runs.
