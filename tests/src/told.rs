@@ -6,6 +6,18 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A runbook of three steps, each of which appends its letter to every text; the last takes a value from the one before.
+pub const CHAIN: &str = "
+name: Chain
+inputs:
+  docs: {input_schema: standard_input}
+outputs: {tc: tc}
+execution:
+  - {id: a, analyser: 'test:stepper', input: docs, config: {append: a}, outputs: {texts: ta}}
+  - {id: b, analyser: 'test:stepper', input: ta, config: {append: b}, outputs: {texts: tb, lengths: lb}}
+  - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
+";
+
 /// What a call prints with `--format json`.
 ///
 /// # Panics

@@ -2,22 +2,11 @@
 //! not do.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::told::{record, runs, write_texts};
+use palisade_tests::told::{CHAIN, record, runs, write_texts};
 use palisade_tests::{Dir, Outcome, command, palisade, root, with_stepper};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::Stdio;
-
-const CHAIN: &str = "
-name: Chain
-inputs:
-  docs: {input_schema: standard_input}
-outputs: {tc: tc}
-execution:
-  - {id: a, analyser: 'test:stepper', input: docs, config: {append: a}, outputs: {texts: ta}}
-  - {id: b, analyser: 'test:stepper', input: ta, config: {append: b}, outputs: {texts: tb, lengths: lb}}
-  - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
-";
 
 fn chain() -> Option<Dir> {
     let dir = with_stepper()?;

@@ -2,21 +2,10 @@
 //! allowed or answered there counts here.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::told::{event_lines, json_of, record, runs, texts, write_texts};
+use palisade_tests::told::{CHAIN, event_lines, json_of, record, runs, texts, write_texts};
 use palisade_tests::{Dir, Outcome, command, journal, palisade, root, with_stepper};
 use serde_json::{Value, json};
 use std::process::Stdio;
-
-const CHAIN: &str = "
-name: Chain
-inputs:
-  docs: {input_schema: standard_input}
-outputs: {tc: tc}
-execution:
-  - {id: a, analyser: 'test:stepper', input: docs, config: {append: a}, outputs: {texts: ta}}
-  - {id: b, analyser: 'test:stepper', input: ta, config: {append: b}, outputs: {texts: tb, lengths: lb}}
-  - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
-";
 
 /// A folder in which a chain of three steps ran, each of which appends its letter.
 fn chain() -> Option<Dir> {

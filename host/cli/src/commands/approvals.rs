@@ -55,10 +55,9 @@ fn show(context: &Context, run: &str, step: Option<&str>) -> Result<ExitCode, Cl
         return Ok(ExitCode::Done);
     };
     let history = History::read(store, awaited.run).map_err(|error| not_told(&error))?;
-    let mut plan = history.plan(store).map_err(|error| not_told(&error))?;
-    let calls = plan.steps.iter_mut().find(|step| step.id == awaited.step);
+    let plan = history.plan(store).map_err(|error| not_told(&error))?;
     let missing = || CliError::new(ExitCode::Bug, "the runbook that is to run has no plan");
-    let child = calls.and_then(|step| step.child().and_then(|child| child.runbook.plan())).ok_or_else(missing)?;
+    let child = plan.step(&awaited.step).and_then(|step| step.child()?.runbook.plan()).ok_or_else(missing)?;
     let text = store.content(runbook.digest).and_then(|content| content.map(|content| content.read_all()).transpose());
     let text = text.map_err(|fault| not_read(&fault))?.ok_or_else(missing)?;
     let text = String::from_utf8_lossy(&text);
@@ -78,7 +77,8 @@ fn show(context: &Context, run: &str, step: Option<&str>) -> Result<ExitCode, Cl
     Ok(ExitCode::Done)
 }
 
-/// A whole text with the numbers of its lines: what is cut off could be what matters. Nothing in it can move the cursor, or pass for something else.
+/// A whole text with the numbers of its lines: what is cut off could be what matters. Nothing in it can move the cursor, or
+/// pass for something else.
 fn numbered(text: &str) -> String {
     let line = |(number, line): (usize, &str)| format!("{:4} | {}\n", number + 1, neutral::line(line, usize::MAX));
     text.lines().enumerate().map(line).collect()
