@@ -87,8 +87,8 @@ pub(crate) struct RemovalLock {
 
 /// The file that all of them lock; it stays.
 const REMOVAL: &str = "removal";
-/// How long is waited for it. It is held for milliseconds, so this is a process that was stopped.
-const REMOVAL_PATIENCE: Duration = Duration::from_secs(30);
+/// How long is waited for what is held for milliseconds: after that, its holder is a process that was stopped.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Pin {
     pub(crate) fn acquire(folder: &Path) -> Result<Self, Fault> {
@@ -103,17 +103,30 @@ impl RemovalLock {
 }
 
 fn lock_removal(folder: &Path, operation: FlockOperation) -> Result<File, Fault> {
+    lock_patiently(&folder.join(REMOVAL), operation)
+}
+
+/// Waits for a lock that others hold for milliseconds.
+pub(crate) fn lock_patiently(path: &Path, operation: FlockOperation) -> Result<File, Fault> {
     const PAUSE: Duration = Duration::from_millis(2);
-    let path = folder.join(REMOVAL);
-    let file = open_or_make(&path).map_err(|error| Fault::io(&path, error))?;
-    let give_up = Instant::now() + REMOVAL_PATIENCE;
+    let file = open_or_make(path).map_err(|error| Fault::io(path, error))?;
+    let give_up = Instant::now() + PATIENCE;
     loop {
         match flock(&file, operation) {
             Ok(()) => return Ok(file),
             Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < give_up => std::thread::sleep(PAUSE),
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Fault::Busy { place: path }),
-            Err(error) => return Err(Fault::io(&path, error.into())),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Fault::Busy { place: path.to_owned() }),
+            Err(error) => return Err(Fault::io(path, error.into())),
         }
+    }
+}
+
+/// Whether somebody holds the lock of a file. If nobody does, it is held from here on until the file is closed.
+pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -140,7 +153,7 @@ impl FileLock {
     /// Takes the lock on `path`, making the file where it is missing; none if it is held.
     pub(crate) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         loop {
-            let mut file = open_or_make(path)?;
+            let file = open_or_make(path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
@@ -149,12 +162,18 @@ impl FileLock {
             // Whoever had the lock before removed the file while this one was being opened: a lock on a file without a
             // name keeps nobody out.
             if still_named(&file, path)? {
-                file.set_len(0)?;
-                file.rewind()?;
-                file.write_all(std::process::id().to_string().as_bytes())?;
-                return Ok(Some(Self { file, path: path.to_owned(), leave: false }));
+                let mut lock = Self { file, path: path.to_owned(), leave: false };
+                lock.write(std::process::id().to_string().as_bytes())?;
+                return Ok(Some(lock));
             }
         }
+    }
+
+    /// Writes something else into the file than which process has the lock.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(bytes)
     }
 
     /// Gives the lock back but leaves its file where it is, as the death of the process does.

@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::group::Group;
 use crate::lock::{self, OwnError, Pin, RemovalLock, RunLock};
 use crate::removal;
+use crate::room::{Amounts, HostRoom};
 use crate::session::{Folders, Session, sweep};
 use crate::spool::{Spool, SpoolError, join};
 use crate::sqlite::{self, DatabaseError, KNOWN};
@@ -120,6 +121,12 @@ impl Store {
     /// When the lock file, or what the kernel says of locks, can't be read.
     pub fn owner(&self, run: RunId) -> Result<Option<u32>, Fault> {
         lock::owner(&self.shared.locks, run)
+    }
+
+    /// Room that all processes which work in this data directory share, at most so much of it. Asked for once in a process.
+    #[must_use]
+    pub fn room(&self, most: Amounts) -> HostRoom {
+        HostRoom::new(self.shared.locks.join("room"), most)
     }
 
     /// Keeps everything that is stored where it is as long as the pin lives: whoever would remove something waits. Who
