@@ -52,6 +52,11 @@ pub fn rewrite(connection: &Connection, events: &[Value]) {
         insert.execute(params![tenant, run, seq, kind, bytes.as_bytes(), hash.as_bytes()]).expect("an event");
     }
     let head = params![events.len() as i64, hash.as_bytes(), run];
+    // What came with events that are no more.
+    for of_events in ["usage", "memo"] {
+        let sql = format!("DELETE FROM {of_events} WHERE run = ?1 AND seq > ?2");
+        connection.execute(&sql, params![run, events.len() as i64]).expect("no rows");
+    }
     connection.execute("UPDATE run SET head_seq = ?1, head_hash = ?2 WHERE run = ?3", head).expect("the head");
     connection.execute_batch("COMMIT").expect("a commit");
 }

@@ -55,7 +55,8 @@ impl Stepping {
         components.add(KnownComponent { manifest, digest, first_party: true, granted: Authority::none() });
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let executable = std::env::current_exe().expect("a program");
-        let engine = Engine::new(EngineParts { sandbox, cache: None, store, catalogue, threads, executable });
+        let engine =
+            Engine::new(EngineParts { sandbox, cache: None, store, catalogue, threads, room: None, executable });
         Some(Self { folder: dir.path().to_owned(), engine, schemas, components })
     }
 

@@ -60,7 +60,7 @@ impl ExitCode {
         // What goes on with the run has not failed yet, whatever became of its last attempt.
         let over = |step: &&StepRecord| !step.status.can_go_on();
         let wanted = |step: &&StepRecord| run.status != Status::Succeeded || step.exported;
-        let failures = run.steps.iter().filter(wanted).filter(over);
+        let failures = run.steps.iter().filter(wanted).chain(&run.compensations).filter(over);
         failures
             .filter_map(|step| step.failure.as_ref())
             .map(|failure| Self::of_failure(&failure.kind))

@@ -6,6 +6,7 @@ use palisade_model::id::ComponentName;
 use palisade_model::unit::Millis;
 use palisade_model::{LimitKind, RunLimitKind, RunLimits};
 use palisade_runbook::{System, Systems};
+use palisade_store::Amounts;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read as _};
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) ceilings: BTreeMap<LimitKind, u64>,
     /// The operator's ceilings of whole runs.
     pub(crate) run_ceilings: RunLimits,
+    /// The operator's ceilings of all processes that work in the data directory; none = they share nothing.
+    pub(crate) host_ceilings: Option<Amounts>,
     /// The systems that runbooks may read by name.
     pub(crate) systems: Systems,
     /// The components that runbooks may use which steps make; none = those that come with Palisade.
@@ -145,6 +148,7 @@ impl Settings {
         let place = file.as_deref().unwrap_or(Path::new(FILE_NAME)).display().to_string();
         let ceilings = ceilings(&written.ceilings, &place)?;
         let run_ceilings = run_ceilings(&written.ceilings, &place)?;
+        let host_ceilings = host_ceilings(&written.ceilings, &place)?;
         let mut systems = systems(&written.system, &place)?;
         if written.generated.this_folder.unwrap_or(true) {
             // One that the operator calls so takes its place.
@@ -166,6 +170,7 @@ impl Settings {
             ruleset_paths: written.rulesets.paths.iter().map(|path| base.join(path)).collect(),
             ceilings,
             run_ceilings,
+            host_ceilings,
             systems,
             generated,
             retention,
@@ -233,10 +238,12 @@ fn is_trusted(file: &std::fs::Metadata, user: u32) -> bool {
 
 /// The key in `[ceilings]` under which those of whole runs stand.
 const OF_RUNS: &str = "run";
+/// The key under which those of all processes stand.
+const OF_HOST: &str = "host";
 
 fn ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<BTreeMap<LimitKind, u64>, CliError> {
     let mut ceilings = BTreeMap::new();
-    for (key, value) in written.iter().filter(|(key, _)| *key != OF_RUNS) {
+    for (key, value) in written.iter().filter(|(key, _)| ![OF_RUNS, OF_HOST].contains(&key.as_str())) {
         let known = || LimitKind::all().map(LimitKind::key).collect::<Vec<_>>().join(", ");
         let kind = LimitKind::from_key(key).ok_or_else(|| {
             CliError::usage(format!("{place}: [ceilings] has no `{key}`")).help(format!("known are {}", known()))
@@ -259,6 +266,31 @@ fn run_ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<
         Ok((kind, amount))
     };
     table.iter().map(read).collect()
+}
+
+fn host_ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result<Option<Amounts>, CliError> {
+    let Some(table) = written.get(OF_HOST) else { return Ok(None) };
+    let table =
+        table.as_table().ok_or_else(|| CliError::usage(format!("{place}: [ceilings] {OF_HOST} is no table")))?;
+    let mut most = Amounts::UNBOUNDED;
+    for (key, value) in table {
+        let of = format!("{place}: [ceilings.host] {key}");
+        let count = |text: &str| RunLimitKind::MaxRuns.parse(text);
+        match key.as_str() {
+            "runs" => most.runs = amount(value, &of, count)?,
+            "instances" => most.instances = amount(value, &of, count)?,
+            "memory" => most.memory = amount(value, &of, |text| LimitKind::Memory.parse(text))?,
+            _ => {
+                return Err(CliError::usage(format!("{place}: [ceilings.host] has no `{key}`"))
+                    .help("known are runs, instances, memory"));
+            }
+        }
+    }
+    if most.runs == 0 || most.instances == 0 {
+        return Err(CliError::usage(format!("{place}: [ceilings.host] lets nothing run"))
+            .help("`runs` and `instances` are at least 1"));
+    }
+    Ok(Some(most))
 }
 
 fn retention(written: &RetentionTable, place: &str) -> Result<Option<Millis>, CliError> {
@@ -366,6 +398,12 @@ pub(crate) fn commented_file() -> String {
          # max_llm_cost = \"5 USD\"\n\
          # max_concurrency = 10\n\
          # max_runs = 10000\n\n\
+         [ceilings.host]\n\
+         # The most that all processes together may have that work with this data directory: runs that go on, instances\n\
+         # that compute, and the memory that attempts may take. What exceeds it waits. Nothing is shared unless you say so.\n\
+         # runs = 4\n\
+         # instances = 8\n\
+         # memory = \"4 GiB\"\n\n\
          [retention]\n\
          # How long ago a run must have ended for `palisade runs gc` to remove it, unless it is told otherwise.\n\
          # keep = \"90d\"\n\n\
@@ -402,6 +440,8 @@ mod tests {
             .map(|line| format!("{line}\n"))
             .collect();
         let file: File = toml::from_str(&uncommented).unwrap();
+        let shared = Amounts { runs: 4, instances: 8, memory: 4 << 30 };
+        assert_eq!(host_ceilings(&file.ceilings, "test").unwrap(), Some(shared));
         let ceilings = ceilings(&file.ceilings, "test").unwrap();
         for kind in LimitKind::all() {
             assert_eq!(ceilings.get(&kind), Some(&kind.default_ceiling()), "{kind}");
@@ -426,6 +466,10 @@ mod tests {
         assert!(ceilings(&file.ceilings, "test").is_err());
         let file: File = toml::from_str("[ceilings]\nmemory = \"1 parsec\"\n").unwrap();
         assert!(ceilings(&file.ceilings, "test").is_err());
+        for wrong in ["[ceilings]\nhost = 3\n", "[ceilings.host]\ncpus = 3\n", "[ceilings.host]\nruns = 0\n"] {
+            let file: File = toml::from_str(wrong).unwrap();
+            assert!(host_ceilings(&file.ceilings, "test").is_err(), "{wrong}");
+        }
         let file: File = toml::from_str("[ceilings]\nwall = 2\nmemory = \"1 GiB\"\n").unwrap();
         let read = ceilings(&file.ceilings, "test").unwrap();
         assert_eq!((read[&LimitKind::Wall], read[&LimitKind::Memory]), (2_000, 1 << 30));

@@ -11,7 +11,7 @@ use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
 use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
-use palisade_store::{Fault, OpenError, Store};
+use palisade_store::{Amounts, Fault, OpenError, Store};
 use serde::Deserialize;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
@@ -26,6 +26,7 @@ pub(crate) struct Workspace {
     pub(crate) folder: WorkingFolder,
     data_dir: PathBuf,
     store: Option<Store>,
+    host_ceilings: Option<Amounts>,
 }
 
 /// A manifest as the build wrote it.
@@ -46,7 +47,8 @@ impl Workspace {
             Catalogue::new(first_party()?, store.as_ref(), &settings.data_dir).map_err(|fault| not_read(&fault))?;
         let folder = WorkingFolder::new(settings.working_dir.as_os_str().as_bytes())
             .map_err(|error| CliError::usage(format!("the working folder can't be used: {error}")))?;
-        Ok(Self { schemas: schemas(&catalogue)?, catalogue, folder, data_dir: settings.data_dir.clone(), store })
+        let (data_dir, host_ceilings) = (settings.data_dir.clone(), settings.host_ceilings);
+        Ok(Self { schemas: schemas(&catalogue)?, catalogue, folder, data_dir, store, host_ceilings })
     }
 
     /// The store, if there is one.
@@ -153,12 +155,17 @@ impl Workspace {
             Ok(cache) => (Some(cache), None),
             Err(why) => (None, Some(format!("compiled code is not kept, so each run compiles anew: {why}"))),
         };
+        let store = self.store()?;
+        let most = self.host_ceilings;
+        // No process computes with more instances than all of them may.
+        let of_all = most.and_then(|most| NonZeroUsize::new(usize::try_from(most.instances).unwrap_or(usize::MAX)));
         let engine = Engine::new(EngineParts {
             sandbox,
             cache,
-            store: self.store()?,
+            room: most.map(|most| store.room(most)),
+            store,
             catalogue: self.catalogue.clone(),
-            threads,
+            threads: of_all.map_or(threads, |most| threads.min(most)),
             executable,
         });
         warning.into_iter().for_each(|warning| engine.warn(warning));

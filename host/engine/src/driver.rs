@@ -9,6 +9,7 @@ mod begin;
 mod children;
 mod planned;
 mod reused;
+mod room;
 mod writing;
 
 use crate::cancel::Cancel;
@@ -27,10 +28,11 @@ use crate::threads::Threads;
 pub(crate) use attempts::component_runs;
 pub(crate) use begin::graph;
 use children::ChildDone;
-use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, StepState, Turn};
+use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, State, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
-use palisade_store::{NewArtifact, NewMemo, NewUsage, Pending, Pin, RunLock};
+use palisade_store::{NewArtifact, NewMemo, NewUsage, Pending, Pin, Room, RunLock};
+use room::Asked;
 use rustix::fd::OwnedFd;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -59,7 +61,22 @@ struct Crew<'s, 'e> {
     scope: &'s Scope<'s, 'e>,
     threads: Threads<'s>,
     report: Sender<Outcome>,
-    stop: &'s Cancel,
+    stop: &'s Stop,
+}
+
+/// Ends what goes on. The run's own time can set it too, not only who drives it.
+#[derive(Default)]
+struct Stop {
+    /// Ends what the run does.
+    doing: Cancel,
+    /// Ends what undoes it: that the run was cancelled does not.
+    undoing: Cancel,
+}
+
+impl Stop {
+    const fn of(&self, state: &State) -> &Cancel {
+        if state.compensation().is_none() { &self.doing } else { &self.undoing }
+    }
 }
 
 impl<'s> Crew<'s, '_> {
@@ -130,6 +147,8 @@ struct Begun {
     commit_ms: u64,
     /// Bytes of its artifacts and rulesets.
     input_bytes: u64,
+    /// Given back when it has ended.
+    _room: Option<Room>,
 }
 
 /// Which run is driven, as it began.
@@ -178,6 +197,10 @@ pub(crate) struct Driver<'a> {
     cancel_requested: bool,
     /// What they asked, to be removed with the event that says so.
     answered: Vec<i64>,
+    /// The room that the run has itself, beside its attempts.
+    room: Option<Room>,
+    /// It was told that it waits for room.
+    waits_for_room: bool,
     _lock: RunLock,
 }
 
@@ -197,8 +220,7 @@ impl<'a> Driver<'a> {
     fn drive_to_end(&mut self, cancel: &Cancel) -> Result<(), RunError> {
         let span = tracing::info_span!("run", run = %self.run, runbook = self.work.plan.name);
         let _entered = span.enter();
-        // The attempts have a flag of their own, so that the run's own time can end them too.
-        let stop = Cancel::new();
+        let stop = Stop::default();
         std::thread::scope(|scope| self.drive(scope, cancel, &stop))
     }
 
@@ -219,24 +241,20 @@ impl<'a> Driver<'a> {
         Ok(Cow::Owned(plan))
     }
 
-    fn drive<'s>(&mut self, scope: &'s Scope<'s, '_>, cancel: &Cancel, stop: &'s Cancel) -> Result<(), RunError>
+    fn drive<'s>(&mut self, scope: &'s Scope<'s, '_>, cancel: &Cancel, stop: &'s Stop) -> Result<(), RunError>
     where
         'a: 's,
     {
         let driven = self.drive_until_end(scope, cancel, stop);
         if driven.is_err() {
             // The threads must not go on for a run that nobody writes down any more.
-            stop.cancel();
+            stop.doing.cancel();
+            stop.undoing.cancel();
         }
         driven
     }
 
-    fn drive_until_end<'s>(
-        &mut self,
-        scope: &'s Scope<'s, '_>,
-        cancel: &Cancel,
-        stop: &'s Cancel,
-    ) -> Result<(), RunError>
+    fn drive_until_end<'s>(&mut self, scope: &'s Scope<'s, '_>, cancel: &Cancel, stop: &'s Stop) -> Result<(), RunError>
     where
         'a: 's,
     {
@@ -278,15 +296,17 @@ impl<'a> Driver<'a> {
     }
 
     /// Takes in what did not come from its own threads: time, what others ask, and that the run is to end.
-    fn look_around(&mut self, cancel: &Cancel, stop: &Cancel, waiting: &mut VecDeque<Turn>) -> Result<(), RunError> {
+    fn look_around(&mut self, cancel: &Cancel, stop: &Stop, waiting: &mut VecDeque<Turn>) -> Result<(), RunError> {
         waiting.extend(self.fire_timers()?);
         waiting.extend(self.take_requests()?);
         if let Some(reason) = self.reason_to_stop(cancel) {
-            stop.cancel_for(reason);
+            let state = self.machine.state();
+            stop.of(state).cancel_for(reason);
             // A child that has not ended has a journal, in which it is to be told that it is cancelled.
             let cancelled = reason != CancelReason::Interrupted;
             waiting.retain(|turn| cancelled && self.machine.state().child(&turn.step).is_some());
-            let event = Event::CancelRequested { reason, at_ms: now_ms(), resumed: self.machine.state().resumed() };
+            let (resumed, compensating) = (state.resumed(), state.compensation().is_some());
+            let event = Event::CancelRequested { reason, at_ms: now_ms(), resumed, compensating };
             let answered = std::mem::take(&mut self.answered);
             waiting.extend(self.advance(vec![event], Beside { answered, ..Beside::default() })?);
         }
@@ -308,6 +328,9 @@ impl<'a> Driver<'a> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
         // Who holds a run wants to see one thing happen after the other.
         let most = if self.work.gate.is_some() { 1 } else { most };
+        if !waiting.is_empty() && !self.has_room()? {
+            return Ok(());
+        }
         while *running < most
             && !self.is_far_ahead()
             && let Some(turn) = waiting.pop_front()
@@ -332,15 +355,30 @@ impl<'a> Driver<'a> {
                 waiting.push_front(turn);
                 return Ok(());
             }
+            let room = match self.room_for(step)? {
+                Asked::Has(room) => room,
+                Asked::Waits => {
+                    self.place.subtree.leave();
+                    waiting.push_front(turn);
+                    return Ok(());
+                }
+                Asked::Never(failure) => {
+                    self.place.subtree.leave();
+                    waiting.extend(self.take(turn, Done::before_start(failure))?);
+                    continue;
+                }
+            };
             let inputs = self.lookup().inputs(step, turn.iteration)?;
             let runs = attempts::component_runs(step, &inputs);
-            match self.place.subtree.take_runs(runs) {
+            // What undoes is counted apart: that a limit ended the run does not hold it back.
+            let counted = if self.machine.state().compensation().is_none() { runs } else { 0 };
+            match self.place.subtree.take_runs(counted) {
                 Err(failure) => {
                     self.place.subtree.leave();
                     waiting.extend(self.take(turn, Done::before_start(failure))?);
                 }
                 Ok(()) => {
-                    self.start_attempt(crew, turn, inputs, runs)?;
+                    self.start_attempt(crew, turn, inputs, runs, room)?;
                     *running += 1;
                 }
             }
@@ -397,7 +435,7 @@ impl<'a> Driver<'a> {
         let mut start = Vec::new();
         for asked in self.engine.store().asked(self.run)? {
             let event = match Request::read(&asked.bytes) {
-                Some(Request::Cancel) if self.machine.state().cancelled().is_none() => {
+                Some(Request::Cancel) if self.can_be_cancelled() => {
                     self.cancel_requested = true;
                     // It is answered by the event that says that the run is cancelled.
                     self.answered.push(asked.id);
@@ -422,6 +460,12 @@ impl<'a> Driver<'a> {
             self.settle()?;
         }
         Ok(start)
+    }
+
+    /// Nobody did it yet, and it does not undo what it did.
+    fn can_be_cancelled(&self) -> bool {
+        let state = self.machine.state();
+        state.cancelled().is_none() && state.compensation().is_none()
     }
 
     fn has_ended(&self) -> bool {
@@ -462,6 +506,9 @@ impl<'a> Driver<'a> {
     fn reason_to_stop(&self, cancel: &Cancel) -> Option<CancelReason> {
         if self.machine.state().cancelled().is_some() || self.has_ended() {
             None
+        } else if self.machine.state().compensation().is_some() {
+            let interrupted = cancel.reason() == Some(CancelReason::Interrupted);
+            (interrupted || self.work.gate.is_some_and(Gate::has_quit)).then_some(CancelReason::Interrupted)
         } else if self.cancel_requested {
             Some(CancelReason::Requested)
         } else if let Some(reason) = cancel.reason() {

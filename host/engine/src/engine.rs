@@ -8,7 +8,7 @@ use crate::permits::Permits;
 use crate::threads::Threads;
 use palisade_model::{Digest, Failure, FailureKind};
 use palisade_sandbox::{CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
-use palisade_store::{Content, Store};
+use palisade_store::{Content, HostRoom, Store};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub struct EngineParts {
     pub catalogue: Catalogue,
     /// Instances that may compute at once.
     pub threads: NonZeroUsize,
+    /// What runs and attempts share with those of other processes; none = they share nothing.
+    pub room: Option<HostRoom>,
     /// The executable that can be started as a compile worker.
     pub executable: PathBuf,
 }

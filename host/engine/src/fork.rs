@@ -2,7 +2,7 @@
 
 use crate::history::{Events, History, HistoryError};
 use crate::named::INPUT;
-use palisade_interpreter::{Event, RunInput, State, StepState};
+use palisade_interpreter::{Compensation, Event, RunInput, State, StepState};
 use palisade_model::{ArtifactName, Digest, Edit, ForkedFrom, RunId, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedStep, PlannedWork};
 use palisade_store::Store;
@@ -19,6 +19,8 @@ pub struct ForkPoint {
     pub past: Past,
     /// The events up to there, with their bytes. The first one tells of that run alone.
     pub(crate) shared: Vec<(Event, Vec<u8>)>,
+    /// The steps by which that run undid what it had done, or is to.
+    undone: BTreeSet<StepId>,
 }
 
 /// By what a run, or a part of it, went on.
@@ -132,7 +134,9 @@ impl ForkPoint {
         }
         let hash = hash.ok_or(HistoryError::NoStart { run })?;
         let from = ForkedFrom { run_id: run, event: count as u64, hash, step: step.clone() };
-        Ok(Self { from, state: history.state_after(count), past, shared })
+        let last = history.state_after(history.events().len());
+        let undone = last.compensation().map_or(&[][..], Compensation::steps).iter().cloned().collect();
+        Ok(Self { from, state: history.state_after(count), past, shared, undone })
     }
 
     /// The steps whose outcome a run by another plan takes over: all that had ended. Where plan or inputs are other, no
@@ -155,9 +159,13 @@ impl ForkPoint {
                 BindingSource::Input { name } => Some(name),
                 BindingSource::Step { .. } | BindingSource::Ruleset { .. } => None,
             });
-            let what = differs(before, step).or_else(|| {
-                reads.any(|name| given(old, name) != given(new, name)).then_some("an input of the run that it reads")
-            });
+            let undone = before.compensate.as_ref().is_some_and(|undo| self.undone.contains(&undo.id));
+            let what =
+                undone.then_some("its effect, which that run undid,").or_else(|| differs(before, step)).or_else(|| {
+                    reads
+                        .any(|name| given(old, name) != given(new, name))
+                        .then_some("an input of the run that it reads")
+                });
             if let Some(what) = what {
                 return Err(Otherwise { step: step.id.clone(), what });
             }

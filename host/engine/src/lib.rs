@@ -51,8 +51,8 @@ pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
-    ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Fork, Output,
-    Parent, PlanningOutcome, Reuse, RunInput, RunState, SkipCause, State, StepState, ValuesOutcome,
+    ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, Compensation, ConditionOutcome, Event,
+    Fork, Output, Parent, PlanningOutcome, Reuse, RunInput, RunState, SkipCause, State, StepState, ValuesOutcome,
 };
 pub use planning::{PlannedArtifact, Planning, Refusal, WantedPlan};
 pub use record::{Export, Ran, rfc3339};

@@ -57,6 +57,7 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
         | Event::StepSkipped { .. }
         | Event::CancelRequested { .. }
         | Event::RunResumed { .. }
+        | Event::CompensationStarted { .. }
         | Event::RunEnded { .. } => return Vec::new(),
     };
     let (step, outputs) = outputs;

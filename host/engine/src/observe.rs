@@ -23,6 +23,11 @@ pub enum Observed<'a> {
         /// In how many parts it runs.
         parts: usize,
     },
+    /// The run, or a step, waits for room that other runs of this data directory have. Told once until there is some.
+    WaitsForRoom {
+        /// The step; none = the run.
+        step: Option<&'a StepId>,
+    },
     /// A step goes on.
     StepProgress {
         /// Which.

@@ -82,6 +82,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let mut record = empty(run, plan, plan_digest);
     let mut started_ms = 0;
     let mut inputs: &[RunInput] = &[];
+    let mut compensating: &[StepId] = &[];
     for (event, number) in events.iter().zip(1_u64..) {
         match event {
             Event::RunStarted(started) => {
@@ -97,6 +98,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             }
             Event::RunForked(forked) => {
                 record.children.clear();
+                compensating = &[];
                 let kept: BTreeSet<&StepId> = forked.kept.iter().collect();
                 steps.retain(|step, _| kept.contains(step));
                 for seen in steps.values_mut() {
@@ -110,6 +112,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 record.ended_at = rfc3339(*at_ms);
                 record.usage.wall_ms = at_ms.saturating_sub(started_ms);
             }
+            Event::CompensationStarted { steps, .. } => compensating = steps,
             Event::CancelRequested { .. }
             | Event::StepScheduled { .. }
             | Event::TimerFired { .. }
@@ -224,9 +227,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     for step in &plan.steps {
         let told = step_record(plan, step, seen(&step.id), record.status);
         exports.extend(exported(&told, seen(&step.id).started_ms));
-        let wall_ms = record.usage.wall_ms;
-        record.usage.join(&told.usage);
-        record.usage.wall_ms = wall_ms;
+        add(&mut record.usage, &told.usage);
         record.steps.push(told);
         if let Some(bound) = seen(&step.id).at_bound {
             let times = if bound == 1 { "iteration" } else { "iterations" };
@@ -252,7 +253,19 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             record.steps.push(told);
         }
     }
+    for (undone, undo) in compensating.iter().filter_map(|id| plan.compensation(id)) {
+        let told = step_record(plan, undo, seen(&undo.id), record.status);
+        add(&mut record.usage, &told.usage);
+        record.compensations.push(StepRecord { compensates: Some(undone.id.clone()), ..told });
+    }
     Ran { record, exports }
+}
+
+/// Adds what a step used; how long the run took is known already.
+fn add(run: &mut Usage, step: &Usage) {
+    let wall_ms = run.wall_ms;
+    run.join(step);
+    run.wall_ms = wall_ms;
 }
 
 fn empty(run: RunId, plan: &Plan, plan_digest: Digest) -> RunRecord {
@@ -271,6 +284,7 @@ fn empty(run: RunId, plan: &Plan, plan_digest: Digest) -> RunRecord {
         ended_at: String::new(),
         inputs: Vec::new(),
         steps: Vec::new(),
+        compensations: Vec::new(),
         children: Vec::new(),
         usage: Usage::default(),
         cost_usd: 0.0,
@@ -309,6 +323,7 @@ fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen, of_run: Status) -> 
             version: call.version.clone(),
             digest: call.component_digest,
         }),
+        compensates: None,
         status: seen.status.unwrap_or(if of_run == Status::Waiting { Status::Waiting } else { Status::Interrupted }),
         attempts: seen.attempts,
         child: seen.child,
@@ -372,6 +387,7 @@ fn passed_on(alias: &PlannedAlias) -> StepRecord {
         description: alias.description.clone(),
         contact: alias.contact.clone(),
         component: None,
+        compensates: None,
         status: Status::Skipped,
         attempts: 0,
         child: None,

@@ -2,7 +2,7 @@
 
 use crate::history::{History, HistoryError};
 use crate::record::rfc3339;
-use palisade_interpreter::{Event, Output, RunInput, SkipCause, State, StepState};
+use palisade_interpreter::{Compensation, Event, Output, RunInput, SkipCause, State, StepState};
 use palisade_model::record::Status;
 use palisade_model::{Failure, FailureKind, RunId, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
@@ -21,6 +21,9 @@ pub struct StepNode {
     /// The component that it runs, `id@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
+    /// The step that it undoes, since the run failed or was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compensates: Option<StepId>,
     /// How it stands, in one word.
     pub state: &'static str,
     /// Why it did not run.
@@ -112,7 +115,7 @@ pub fn whole_tree(store: &Store, plan: &Plan, history: &History, goes_on: bool) 
     Ok(steps)
 }
 
-/// The steps in the order of the plan. `goes_on` says whether somebody works on the run; else what has not ended never will.
+/// The steps in the order of the plan, then those that undo others, in the order in which they run. `goes_on` says whether somebody works on the run; else what has not ended never will.
 pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode> {
     let state = State::after(events);
     let mut inputs: &[RunInput] = &[];
@@ -208,13 +211,15 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
             _ => failures.extend(event.failure()),
         }
     }
-    let mut node = |step: &PlannedStep| {
+    let undoing = state.compensation().map_or(&[][..], Compensation::steps);
+    let mut node = |step: &PlannedStep, compensates: Option<&StepId>| {
         let known = state.step(&step.id);
         let state = state_name(known);
         StepNode {
             step: step.id.clone(),
             kind: step.kind(),
             component: step.call().map(|call| format!("{}@{}", call.component, call.version)),
+            compensates: compensates.cloned(),
             state: if state == "running" && !goes_on { "abandoned" } else { state },
             skipped: match known {
                 Some(StepState::Skipped { because }) => Some(because.clone()),
@@ -224,7 +229,11 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
             attempts: attempts.remove(&step.id).unwrap_or_default().into_iter().map(|(_, node)| node).collect(),
         }
     };
-    plan.steps.iter().map(&mut node).collect()
+    let mut nodes: Vec<_> = plan.steps.iter().map(|step| node(step, None)).collect();
+    nodes.extend(
+        undoing.iter().filter_map(|id| plan.compensation(id)).map(|(undone, undo)| node(undo, Some(&undone.id))),
+    );
+    nodes
 }
 
 /// How many items a map goes over.

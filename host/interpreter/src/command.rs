@@ -34,6 +34,15 @@ pub enum Command {
         /// Why.
         because: SkipCause,
     },
+    /// Record that the run undoes what it did, since it failed or was cancelled.
+    Compensate {
+        /// How the run ends then.
+        status: Status,
+        /// The steps that undo others, in the order in which they run.
+        steps: Vec<StepId>,
+        /// How often the run was resumed before.
+        resumed: u32,
+    },
     /// Record that the run ended.
     EndRun {
         /// How.
@@ -92,6 +101,9 @@ impl Command {
             },
             Self::EndLoop { step, iteration, held } => Event::LoopEnded { step, iteration, held },
             Self::SkipStep { step, because } => Event::StepSkipped { step, because },
+            Self::Compensate { status, steps, resumed } => {
+                Event::CompensationStarted { status, steps, at_ms: now_ms, resumed }
+            }
             Self::EndRun { status, resumed } => Event::RunEnded { status, at_ms: now_ms, resumed },
             Self::Answer(_) => return None,
         })

@@ -1,6 +1,7 @@
 //! What comes next: a pure function of graph and state.
 
 use crate::command::{Command, Question, Turn};
+use crate::compensation::{decide_compensating, to_compensate};
 use crate::event::{CancelReason, SkipCause};
 use crate::graph::{Graph, Node};
 use crate::state::{RunState, State, StepState};
@@ -14,7 +15,8 @@ use std::collections::BTreeMap;
 /// A step is decided when all that it waits for has ended. Then it is skipped if something that it needs failed or was
 /// skipped; else its condition is asked, then its values, then what the runbook will do that it runs, where that is an artifact;
 /// then it is started, a person asked before where one is to be. A loop is judged after each iteration, and
-/// ends at its bound at the latest. When no step is left, the run ends. A run that is to be cancelled skips what does not
+/// ends at its bound at the latest. When no step is left, the run ends; one that failed or was cancelled first undoes what
+/// it did, as far as the graph says how. A run that is to be cancelled skips what does not
 /// run yet, scheduled steps included, and ends when what runs has ended: the driver forgets the attempts that it has not
 /// started. One that is interrupted leaves its steps as they are, to be taken up again, and ends when nothing runs. A run
 /// of which only steps are left that wait for a person, or for such steps, ends too, until a person has answered. A child
@@ -36,9 +38,15 @@ pub(crate) fn decide_counted(
     if state.run() != RunState::Running {
         return Vec::new();
     }
-    let end = |status| vec![Command::EndRun { status, resumed: state.resumed() }];
+    if let Some(compensation) = state.compensation() {
+        return decide_compensating(graph, state, compensation);
+    }
+    let resumed = state.resumed();
+    let end = |status| vec![Command::EndRun { status, resumed }];
     if tally.of(Standing::Ended) == graph.nodes().len() {
-        return end(final_status(graph, state));
+        let status = final_status(graph, state);
+        let steps = to_compensate(graph, state, status);
+        return if steps.is_empty() { end(status) } else { vec![Command::Compensate { status, steps, resumed }] };
     }
     if state.cancelled() == Some(CancelReason::Interrupted) {
         return if tally.of(Standing::Running) > 0 { Vec::new() } else { end(Status::Interrupted) };

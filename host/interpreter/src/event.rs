@@ -127,6 +127,9 @@ pub enum Event {
         /// How often the run was resumed before.
         #[serde(default, skip_serializing_if = "is_zero")]
         resumed: u32,
+        /// It undoes what it did: that can only be interrupted.
+        #[serde(default, skip_serializing_if = "is_false")]
+        compensating: bool,
     },
     /// A process took up a run that was interrupted, or whose process died. What ran then is lost and runs again.
     RunResumed {
@@ -139,6 +142,18 @@ pub enum Event {
     },
     /// The run goes on from a place in another one, whose events stand before it.
     RunForked(Box<RunForked>),
+    /// The run undoes what it did, one step after the other, since it failed or was cancelled.
+    CompensationStarted {
+        /// How the run ends when that is done.
+        status: Status,
+        /// The steps that undo others, in the order in which they run.
+        steps: Vec<StepId>,
+        /// When.
+        at_ms: u64,
+        /// How often the run was resumed before.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        resumed: u32,
+    },
     /// The run ended. Nothing comes after it, unless it was interrupted, or waits for a person, and is resumed.
     RunEnded {
         /// How.
@@ -486,6 +501,7 @@ impl Event {
             Self::CancelRequested { .. } => "CancelRequested",
             Self::RunResumed { .. } => "RunResumed",
             Self::RunForked(_) => "RunForked",
+            Self::CompensationStarted { .. } => "CompensationStarted",
             Self::RunEnded { .. } => "RunEnded",
         }
     }
@@ -507,6 +523,7 @@ impl Event {
             | Self::TimerFired { at_ms, .. }
             | Self::CancelRequested { at_ms, .. }
             | Self::RunResumed { at_ms, .. }
+            | Self::CompensationStarted { at_ms, .. }
             | Self::RunEnded { at_ms, .. } => *at_ms,
             Self::StepScheduled { .. }
             | Self::ConditionEvaluated { .. }
@@ -524,6 +541,7 @@ impl Event {
             | Self::CancelRequested { .. }
             | Self::RunResumed { .. }
             | Self::RunForked(_)
+            | Self::CompensationStarted { .. }
             | Self::RunEnded { .. } => None,
             Self::AttemptStarted(started) => Some(&started.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
@@ -688,7 +706,7 @@ mod tests {
                 log: Vec::new(),
             })),
             Event::StepSkipped { step: step("c"), because: SkipCause::Failed { step: step("b") } },
-            Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 5, resumed: 0 },
+            Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 5, resumed: 0, compensating: false },
             Event::RunEnded { status: Status::Failed, at_ms: 6, resumed: 0 },
             Event::StepScheduled { step: step("a"), attempt: 1, iteration: 2 },
             Event::ConditionEvaluated { step: step("a"), iteration: 0, outcome: ConditionOutcome::False },
@@ -775,6 +793,12 @@ mod tests {
                 contents: BTreeMap::from([("plan".to_owned(), digest)]),
                 palisade_version: "0.1.0".to_owned(),
             })),
+            Event::CompensationStarted {
+                status: Status::Failed,
+                steps: vec![step("b-undo"), step("a-undo")],
+                at_ms: 8,
+                resumed: 1,
+            },
         ]
     }
 

@@ -68,6 +68,10 @@ pub struct Graph {
     places: BTreeMap<StepId, usize>,
     /// For each step the places of those that wait for it, once for each time that they name it.
     waiting: Vec<Vec<usize>>,
+    /// What undoes steps when the run fails later, by the steps that it undoes.
+    compensations: BTreeMap<StepId, Node>,
+    /// The steps that are undone, by the ids of what undoes them.
+    compensated: BTreeMap<StepId, StepId>,
 }
 
 /// Why steps are no graph that can run.
@@ -108,13 +112,46 @@ impl Graph {
                 return Err(GraphError::Twice { step: node.step.clone() });
             }
         }
-        Ok(Self { nodes, places, waiting })
+        Ok(Self { nodes, places, waiting, compensations: BTreeMap::new(), compensated: BTreeMap::new() })
     }
 
-    /// The step of that id.
+    /// Adds what undoes steps, each with the step that it undoes. It runs only when the run fails later.
+    ///
+    /// # Errors
+    /// When an id stands twice, or there is no such step.
+    pub fn with_compensations(
+        mut self,
+        compensations: impl IntoIterator<Item = (StepId, Node)>,
+    ) -> Result<Self, GraphError> {
+        for (undone, node) in compensations {
+            let step = node.step.clone();
+            if !self.places.contains_key(&undone) {
+                return Err(GraphError::NotBefore { step, needs: undone });
+            }
+            let twice = self.places.contains_key(&step)
+                || self.compensated.insert(step.clone(), undone.clone()).is_some()
+                || self.compensations.insert(undone, node).is_some();
+            if twice {
+                return Err(GraphError::Twice { step });
+            }
+        }
+        Ok(self)
+    }
+
+    /// The step of that id, be it one that undoes another.
     #[must_use]
     pub fn node(&self, step: &StepId) -> Option<&Node> {
-        self.nodes.get(self.place(step)?)
+        self.place(step).and_then(|place| self.nodes.get(place)).or_else(|| self.compensating(step))
+    }
+
+    /// What undoes a step.
+    pub(crate) fn compensation_of(&self, undone: &StepId) -> Option<&Node> {
+        self.compensations.get(undone)
+    }
+
+    /// The step of that id that undoes another.
+    pub(crate) fn compensating(&self, step: &StepId) -> Option<&Node> {
+        self.compensations.get(self.compensated.get(step)?)
     }
 
     /// Where a step stands in the order.
@@ -127,7 +164,7 @@ impl Graph {
         self.waiting.get(place).map_or(&[], Vec::as_slice)
     }
 
-    /// The steps, in their order.
+    /// The steps, in their order; without those that undo others.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -153,5 +190,19 @@ mod tests {
         assert!(Graph::new(vec![later, node("b", &[])]).is_err());
         let wrong = Graph::new(vec![node("a", &[]), node("a", &[])]).unwrap_err();
         assert_eq!(wrong.to_string(), "two steps are called `a`");
+    }
+
+    #[test]
+    fn what_undoes_a_step_has_an_id_of_its_own() {
+        let graph = || Graph::new(vec![node("a", &[]), node("b", &[])]).unwrap();
+        let step = |id: &str| -> StepId { id.parse().unwrap() };
+        let good = graph().with_compensations([(step("a"), node("undo", &["a"]))]).unwrap();
+        assert_eq!(good.node(&step("undo")), good.compensation_of(&step("a")));
+        assert_eq!((good.place(&step("undo")), good.nodes().len()), (None, 2));
+        for (undone, id) in [("a", "b"), ("a", "a"), ("c", "undo")] {
+            assert!(graph().with_compensations([(step(undone), node(id, &[]))]).is_err(), "{id}");
+        }
+        let twice = [(step("a"), node("undo", &[])), (step("b"), node("undo", &[]))];
+        assert!(graph().with_compensations(twice).is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! state, and [`Machine`] the same as events come, without looking at everything each time. A driver performs commands and appends events; a replay feeds recorded events and performs nothing. Both run this code.
 
 mod command;
+mod compensation;
 mod decide;
 mod event;
 mod graph;
@@ -12,6 +13,7 @@ mod retry;
 mod state;
 
 pub use command::{Command, Question, Turn};
+pub use compensation::Compensation;
 pub use decide::decide;
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildApproval, ChildEnded,

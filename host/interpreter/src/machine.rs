@@ -120,6 +120,7 @@ impl Machine {
                     Command::RequestApproval { .. }
                     | Command::EndLoop { .. }
                     | Command::SkipStep { .. }
+                    | Command::Compensate { .. }
                     | Command::EndRun { .. } => {}
                 }
             }

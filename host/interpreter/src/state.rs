@@ -1,6 +1,7 @@
 //! How a run stands: a fold over its events, and nothing else.
 
 use crate::command::Turn;
+use crate::compensation::Compensation;
 use crate::event::{
     ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Output,
     PlanningOutcome, ResolvedValue, RunForked, SkipCause, ValuesOutcome,
@@ -34,6 +35,10 @@ pub struct State {
     component_runs: u64,
     /// The runs from which it was forked, one from the other.
     forked_from: BTreeSet<RunId>,
+    /// The steps whose outcome is that of the run from which it was forked.
+    taken_over: BTreeSet<StepId>,
+    /// It undoes what it did.
+    compensation: Option<Compensation>,
 }
 
 /// A runbook that is an artifact, planned for the step that runs it.
@@ -184,9 +189,18 @@ impl State {
     fn apply_to_running(&mut self, event: &Event) {
         match event {
             Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) => {}
-            Event::CancelRequested { reason, resumed, .. } => {
-                if *resumed == self.resumed {
+            Event::CancelRequested { reason, resumed, compensating, .. } => {
+                // What undoes is not given up: it can only be interrupted.
+                let heeded = !compensating || *reason == CancelReason::Interrupted;
+                if *resumed == self.resumed && *compensating == self.compensation.is_some() && heeded {
                     self.cancelled.get_or_insert(*reason);
+                }
+            }
+            Event::CompensationStarted { status, steps, resumed, .. } => {
+                if *resumed == self.resumed && self.compensation.is_none() {
+                    self.compensation = Some(Compensation::new(*status, steps.clone()));
+                    // That it was cancelled has done its work: what undoes is not stopped by it.
+                    self.cancelled = self.cancelled.filter(|reason| *reason == CancelReason::Interrupted);
                 }
             }
             Event::RunEnded { status, resumed, .. } => {
@@ -276,7 +290,10 @@ impl State {
                 let (iteration, attempt) = (started.iteration, started.attempt);
                 if self.steps.get(&started.step) == Some(&StepState::Scheduled { iteration, attempt }) {
                     self.set(&started.step, StepState::Running { iteration, attempt });
-                    self.component_runs = self.component_runs.saturating_add(started.runs);
+                    // What undoes is not counted to what the run may do.
+                    if self.compensation.is_none() {
+                        self.component_runs = self.component_runs.saturating_add(started.runs);
+                    }
                 }
             }
             Event::AttemptSucceeded(done) => {
@@ -362,7 +379,10 @@ impl State {
         if self.cancelled == Some(CancelReason::Interrupted) {
             self.cancelled = None;
         }
-        for state in self.steps.values_mut() {
+        for (step, state) in &mut self.steps {
+            if self.compensation.as_ref().is_some_and(|undoing| !undoing.steps().contains(step)) {
+                continue;
+            }
             let (iteration, attempt) = match *state {
                 // The number of one that never began is used up too, so that a late word of it means nothing.
                 StepState::Scheduled { iteration, attempt } | StepState::Running { iteration, attempt } => {
@@ -390,6 +410,8 @@ impl State {
         values.retain(|step, _| steps.contains_key(step));
         latest.retain(|step, _| steps.contains_key(step));
         planned.retain(|step, _| steps.contains_key(step));
+        self.taken_over = self.steps.keys().cloned().collect();
+        self.compensation = None;
         self.cancelled = None;
         self.component_runs = 0;
     }
@@ -480,7 +502,19 @@ impl State {
         self.cancelled
     }
 
-    /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
+    /// How far it has come if it undoes what it did.
+    #[must_use]
+    pub const fn compensation(&self) -> Option<&Compensation> {
+        self.compensation.as_ref()
+    }
+
+    /// Whether the outcome of a step is that of the run from which this one was forked.
+    pub(crate) fn is_taken_over(&self, step: &StepId) -> bool {
+        self.taken_over.contains(step)
+    }
+
+    /// How often components were run, by this run and its children that have ended, or may be by attempts that go on; without
+    /// what undoes.
     #[must_use]
     pub const fn component_runs(&self) -> u64 {
         self.component_runs
@@ -542,6 +576,10 @@ impl State {
                 self.expiring.insert((until_ms, step.clone()));
             }
             _ => {}
+        }
+        // What was stopped goes on when the run is resumed.
+        if let Some(undoing) = self.compensation.as_mut().filter(|_| state.can_be_kept()) {
+            undoing.note_end(step);
         }
         self.steps.insert(step.clone(), state);
     }

@@ -82,6 +82,9 @@ pub struct RunRecord {
     pub inputs: Vec<InputRecord>,
     /// The steps, in the order of the plan.
     pub steps: Vec<StepRecord>,
+    /// The steps that undo others, in the order in which they run, where the run failed or was cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compensations: Vec<StepRecord>,
     /// Runs started by this one.
     pub children: Vec<RunId>,
     /// What all steps used together; `wall_ms` is that of the run.
@@ -140,6 +143,9 @@ pub struct StepRecord {
     /// The component that ran; none for an input of the run under a second name.
     #[serde(flatten)]
     pub component: Option<ComponentRecord>,
+    /// The step that it undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensates: Option<StepId>,
     /// How it ended.
     pub status: Status,
     /// How often it was tried, an iteration of a loop each time.

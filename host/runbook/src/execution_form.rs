@@ -127,7 +127,9 @@ impl FormReader<'_> {
         let capabilities = self.capabilities(root);
         let inputs = self.declared_inputs(root);
         let steps = self.steps(root);
-        self.distinct(steps.iter().map(|step| Named { what: "step", name: &step.id }).collect::<Vec<_>>());
+        let undone = steps.iter().filter_map(|step| step.compensate.as_deref());
+        let ids = steps.iter().chain(undone).map(|step| Named { what: "step", name: &step.id });
+        self.distinct(ids.collect::<Vec<_>>());
         let named = inputs.iter().map(|input| Named { what: "input", name: &input.name });
         let artifacts = steps.iter().flat_map(Step::artifacts).map(|name| Named { what: "artifact", name });
         self.distinct(named.chain(artifacts).collect::<Vec<_>>());

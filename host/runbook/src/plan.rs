@@ -519,10 +519,22 @@ impl Plan {
         canonical::write_object(entries, put);
     }
 
-    /// The step of that id.
+    /// The step of that id, be it one that undoes another.
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {
-        self.steps.iter().find(|step| step.id == *id)
+        self.all_steps().find(|step| step.id == *id)
+    }
+
+    /// The steps in the order of the plan, each followed by the one that undoes it.
+    pub fn all_steps(&self) -> impl Iterator<Item = &PlannedStep> {
+        self.steps.iter().flat_map(|step| std::iter::once(step).chain(step.compensate.as_deref()))
+    }
+
+    /// The step that is undone by the one of that id, and that one.
+    #[must_use]
+    pub fn compensation(&self, id: &StepId) -> Option<(&PlannedStep, &PlannedStep)> {
+        let mut undone = self.steps.iter().filter_map(|step| Some((step, step.compensate.as_deref()?)));
+        undone.find(|(_, undo)| undo.id == *id)
     }
 
     /// Longest duration of the run, in milliseconds.

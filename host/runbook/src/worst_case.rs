@@ -76,7 +76,7 @@ pub fn worst_case(plan: &Plan, assumed: &Assumed<'_>) -> WorstCase {
         if let Some(undo) = &step.compensate {
             let undone = run.step(undo);
             undoing = undoing.or(undone.held);
-            worst.amounts = worst.amounts.and(&undone.amounts);
+            worst.amounts = worst.amounts.and(&undone.amounts.compensating());
         }
         held.push(worst.held);
         steps.push(StepShare {

@@ -109,6 +109,12 @@ impl Progress {
                     SkipCause::Cancelled => {}
                 }
             }
+            Observed::WaitsForRoom { step: Some(step) } => {
+                self.line(&format!("{}: waits for room, which other attempts of this data directory have", name(step)));
+            }
+            Observed::WaitsForRoom { step: None } => {
+                self.line("waits for room: as many runs of this data directory go on as may");
+            }
             Observed::ApprovalRequested { step } => self.line(&format!("{}: waits for a person", name(step))),
             Observed::ChildStarted { step, run, title } => {
                 self.line(&format!("{}: child run {run} ({})", name(step), neutral::line(title, 80)));

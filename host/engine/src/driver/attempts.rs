@@ -9,7 +9,7 @@ use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, Canc
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, names_data};
-use palisade_store::{NewMemo, NewUsage, Pin};
+use palisade_store::{NewMemo, NewUsage, Pin, Room};
 
 impl<'a> Driver<'a> {
     pub(super) fn start_attempt<'s>(
@@ -18,6 +18,7 @@ impl<'a> Driver<'a> {
         turn: Turn,
         inputs: Vec<AttemptInput>,
         runs: u64,
+        room: Option<Room>,
     ) -> Result<(), RunError>
     where
         'a: 's,
@@ -40,11 +41,13 @@ impl<'a> Driver<'a> {
             self.append(vec![started], Beside::default())?;
         }
         let input_bytes = inputs.iter().map(|input| input.items.length()).fold(0, u64::saturating_add);
-        self.begun.insert(turn.step.clone(), Begun { commit_ms: self.writing.commit_ms, input_bytes });
+        let commit_ms = self.writing.commit_ms;
+        self.begun.insert(turn.step.clone(), Begun { commit_ms, input_bytes, _room: room });
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
         let (engine, work, plan_digest) = (self.engine, self.work, self.plan_digest);
         let (root, work_key) = (self.root.clone(), self.place.work_key.clone());
-        let (observer, stop, report) = (self.ahead(), crew.stop, crew.report.clone());
+        let (observer, report) = (self.ahead(), crew.report.clone());
+        let stop = crew.stop.of(self.machine.state());
         crew.run(move || {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
             let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };

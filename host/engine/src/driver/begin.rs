@@ -180,7 +180,7 @@ impl<'a> Driver<'a> {
             observer,
             run,
             plan_digest,
-            steps: work.plan.steps.iter().map(|step| (&step.id, step)).collect(),
+            steps: work.plan.all_steps().map(|step| (&step.id, step)).collect(),
             machine: Machine::new(graph(work.plan)?),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),
@@ -198,6 +198,8 @@ impl<'a> Driver<'a> {
             letters: None,
             cancel_requested: false,
             answered: Vec::new(),
+            room: None,
+            waits_for_room: false,
             _lock: lock,
         })
     }
@@ -338,7 +340,9 @@ impl<'a> Driver<'a> {
 pub(crate) fn graph(plan: &Plan) -> Result<Graph, GraphError> {
     let asks = |step: &&PlannedStep| matches!(step.work, PlannedWork::Approval { .. });
     let asking = plan.steps.iter().filter(asks).map(|step| &step.id).collect();
-    Graph::new(plan.steps.iter().map(|step| node(&asking, step)).collect())
+    let undo = |step: &PlannedStep| Some((step.id.clone(), node(&asking, step.compensate.as_deref()?)));
+    let compensations: Vec<_> = plan.steps.iter().filter_map(undo).collect();
+    Graph::new(plan.steps.iter().map(|step| node(&asking, step)).collect())?.with_compensations(compensations)
 }
 
 /// A step as the interpreter sees it. It runs after the end of those in `after`, however they ended, unless it also reads

@@ -128,7 +128,8 @@ impl<'a> Driver<'a> {
             pin,
         };
         let (engine, observer, work) = (self.engine, self.observer, self.work);
-        let (stop, report, turn) = (crew.stop, crew.report.clone(), turn.clone());
+        let stop = crew.stop.of(self.machine.state());
+        let (report, turn) = (crew.report.clone(), turn.clone());
         let wanted: Vec<&str> = child.outputs.iter().map(|output| output.output.as_str()).collect();
         crew.run(move || {
             let below = Below { observer, step: &turn.step };

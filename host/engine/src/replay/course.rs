@@ -3,7 +3,9 @@
 //! Pure: it reads no store, and what it can't know is asked of whoever drives it.
 
 use super::difference::Subject;
-use palisade_interpreter::{Event, Graph, Machine, Question, RunState, SkipCause, State, StepState, Turn};
+use palisade_interpreter::{
+    CancelReason, Event, Graph, Machine, Question, RunState, SkipCause, State, StepState, Turn,
+};
 use palisade_model::record::Status;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -58,7 +60,8 @@ impl Course {
         if let Event::RunResumed { resumed, .. } = event {
             // A process may have died before it wrote down what follows.
             let run = self.state().run();
-            let can_go_on = run != RunState::New && run.over().is_none();
+            let unwritten = self.due.iter().any(|due| matches!(due, Event::RunEnded { .. }));
+            let can_go_on = run != RunState::New && (run.over().is_none() || unwritten);
             let follows = self.state().resumed().checked_add(1) == Some(*resumed);
             return if can_go_on && follows { Ok(Role::Fact) } else { Err(unfounded(event)) };
         }
@@ -95,6 +98,7 @@ impl Course {
             | Event::ApprovalRequested { .. }
             | Event::StepSkipped { .. }
             | Event::LoopEnded { .. }
+            | Event::CompensationStarted { .. }
             | Event::RunEnded { .. }
             | Event::ConditionEvaluated { .. }
             | Event::ValueResolved { .. }
@@ -131,8 +135,10 @@ impl Course {
                 };
                 runs && state.step(step).is_some_and(due)
             }
-            Event::CancelRequested { resumed, .. } => {
-                runs && state.cancelled().is_none() && *resumed == state.resumed()
+            Event::CancelRequested { resumed, reason, compensating, .. } => {
+                let heeded = !compensating || *reason == CancelReason::Interrupted;
+                let now = (*resumed, *compensating) == (state.resumed(), state.compensation().is_some());
+                runs && now && heeded && state.cancelled().is_none()
             }
             // What is not known here is taken as it is recorded.
             _ => runs,
@@ -197,6 +203,10 @@ fn same(due: &Event, recorded: &Event) -> bool {
             Event::RunEnded { status, resumed, .. },
             Event::RunEnded { status: recorded, resumed: recorded_resumed, .. },
         ) => status == recorded && resumed == recorded_resumed,
+        (
+            Event::CompensationStarted { status, steps, resumed, .. },
+            Event::CompensationStarted { status: recorded, steps: recorded_steps, resumed: recorded_resumed, .. },
+        ) => (status, steps, resumed) == (recorded, recorded_steps, recorded_resumed),
         (
             Event::ApprovalRequested { step, at_ms, expires_at_ms },
             Event::ApprovalRequested { step: recorded, at_ms: recorded_at_ms, expires_at_ms: recorded_expires },

@@ -63,7 +63,7 @@ impl Leg {
     }
 
     pub(crate) fn steps(&self) -> BTreeMap<&StepId, &PlannedStep> {
-        self.plan.steps.iter().map(|step| (&step.id, step)).collect()
+        self.plan.all_steps().map(|step| (&step.id, step)).collect()
     }
 
     /// The Palisade that worked on it counts work as this one does.

@@ -26,6 +26,7 @@ fn advance(graph: &Graph, state: &mut State, now_ms: u64) -> Advance {
                 Command::Answer(question) => advance.answer.push(question),
                 Command::RequestApproval { .. }
                 | Command::EndLoop { .. }
+                | Command::Compensate { .. }
                 | Command::SkipStep { .. }
                 | Command::EndRun { .. } => {}
             }
@@ -182,6 +183,11 @@ fn child_planned(step: StepId, iteration: u32, approval: Option<ChildApproval>) 
 /// `a`, `b<a`, `c?>a`: a letter; `<` and what it needs, `>` and what it comes after; `?` optional, `!` with a condition,
 /// `=` with values from documents, `*3` a loop, `@` waits for a person, `%` runs a runbook that is an artifact.
 fn graph(text: &str) -> Graph {
+    let undo = |text: &str| {
+        let step: StepId = text[..1].parse().unwrap();
+        let undo = format!("undo-{step}").parse().unwrap();
+        text.contains('^').then(|| (step.clone(), Node::new(undo, vec![step])))
+    };
     let node = |text: &str| {
         let mut node = Node::new(text[..1].parse().unwrap(), Vec::new());
         let mut into = ' ';
@@ -192,6 +198,7 @@ fn graph(text: &str) -> Graph {
                 '!' => node.has_condition = true,
                 '=' => node.has_values = true,
                 '%' => node.runs_artifact = true,
+                '^' => {}
                 '@' => node.approval = Some(Approval { expires_ms: Some(100) }),
                 most if into == '*' => node.iterations = most.to_digit(10),
                 other if into == '<' => node.needs.push(other.to_string().parse().unwrap()),
@@ -200,7 +207,8 @@ fn graph(text: &str) -> Graph {
         }
         node
     };
-    Graph::new(text.split_whitespace().map(node).collect()).unwrap()
+    let graph = Graph::new(text.split_whitespace().map(node).collect()).unwrap();
+    graph.with_compensations(text.split_whitespace().filter_map(undo)).unwrap()
 }
 
 /// Performs everything at once and gives what was written. `said` lists what does not go well: `a` fails, `a!` does not
@@ -321,7 +329,7 @@ fn a_cancelled_run_starts_nothing_and_waits_for_what_runs() {
         let (a, b) = (first(&graph.nodes()[0].step), first(&graph.nodes()[1].step));
         state.apply(&begun(&a));
         state.apply(&begun(&b));
-        state.apply(&Event::CancelRequested { reason, at_ms: 1, resumed: 0 });
+        state.apply(&Event::CancelRequested { reason, at_ms: 1, resumed: 0, compensating: false });
         let advanced = advance(&graph, &mut state, 1);
         let kinds: Vec<_> = advanced.events.iter().map(Event::kind).collect();
         assert_eq!(kinds, ["StepSkipped"; 4]);
@@ -371,7 +379,7 @@ fn a_run_that_is_cancelled_waits_for_no_other_attempt() {
     let turn = advance(&graph, &mut state, 0).start.remove(0);
     let Event::AttemptFailed(failed) = ended(&turn, Some(FailureKind::Unavailable)) else { panic!("a failure") };
     state.apply(&Event::AttemptFailed(Box::new(AttemptFailed { retry_at_ms: Some(100), ..*failed })));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0 });
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0, compensating: false });
     let _ = advance(&graph, &mut state, 2);
     assert_eq!((state.run(), state.next_timer()), (RunState::Ended(Status::Cancelled), None));
 }
@@ -386,7 +394,12 @@ fn an_interrupted_run_leaves_its_steps_and_goes_on_when_it_is_resumed() {
     let mut state = State::after([&started()]);
     let [a, b, e] = &advance(&graph, &mut state, 0).start[..] else { panic!("three begin") };
     [begun(a), begun(b), ended(e, None), ended(a, None)].iter().for_each(|event| state.apply(event));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1, resumed: 0 });
+    state.apply(&Event::CancelRequested {
+        reason: CancelReason::Interrupted,
+        at_ms: 1,
+        resumed: 0,
+        compensating: false,
+    });
     assert_eq!(advance(&graph, &mut state, 1), Advance::default());
     state.apply(&ended(b, Some(FailureKind::Cancelled)));
     let end = Event::RunEnded { status: Status::Interrupted, at_ms: 2, resumed: 0 };
@@ -423,7 +436,7 @@ fn a_run_that_was_being_cancelled_when_its_process_died_is_still_cancelled() {
     let mut state = State::after([&started()]);
     let turn = advance(&graph, &mut state, 0).start.remove(0);
     state.apply(&begun(&turn));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0 });
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0, compensating: false });
     state.apply(&resumed(1));
     let kinds: Vec<_> = advance(&graph, &mut state, 2).events.iter().map(Event::kind).collect();
     assert_eq!(kinds, ["StepSkipped", "StepSkipped", "RunEnded"]);
@@ -439,10 +452,94 @@ fn a_loop_is_cancelled_between_two_iterations() {
     let mut state = State::after([&started()]);
     let turn = advance(&graph, &mut state, 0).start.remove(0);
     state.apply(&ended(&turn, None));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0 });
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0, compensating: false });
     let advanced = advance(&graph, &mut state, 1);
     assert!(advanced.start.is_empty() && advanced.answer.is_empty());
     assert_eq!(state.run(), RunState::Ended(Status::Cancelled));
+}
+
+#[test]
+fn a_run_that_failed_undoes_what_it_did_the_last_first() {
+    check("a^ b^ c<b^ d<c", "d", &["a", "b", "c", "d", "undo-c", "undo-b", "undo-a", "failed"]);
+    // What failed or never ran is not undone, and nothing is where the run did what was wanted.
+    check("a^ b^ c<b^", "b", &["a", "b", "c skipped for b", "undo-a", "failed"]);
+    check("a^ b^?", "b", &["a", "b", "succeeded"]);
+    // One that can't be undone does not keep the others from it.
+    check("a^ b^ c", "c undo-b", &["a", "b", "c", "undo-b", "undo-a", "failed"]);
+}
+
+/// Two steps that can be undone have succeeded, and somebody cancels the run while the third goes on.
+fn cancelled_behind_two(graph: &Graph, reason: CancelReason) -> State {
+    let mut state = State::after([&started()]);
+    let turns = advance(graph, &mut state, 0).start;
+    turns
+        .iter()
+        .map(begun)
+        .chain(turns[..2].iter().map(|turn| ended(turn, None)))
+        .for_each(|event| state.apply(&event));
+    state.apply(&Event::CancelRequested { reason, at_ms: 1, resumed: 0, compensating: false });
+    state.apply(&ended(&turns[2], Some(FailureKind::Cancelled)));
+    state
+}
+
+#[test]
+fn a_run_that_was_cancelled_undoes_and_nobody_cancels_that() {
+    let graph = graph("a^ b^ c");
+    let mut state = cancelled_behind_two(&graph, CancelReason::Requested);
+    let advanced = advance(&graph, &mut state, 2);
+    let undo = |id: &str| first(&id.parse().unwrap());
+    assert_eq!(advanced.start, [undo("undo-b")]);
+    state.apply(&begun(&advanced.start[0]));
+    let before = state.clone();
+    for reason in [CancelReason::Requested, CancelReason::Timeout] {
+        state.apply(&Event::CancelRequested { reason, at_ms: 3, resumed: 0, compensating: true });
+        assert_eq!(state, before);
+    }
+    // What undoes is no part of what a limit of the run counts.
+    assert_eq!(state.component_runs(), 3);
+    state.apply(&Event::CancelRequested {
+        reason: CancelReason::Interrupted,
+        at_ms: 3,
+        resumed: 0,
+        compensating: true,
+    });
+    assert_eq!(advance(&graph, &mut state, 4), Advance::default());
+    state.apply(&ended(&advanced.start[0], Some(FailureKind::Cancelled)));
+    let end = |status, at_ms, resumed| Event::RunEnded { status, at_ms, resumed };
+    assert_eq!(advance(&graph, &mut state, 5).events, [end(Status::Interrupted, 5, 0)]);
+    // It goes on where it was, and no step that it undoes runs again.
+    state.apply(&resumed(1));
+    let again = Turn { attempt: 2, ..undo("undo-b") };
+    assert_eq!(advance(&graph, &mut state, 6).start, std::slice::from_ref(&again));
+    state.apply(&ended(&again, None));
+    assert_eq!(advance(&graph, &mut state, 7).start, [undo("undo-a")]);
+    state.apply(&ended(&undo("undo-a"), Some(FailureKind::Failed)));
+    assert_eq!(advance(&graph, &mut state, 8).events, [end(Status::Cancelled, 8, 1)]);
+}
+
+#[test]
+fn an_interrupted_run_undoes_nothing() {
+    let graph = graph("a^ b^ c");
+    let mut state = cancelled_behind_two(&graph, CancelReason::Interrupted);
+    let expected = [Event::RunEnded { status: Status::Interrupted, at_ms: 2, resumed: 0 }];
+    assert_eq!(advance(&graph, &mut state, 2).events, expected);
+}
+
+#[test]
+fn a_fork_undoes_only_what_it_did_itself() {
+    let graph = graph("a^ b^ c<b");
+    let mut state = State::after([&started()]);
+    let turns = advance(&graph, &mut state, 0).start;
+    [ended(&turns[0], None), forked(&[turns[0].step.clone()])].iter().for_each(|event| state.apply(event));
+    let again = advance(&graph, &mut state, 1).start;
+    assert_eq!(again, [turns[1].clone()]);
+    state.apply(&ended(&again[0], None));
+    let last = advance(&graph, &mut state, 2).start;
+    state.apply(&ended(&last[0], Some(FailureKind::Failed)));
+    let undone: Vec<_> = advance(&graph, &mut state, 3).start.iter().map(|turn| turn.step.to_string()).collect();
+    assert_eq!(undone, ["undo-b"]);
+    state.apply(&ended(&first(&"undo-b".parse().unwrap()), None));
+    assert_eq!(advance(&graph, &mut state, 4).events.last().map(Event::kind), Some("RunEnded"));
 }
 
 #[test]
@@ -451,7 +548,12 @@ fn a_run_that_was_cancelled_too_late_succeeded() {
     let mut state = State::after([&started()]);
     let turn = advance(&graph, &mut state, 0).start.remove(0);
     state.apply(&begun(&turn));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1, resumed: 0 });
+    state.apply(&Event::CancelRequested {
+        reason: CancelReason::Interrupted,
+        at_ms: 1,
+        resumed: 0,
+        compensating: false,
+    });
     state.apply(&ended(&turn, None));
     let expected = [Event::RunEnded { status: Status::Succeeded, at_ms: 2, resumed: 0 }];
     assert_eq!(advance(&graph, &mut state, 2).events, expected);
@@ -530,7 +632,7 @@ fn a_child_that_stopped_goes_on_with_its_parent_and_is_never_begun_anew() {
         state.apply(&child_begun(&first(&step), child));
         if status == Status::Interrupted {
             let reason = CancelReason::Interrupted;
-            state.apply(&Event::CancelRequested { reason, at_ms: 0, resumed: 0 });
+            state.apply(&Event::CancelRequested { reason, at_ms: 0, resumed: 0, compensating: false });
         }
         state.apply(&child_ended(&first(&step), child, status));
         drop(advance(&graph, &mut state, 0));
@@ -554,7 +656,7 @@ fn a_child_that_waits_for_a_person_is_cancelled_with_its_parent() {
     drop(advance(&graph, &mut state, 0));
     state.apply(&child_begun(&first(&step), child));
     state.apply(&child_ended(&first(&step), child, Status::Waiting));
-    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0, resumed: 0 });
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0, resumed: 0, compensating: false });
     let second = Turn { attempt: 2, ..first(&step) };
     assert_eq!(advance(&graph, &mut state, 0).start, std::slice::from_ref(&second), "it has a journal to be told in");
     state.apply(&child_begun(&second, child));
@@ -612,22 +714,31 @@ fn an_answer_counts_once_and_only_where_it_was_asked() {
 }
 
 fn some_graph() -> impl Strategy<Value = Graph> {
-    let node = (any::<u16>(), any::<u16>(), any::<u8>());
+    let node = (any::<u16>(), any::<u16>(), any::<u8>(), any::<u8>());
     proptest::collection::vec(node, 0..10).prop_map(|nodes| {
         let name = |index: usize| format!("s{index}").parse::<StepId>().unwrap();
-        let nodes = nodes.iter().enumerate().map(|(index, &(needs, after, how))| {
+        let on = || vec!["failed".to_owned()];
+        let undo = |(index, &(needs, _, _, how)): (usize, &(u16, u16, u8, u8))| {
+            // No child by its number.
+            let mut node = Node::new(name(30 + 3 * index), vec![name(index)]);
+            node.needs.extend((0..index).filter(|other| needs >> other & 1 == 1).map(name));
+            (node.has_condition, node.has_values) = (how & 24 == 8, how & 24 == 16);
+            node.retry = (how & 96 == 32).then(|| Retry { max_attempts: 2, backoff_ms: 4, on: on() });
+            (how & 1 > 0).then(|| (name(index), node))
+        };
+        let compensations: Vec<_> = nodes.iter().enumerate().filter_map(undo).collect();
+        let nodes = nodes.iter().enumerate().map(|(index, &(needs, after, how, _))| {
             let chosen = |bits: u16| (0..index).filter(|other| bits >> other & 1 == 1).map(name).collect::<Vec<_>>();
             let mut node = Node::new(name(index), chosen(needs));
             node.after = chosen(after & !needs);
             (node.optional, node.has_condition, node.has_values) = (how & 1 > 0, how & 2 > 0, how & 12 == 4);
             node.iterations = (how & 48 == 16).then_some(u32::from(how >> 6));
-            let on = vec!["failed".to_owned()];
-            node.retry = (how & 3 == 3).then_some(Retry { max_attempts: 3, backoff_ms: 4, on });
+            node.retry = (how & 3 == 3).then(|| Retry { max_attempts: 3, backoff_ms: 4, on: on() });
             node.approval = (how & 52 == 32).then_some(Approval { expires_ms: None });
             node.runs_artifact = index % 3 == 1 && how & 64 > 0 && node.approval.is_none();
             node
         });
-        Graph::new(nodes.collect()).unwrap()
+        Graph::new(nodes.collect()).unwrap().with_compensations(compensations).unwrap()
     })
 }
 
@@ -676,10 +787,16 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
             },
             7 => {
                 let reason = if which % 2 == 0 { CancelReason::Requested } else { CancelReason::Interrupted };
-                // A child that has not ended is not forgotten when it is to be cancelled.
-                let cancelled = state.cancelled().unwrap_or(reason) != CancelReason::Interrupted;
-                waiting.retain(|turn| cancelled && state.child(&turn.step).is_some());
-                Event::CancelRequested { reason, at_ms: 0, resumed: state.resumed() }
+                // A child that has not ended is not forgotten when it is to be cancelled, nor what undoes.
+                let interrupted = state.cancelled().unwrap_or(reason) == CancelReason::Interrupted;
+                let undoes = state.compensation().is_some();
+                waiting.retain(|turn| !interrupted && (undoes || state.child(&turn.step).is_some()));
+                Event::CancelRequested {
+                    reason,
+                    at_ms: 0,
+                    resumed: state.resumed(),
+                    compensating: state.compensation().is_some(),
+                }
             }
             6 => {
                 waiting.clear();
@@ -746,11 +863,14 @@ proptest! {
         let mut now = State::default();
         for event in &journal {
             if let Event::StepScheduled { step, iteration, .. } = event && *iteration <= 1 {
-                let node = graph.nodes().iter().find(|node| node.step == *step).unwrap();
+                let node = graph.node(step).unwrap();
                 prop_assert!(node.needs.iter().all(|needed| now.outputs(needed).is_some()));
                 prop_assert!(node.after.iter().all(|other| now.step(other).and_then(StepState::status).is_some()));
                 prop_assert!(!node.has_condition || now.held(step, 0) == Some(true));
                 prop_assert!(!node.has_values || now.values(step).is_some());
+                let before = now.compensation().map_or(&[][..], |undoing| undoing.steps());
+                let before = before.iter().take_while(|other| *other != step);
+                prop_assert!(before.clone().all(|other| now.step(other).is_some_and(StepState::can_be_kept)));
                 prop_assert!(!node.runs_artifact || now.planned(step).is_some_and(|planned| !planned.waits || now.step(step).is_some()));
             }
             now.apply(event);
@@ -758,6 +878,21 @@ proptest! {
         for node in graph.nodes() {
             prop_assert!(state.step(&node.step).and_then(StepState::status).is_some());
             prop_assert!(state.child(&node.step).is_none());
+        }
+        let undone: Vec<_> = graph.nodes().iter().rev().filter_map(|node| Some((node, graph.compensation_of(&node.step)?))).collect();
+        match state.compensation() {
+            None => {
+                let failed = matches!(state.run(), RunState::Ended(Status::Failed | Status::Cancelled));
+                prop_assert!(undone.iter().all(|(_, undo)| state.step(&undo.step).is_none()));
+                prop_assert!(!failed || undone.iter().all(|(node, _)| state.outputs(&node.step).is_none()));
+            }
+            Some(undoing) => {
+                prop_assert_eq!(state.run(), RunState::Ended(undoing.status()));
+                // All that succeeded, the last first.
+                let succeeded = undone.iter().filter(|(node, _)| state.outputs(&node.step).is_some());
+                prop_assert!(undoing.steps().iter().eq(succeeded.map(|(_, undo)| &undo.step)));
+                prop_assert!(undoing.steps().iter().all(|step| state.step(step).is_some_and(StepState::can_be_kept)));
+            }
         }
         let is_well = |node: &Node| node.optional || state.outputs(&node.step).is_some()
             || matches!(state.step(&node.step), Some(StepState::Skipped { because: SkipCause::Condition { .. } }));

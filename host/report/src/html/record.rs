@@ -26,11 +26,13 @@ const HIDDEN_MESSAGE: &str = "The component's own message is left out, since it 
     It is in <code>run.json</code>, and on a page written with <code>--evidence full</code>.";
 
 pub(super) fn failures(run: &RunRecord, evidence: Evidence, out: &mut impl Write) -> io::Result<()> {
-    if run.steps.iter().all(|step| step.failure.is_none()) {
+    let all = run.steps.iter().chain(&run.compensations);
+    let failed: Vec<_> = all.filter_map(|step| Some((step, step.failure.as_ref()?))).collect();
+    if failed.is_empty() {
         return Ok(());
     }
     out.write_all(b"<section aria-labelledby=\"failed\">\n<h2 id=\"failed\">What failed</h2>\n")?;
-    for (step, failure) in run.steps.iter().filter_map(|step| Some((step, step.failure.as_ref()?))) {
+    for (step, failure) in failed {
         write!(
             out,
             "<article class=\"failure\">\n<h3>{} {}</h3>\n<p class=\"about\"><code>{}</code></p>\n<p>{}</p>\n",
@@ -163,14 +165,15 @@ pub(super) fn steps(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
         ("Attempts", true),
     ];
     open_table("steps", "Each step with its status and usage", &columns, out)?;
-    for step in &run.steps {
+    for step in run.steps.iter().chain(&run.compensations) {
         let title = step.name.as_ref().filter(|title| title.as_str() != step.id.as_str());
         let title = title.map_or_else(String::new, |title| format!("<br><small>{}</small>", name(title)));
         let items = step.output.as_ref().map_or_else(|| "–".to_owned(), |output| Count(output.count).to_string());
-        let why = match &step.unmet_condition {
-            Some(by) if *by == step.id => "<br><small>its condition does not hold</small>".to_owned(),
-            Some(by) => format!("<br><small>{} was not wanted</small>", name(by.as_str())),
-            None => String::new(),
+        let why = match (&step.unmet_condition, &step.compensates) {
+            (Some(by), _) if *by == step.id => "<br><small>its condition does not hold</small>".to_owned(),
+            (Some(by), _) => format!("<br><small>{} was not wanted</small>", name(by.as_str())),
+            (None, Some(undone)) => format!("<br><small>it undoes {}</small>", name(undone.as_str())),
+            (None, None) => String::new(),
         };
         write!(
             out,

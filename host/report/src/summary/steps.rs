@@ -19,7 +19,8 @@ const MAX_STEP: usize = 40;
 pub(super) fn failures(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
     // That a step was cancelled with its run needs no reason of its own.
     let cancelled = |step: &StepRecord| matches!(step.failure, Some(Failure { kind: FailureKind::Cancelled, .. }));
-    let failed: Vec<_> = run.steps.iter().filter(|step| step.failure.is_some() && !cancelled(step)).collect();
+    let all = run.steps.iter().chain(&run.compensations);
+    let failed: Vec<_> = all.filter(|step| step.failure.is_some() && !cancelled(step)).collect();
     if failed.is_empty() {
         return Ok(());
     }
@@ -132,8 +133,9 @@ pub(super) fn table(
     out: &mut impl Write,
 ) -> io::Result<()> {
     heading("Steps", style, out)?;
+    let steps: Vec<&StepRecord> = run.steps.iter().chain(&run.compensations).collect();
     let rows: Vec<Vec<String>> =
-        run.steps.iter().map(|step| columns.iter().map(|column| column.cell(step)).collect()).collect();
+        steps.iter().map(|step| columns.iter().map(|column| column.cell(step)).collect()).collect();
     let titles: Vec<String> = columns.iter().map(|column| column.title().to_owned()).collect();
     let widths: Vec<usize> = titles
         .iter()
@@ -148,14 +150,14 @@ pub(super) fn table(
         shown -= 1;
     }
     let room = style.columns().saturating_sub(numbers(shown) + 4).clamp(MIN_STEP, MAX_STEP);
-    let names: Vec<_> = run.steps.iter().map(|step| fit(step.id.as_str(), room)).collect();
+    let names: Vec<_> = steps.iter().map(|step| fit(step.id.as_str(), room)).collect();
     let columns = names.iter().map(|name| width(name)).fold(4, usize::max);
     let line = |cells: &[String]| -> String {
         cells.iter().zip(&widths).take(shown).map(|(cell, width)| format!("  {}", right(cell, *width))).collect()
     };
     let title = format!("    {}{}", left("step", columns), line(&titles));
     writeln!(out, "{}", style.ink(Ink::Quiet, &title))?;
-    for ((step, name), cells) in run.steps.iter().zip(&names).zip(&rows) {
+    for ((step, name), cells) in steps.iter().zip(&names).zip(&rows) {
         let unended = unended.get(&step.id);
         let (sign, ink) = if unended.is_some() { sign(Status::Waiting) } else { sign(step.status) };
         let note = unended.map_or_else(|| note(step), |stands| format!("  {stands}"));
@@ -167,6 +169,12 @@ pub(super) fn table(
 
 /// How a step ended, where that is not said by its sign alone.
 fn note(step: &StepRecord) -> String {
+    if let Some(undone) = &step.compensates {
+        return match step.status {
+            Status::Succeeded => format!("  undid `{undone}`"),
+            status => format!("  {status}; it undoes `{undone}`"),
+        };
+    }
     if step.cached_from.is_some() {
         return "  known from before".to_owned();
     }

@@ -128,9 +128,19 @@ impl Planner<'_> {
 
     /// The step that undoes another. What it makes is nobody's to read.
     fn compensation(&mut self, undo: &Step) -> Option<PlannedStep> {
+        if !matches!(undo.work, Work::Source(_) | Work::Process(_) | Work::System { .. } | Work::Broken) {
+            let message = format!("`{}` undoes a step, so it is one that runs a component once", undo.id.value);
+            let wrong = Diagnostic::new(Code::Combination, &self.runbook.source, undo.id.span, message)
+                .with_help("write it as `analyser:`, or as a `source`");
+            self.diagnostics.push(wrong);
+            return None;
+        }
         self.undoing = true;
-        let planned = self.planned_step(undo);
+        let mut planned = self.planned_step(undo);
         self.undoing = false;
+        for output in planned.iter_mut().flat_map(|undo| &mut undo.outputs) {
+            (output.artifact, output.exported) = (None, false);
+        }
         planned
     }
 
@@ -360,14 +370,9 @@ impl Planner<'_> {
             Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
             _ => None,
         };
-        let compensate = step.compensate.as_ref().map(|_| "compensations");
-        let later: Vec<&str> = work.into_iter().chain(compensate).collect();
-        if !later.is_empty() {
-            let message = format!(
-                "step `{}` can be planned, but {} are not available in this build",
-                step.id.value,
-                later.join(" and ")
-            );
+        if let Some(work) = work {
+            let message =
+                format!("step `{}` can be planned, but {work} are not available in this build", step.id.value);
             let mut told = Diagnostic::new(Code::PlannedOnly, &self.runbook.source, step.id.span, message);
             if self.is_artifact {
                 // Nobody looks at the plan before it is known whether it can run.

@@ -27,10 +27,15 @@ pub enum Measure {
     LlmCost,
     /// Levels of child runs.
     ChildDepth,
+    /// Attempts of components that undo what others did. No limit of the run ends them, since it may be one that makes
+    /// them needed; each has limits of its own.
+    CompensationRuns,
+    /// Milliseconds of these, and of the waits between them.
+    Compensation,
 }
 
 impl Measure {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::ComponentRuns,
         Self::Fuel,
         Self::Generated,
@@ -39,6 +44,8 @@ impl Measure {
         Self::LlmCalls,
         Self::LlmCost,
         Self::ChildDepth,
+        Self::CompensationRuns,
+        Self::Compensation,
     ];
 
     /// All, in order.
@@ -58,6 +65,8 @@ impl Measure {
             Self::LlmCalls => "llm_calls",
             Self::LlmCost => "llm_cost_micro_usd",
             Self::ChildDepth => "child_depth",
+            Self::CompensationRuns => "compensation_runs",
+            Self::Compensation => "compensation_ms",
         }
     }
 
@@ -81,7 +90,12 @@ impl Measure {
             Self::Wall => Some(RunLimitKind::MaxDuration),
             Self::LlmCost => Some(RunLimitKind::MaxLlmCost),
             Self::ChildDepth => Some(RunLimitKind::MaxDepth),
-            Self::Fuel | Self::Generated | Self::Memory | Self::LlmCalls => None,
+            Self::Fuel
+            | Self::Generated
+            | Self::Memory
+            | Self::LlmCalls
+            | Self::CompensationRuns
+            | Self::Compensation => None,
         }
     }
 }
@@ -135,6 +149,13 @@ impl Amounts {
     /// As often as that, one after the other.
     pub(super) fn times(self, count: u64) -> Self {
         self.map(|measure, amount| if measure.is_peak() { amount } else { amount.saturating_mul(count) })
+    }
+
+    /// As those of what undoes, which is counted apart.
+    pub(super) fn compensating(self) -> Self {
+        let (runs, wall) = (self.get(Measure::ComponentRuns), self.get(Measure::Wall));
+        let apart = self.with(Measure::ComponentRuns, 0).with(Measure::Wall, 0);
+        apart.with(Measure::CompensationRuns, runs).with(Measure::Compensation, wall)
     }
 
     /// No more than the limits of a run allow.

@@ -293,7 +293,24 @@ fn what_is_generated_counts_with_its_limits() {
 fn undoing_counts_too() {
     let mut step = component("a", &["$text"], call(&[(Fuel, 1), (Memory, 5)]));
     step.compensate = Some(Box::new(component("b", &["$text"], call(&[(Fuel, 2), (Memory, 7)]))));
-    check(vec![step], &[(Measure::Fuel, 3), (Measure::ComponentRuns, 2), (Measure::Memory, 12)]);
+    let expected =
+        [(Measure::Fuel, 3), (Measure::ComponentRuns, 1), (Measure::CompensationRuns, 1), (Measure::Memory, 12)];
+    check(vec![step], &expected);
+}
+
+#[test]
+fn the_limits_of_the_run_do_not_end_what_undoes() {
+    let mut step = component("a", &["$text"], call(&[(Wall, 900)]));
+    let undo = component("b", &["$text"], call(&[(Wall, 800)]));
+    step.compensate = Some(Box::new(PlannedStep {
+        retry: Some(PlannedRetry { max_attempts: 2, backoff_ms: 5, on: Vec::new() }),
+        ..undo
+    }));
+    let limits = [AT_ONCE, (RunLimitKind::MaxDuration, 100), (RunLimitKind::MaxRuns, 1)];
+    let bound = worst(&plan(vec![step], &limits)).bound;
+    let of = |measure| bound.get(measure);
+    assert_eq!((of(Measure::Wall), of(Measure::Compensation)), (100, 1_605));
+    assert_eq!((of(Measure::ComponentRuns), of(Measure::CompensationRuns)), (1, 2));
 }
 
 #[test]

@@ -88,6 +88,7 @@ impl<'a> Workbench<'a> {
             store,
             catalogue,
             threads: threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+            room: None,
             executable: std::env::current_exe().map_err(|error| bug(&error))?,
         });
         Ok(Self {

@@ -11,7 +11,8 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
     let mut rows = vec![vec![String::new(), "at most".to_owned(), "most of it in".to_owned()]];
     for measure in Measure::all() {
         let amount = worst.bound.get(measure);
-        if measure == Measure::Generated && amount == 0 {
+        let only_if_any = matches!(measure, Measure::Generated | Measure::CompensationRuns | Measure::Compensation);
+        if only_if_any && amount == 0 {
             continue;
         }
         rows.push(vec![name(measure).to_owned(), shown(measure, amount), most(worst, measure)]);
@@ -27,6 +28,9 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
             Millis(wall),
             shown(Measure::Wall, all)
         );
+    }
+    if worst.bound.get(Measure::CompensationRuns) > 0 {
+        out.push_str("  what undoes runs only if the run fails or is cancelled, and no limit of the run ends it\n");
     }
     if worst.bound.get(Measure::Generated) > 0 {
         out.push_str(
@@ -57,6 +61,8 @@ pub(super) const fn name(measure: Measure) -> &'static str {
         Measure::LlmCalls => "LLM calls",
         Measure::LlmCost => "LLM cost",
         Measure::ChildDepth => "child depth",
+        Measure::CompensationRuns => "runs to undo",
+        Measure::Compensation => "time to undo",
     }
 }
 
@@ -69,10 +75,12 @@ pub(crate) fn shown(measure: Measure, amount: u64) -> String {
         };
     }
     match measure {
-        Measure::ComponentRuns | Measure::LlmCalls | Measure::ChildDepth => Count(amount).to_string(),
+        Measure::ComponentRuns | Measure::LlmCalls | Measure::ChildDepth | Measure::CompensationRuns => {
+            Count(amount).to_string()
+        }
         Measure::Fuel => format!("about {} (fuel {})", Millis(amount / FUEL_PER_CPU_MS), Count(amount)),
         Measure::Memory => Bytes(amount).to_string(),
-        Measure::Wall | Measure::Generated => Millis(amount).to_string(),
+        Measure::Wall | Measure::Generated | Measure::Compensation => Millis(amount).to_string(),
         Measure::LlmCost => MicroUsd(amount).to_string(),
     }
 }

@@ -166,6 +166,10 @@ impl EventLines {
                 CancelReason::Interrupted => "its process was told to end".to_owned(),
                 CancelReason::Timeout => "its time was over".to_owned(),
             },
+            Event::CompensationStarted { status, steps, .. } => {
+                let steps: Vec<_> = steps.iter().map(StepId::as_str).collect();
+                format!("{status}: what was done is undone by {}", steps.join(", then "))
+            }
             Event::RunEnded { status, .. } => status.to_string(),
         }
     }

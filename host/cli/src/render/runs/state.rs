@@ -5,7 +5,7 @@ use crate::render::table;
 use palisade_engine::{Event, RunState, State, StepState, rfc3339, state_name};
 use palisade_model::StepId;
 use palisade_model::unit::Count;
-use palisade_runbook::{Plan, PlannedStep};
+use palisade_runbook::Plan;
 use serde_json::{Value, json};
 
 fn run_name(state: &State) -> &'static str {
@@ -26,11 +26,12 @@ pub(crate) fn state(plan: &Plan, state: &State, last: Option<&Event>, of: (u64, 
         of.0,
         of.1
     );
-    let row = |step: &PlannedStep| {
-        let id = &step.id;
-        vec![id.to_string(), signed(colour, state_name(state.step(id))), about(state, id)]
-    };
-    table(&mut out, &plan.steps.iter().map(row).collect::<Vec<_>>());
+    let row = |id: &StepId| vec![id.to_string(), signed(colour, state_name(state.step(id))), about(state, id)];
+    table(&mut out, &plan.steps.iter().map(|step| row(&step.id)).collect::<Vec<_>>());
+    if let Some(undoing) = state.compensation() {
+        out.push_str("  what was done is undone by\n");
+        table(&mut out, &undoing.steps().iter().map(row).collect::<Vec<_>>());
+    }
     out
 }
 
@@ -113,5 +114,10 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
         told
     };
     let steps: Vec<Value> = plan.steps.iter().map(|planned| step(&planned.id)).collect();
-    json!({"run": run_name(state), "cancelled": state.cancelled(), "steps": steps})
+    let mut told = json!({"run": run_name(state), "cancelled": state.cancelled(), "steps": steps});
+    if let Some(undoing) = state.compensation() {
+        let steps: Vec<Value> = undoing.steps().iter().map(step).collect();
+        told["compensation"] = json!({"then": undoing.status(), "steps": steps});
+    }
+    told
 }

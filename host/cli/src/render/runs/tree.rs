@@ -27,6 +27,9 @@ fn add_steps(out: &mut String, indent: &str, steps: &[StepNode], colour: bool) {
         let line = |out: &mut String, text: &str| {
             let _ = writeln!(out, "{below_step}{text}");
         };
+        if let Some(undone) = &step.compensates {
+            line(out, &format!("undoes {undone}"));
+        }
         if let Some(because) = &step.skipped {
             line(out, &skip_cause(because));
         }

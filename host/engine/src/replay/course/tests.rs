@@ -216,7 +216,8 @@ fn what_a_process_did_not_write_down_before_it_died_has_not_happened() {
     let wrong = follow(&graph, &[started(), resumed(1), scheduled(2)]).unwrap_err();
     assert_eq!(wrong.0, 3);
     assert_eq!(follow(&graph, &[started(), resumed(2)]).unwrap_err().0, 2);
-    let cancelled = Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1, resumed: 0 };
+    let cancelled =
+        Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1, resumed: 0, compensating: false };
     let end = Event::RunEnded { status: Status::Interrupted, at_ms: 2, resumed: 0 };
     let whole = [started(), scheduled(1), cancelled, end, resumed(1), scheduled(2)];
     assert_eq!(follow(&graph, &whole), Ok(()));
