@@ -3,8 +3,8 @@
 use crate::{Dir, root, skipped};
 use palisade_authority::{Authority, WorkingFolder};
 use palisade_engine::{
-    Cancel, Catalogue, Engine, EngineParts, FirstParty, GivenInput, Observer, Ran, RunError, RunRequest, Work,
-    default_artifact,
+    Approving, Cancel, Catalogue, Engine, EngineParts, FirstParty, GivenInput, Observer, Ran, RunError, RunRequest,
+    Work, default_artifact,
 };
 use palisade_model::{Digest, RunId, TenantId};
 use palisade_runbook::{Components, KnownComponent, Plan, PlanContext, Source, parse, plan};
@@ -55,8 +55,16 @@ impl Stepping {
         components.add(KnownComponent { manifest, digest, first_party: true, granted: Authority::none() });
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let executable = std::env::current_exe().expect("a program");
-        let engine =
-            Engine::new(EngineParts { sandbox, cache: None, store, catalogue, threads, room: None, executable });
+        let engine = Engine::new(EngineParts {
+            sandbox,
+            cache: None,
+            store,
+            catalogue,
+            threads,
+            room: None,
+            approving: Approving::default(),
+            executable,
+        });
         Some(Self { folder: dir.path().to_owned(), engine, schemas, components })
     }
 
@@ -76,6 +84,7 @@ impl Stepping {
         let given = vec![GivenInput { name: input.name.clone(), artifact, is_default: false }];
         let request = RunRequest {
             work: self.work(plan),
+            by: None,
             approved_by: None,
             runbook: runbook.as_bytes(),
             rulesets: &BTreeMap::new(),

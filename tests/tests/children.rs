@@ -63,6 +63,37 @@ fn what_the_innermost_makes_comes_out_and_each_run_has_a_journal_that_names_its_
 }
 
 #[test]
+fn openlineage_is_told_which_attempt_a_child_is() {
+    let Some(dir) = family() else { return };
+    let _ = palisade(dir.path(), run("c2.yaml")).exits(0);
+    let lineage = |run: &str, what: &str| -> Vec<Value> {
+        let lines = palisade(dir.path(), ["lineage", what, "--run", run, "--format", "openlineage"]).exits(0).stdout;
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let root = record(&dir, "last");
+    let child = record(&dir, root["children"][0].as_str().unwrap());
+    let leaf = record(&dir, child["children"][0].as_str().unwrap());
+    let of_root = lineage("last", "found");
+    assert_eq!(of_root[0].pointer("/run/facets/parent"), None);
+    // The attempt in the run above is told there under the same id.
+    let attempt = of_root.iter().find(|event| event.pointer("/run/facets/palisade_attempt/child").is_some()).unwrap();
+    let of_child = lineage(child["run_id"].as_str().unwrap(), "found");
+    let parent = &of_child[0]["run"]["facets"]["parent"];
+    assert_eq!(parent["run"]["runId"], attempt["run"]["runId"]);
+    assert_eq!(
+        (&parent["job"]["name"], &attempt["job"]["name"]),
+        (&json!("Parent of c1.go"), &json!("Parent of c1.go"))
+    );
+    let of_leaf = lineage(leaf["run_id"].as_str().unwrap(), "longer");
+    let above = &of_leaf.last().unwrap()["run"]["facets"]["parent"];
+    assert_eq!(
+        (&above["root"]["run"]["runId"], &above["root"]["job"]["name"]),
+        (&root["run_id"], &json!("Parent of c1"))
+    );
+    assert_eq!(above["job"]["name"], "Parent of leaf.go");
+}
+
+#[test]
 fn a_depth_of_two_lets_child_and_grandchild_run_and_refuses_the_next() {
     let Some(dir) = family() else { return };
     dir.write("two.yaml", parent("c1", ", limits: {max_depth: 2}"));

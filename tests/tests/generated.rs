@@ -100,6 +100,31 @@ fn it_is_approved_beforehand_by_who_starts_the_run_or_within_what_the_step_says(
 }
 
 #[test]
+fn the_operator_may_want_a_person_to_look_at_each_and_not_for_ever() {
+    let Some(dir) = dir() else { return };
+    let generated = "[generated]\ncomponents = ['test:stepper']\n";
+    dir.write("palisade.toml", format!("{generated}[approval]\nrunbooks = 'always'\nexpires = '7d'\n"));
+    let told = palisade(dir.path(), run_with(&["--approve"])).exits(3).stderr;
+    assert!(
+        told.contains("--approve counts for nothing here: [approval] of palisade.toml says runbooks = \"always\""),
+        "{told}"
+    );
+    assert_eq!(json_of(&dir, &["runs", "list"])["runs"], json!([]));
+    dir.write("caller.yaml", caller(", auto_approve: true, limits: {max_runs: 9}, components: ['test:stepper']"));
+    let _ = palisade(dir.path(), run_with(&[])).exits(5);
+    let asked = &json_of(&dir, &["approvals", "list"])["approvals"][0];
+    let started = json_of(&dir, &["runs", "list"])["runs"][0]["run_id"].as_str().is_some();
+    assert!(started && asked["expires_at_ms"].as_u64().is_some(), "{asked:#}");
+    let _ = palisade(dir.path(), ["approve", "last", "-q"]).exits(0);
+    let _ = palisade(dir.path(), ["replay", "--all"]).exits(0);
+    dir.write("palisade.toml", format!("{generated}[approval]\nexpires = '0s'\n"));
+    dir.write("caller.yaml", caller(""));
+    let _ = palisade(dir.path(), run_with(&[])).exits(5);
+    let _ = palisade(dir.path(), ["resume", "-q", "last"]).exits(3);
+    assert_eq!(first_failure(&dir)["message"], "nobody answered in time, which is a no");
+}
+
+#[test]
 fn what_it_makes_can_have_a_name_and_a_reader_in_its_caller() {
     let Some(dir) = dir() else { return };
     let more = ", outputs: {longer: texts_of_it}, output_schema: standard_input";

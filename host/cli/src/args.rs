@@ -284,7 +284,7 @@ pub(crate) struct AnswerArgs {
     /// The step that waits, if several do; one of a child run as CHILD_STEP/STEP
     pub(crate) step: Option<String>,
     /// What there is to say of the answer; it is kept with it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, visible_alias = "reason", value_name = "TEXT")]
     pub(crate) note: Option<String>,
     /// Folder of rulesets for runbooks that its steps make, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
     #[arg(long, value_name = "DIR")]

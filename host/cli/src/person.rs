@@ -1,5 +1,8 @@
 //! Who uses the command line, as the system knows them, and what they say when they are asked.
 
+use crate::commands::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
 use crate::render::console;
 use std::io::IsTerminal as _;
 
@@ -27,6 +30,21 @@ fn name_of(user: u32, users: &str) -> Option<String> {
         (number.parse() == Ok(user) && !name.is_empty()).then(|| name.to_owned())
     };
     users.lines().find_map(name)
+}
+
+/// Who says yes beforehand with `--approve` to what steps make.
+///
+/// # Errors
+/// When the operator wants somebody to look at each.
+pub(crate) fn approves_beforehand(context: &Context, wanted: bool) -> Result<Option<String>, CliError> {
+    let approving = &context.settings.approving;
+    if wanted && !approving.beforehand() {
+        let rule = if approving.always { "runbooks = \"always\"" } else { "four_eyes = true" };
+        let message = format!("--approve counts for nothing here: [approval] of palisade.toml says {rule}");
+        return Err(CliError::new(ExitCode::Denied, message)
+            .help("run it without; it waits, and `palisade approve` says yes to what it shows"));
+    }
+    Ok(wanted.then(name))
 }
 
 #[cfg(test)]

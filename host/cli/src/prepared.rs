@@ -10,7 +10,7 @@ use crate::failure::CliError;
 use crate::planning::{self, PlanningArgs, Reading};
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
-use crate::{estimates, inputs, lock};
+use crate::{estimates, inputs, lock, person};
 use palisade_engine::{
     Cancel, Engine, ForkPoint, Forking, Gate, GivenInput, History, Observer, Otherwise, Ran, RunError, RunRequest,
     Side, StepState, Work, asks_a_person, read_plan,
@@ -244,6 +244,7 @@ impl Prepared {
                 planning: Some(&planner),
                 gate,
             },
+            by: Some(person::name()),
             approved_by,
             runbook: self.basis.source.text().as_bytes(),
             rulesets: &self.reading.found.rulesets,

@@ -2,6 +2,7 @@
 
 use crate::args::{Colour, Global};
 use crate::failure::CliError;
+use palisade_engine::Approving;
 use palisade_model::id::ComponentName;
 use palisade_model::unit::Millis;
 use palisade_model::{LimitKind, RunLimitKind, RunLimits};
@@ -43,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) systems: Systems,
     /// The components that runbooks may use which steps make; none = those that come with Palisade.
     pub(crate) generated: Option<Vec<ComponentName>>,
+    /// What the operator says of approvals.
+    pub(crate) approving: Approving,
     /// How long runs are kept where `runs gc` is not told otherwise.
     pub(crate) retention: Option<Millis>,
     /// Short names of components: alias → id.
@@ -75,6 +78,28 @@ struct File {
     retention: RetentionTable,
     #[serde(default)]
     generated: GeneratedTable,
+    #[serde(default)]
+    approval: ApprovalTable,
+}
+
+/// `[approval]`: whose yes counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct ApprovalTable {
+    /// Which runbooks that steps make wait for a person; those beyond what their steps approve beforehand unless it is said.
+    runbooks: Option<ApprovedRunbooks>,
+    /// Who started a run does not approve anything of it.
+    #[serde(default)]
+    four_eyes: bool,
+    /// How long such a runbook waits.
+    expires: Option<toml::Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ApprovedRunbooks {
+    Always,
+    BeyondBound,
 }
 
 /// `[generated]`: what runbooks may use that are artifacts.
@@ -155,6 +180,7 @@ impl Settings {
             systems.add(this_folder());
         }
         let generated = generated(written.generated.components.as_deref(), &place)?;
+        let approving = approving(&written.approval, &place)?;
         let retention = retention(&written.retention, &place)?;
         for (alias, id) in &written.aliases {
             let good = alias.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.version.is_none())
@@ -173,6 +199,7 @@ impl Settings {
             host_ceilings,
             systems,
             generated,
+            approving,
             retention,
             aliases: written.aliases,
             variables: variables(&written.environment.variables),
@@ -291,6 +318,17 @@ fn host_ceilings(written: &BTreeMap<String, toml::Value>, place: &str) -> Result
             .help("`runs` and `instances` are at least 1"));
     }
     Ok(Some(most))
+}
+
+fn approving(written: &ApprovalTable, place: &str) -> Result<Approving, CliError> {
+    let expires = written.expires.as_ref();
+    let expires_ms =
+        expires.map(|value| amount(value, &format!("{place}: [approval] expires"), |text| Ok(Millis::parse(text)?.0)));
+    Ok(Approving {
+        always: written.runbooks == Some(ApprovedRunbooks::Always),
+        four_eyes: written.four_eyes,
+        expires_ms: expires_ms.transpose()?,
+    })
 }
 
 fn retention(written: &RetentionTable, place: &str) -> Result<Option<Millis>, CliError> {
@@ -412,6 +450,14 @@ pub(crate) fn commented_file() -> String {
          # components = [\"personal_data\", \"acme:pii_finder\"]\n\
          # Whether they may read the folder in which Palisade runs, as the system `this folder`.\n\
          # this_folder = true\n\n\
+         [approval]\n\
+         # Which runbooks that a step makes wait for a person: those \"beyond-bound\", which is what their step approves\n\
+         # beforehand, or \"always\" all.\n\
+         # runbooks = \"beyond-bound\"\n\
+         # Whether somebody else than who started the run is to approve what it waits for; then nothing is approved beforehand.\n\
+         # four_eyes = false\n\
+         # How long such a runbook waits before the answer is no; it waits for ever unless you say so.\n\
+         # expires = \"7d\"\n\n\
          # Systems are data that runbooks read by name: `{type: source, system: shop}`.\n\
          # [[system]]\n\
          # name = \"shop\"\n\

@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::settings::Settings;
 use palisade_authority::{Authority, Grant, ScopedPath, WorkingFolder};
-use palisade_engine::{Catalogue, Engine, EngineParts, Entry, FirstParty};
+use palisade_engine::{Approving, Catalogue, Engine, EngineParts, Entry, FirstParty};
 use palisade_model::id::ComponentName;
 use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
 use palisade_runbook::{Components, KnownComponent};
@@ -27,6 +27,7 @@ pub(crate) struct Workspace {
     data_dir: PathBuf,
     store: Option<Store>,
     host_ceilings: Option<Amounts>,
+    approving: Approving,
 }
 
 /// A manifest as the build wrote it.
@@ -48,7 +49,8 @@ impl Workspace {
         let folder = WorkingFolder::new(settings.working_dir.as_os_str().as_bytes())
             .map_err(|error| CliError::usage(format!("the working folder can't be used: {error}")))?;
         let (data_dir, host_ceilings) = (settings.data_dir.clone(), settings.host_ceilings);
-        Ok(Self { schemas: schemas(&catalogue)?, catalogue, folder, data_dir, store, host_ceilings })
+        let (schemas, approving) = (schemas(&catalogue)?, settings.approving.clone());
+        Ok(Self { schemas, catalogue, folder, data_dir, store, host_ceilings, approving })
     }
 
     /// The store, if there is one.
@@ -162,6 +164,7 @@ impl Workspace {
         let engine = Engine::new(EngineParts {
             sandbox,
             cache,
+            approving: self.approving.clone(),
             room: most.map(|most| store.room(most)),
             store,
             catalogue: self.catalogue.clone(),

@@ -189,6 +189,8 @@ pub(crate) struct Driver<'a> {
     place: Place,
     /// What was granted for this run alone, as it was given.
     allowed: Vec<String>,
+    /// Who started it, or the outermost run above it.
+    by: Option<String>,
     /// Who said yes beforehand to what its steps make and allow.
     approved_by: Option<String>,
     /// When it was looked last for what others ask; none = not yet.
@@ -442,7 +444,11 @@ impl<'a> Driver<'a> {
                     continue;
                 }
                 Some(Request::Cancel) => None,
-                Some(Request::Decide(decision)) => decision.event(self.machine.state(), now_ms()),
+                Some(Request::Decide(decision)) => {
+                    let approving = &self.engine.parts.approving;
+                    // One that does not count is answered by nothing that happens.
+                    decision.event(self.machine.state(), self.by.as_deref(), approving, now_ms()).unwrap_or(None)
+                }
                 Some(Request::GoOn { step }) => match self.machine.state().step(&step) {
                     Some(&StepState::Awaiting { iteration, attempt: attempt @ 1.., .. }) => {
                         Some(Event::TimerFired { step, attempt, iteration, at_ms: now_ms() })

@@ -1,5 +1,6 @@
 //! What all runs of a process share: the sandbox, compiled code, and the right to compute.
 
+use crate::approving::Approving;
 use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, Entry};
@@ -27,6 +28,8 @@ pub struct EngineParts {
     pub catalogue: Catalogue,
     /// Instances that may compute at once.
     pub threads: NonZeroUsize,
+    /// What the operator says of approvals.
+    pub approving: Approving,
     /// What runs and attempts share with those of other processes; none = they share nothing.
     pub room: Option<HostRoom>,
     /// The executable that can be started as a compile worker.

@@ -113,6 +113,7 @@ mod tests {
                 runbook: Digest::of(b"plan"),
                 contents: [(name.to_owned(), Digest::of(content))].into(),
                 allowed: Vec::new(),
+                by: None,
                 approved_by: None,
                 inputs: Vec::new(),
                 folder: None,

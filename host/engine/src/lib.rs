@@ -1,5 +1,6 @@
 //! The embedded driver: performs what the interpreter commands and appends what comes of it. It decides nothing.
 
+mod approving;
 mod attempt;
 mod cancel;
 mod catalogue;
@@ -36,6 +37,7 @@ mod threads;
 mod tree;
 mod why;
 
+pub use approving::{Approving, NotCounted};
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};

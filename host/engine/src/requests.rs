@@ -1,5 +1,6 @@
 //! What people, and other processes for them, ask of a run; and how a run is answered that nobody works on.
 
+use crate::approving::{Approving, NotCounted};
 use crate::driver::approval;
 use crate::history::{History, HistoryError};
 use palisade_interpreter::{ApprovalOutcome, Event, State, StepState};
@@ -56,6 +57,9 @@ pub enum DecideError {
         /// The step.
         step: StepId,
     },
+    /// It is a yes that does not count.
+    #[error(transparent)]
+    NotCounted(#[from] NotCounted),
     /// Somebody works on the run: ask them.
     #[error(transparent)]
     Own(#[from] OwnError),
@@ -84,34 +88,45 @@ impl Request {
 }
 
 impl Decision {
-    /// The event that it is, if the step waits for it by then.
-    pub(crate) fn event(self, state: &State, now_ms: u64) -> Option<Event> {
+    /// The event that it is, if the step waits for it by then; `started_by` is who started the run.
+    ///
+    /// # Errors
+    /// When it is a yes that does not count.
+    pub(crate) fn event(
+        self,
+        state: &State,
+        started_by: Option<&str>,
+        approving: &Approving,
+        now_ms: u64,
+    ) -> Result<Option<Event>, NotCounted> {
         let Self { step, approved, by, note } = self;
-        let Some(StepState::Awaiting { attempt: 0, until_ms, .. }) = state.step(&step) else { return None };
+        let Some(StepState::Awaiting { attempt: 0, until_ms, .. }) = state.step(&step) else { return Ok(None) };
         if until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
-            return Some(approval::expired(step, now_ms));
+            return Ok(Some(approval::expired(step, now_ms)));
         }
         let outcome = if approved {
+            approving.judge(&by, started_by)?;
             ApprovalOutcome::Approved
         } else {
             let why = note.as_deref().map_or_else(String::new, |note| format!(": {}", neutral::line(note, 400)));
             let message = format!("{} said no{why}", neutral::line(&by, 80));
             ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, message) }
         };
-        Some(Event::ApprovalDecided { step, at_ms: now_ms, by: Some(by), note, outcome })
+        Ok(Some(Event::ApprovalDecided { step, at_ms: now_ms, by: Some(by), note, outcome }))
     }
 
     /// Writes it down in a run that nobody works on.
     ///
     /// # Errors
-    /// When somebody does, the step does not wait for it, or the store fails.
-    pub fn record(self, store: &Store, run: RunId, now_ms: u64) -> Result<(), DecideError> {
+    /// When somebody does, the step does not wait for it, it does not count, or the store fails.
+    pub fn record(self, store: &Store, run: RunId, approving: &Approving, now_ms: u64) -> Result<(), DecideError> {
         let _lock = store.own(run)?;
         // Read once the run is owned: nobody adds to it now.
         let history = History::read(store, run)?;
         let events = history.events();
         let step = self.step.clone();
-        let Some(event) = self.event(&history.state_after(events.len()), now_ms) else {
+        let started_by = history.start()?.by.as_deref();
+        let Some(event) = self.event(&history.state_after(events.len()), started_by, approving, now_ms)? else {
             return Err(DecideError::NotAwaited { run, step });
         };
         let bytes = event.to_bytes();

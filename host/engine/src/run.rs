@@ -51,6 +51,8 @@ pub struct RunRequest<'a> {
     pub work: Work<'a>,
     /// The runbook's bytes.
     pub runbook: &'a [u8],
+    /// Who starts it, as the system knows them.
+    pub by: Option<String>,
     /// Who says yes beforehand to whatever its steps make and allow; none = nobody does.
     pub approved_by: Option<String>,
     /// The rulesets of the plan, by their names in it.

@@ -164,7 +164,9 @@ fn decide_new(node: &Node, state: &State) -> Option<Command> {
     if node.runs_artifact {
         match state.planned(&step) {
             None => return Some(Command::Answer(Question::Child { step, iteration })),
-            Some(planned) if planned.waits => return Some(Command::RequestApproval { step, expires_ms: None }),
+            Some(planned) if planned.waits => {
+                return Some(Command::RequestApproval { step, expires_ms: planned.expires_ms });
+            }
             Some(_) => {}
         }
     }

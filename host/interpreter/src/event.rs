@@ -185,6 +185,9 @@ pub struct RunStarted {
     pub contents: BTreeMap<String, Digest>,
     /// What was granted for this run alone, as it was given: `fs-read=PATH`.
     pub allowed: Vec<String>,
+    /// Who started it, or the run that it is a child of, as the system knows them; none for runs from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Who said yes beforehand to the runbooks that its steps make and allow; none = nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
@@ -637,6 +640,7 @@ mod tests {
                 runbook: digest,
                 contents: BTreeMap::from([("component a:b@1.0.0".to_owned(), digest)]),
                 allowed: vec!["fs-read=x".to_owned()],
+                by: Some("ann".to_owned()),
                 approved_by: Some("ann".to_owned()),
                 inputs: vec![RunInput {
                     name: "policy".parse().unwrap(),

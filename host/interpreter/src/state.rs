@@ -50,6 +50,8 @@ pub struct Planned {
     pub iteration: u32,
     /// A person is to say that it may run.
     pub waits: bool,
+    /// Milliseconds after which their answer is no; none = it waits for ever.
+    pub expires_ms: Option<u64>,
 }
 
 /// How the run as a whole stands.
@@ -325,8 +327,11 @@ impl State {
         }
         match outcome {
             PlanningOutcome::Planned { plan, approval, .. } => {
-                let waits = *approval == ChildApproval::Person;
-                self.planned.insert(step.clone(), Planned { plan: *plan, iteration: *iteration, waits });
+                let (waits, expires_ms) = match approval {
+                    ChildApproval::Person { expires_ms } => (true, *expires_ms),
+                    ChildApproval::Runbook | ChildApproval::Caller { .. } => (false, None),
+                };
+                self.planned.insert(step.clone(), Planned { plan: *plan, iteration: *iteration, waits, expires_ms });
             }
             PlanningOutcome::Refused { .. } => self.set(step, StepState::Failed { attempt: 0 }),
         }

@@ -10,7 +10,7 @@ use crate::failure::CliError;
 use crate::person;
 use crate::render::console;
 use crate::workspace::{Workspace, not_read};
-use palisade_engine::{DecideError, Decision, History, Request, now_ms};
+use palisade_engine::{Approving, DecideError, Decision, History, Request, now_ms};
 use palisade_model::{RunId, neutral};
 use palisade_store::{OwnError, Store};
 use std::time::{Duration, Instant};
@@ -35,7 +35,8 @@ pub(crate) fn exec(context: &Context, args: &AnswerArgs, approved: bool) -> Resu
     let decision = Decision { step: wanted.step.clone(), approved, by, note };
     let told =
         format!("`{}` of run {} is {}", wanted.path, wanted.root, if approved { "approved" } else { "rejected" });
-    if let Taken::ByProcess(process) = decide(store, wanted.run, decision)? {
+    let approving = &context.settings.approving;
+    if let Taken::ByProcess(process) = decide(store, wanted.run, decision, approving)? {
         console::err(&format!("{told}; process {process} goes on with it\n"));
         return Ok(ExitCode::Done);
     }
@@ -98,10 +99,16 @@ enum Taken {
     ByProcess(u32),
 }
 
-fn decide(store: &Store, run: RunId, decision: Decision) -> Result<Taken, CliError> {
+fn decide(store: &Store, run: RunId, decision: Decision, approving: &Approving) -> Result<Taken, CliError> {
     let began = Instant::now();
+    // Told here, since whoever works on the run gives no reasons.
+    let started = History::read(store, run).and_then(|history| history.start().cloned());
+    if decision.approved {
+        let started_by = started.map_err(|error| not_told(&error))?.by;
+        approving.judge(&decision.by, started_by.as_deref()).map_err(|error| not_taken(&error.into()))?;
+    }
     loop {
-        let error = match decision.clone().record(store, run, now_ms()) {
+        let error = match decision.clone().record(store, run, approving, now_ms()) {
             Ok(()) => return Ok(Taken::Here),
             Err(error) => error,
         };
@@ -156,6 +163,8 @@ fn not_taken(error: &DecideError) -> CliError {
         DecideError::NotAwaited { .. } | DecideError::Expired { .. } => {
             CliError::from_error(ExitCode::Usage, error).help("`palisade approvals list` shows what does")
         }
+        DecideError::NotCounted(_) => CliError::from_error(ExitCode::Denied, error)
+            .help("[approval] of palisade.toml says `four_eyes = true`: somebody else is to answer"),
         DecideError::Own(_) | DecideError::Append(_) => CliError::from_error(ExitCode::Failed, error),
     }
 }

@@ -143,7 +143,7 @@ impl Debugger<'_> {
             basis.check(context, workspace, engine, changes)
         };
         let live = Live::new(engine.store(), style, &check, &mut self.core, &mut self.terminal);
-        let approved_by = args.approve.then(person::name);
+        let approved_by = person::approves_beforehand(context, args.approve)?;
         let gate: Option<&dyn Gate> = Some(&live);
         let driving = Driving { context, workspace, reuse: !args.no_cache, approved_by, gate };
         let ran = prepared.run(engine, driving, None, (&Compiling, &self.cancel));

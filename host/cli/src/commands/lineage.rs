@@ -11,10 +11,11 @@ use crate::args::{Format, LineageArgs};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
+use crate::render::lineage::openlineage::ParentAttempt;
 use crate::render::lineage::{self, FoundIn, LineageDocument, What};
 use crate::render::runs::RunHead;
 use crate::workspace::existing_store;
-use palisade_engine::{History, HistoryError, Lineage, Part, Standing};
+use palisade_engine::{Event, History, HistoryError, Lineage, Part, Standing, attempt_id};
 use palisade_model::record::RunRecord;
 use palisade_model::{OutputName, RunId, strict_json};
 use palisade_report::FindingTeller;
@@ -37,7 +38,7 @@ pub(crate) fn exec(context: &Context, args: &LineageArgs) -> Result<ExitCode, Cl
     } else {
         look_in_all(store, &wanted)?
     };
-    tell(context, args, &run, &target);
+    tell(context, args, store, &run, &target)?;
     Ok(ExitCode::Done)
 }
 
@@ -62,7 +63,23 @@ impl OneRun {
     }
 }
 
-fn tell(context: &Context, args: &LineageArgs, run: &OneRun, target: &Target) {
+/// The attempt that a child run is, in the run that started it.
+fn parent_attempt(store: &Store, history: &History) -> Result<Option<ParentAttempt>, HistoryError> {
+    let Some(parent) = &history.start()?.parent else { return Ok(None) };
+    let above = History::read(store, parent.run)?;
+    let place = usize::try_from(parent.seq.saturating_sub(1)).unwrap_or(usize::MAX);
+    let Some(Event::ChildStarted(started)) = above.events().get(place) else { return Ok(None) };
+    let title = |run| store.run(run).map(|row| row.map_or_else(String::new, |row| row.summary.title));
+    Ok(Some(ParentAttempt {
+        id: attempt_id(parent.run, &started.step, started.iteration, started.attempt),
+        runbook: title(parent.run)?,
+        step: started.step.clone(),
+        root: parent.root,
+        root_runbook: title(parent.root)?,
+    }))
+}
+
+fn tell(context: &Context, args: &LineageArgs, store: &Store, run: &OneRun, target: &Target) -> Result<(), CliError> {
     let names = target.artifacts();
     let part = |walk: &dyn Fn(&str) -> Part| {
         let mut whole = Part::default();
@@ -78,9 +95,10 @@ fn tell(context: &Context, args: &LineageArgs, run: &OneRun, target: &Target) {
             lineage: &run.lineage,
             events: run.told.history.events(),
             steps,
+            parent: parent_attempt(store, &run.told.history).map_err(|error| not_told(&error))?,
         };
         exported.events(&mut |event| console::out(&format!("{event}\n")));
-        return;
+        return Ok(());
     }
     let document = LineageDocument {
         v: FORM,
@@ -94,6 +112,7 @@ fn tell(context: &Context, args: &LineageArgs, run: &OneRun, target: &Target) {
     } else {
         console::out(&lineage::human(&document, &run.lineage, &names, context.settings.colour_stdout));
     }
+    Ok(())
 }
 
 fn what(args: &LineageArgs, run: &OneRun, target: &Target) -> What {

@@ -37,7 +37,7 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
         return telling::tell(context, &args.telling, ran, &engine, &workspace.schemas, &outputs);
     }
     let mut prepared = Prepared::fresh(context, &engine, (plan, reading), source, given, planning)?;
-    let approved_by = args.approve.then(person::name);
+    let approved_by = person::approves_beforehand(context, args.approve)?;
     let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, approved_by, gate: None };
     let key = args.idempotency_key.clone();
     let ran = telling::drive(context, &args.telling, |observer, cancel| {

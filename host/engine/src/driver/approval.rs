@@ -6,6 +6,6 @@ use palisade_model::{Failure, FailureKind, StepId};
 /// Nobody answered in time.
 pub(crate) fn expired(step: StepId, at_ms: u64) -> Event {
     let failure = Failure::new(FailureKind::Rejected, "nobody answered in time, which is a no")
-        .with_help("`expires` of the step says how long it waits");
+        .with_help("`expires` of the step, or of `[approval]` in palisade.toml, says how long it waits");
     Event::ApprovalDecided { step, at_ms, by: None, note: None, outcome: ApprovalOutcome::Rejected { failure } }
 }

@@ -37,6 +37,8 @@ pub(super) struct ChildBegin {
     pub(super) inputs: Vec<RunInput>,
     /// What was granted for the run that a person started.
     pub(super) allowed: Vec<String>,
+    /// Who started it.
+    pub(super) by: Option<String>,
     /// Who said yes beforehand when they started it.
     pub(super) approved_by: Option<String>,
     /// The working folder, as its parent holds it open.
@@ -117,6 +119,7 @@ impl<'a> Driver<'a> {
             way,
             inputs,
             allowed,
+            by,
             approved_by,
             folder,
             pin: _pin,
@@ -128,7 +131,7 @@ impl<'a> Driver<'a> {
         if engine.store().run(run)?.is_none() {
             let begin = Begin { run, started_ms: now_ms(), plan_digest, lock, place };
             let mut driver = Self::new(engine, begin, work, observer)?;
-            driver.approved_by = approved_by;
+            (driver.by, driver.approved_by) = (by, approved_by);
             driver.record_child_start(inputs, allowed)?;
             return Ok(driver);
         }
@@ -154,6 +157,7 @@ impl<'a> Driver<'a> {
         let mut driver = Self::new(engine, begin, work, observer)?;
         driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         driver.allowed.clone_from(&started.allowed);
+        driver.by.clone_from(&started.by);
         driver.approved_by.clone_from(&started.approved_by);
         driver.worked_before = Duration::from_millis(worked_ms(history.events()));
         driver.machine.set_state(history.state_after(history.events().len()));
@@ -194,6 +198,7 @@ impl<'a> Driver<'a> {
             _folder: folder,
             place,
             allowed: Vec::new(),
+            by: None,
             approved_by: None,
             letters: None,
             cancel_requested: false,
@@ -223,6 +228,7 @@ impl<'a> Driver<'a> {
         }
         self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
         self.allowed.clone_from(&request.allowed);
+        self.by.clone_from(&request.by);
         self.approved_by.clone_from(&request.approved_by);
         let of = |fork: &Forking<'_>| Fork { from: fork.point.from.clone(), edits: fork.edits.clone() };
         let contents = std::mem::take(&mut kept.contents);
@@ -324,6 +330,7 @@ impl<'a> Driver<'a> {
             runbook,
             contents,
             allowed: self.allowed.clone(),
+            by: self.by.clone(),
             approved_by: self.approved_by.clone(),
             folder: Some(shown_folder(self.work.folder)),
             inputs,

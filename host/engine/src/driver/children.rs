@@ -123,6 +123,7 @@ impl<'a> Driver<'a> {
             way: self.way(turn),
             inputs,
             allowed: self.allowed.clone(),
+            by: self.by.clone(),
             approved_by: self.approved_by.clone(),
             folder: self.root.clone(),
             pin,

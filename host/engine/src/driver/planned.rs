@@ -7,7 +7,7 @@ use crate::keep::Kept;
 use crate::planning::{PlannedArtifact, Refusal, WantedPlan};
 use crate::record::Export;
 use crate::run::RunError;
-use palisade_interpreter::{ChildApproval, ChildPlanned, Event, PlanningOutcome};
+use palisade_interpreter::{ChildPlanned, Event, PlanningOutcome};
 use palisade_model::{ArtifactName, Digest, Failure, FailureKind, StepId};
 use palisade_runbook::{BindingSource, Caller, Plan, PlannedChild, PlannedChildRunbook, PlannedStep, artifact_source};
 use palisade_schema::Registry;
@@ -86,11 +86,7 @@ impl<'a> Driver<'a> {
         kept.bytes("plan", &plan_bytes)?;
         kept.bytes("runbook", runbook)?;
         beside.keep(kept);
-        let approval = match &self.approved_by {
-            _ if is_approved => ChildApproval::Runbook,
-            Some(by) => ChildApproval::Caller { by: by.clone() },
-            None => ChildApproval::Person,
-        };
+        let approval = self.engine.parts.approving.of_artifact(is_approved, self.approved_by.as_deref());
         let (plan, runbook) = (Digest::of(&plan_bytes), Digest::of(runbook));
         Ok(Ok(PlanningOutcome::Planned { plan, runbook, contents, approval }))
     }

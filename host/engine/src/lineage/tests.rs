@@ -121,6 +121,7 @@ fn events() -> Vec<Event> {
         runbook: Digest::of(b"runbook"),
         contents: BTreeMap::new(),
         allowed: Vec::new(),
+        by: None,
         approved_by: None,
         inputs: vec![input],
         folder: None,

@@ -48,6 +48,7 @@ fn started() -> Event {
         runbook: digest,
         contents: BTreeMap::new(),
         allowed: Vec::new(),
+        by: None,
         approved_by: None,
         inputs: Vec::new(),
         folder: None,
@@ -162,7 +163,7 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
         Question::Child { step, iteration } => {
             let approval = match good {
                 Some(true) => Some(ChildApproval::Runbook),
-                Some(false) => Some(ChildApproval::Person),
+                Some(false) => Some(ChildApproval::Person { expires_ms: None }),
                 None => None,
             };
             child_planned(step, iteration, approval)
@@ -604,7 +605,7 @@ fn a_runbook_that_is_an_artifact_is_planned_and_approved_before_it_starts() {
         let mut at_once = state.clone();
         at_once.apply(&beforehand);
         assert_eq!(advance(&graph, &mut at_once, 0).start, std::slice::from_ref(&turn));
-        state.apply(&child_planned(step.clone(), iteration, Some(ChildApproval::Person)));
+        state.apply(&child_planned(step.clone(), iteration, Some(ChildApproval::Person { expires_ms: None })));
         let kinds: Vec<_> = advance(&graph, &mut state, 0).events.iter().map(Event::kind).collect();
         assert_eq!(kinds, ["ApprovalRequested", "RunEnded"]);
         // What was planned first stays what is asked about.
@@ -618,6 +619,17 @@ fn a_runbook_that_is_an_artifact_is_planned_and_approved_before_it_starts() {
         refused.apply(&decided(&step, false));
         assert_eq!(refused.step(&step), Some(&StepState::Failed { attempt: 0 }));
     }
+}
+
+#[test]
+fn nobody_waits_longer_for_an_approval_than_the_operator_says() {
+    let graph = graph("a%");
+    let mut state = State::after([&started()]);
+    let step = graph.nodes()[0].step.clone();
+    state.apply(&child_planned(step.clone(), 0, Some(ChildApproval::Person { expires_ms: Some(50) })));
+    let asked = Event::ApprovalRequested { step: step.clone(), at_ms: 7, expires_at_ms: Some(57) };
+    assert_eq!(advance(&graph, &mut state, 7).events.first(), Some(&asked));
+    assert_eq!(state.next_expiry(), Some((&step, 57)));
 }
 
 #[test]

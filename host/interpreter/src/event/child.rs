@@ -66,7 +66,11 @@ pub enum PlanningOutcome {
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum ChildApproval {
     /// A person who sees its plan.
-    Person,
+    Person {
+        /// Milliseconds after which the answer is no; none = it waits for ever.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_ms: Option<u64>,
+    },
     /// The runbook that calls it: it stays within what the step approves beforehand.
     Runbook,
     /// Who started the run, and said yes beforehand to whatever its steps allow.

@@ -11,7 +11,7 @@ use crate::render::diagnostics;
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
 use palisade_authority::{Authority, Bound, Grant, NamedByConfig, ScopedPath, WorkingFolder};
-use palisade_engine::{Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts};
+use palisade_engine::{Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts};
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest, Power, marked, ruleset_type};
 use palisade_model::{LimitKind, Limits, TenantId};
 use palisade_runbook::{Source, WantedRuleset};
@@ -89,6 +89,7 @@ impl<'a> Workbench<'a> {
             catalogue,
             threads: threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             room: None,
+            approving: Approving::default(),
             executable: std::env::current_exe().map_err(|error| bug(&error))?,
         });
         Ok(Self {

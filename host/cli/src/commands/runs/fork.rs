@@ -37,7 +37,7 @@ pub(super) fn exec(context: &Context, args: &RunsForkArgs) -> Result<ExitCode, C
     if !args.telling.quiet {
         console::err(&prepared.said());
     }
-    let approved_by = args.approve.then(person::name);
+    let approved_by = person::approves_beforehand(context, args.approve)?;
     let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, approved_by, gate: None };
     let ran = telling::drive(context, &args.telling, |observer, cancel| {
         prepared.run(&engine, driving, None, (observer, cancel))

@@ -3,7 +3,7 @@
 
 use palisade_engine::{Event, Lineage, LineageArtifact, Origin, Output, attempt_id, rfc3339};
 use palisade_model::record::{RunRecord, Status};
-use palisade_model::{Failure, FailureKind, StepId};
+use palisade_model::{Failure, FailureKind, RunId, StepId};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -30,6 +30,21 @@ pub(crate) struct Exported<'r> {
     pub(crate) events: &'r [Event],
     /// The steps whose attempts are told.
     pub(crate) steps: BTreeSet<StepId>,
+    /// What started it; none = a person did.
+    pub(crate) parent: Option<ParentAttempt>,
+}
+
+/// The attempt that a child run is, in the run that started it.
+#[derive(Debug)]
+pub(crate) struct ParentAttempt {
+    /// The attempt's id, as that run's own events have it.
+    pub(crate) id: String,
+    /// The name of that run's runbook, and the step.
+    pub(crate) runbook: String,
+    pub(crate) step: StepId,
+    /// The run that a person started, and the name of its runbook.
+    pub(crate) root: RunId,
+    pub(crate) root_runbook: String,
 }
 
 /// An attempt: step, iteration, number.
@@ -145,10 +160,19 @@ impl Exported<'_> {
 
     fn of_run(&self, how: &str, at_ms: u64, inputs: Vec<Value>, outputs: Vec<Value>) -> Value {
         let record = self.record;
-        let facets = json!({"palisade_run": facet(BASE_FACET, json!({
+        let mut facets = json!({"palisade_run": facet(BASE_FACET, json!({
             "runbookDigest": record.runbook_digest, "planDigest": record.plan_digest,
             "palisadeVersion": record.palisade_version,
         }))});
+        if let Some(ParentAttempt { id, runbook, step, root, root_runbook }) = &self.parent {
+            facets["parent"] = facet(
+                PARENT,
+                json!({
+                    "run": {"runId": id}, "job": {"namespace": NAMESPACE, "name": format!("{runbook}.{step}")},
+                    "root": {"run": {"runId": root}, "job": {"namespace": NAMESPACE, "name": root_runbook}},
+                }),
+            );
+        }
         let run = json!({"runId": record.run_id, "facets": facets});
         event(how, at_ms, run, json!({"namespace": NAMESPACE, "name": record.runbook.name}), inputs, outputs)
     }

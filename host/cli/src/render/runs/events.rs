@@ -117,7 +117,7 @@ impl EventLines {
                 match &planned.outcome {
                     PlanningOutcome::Planned { plan, runbook, approval, .. } => {
                         let by = match approval {
-                            ChildApproval::Person => "a person is to approve it".to_owned(),
+                            ChildApproval::Person { .. } => "a person is to approve it".to_owned(),
                             ChildApproval::Runbook => "approved beforehand by the step".to_owned(),
                             ChildApproval::Caller { by } => format!("approved beforehand by {}", foreign(by)),
                         };

@@ -30,6 +30,7 @@ fn started() -> Event {
         runbook: digest,
         contents: BTreeMap::new(),
         allowed: Vec::new(),
+        by: None,
         approved_by: None,
         inputs: Vec::new(),
         folder: None,
