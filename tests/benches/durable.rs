@@ -7,8 +7,8 @@
 use palisade_engine::Silent;
 use palisade_model::record::Status;
 use palisade_store::{Backend, Disk};
-use palisade_tests::Dir;
 use palisade_tests::stepping::{Stepping, chain};
+use palisade_tests::{Dir, cpu_time};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -121,10 +121,4 @@ impl Backend for Counting {
         self.commits.fetch_add(1, Ordering::Relaxed);
         Disk.commit(transaction)
     }
-}
-
-/// CPU time of all threads of this process so far.
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

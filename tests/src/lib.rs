@@ -1,6 +1,7 @@
 //! Support for tests that drive the `palisade` binary: folders of their own, the command, a redactor.
 
 pub mod command;
+mod cpu;
 pub mod dir;
 pub mod guest;
 pub mod journal;
@@ -9,6 +10,7 @@ pub mod stepping;
 pub mod told;
 
 pub use command::{Outcome, palisade};
+pub use cpu::cpu_time;
 pub use dir::Dir;
 
 /// The root of the project.

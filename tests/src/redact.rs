@@ -3,7 +3,7 @@
 use regex::Regex;
 use std::path::Path;
 
-/// Replaces the folder, run ids, digests, times, durations and memory amounts.
+/// Replaces the folder, run ids, digests, keys, signatures, users, times, durations and memory amounts.
 ///
 /// # Panics
 /// Never: the patterns are constants.
@@ -19,7 +19,13 @@ pub fn redact(text: &str, dir: &Path) -> String {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[RUN]"),
         (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
         // Shortened digests stand behind what they are of.
-        (r"((?:@\d+\.\d+\.\d+|plan|→|\d+\.\d+\.\d+) +)[0-9a-f]{12}\b", "$1[DIGEST]"),
+        (r"((?:@\d+\.\d+\.\d+|plan|component|→|\d+\.\d+\.\d+) +)[0-9a-f]{12}\b", "$1[DIGEST]"),
+        // What the audit log signs with, and what it signs.
+        (r"palisade/[0-9a-f]{16}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}", "[KEY]"),
+        (r"palisade/[0-9a-f]{16}\b", "[LOG]"),
+        (r"(— \[LOG\]) [A-Za-z0-9+/]{91}=", "$1 [SIGNATURE]"),
+        (r"[A-Za-z0-9+/]{43}=", "[HASH]"),
+        (r"\bby \S+ \(unauthenticated\)", "by [USER] (unauthenticated)"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
         (r"\b\d+(\.\d+)? (ms|s|min)\b", "[DURATION]"),
         (r"\b\d+(\.\d+)? (KiB|MiB|GiB)/s", "[SPEED]"),

@@ -64,6 +64,7 @@ impl Stepping {
             room: None,
             approving: Approving::default(),
             executable,
+            user: None,
         });
         Some(Self { folder: dir.path().to_owned(), engine, schemas, components })
     }

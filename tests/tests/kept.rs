@@ -114,9 +114,13 @@ fn what_earlier_builds_stored_is_read_told_replayed_and_gone_on_with() {
         let made: Value = serde_json::from_slice(&std::fs::read(out.join("longer.json")).unwrap()).unwrap();
         assert_eq!((&made["data"][0]["content"], &made["data"][1]["content"]), (&json!("ax"), &json!("bbx")));
         let _ = over(&dir, &["replay", "--all"]).exits(0);
+        // The log begins with what was there before it.
+        let log = json_of(&dir, &["audit", "verify"]);
+        assert!(log["journals"].as_u64().unwrap() >= 4 && log["problem_count"] == 0, "{log:#}");
         let _ = over(&dir, &["runs", "gc", "--keep", "1", "--yes"]).exits(0);
         let _ = over(&dir, &["doctor"]).exits(0);
         assert_eq!(runs(&dir).len(), 1);
+        assert_eq!(json_of(&dir, &["audit", "verify"])["problem_count"], 0);
         opened += 1;
     }
     assert!(opened > 0, "there is nothing in {}", archives().display());

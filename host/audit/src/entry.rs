@@ -244,6 +244,13 @@ pub enum What {
         /// `requested`, `interrupted` or `timeout`.
         reason: String,
     },
+    /// A run that failed or was cancelled undoes what it did.
+    CompensationStarted {
+        /// How it ends when that is done.
+        status: String,
+        /// The steps that undo others, in the order in which they run.
+        steps: Vec<StepId>,
+    },
     /// A run ended, or stopped until it is resumed.
     RunEnded {
         /// How.
@@ -349,7 +356,7 @@ impl Actor {
 
 impl What {
     /// The names of all kinds.
-    pub const KINDS: [&str; 19] = [
+    pub const KINDS: [&str; 20] = [
         "run_known",
         "run_started",
         "run_resumed",
@@ -360,6 +367,7 @@ impl What {
         "child_refused",
         "child_started",
         "cancel_asked",
+        "compensation_started",
         "run_ended",
         "files_exported",
         "component_added",

@@ -86,6 +86,11 @@ pub(crate) enum Command {
     Runs(RunsCommand),
     /// Shows what a finding or an artifact was made from, and what was made from it
     Lineage(LineageArgs),
+    /// Shows what was used, approved and denied, and proves that nobody has changed what is said of it
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Packs what an auditor needs to check a run without Palisade: plan, runbook, answers, proofs and a small verifier
+    Evidence(EvidenceArgs),
     /// Adds, lists, shows and removes components
     #[command(subcommand)]
     Component(ComponentCommand),
@@ -535,6 +540,74 @@ pub(crate) struct LineageArgs {
     /// How much of a finding's evidence is shown
     #[arg(long, value_enum, default_value_t = EvidenceArg::Masked)]
     pub(crate) evidence: EvidenceArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Lists the entries of the audit log, the oldest first
+    Log(AuditLogArgs),
+    /// Checks the whole log and all that it commits to; ends with code 7 if anything does not hold
+    Verify(AuditVerifyArgs),
+    /// Writes what shows to others that an entry is in the log, as JSON
+    Prove {
+        /// The entry's number
+        entry: u64,
+        /// Adds the key that opens what the entry says of its run's data, and what others say of the same run
+        #[arg(long)]
+        open: bool,
+    },
+    /// Writes what shows that the log at one checkpoint is the beginning of the log at another, as JSON
+    Consistency {
+        /// A file with checkpoints, of which the last counts, or a number of entries
+        old: String,
+        /// The same for the longer one [default: the log as it is now]
+        new: Option<String>,
+    },
+    /// Writes all entries, each on a line as it was hashed
+    Export,
+    /// Signs the log as it is now and writes the checkpoint
+    Checkpoint {
+        /// Also appends it to this file, beside those that palisade.toml names; may be given more than once
+        #[arg(long, value_name = "FILE")]
+        witness: Vec<PathBuf>,
+    },
+    /// Makes another key that signs from now on; the one before hands over to it
+    RotateKey,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceArgs {
+    /// The run: its id, the beginning of it, `last`, or one before another, as `last~1`
+    pub(crate) run: String,
+    /// The folder to make; it must not be there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditLogArgs {
+    /// Only entries of this run: its id, the beginning of it, or `last`
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Only entries of this kind, as run_ended; several with commas between them
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(palisade_audit::What::KINDS))]
+    pub(crate) kind: Vec<String>,
+    /// Only what was denied or refused
+    #[arg(long)]
+    pub(crate) denied: bool,
+    /// Only what happened so long ago at most, as 30d or 12h
+    #[arg(long, value_name = "TIME", value_parser = Millis::parse)]
+    pub(crate) since: Option<Millis>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditVerifyArgs {
+    /// Also says which run wrote this file; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+    /// A file with checkpoints that was kept elsewhere, beside those that palisade.toml names; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

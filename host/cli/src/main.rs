@@ -4,6 +4,7 @@
 
 mod args;
 mod artifact_runbooks;
+mod audit_log;
 mod awaited;
 mod children;
 mod commands;
@@ -91,6 +92,8 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Replay(args) => commands::replay::exec(&context, args),
         Command::Runs(command) => commands::runs::exec(&context, command),
         Command::Lineage(args) => commands::lineage::exec(&context, args),
+        Command::Audit(command) => commands::audit::exec(&context, command),
+        Command::Evidence(args) => commands::evidence::exec(&context, args),
         Command::Component(command) => commands::component::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),
         Command::Schema(command) => commands::schema::exec(&context, command),

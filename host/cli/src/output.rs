@@ -1,11 +1,13 @@
 //! Files that a run writes for people: each place is looked at before the run starts, and each file appears whole or
-//! not at all.
+//! not at all. What was written is hashed on the way, for the audit log.
 
+use crate::audit_log::ExportedFile;
 use crate::documents::ReportDocument;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use palisade_model::digest::Hasher;
 use palisade_model::record::RunRecord;
-use palisade_model::{OutputName, neutral};
+use palisade_model::{Digest, OutputName, neutral};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -85,15 +87,19 @@ impl Folder {
     /// Writes `NAME.json` for each output, and `run.json`. Goes on after a failure.
     pub(crate) fn write(&self, record: &RunRecord, documents: &[ReportDocument], written: &mut Written) {
         for document in documents {
-            let file = self.0.join(format!("{}.json", document.document.export().name));
+            let name = &document.document.export().name;
+            let file = self.0.join(format!("{name}.json"));
             // What a runbook makes that is an artifact was not known when it was looked whether all can be written.
             match make_folder_for(&file, &self.0) {
-                Ok(()) => written.write(&Target::File(file), |out| Ok(document.document.write(out)?)),
+                Ok(()) => {
+                    let what = format!("output {name}");
+                    written.write(&what, &Target::File(file), |out| Ok(document.document.write(out)?));
+                }
                 Err(what) => written.failures.push(format!("{} was not written: {what}", file.display())),
             }
         }
         let target = Target::File(self.0.join("run.json"));
-        written.write(&target, |out| Ok(palisade_report::run_json(record, out)?));
+        written.write("record", &target, |out| Ok(palisade_report::run_json(record, out)?));
     }
 }
 
@@ -144,21 +150,45 @@ impl Target {
         }
     }
 
-    fn write(&self, write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), anyhow::Error>) -> anyhow::Result<()> {
+    /// Gives the SHA-256 of what it wrote.
+    fn write(&self, write: impl FnOnce(&mut Out<'_>) -> Result<(), anyhow::Error>) -> anyhow::Result<Digest> {
         let fill = |file: &mut File| {
-            let mut out = BufWriter::with_capacity(BUFFER, file);
+            let hashing = Hashing { to: file, hasher: Hasher::new() };
+            let mut out = BufWriter::with_capacity(BUFFER, hashing);
             write(&mut out)?;
-            Ok(out.flush()?)
+            let hashing = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            Ok(hashing.hasher.finish())
         };
         match self {
             Self::File(path) => {
                 let mut file = tempfile::NamedTempFile::new_in(parent(path))?;
-                fill(file.as_file_mut())?;
+                let digest = fill(file.as_file_mut())?;
                 file.persist(path)?;
-                Ok(())
+                Ok(digest)
             }
             Self::Stream(path) => fill(&mut File::options().write(true).open(path)?),
         }
+    }
+}
+
+/// What files are written through.
+type Out<'a> = BufWriter<Hashing<'a>>;
+
+/// A file with the digest of what it got so far.
+pub(crate) struct Hashing<'a> {
+    to: &'a mut File,
+    hasher: Hasher,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.to.write(bytes)?;
+        self.hasher.update(bytes.get(..taken).unwrap_or(bytes));
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -167,6 +197,8 @@ impl Target {
 pub(crate) struct Written {
     /// The files that are complete.
     pub(crate) files: Vec<PathBuf>,
+    /// All that is complete, standard output too, as the audit log is told.
+    pub(crate) exported: Vec<ExportedFile>,
     /// What is not as it was wanted, but is no failure.
     pub(crate) notes: Vec<String>,
     /// Why others are not.
@@ -174,39 +206,44 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// Writes a file; what was there before is still there if that fails.
+    /// Writes a file, which is `what`; what was there before is still there if that fails.
     pub(crate) fn write(
         &mut self,
+        what: &str,
         target: &Target,
-        write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), anyhow::Error>,
+        write: impl FnOnce(&mut Out<'_>) -> Result<(), anyhow::Error>,
     ) {
         let path = target.path();
         match target.write(write) {
-            Ok(()) => self.files.extend(target.file().map(Path::to_owned)),
+            Ok(digest) => {
+                self.files.extend(target.file().map(Path::to_owned));
+                self.exported.push(ExportedFile { what: what.to_owned(), digest });
+            }
             Err(error) => self.failures.push(format!("{} was not written: {error:#}", path.display())),
         }
     }
 
-    /// Writes to standard output; `what` names it.
+    /// Writes to standard output; `name` names it for people, and it is `what`.
     pub(crate) fn stdout(
         &mut self,
+        name: &str,
         what: &str,
         write: impl FnOnce(&mut BufWriter<&mut Counting>) -> Result<(), anyhow::Error>,
     ) {
-        let mut counting = Counting { stdout: io::stdout().lock(), bytes: 0, closed: false };
+        let mut counting = Counting { stdout: io::stdout().lock(), hasher: Hasher::new(), bytes: 0, closed: false };
         let mut out = BufWriter::with_capacity(BUFFER, &mut counting);
         let done = write(&mut out).and_then(|()| Ok(out.flush()?));
         drop(out);
-        let Counting { bytes, closed, .. } = counting;
+        let Counting { hasher, bytes, closed, .. } = counting;
         let bytes = palisade_model::unit::Count(bytes);
         match done {
-            Ok(()) => {}
+            Ok(()) => self.exported.push(ExportedFile { what: what.to_owned(), digest: hasher.finish() }),
             // Whoever reads only the beginning, as `head` does, does not want the rest.
             Err(_) if closed => {
-                self.notes.push(format!("{what} is not complete: its reader went away after {bytes} bytes"));
+                self.notes.push(format!("{name} is not complete: its reader went away after {bytes} bytes"));
             }
             Err(error) => self.failures.push(format!(
-                "{what} is not complete: standard output took {bytes} bytes and then no more: {error:#}"
+                "{name} is not complete: standard output took {bytes} bytes and then no more: {error:#}"
             )),
         }
     }
@@ -227,18 +264,17 @@ fn make_folder_for(file: &Path, all: &Path) -> Result<(), String> {
 ///
 /// # Errors
 /// When it can't be written; then what was there before is still there.
-pub(crate) fn file(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), anyhow::Error>,
-) -> Result<(), CliError> {
+pub(crate) fn file(path: &Path, write: impl FnOnce(&mut Out<'_>) -> Result<(), anyhow::Error>) -> Result<(), CliError> {
     Target::File(path.to_owned())
         .write(write)
+        .map(drop)
         .map_err(|error| CliError::new(ExitCode::Failed, format!("{} can't be written: {error:#}", path.display())))
 }
 
 /// Standard output, with how much of what it got has left the process.
 pub(crate) struct Counting {
     stdout: io::StdoutLock<'static>,
+    hasher: Hasher,
     bytes: u64,
     /// The reader went away.
     closed: bool,
@@ -248,7 +284,10 @@ impl Write for Counting {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = self.stdout.write(bytes).and_then(|taken| self.stdout.flush().map(|()| taken));
         match &taken {
-            Ok(taken) => self.bytes += *taken as u64,
+            Ok(taken) => {
+                self.hasher.update(bytes.get(..*taken).unwrap_or(bytes));
+                self.bytes += *taken as u64;
+            }
             Err(error) => self.closed |= error.kind() == ErrorKind::BrokenPipe,
         }
         taken

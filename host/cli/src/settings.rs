@@ -1,6 +1,7 @@
 //! What holds for this call: the command line, the environment and `palisade.toml` put together.
 
 use crate::args::{Colour, Global};
+use crate::audit_log::outside_of;
 use crate::failure::CliError;
 use palisade_engine::Approving;
 use palisade_model::id::ComponentName;
@@ -48,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) approving: Approving,
     /// How long runs are kept where `runs gc` is not told otherwise.
     pub(crate) retention: Option<Millis>,
+    /// The files outside of the data directory to which checkpoints of the audit log are appended.
+    pub(crate) witnesses: Vec<PathBuf>,
     /// Short names of components: alias → id.
     pub(crate) aliases: BTreeMap<String, String>,
     /// The variables that runbooks may use, with their values.
@@ -80,6 +83,8 @@ struct File {
     generated: GeneratedTable,
     #[serde(default)]
     approval: ApprovalTable,
+    #[serde(default)]
+    audit: AuditTable,
 }
 
 /// `[approval]`: whose yes counts.
@@ -100,6 +105,14 @@ struct ApprovalTable {
 enum ApprovedRunbooks {
     Always,
     BeyondBound,
+}
+
+/// `[audit]`: where the state of the audit log is kept beside the log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct AuditTable {
+    #[serde(default)]
+    witness: Vec<PathBuf>,
 }
 
 /// `[generated]`: what runbooks may use that are artifacts.
@@ -182,6 +195,13 @@ impl Settings {
         let generated = generated(written.generated.components.as_deref(), &place)?;
         let approving = approving(&written.approval, &place)?;
         let retention = retention(&written.retention, &place)?;
+        let witnesses: Vec<_> = written.audit.witness.iter().map(|path| base.join(path)).collect();
+        for witness in &witnesses {
+            outside_of(&data_dir, witness).map_err(|error| CliError {
+                message: format!("{place}: [audit] witness: {}", error.message),
+                ..error
+            })?;
+        }
         for (alias, id) in &written.aliases {
             let good = alias.parse::<palisade_model::id::ComponentName>().is_ok_and(|name| name.version.is_none())
                 && !alias.contains(':')
@@ -201,6 +221,7 @@ impl Settings {
             generated,
             approving,
             retention,
+            witnesses,
             aliases: written.aliases,
             variables: variables(&written.environment.variables),
             colour_stdout: colour(global.color, &std::io::stdout()),
@@ -445,6 +466,10 @@ pub(crate) fn commented_file() -> String {
          [retention]\n\
          # How long ago a run must have ended for `palisade runs gc` to remove it, unless it is told otherwise.\n\
          # keep = \"90d\"\n\n\
+         [audit]\n\
+         # Files to which the signed state of the audit log is appended at the end of each run. Who has one of them can tell\n\
+         # that the log was changed, even by somebody who has its key: keep them where nobody can write who writes here.\n\
+         # witness = [\"/mnt/elsewhere/palisade.checkpoints\"]\n\n\
          [generated]\n\
          # The components that runbooks may use which a step makes; unless you say so, all that come with Palisade.\n\
          # components = [\"personal_data\", \"acme:pii_finder\"]\n\

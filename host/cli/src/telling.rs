@@ -1,20 +1,21 @@
 //! How a run is driven from the command line, and what is told and written of it: for every subcommand that runs one.
 
 use crate::args::{Format, TellingArgs};
+use crate::audit_log;
 use crate::commands::Context;
 use crate::documents::{ReportDocument, open_all};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::interrupt;
 use crate::output::{Folder, Taken, Target, Written};
-use crate::render::{console, progress::Progress};
+use crate::render::{self, console, progress::Progress};
 use palisade_engine::{Cancel, Engine, Observer, Ran, RunError, Silent};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::{neutral, strict_json};
 use palisade_report::TextStyle;
 use palisade_runbook::Plan;
 use palisade_schema::Registry;
-use palisade_store::{AppendError, Fault, OwnError, SpoolError};
+use palisade_store::{AppendError, Fault, OwnError, SpoolError, Store};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -127,7 +128,7 @@ pub(crate) fn tell(
 ) -> Result<ExitCode, CliError> {
     ran.record.warnings.extend(engine.take_warnings());
     let documents = open_all(engine.store(), schemas, &ran.exports)?;
-    let told = write(context, args, &ran, &documents, outputs)?;
+    let told = write(context, args, &ran, &documents, outputs, engine.store())?;
     Ok(exit_code(args, &ran.record, &documents).worse(told))
 }
 
@@ -137,6 +138,7 @@ fn write(
     ran: &Ran,
     documents: &[ReportDocument],
     outputs: &Outputs,
+    store: &Store,
 ) -> Result<ExitCode, CliError> {
     let reported: Vec<&dyn palisade_report::Document> = documents.iter().map(|document| document as _).collect();
     let mut written = Written::default();
@@ -145,10 +147,10 @@ fn write(
     }
     let evidence = args.evidence.into();
     if let Some(target) = &outputs.report {
-        written.write(target, |out| Ok(palisade_report::html(&ran.record, &reported, evidence, out)?));
+        written.write("report", target, |out| Ok(palisade_report::html(&ran.record, &reported, evidence, out)?));
     }
     if let Some(target) = &outputs.export {
-        written.write(target, |out| Ok(palisade_report::wcf(&ran.record, &reported, out)?));
+        written.write("wcf", target, |out| Ok(palisade_report::wcf(&ran.record, &reported, out)?));
     }
     if context.format == Format::Human {
         let style = TextStyle { colour: context.settings.colour_stderr, width: console::width() };
@@ -169,13 +171,23 @@ fn write(
         }
     }
     if outputs.export_to_stdout {
-        written.stdout("the export", |out| Ok(palisade_report::wcf(&ran.record, &reported, out)?));
+        written.stdout("the export", "wcf", |out| Ok(palisade_report::wcf(&ran.record, &reported, out)?));
     } else if context.format == Format::Json {
         console::json(&ran.record);
     }
     written.notes.iter().for_each(|note| console::err(&format!("note: {note}\n")));
     written.failures.iter().for_each(|failure| console::err(&format!("error: {failure}\n")));
-    Ok(if written.failures.is_empty() { ExitCode::Done } else { ExitCode::Failed })
+    // Last, since it speaks of all that was written.
+    let closed = audit_log::close(&context.settings, store, ran.record.run_id, &written.exported);
+    let closed = closed.map_or_else(|error| failed_last(context, &error), |()| ExitCode::Done);
+    Ok(if written.failures.is_empty() { closed } else { closed.worse(ExitCode::Failed) })
+}
+
+/// Says what went wrong when all else was told, so that no second document comes to standard output.
+fn failed_last(context: &Context, error: &CliError) -> ExitCode {
+    render::error_for_people(context.settings.colour_stderr, error);
+    // Nothing that ran is undone by it, whatever the code would be elsewhere.
+    error.code.worse(ExitCode::Failed)
 }
 
 /// The code of the run, made worse by what the caller wants to be a failure; says so on standard error.

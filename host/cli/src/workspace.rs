@@ -3,6 +3,7 @@
 use crate::embedded::FIRST_PARTY;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::person;
 use crate::settings::Settings;
 use palisade_authority::{Authority, Grant, ScopedPath, WorkingFolder};
 use palisade_engine::{Approving, Catalogue, Engine, EngineParts, Entry, FirstParty};
@@ -170,6 +171,7 @@ impl Workspace {
             catalogue: self.catalogue.clone(),
             threads: of_all.map_or(threads, |most| threads.min(most)),
             executable,
+            user: Some(person::name()),
         });
         warning.into_iter().for_each(|warning| engine.warn(warning));
         Ok(engine)

@@ -9,6 +9,7 @@ use crate::permits::Permits;
 use crate::split::{self, Piece};
 use crate::sql::Until;
 use crate::threads::Threads;
+use crate::uses::{UseCount, Uses};
 use palisade_interpreter::Output;
 use palisade_model::manifest::{InputSource, Manifest};
 use palisade_model::record::{LogRecord, SkipRecord};
@@ -56,6 +57,8 @@ pub struct Attempt {
     pub limits: Limits,
     /// What it may use.
     pub granted: Arc<Granted>,
+    /// How often it used what it may.
+    pub uses: Uses,
     /// What its clocks and randomness are made from.
     pub seed: u64,
     /// The same for all attempts of the step.
@@ -97,6 +100,8 @@ pub struct Ended {
     pub result: Result<Vec<Made>, Failure>,
     /// What it used.
     pub usage: Usage,
+    /// How often it used its powers, and was denied them.
+    pub uses: Vec<UseCount>,
     /// How many parts of its input it left out.
     pub skipped_count: u64,
     /// What it left out; bounded.
@@ -131,9 +136,15 @@ pub(crate) struct Instance {
 
 /// Runs an attempt to its end.
 pub(crate) fn run(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
-    if let Some(each) = attempt.each {
-        return map::run(attempt, each, around);
-    }
+    let ended = match attempt.each {
+        Some(each) => map::run(attempt, each, around),
+        None => run_once(attempt, around),
+    };
+    // However it ended, in whichever instance.
+    Ended { uses: attempt.uses.take(), ..ended }
+}
+
+fn run_once(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
     let instances = match instances(attempt, around) {
         Ok(instances) => instances,
         Err(failure) => return Ended::before_start(failure),
@@ -184,7 +195,8 @@ impl Made {
 impl Ended {
     pub(crate) fn before_start(failure: Failure) -> Self {
         let usage = Usage::default();
-        Self { result: Err(failure), usage, skipped_count: 0, skipped: Vec::new(), log: Vec::new() }
+        let (uses, skipped, log) = (Vec::new(), Vec::new(), Vec::new());
+        Self { result: Err(failure), usage, uses, skipped_count: 0, skipped, log }
     }
 }
 
@@ -455,6 +467,8 @@ pub(crate) fn job(
     let call_bytes = attempt.limits.value(LimitKind::CallBytes);
     let ports = PartPorts {
         component: attempt.manifest.versioned_id(),
+        granted: Arc::clone(&attempt.granted),
+        uses: attempt.uses.clone(),
         left: left.clone(),
         idempotency_key,
         max_row_bytes: usize::try_from(call_bytes).unwrap_or(usize::MAX),

@@ -31,7 +31,7 @@ use children::ChildDone;
 use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, State, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
-use palisade_store::{NewArtifact, NewMemo, NewUsage, Pending, Pin, Room, RunLock};
+use palisade_store::{NewArtifact, NewEntry, NewMemo, NewUsage, Pending, Pin, Room, RunLock};
 use room::Asked;
 use rustix::fd::OwnedFd;
 use std::borrow::Cow;
@@ -115,6 +115,8 @@ struct Beside {
     contents: Vec<Pending>,
     usages: Vec<NewUsage>,
     memos: Vec<NewMemo>,
+    /// What the audit log says beside what follows from the events.
+    entries: Vec<NewEntry>,
     /// Requests that are answered with them.
     answered: Vec<i64>,
     /// Keep what was found in the store there until the events name it.
@@ -131,11 +133,12 @@ impl Beside {
 
     /// Takes what belongs to further events, before which stand so many.
     fn add(&mut self, other: Self, before: usize) {
-        let Self { artifacts, contents, usages, memos, answered, pins } = other;
+        let Self { artifacts, contents, usages, memos, entries, answered, pins } = other;
         self.artifacts.extend(artifacts);
         self.contents.extend(contents);
         self.usages.extend(usages.into_iter().map(|usage| NewUsage { event: usage.event + before, ..usage }));
         self.memos.extend(memos.into_iter().map(|memo| NewMemo { event: memo.event + before, ..memo }));
+        self.entries.extend(entries.into_iter().map(|entry| NewEntry { event: entry.event + before, ..entry }));
         self.answered.extend(answered);
         self.pins.extend(pins);
     }

@@ -34,6 +34,8 @@ pub struct EngineParts {
     pub room: Option<HostRoom>,
     /// The executable that can be started as a compile worker.
     pub executable: PathBuf,
+    /// Who runs the process, as the system knows them, for the audit log; none = nobody knows.
+    pub user: Option<String>,
 }
 
 /// Performs attempts and runs. One serves a whole process.
@@ -78,6 +80,11 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.parts.store
+    }
+
+    /// Who runs the process, as the system knows them.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.parts.user.as_deref()
     }
 
     /// What compiled code depends on: results of two compilers are not taken for each other.

@@ -2,6 +2,7 @@
 
 mod approving;
 mod attempt;
+mod audited;
 mod cancel;
 mod catalogue;
 mod diff;
@@ -35,6 +36,7 @@ mod sql;
 mod subtree;
 mod threads;
 mod tree;
+mod uses;
 mod why;
 
 pub use approving::{Approving, NotCounted};
@@ -60,7 +62,8 @@ pub use planning::{PlannedArtifact, Planning, Refusal, WantedPlan};
 pub use record::{Export, Ran, rfc3339};
 pub use replay::{Attempts, Difference, Edited, Place, ReplayError, Replayed};
 pub use requests::{DecideError, Decision, Request};
-pub use retention::{Family, RemovalError, Retention, collect, erase};
+pub use retention::{Family, RemovalError, Retention, Who, collect, erase};
 pub use run::{GivenInput, RUNNING, RunError, RunRequest, Work, shown_folder};
 pub use tree::{AttemptNode, ChildNode, StepNode, state_name, whole_tree};
+pub use uses::{UseCount, Uses};
 pub use why::{Why, why};

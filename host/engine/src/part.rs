@@ -4,9 +4,11 @@
 //! which instance was quicker.
 
 use crate::sql;
+use crate::uses::Uses;
 use palisade_authority::{Decision, GUEST_DENIAL, ScopedPath, Use};
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::{Failure, FailureKind, causes, neutral};
+use palisade_sandbox::Granted;
 use palisade_sandbox::ports::{Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
 use palisade_schema::ArtifactSchema;
 use palisade_store::{ItemsReader, Spool, SpoolError};
@@ -107,6 +109,10 @@ impl SharedLeft {
 pub(crate) struct PartPorts {
     /// The component's versioned id.
     pub(crate) component: String,
+    /// What it may use, by the names that its config has for it.
+    pub(crate) granted: Arc<Granted>,
+    /// Where it is counted how often it did.
+    pub(crate) uses: Uses,
     /// Where everything is left.
     pub(crate) left: SharedLeft,
     /// The step's key, the same for all its attempts.
@@ -228,6 +234,7 @@ impl Ports for PartPorts {
     }
 
     fn decided(&mut self, asked: &Use, decision: &Decision<'_>) {
+        self.uses.count(&self.granted, asked, decision.allowed());
         if decision.allowed() {
             return;
         }

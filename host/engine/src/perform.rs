@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::lookup::filled;
 use crate::observe::{Observed, Observer};
 use crate::run::Work;
+use crate::uses::Uses;
 use palisade_interpreter::{ResolvedValue, Turn};
 use palisade_model::{Digest, Failure, FailureKind, StepId};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
@@ -92,6 +93,7 @@ impl Performer<'_> {
             config,
             limits: call.limits.clone(),
             granted: Arc::new(granted),
+            uses: Uses::default(),
             seed: seed(&self.plan_digest, &step.id),
             idempotency_key: Digest::of(work_key(&self.work_key, turn).as_bytes()).to_string(),
             inputs: inputs.clone(),

@@ -1,11 +1,13 @@
 //! What people, and other processes for them, ask of a run; and how a run is answered that nobody works on.
 
 use crate::approving::{Approving, NotCounted};
+use crate::audited::Audited;
 use crate::driver::approval;
 use crate::history::{History, HistoryError};
+use palisade_audit::Entry;
 use palisade_interpreter::{ApprovalOutcome, Event, State, StepState};
 use palisade_model::{Failure, FailureKind, RunId, StepId, neutral};
-use palisade_store::{Append, AppendError, Fault, NewEvent, OwnError, Store};
+use palisade_store::{Append, AppendError, Fault, NewEntry, NewEvent, OwnError, Store};
 use serde::{Deserialize, Serialize};
 
 /// Something that is asked of whoever works on a run.
@@ -131,7 +133,10 @@ impl Decision {
         };
         let bytes = event.to_bytes();
         let new = [NewEvent { kind: event.kind(), bytes: &bytes }];
-        store.append(run, events.len() as u64, Append { events: &new, ..Append::default() })?;
+        let audited = Audited { store, run, user: None }.of_event(&event).map_err(AppendError::from)?;
+        let entry = |what| NewEntry { event: 0, entry: Entry::of_run(run, now_ms, what) };
+        let entries = audited.into_iter().map(entry).collect();
+        store.append(run, events.len() as u64, Append { events: &new, entries, ..Append::default() })?;
         match event {
             Event::ApprovalDecided { by: None, .. } => Err(DecideError::Expired { run, step }),
             _ => Ok(()),

@@ -3,6 +3,7 @@
 use crate::history::Standing;
 use crate::named::named_in;
 use crate::run::RUNNING;
+use palisade_audit::{Actor, Entry, What};
 use palisade_model::record::Status;
 use palisade_model::{Digest, RunId};
 use palisade_store::{Collected, Doing, Erased, Fault, NamingError, OwnError, RunLock, RunRow, Store};
@@ -32,6 +33,15 @@ pub struct Family {
     pub below: Vec<RunRow>,
     /// A process works on one of them.
     pub goes_on: bool,
+}
+
+/// Who removes or erases something, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Who<'a> {
+    /// The user, as the system knows them.
+    pub user: &'a str,
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
 }
 
 /// Why runs can't be removed or erased.
@@ -131,7 +141,8 @@ fn root_of(run: RunId, parents: &BTreeMap<RunId, Option<RunId>>) -> RunId {
     run
 }
 
-/// Removes families with all that then nobody names, or says what would go. What is in `kept` stays.
+/// Removes families with all that then nobody names, or says what would go. What is in `kept` stays. The audit log says who
+/// removed which runs.
 ///
 /// # Errors
 /// When somebody works on one of them, it can't be said what other runs need, or the store fails.
@@ -140,10 +151,15 @@ pub fn collect(
     families: &[Family],
     kept: &BTreeSet<Digest>,
     doing: Doing,
+    who: &Who<'_>,
 ) -> Result<Collected, RemovalError> {
     let rows: Vec<RunRow> = families.iter().flat_map(Family::rows).cloned().collect();
     let _locks = own(store, &rows, doing)?;
-    Ok(store.collect(&rows, kept, &named_in, doing)?)
+    let runs: Vec<_> = rows.iter().map(|row| row.run).collect();
+    let what = What::RunsRemoved { by: Actor::unauthenticated(who.user), runs };
+    // Where only bytes go that nobody names, no run does.
+    let noted = (!rows.is_empty()).then(|| Entry::new(who.now_ms, what));
+    Ok(store.collect(&rows, kept, &named_in, doing, noted.as_slice())?)
 }
 
 /// Erases what a family read and made, or says what would be erased. Its journals stay. What other runs name too goes only
@@ -155,13 +171,15 @@ pub fn erase(
     store: &Store,
     family: &Family,
     everywhere: bool,
-    now_ms: u64,
     doing: Doing,
+    who: &Who<'_>,
 ) -> Result<Erased, RemovalError> {
     let rows: Vec<RunRow> = family.rows().cloned().collect();
     let _locks = own(store, &rows, doing)?;
     let may_lose = |row: &RunRow| everywhere && !could_go_on(row);
-    Ok(store.erase(&rows, &may_lose, now_ms, &named_in, doing)?)
+    let runs = rows.iter().map(|row| row.run).collect();
+    let noted = Entry::new(who.now_ms, What::DataErased { by: Actor::unauthenticated(who.user), runs });
+    Ok(store.erase(&rows, &may_lose, who.now_ms, &named_in, doing, &[noted])?)
 }
 
 /// Makes sure that nobody takes up one of the runs meanwhile.

@@ -3,6 +3,7 @@
 use crate::content;
 use crate::fault::Fault;
 use crate::store::Store;
+use palisade_audit::Entry;
 use palisade_model::id::ComponentId;
 use palisade_model::wcf_names::WCF_NAMES;
 use palisade_model::{Digest, Manifest};
@@ -62,12 +63,13 @@ pub enum AddError {
 }
 
 impl Store {
-    /// Adds a component whose manifest was checked. The same bytes under the same id and version may be added again.
+    /// Adds a component whose manifest was checked, and writes `noted` into the audit log with it. The same bytes under the
+    /// same id and version may be added again; then nothing is written.
     ///
     /// # Errors
     /// When its namespace is reserved, its id looks like another's, other bytes are known under its id and version, or
     /// the disk fails.
-    pub fn add_component(&self, manifest: &Manifest, bytes: &[u8]) -> Result<Added, AddError> {
+    pub fn add_component(&self, manifest: &Manifest, bytes: &[u8], noted: &[Entry]) -> Result<Added, AddError> {
         let pending = self.prepare(bytes)?;
         let digest = pending.content().digest();
         let fault = |error| AddError::Fault(self.fault(error));
@@ -80,6 +82,7 @@ impl Store {
         }
         let is_new = content::insert(&transaction, self.tenant(), &pending).map_err(fault)?;
         insert(&transaction, &self.tenant().key(), manifest, digest).map_err(fault)?;
+        self.write_entries(&transaction, noted)?;
         self.commit(transaction, if is_new { vec![pending] } else { Vec::new() })?;
         Ok(Added::New)
     }
@@ -95,11 +98,12 @@ impl Store {
         Ok(all)
     }
 
-    /// Removes a version of a component from the registry; what runs need of it stays. Says whether it was there.
+    /// Removes a version of a component from the registry, and writes `noted` into the audit log with it; what runs need of
+    /// it stays. Says whether it was there.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn remove_component(&self, id: &ComponentId, version: &Version) -> Result<bool, Fault> {
+    pub fn remove_component(&self, id: &ComponentId, version: &Version, noted: &[Entry]) -> Result<bool, Fault> {
         let fault = |error| self.fault(error);
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
@@ -109,6 +113,9 @@ impl Store {
                 params![self.tenant().key(), id.to_string(), version.to_string()],
             )
             .map_err(fault)?;
+        if removed > 0 {
+            self.write_entries(&transaction, noted)?;
+        }
         self.commit(transaction, Vec::new())?;
         Ok(removed > 0)
     }

@@ -5,7 +5,8 @@
 //! commits fail before they happen, or after, as when the answer is lost.
 
 use crate::backend::{Backend, Disk};
-use crate::{Append, AppendError, NewArtifact, NewEvent, NewUsage, RunSummary, Store};
+use crate::{Append, AppendError, NewArtifact, NewEntry, NewEvent, NewUsage, RunSummary, Store};
+use palisade_audit::{Entry, Place, What};
 use palisade_model::{Digest, RunId, TenantId};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,6 +197,7 @@ fn work(store: &Store) -> Vec<Digest> {
             contents: Vec::new(),
             usages: vec![NewUsage { component: Digest::of(b"x"), event: 0, bytes: bytes.clone().into_bytes() }],
             memos: Vec::new(),
+            entries: vec![NewEntry { event: 0, entry: Entry::of_run(run(), number, cancel()) }],
             answered: Vec::new(),
             summary: Some(summary(&format!("after {number}"))),
         };
@@ -205,6 +207,10 @@ fn work(store: &Store) -> Vec<Digest> {
         acknowledged.push(digest);
     }
     acknowledged
+}
+
+fn cancel() -> What {
+    What::CancelAsked { reason: "test".to_owned() }
 }
 
 fn summary(status: &str) -> RunSummary {
@@ -225,7 +231,7 @@ fn files_below(folder: &Path) -> usize {
 }
 
 /// What must hold after any crash: the journal is a chain, holds everything that was acknowledged and at most one event
-/// more, and each artifact that it names is there, whole.
+/// more, each artifact that it names is there, whole, and the audit log has an entry for each event and for no other.
 fn check(folder: &Path, acknowledged: &[Digest]) {
     let store = Store::open(folder, TenantId::default()).unwrap();
     let Some(row) = store.run(run()).unwrap() else {
@@ -238,6 +244,10 @@ fn check(folder: &Path, acknowledged: &[Digest]) {
     assert!(events.len() == acknowledged.len() || events.len() == acknowledged.len() + 1);
     assert_eq!(row.summary, summary(&format!("after {}", events.len() - 1)));
     assert_eq!(store.usages(Digest::of(b"x"), 99).unwrap().len(), events.len());
+    let entries = store.audit_entries(0, 99, 99, None).unwrap();
+    let places: Vec<_> = entries.iter().map(|entry| Entry::from_bytes(&entry.bytes).unwrap().event.unwrap()).collect();
+    let expected: Vec<_> = events.iter().map(|event| Place { seq: event.seq, hash: event.hash }).collect();
+    assert_eq!(places, expected);
     let mut segments = 0;
     for (number, event) in events.iter().enumerate() {
         let value: serde_json::Value = serde_json::from_slice(&event.bytes).unwrap();

@@ -7,6 +7,7 @@ use crate::naming::{Names, Naming, NamingError, but, others};
 use crate::removal;
 use crate::runs::RunRow;
 use crate::store::Store;
+use palisade_audit::Entry;
 use palisade_model::{Digest, RunId};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::BTreeSet;
@@ -47,8 +48,8 @@ struct Bytes {
 }
 
 impl Store {
-    /// Erases all data that the runs name, as of when `runs` was read: all of it or nothing, durable when this returns.
-    /// What another run names too stays, unless all such runs `may_lose` it. The caller owns the runs.
+    /// Erases all data that the runs name, as of when `runs` was read: all of it or nothing, durable when this returns,
+    /// and with it `noted` in the audit log. What another run names too stays, unless all such runs `may_lose` it. The caller owns the runs.
     ///
     /// # Errors
     /// As [`Store::collect`].
@@ -59,6 +60,7 @@ impl Store {
         at_ms: u64,
         naming: &Naming<'_>,
         doing: Doing,
+        noted: &[Entry],
     ) -> Result<Erased, NamingError> {
         let fault = |error| NamingError::Fault(self.fault(error));
         let mut own = Names::read(self, runs, naming)?;
@@ -116,6 +118,7 @@ impl Store {
             return Ok(erased);
         }
         runs.iter().try_for_each(|row| removal::hints(&transaction, &tenant, row.run)).map_err(fault)?;
+        self.write_entries(&transaction, noted)?;
         self.commit(transaction, Vec::new())?;
         drop((connection, lock));
         self.remove_files()?;

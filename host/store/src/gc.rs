@@ -6,6 +6,7 @@ use crate::naming::{Names, Naming, NamingError, but, others};
 use crate::removal;
 use crate::runs::RunRow;
 use crate::store::Store;
+use palisade_audit::Entry;
 use palisade_model::Digest;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::BTreeSet;
@@ -36,8 +37,8 @@ pub struct Collected {
 
 impl Store {
     /// Removes runs, which must be as they were when `runs` was read, and every artifact and content that then no run
-    /// names, no component has, and `kept` does not hold: all of it or nothing, durable when this returns. Other
-    /// processes may go on working meanwhile; the caller owns the runs.
+    /// names, no component has, and `kept` does not hold: all of it or nothing, durable when this returns, and with it
+    /// `noted` in the audit log. Other processes may go on working meanwhile; the caller owns the runs.
     ///
     /// # Errors
     /// When a run is not as it was, the journal of one that stays can't be read or believed, or the disk fails. If the
@@ -48,6 +49,7 @@ impl Store {
         kept: &BTreeSet<Digest>,
         naming: &Naming<'_>,
         doing: Doing,
+        noted: &[Entry],
     ) -> Result<Collected, NamingError> {
         let fault = |error| NamingError::Fault(self.fault(error));
         // Most is read before anybody has to wait; what comes meanwhile is read within the transaction.
@@ -83,6 +85,7 @@ impl Store {
             erase::forget(&transaction, &tenant, |digest| names.has(digest))
         };
         remove().map_err(fault)?;
+        self.write_entries(&transaction, noted)?;
         self.commit(transaction, Vec::new())?;
         drop((connection, lock));
         self.remove_files()?;

@@ -4,6 +4,7 @@
 //! big-endian; before the first stands the digest of the run's id, so that a chain can't be moved to another run.
 
 use crate::artifacts::{self, NewArtifact};
+use crate::audit::NewEntry;
 use crate::content::{self, Pending};
 use crate::fault::Fault;
 use crate::memos::{self, NewMemo};
@@ -64,6 +65,8 @@ pub struct Append<'a> {
     pub usages: Vec<NewUsage>,
     /// Results that later attempts need not make again.
     pub memos: Vec<NewMemo>,
+    /// What the audit log says of the events.
+    pub entries: Vec<NewEntry>,
     /// Requests that the events answer.
     pub answered: Vec<i64>,
     /// What lists of runs show from now on. The first append of a run needs it.
@@ -213,11 +216,17 @@ impl Store {
         {
             return Err(AppendError::KeyTaken { run });
         }
-        let reached = append.events.iter().fold(head, |head, event| head.next(event.kind, event.bytes));
+        if let Some(first) = append.entries.first() {
+            // Before this run is written: one that was there before is told of as it was.
+            self.begin_log(connection, first.entry.at)?;
+        }
+        let heads = heads(head, append.events);
+        let reached = heads.last().copied().unwrap_or(head);
         let row = RunRow { run, head: reached, summary };
         let write_run = if is_new { runs::insert } else { runs::update };
         write_run(connection, &tenant, &row).map_err(fault)?;
-        insert_events(connection, &tenant, run, head, append.events).map_err(fault)?;
+        insert_events(connection, &tenant, run, append.events, &heads).map_err(fault)?;
+        self.write_entries_of_events(connection, append.entries, &heads)?;
         usages::insert(connection, &tenant, run, head.seq, &append.usages).map_err(fault)?;
         memos::insert(connection, &tenant, run, head.seq, &append.memos).map_err(fault)?;
         requests::remove(connection, &tenant, run, &append.answered).map_err(fault)?;
@@ -348,19 +357,27 @@ fn check_form(event: &NewEvent<'_>) -> Result<(), AppendError> {
     Ok(())
 }
 
+/// The head behind each event.
+fn heads(before: Head, events: &[NewEvent<'_>]) -> Vec<Head> {
+    let next = |head: &mut Head, event: &NewEvent<'_>| {
+        *head = head.next(event.kind, event.bytes);
+        Some(*head)
+    };
+    events.iter().scan(before, next).collect()
+}
+
 fn insert_events(
     connection: &Connection,
     tenant: &str,
     run: RunId,
-    mut head: Head,
     events: &[NewEvent<'_>],
+    heads: &[Head],
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO event (tenant, run, seq, kind, bytes, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut statement = connection.prepare_cached(sql)?;
-    for event in events {
-        head = head.next(event.kind, event.bytes);
-        let (seq, hash) = (head.seq.cast_signed(), head.hash);
-        statement.execute(params![tenant, run.as_bytes(), seq, event.kind, event.bytes, hash.as_bytes()])?;
+    for (event, head) in events.iter().zip(heads) {
+        let seq = head.seq.cast_signed();
+        statement.execute(params![tenant, run.as_bytes(), seq, event.kind, event.bytes, head.hash.as_bytes()])?;
     }
     Ok(())
 }

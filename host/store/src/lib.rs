@@ -1,11 +1,12 @@
 //! Journal, artifacts and components on SQLite and files, in one data directory.
 //!
-//! [`Store::append`] is the one write of a run: its events, artifacts and summary become durable together, before it
-//! returns. Events are bytes with a kind; the store never looks inside. Every write of what is kept goes through one
+//! [`Store::append`] is the one write of a run: its events, artifacts, audit entries and summary become durable together,
+//! before it returns. Events are bytes with a kind; the store never looks inside. Every write of what is kept goes through one
 //! [`Backend`], and so does every commit, so that tests can break each of them. The bytes on disk are described in
 //! docs/storage.md.
 
 mod artifacts;
+mod audit;
 mod backend;
 mod components;
 mod content;
@@ -38,6 +39,10 @@ mod removal_tests;
 mod store_tests;
 
 pub use artifacts::{Artifact, NewArtifact};
+pub use audit::{
+    AuditEntry, AuditKeyError, AuditProblem, AuditVerified, CheckpointFailure, FileFound, FileToFind, NewEntry,
+    OutsideCheckpoint, OutsideState,
+};
 pub use backend::{Backend, Disk};
 pub use components::{AddError, Added, Registered};
 pub use content::{Content, Pending};

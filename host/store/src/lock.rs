@@ -85,25 +85,35 @@ pub(crate) struct RemovalLock {
     _file: File,
 }
 
-/// The file that all of them lock; it stays.
+/// The right to make keys of the audit log, and to sign with them.
+#[derive(Debug)]
+pub(crate) struct KeyLock {
+    _file: File,
+}
+
+/// The file that all of them lock who remove something or want it to stay; it stays.
 const REMOVAL: &str = "removal";
+/// The file that is locked where keys are made or used; it stays.
+const KEYS: &str = "keys";
 /// How long is waited for what is held for milliseconds: after that, its holder is a process that was stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Pin {
     pub(crate) fn acquire(folder: &Path) -> Result<Self, Fault> {
-        lock_removal(folder, FlockOperation::NonBlockingLockShared).map(|file| Self { _file: file })
+        lock_patiently(&folder.join(REMOVAL), FlockOperation::NonBlockingLockShared).map(|file| Self { _file: file })
     }
 }
 
 impl RemovalLock {
     pub(crate) fn acquire(folder: &Path) -> Result<Self, Fault> {
-        lock_removal(folder, FlockOperation::NonBlockingLockExclusive).map(|file| Self { _file: file })
+        lock_patiently(&folder.join(REMOVAL), FlockOperation::NonBlockingLockExclusive).map(|file| Self { _file: file })
     }
 }
 
-fn lock_removal(folder: &Path, operation: FlockOperation) -> Result<File, Fault> {
-    lock_patiently(&folder.join(REMOVAL), operation)
+impl KeyLock {
+    pub(crate) fn acquire(folder: &Path) -> Result<Self, Fault> {
+        lock_patiently(&folder.join(KEYS), FlockOperation::NonBlockingLockExclusive).map(|file| Self { _file: file })
+    }
 }
 
 /// Waits for a lock that others hold for milliseconds.

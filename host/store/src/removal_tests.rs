@@ -71,7 +71,7 @@ fn files_below(folder: &Path) -> usize {
 }
 
 fn collect(store: &Store, numbers: &[u8]) -> Result<Collected, NamingError> {
-    store.collect(&rows(store, numbers), &BTreeSet::new(), &naming, Doing::Remove)
+    store.collect(&rows(store, numbers), &BTreeSet::new(), &naming, Doing::Remove, &[])
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn looking_removes_nothing_and_says_what_removing_does() {
     let store = open(folder.path());
     append(&store, 0, vec![new_artifact(&store, 0, 0), new_artifact(&store, 1, 0)], Vec::new()).unwrap();
     append(&store, 1, vec![new_artifact(&store, 1, 0)], vec![store.prepare(b"plan").unwrap()]).unwrap();
-    let look = || store.collect(&rows(&store, &[0]), &BTreeSet::new(), &naming, Doing::Look).unwrap();
+    let look = || store.collect(&rows(&store, &[0]), &BTreeSet::new(), &naming, Doing::Look, &[]).unwrap();
     let found = look();
     assert_eq!((found.artifacts, found.contents, found.files), (1, 1, 1));
     assert_eq!(found.bytes, items(0).len() as u64);
@@ -92,7 +92,7 @@ fn looking_removes_nothing_and_says_what_removing_does() {
     assert_eq!(files_below(&folder.path().join("artifacts")), 0);
     assert_eq!(store.inspect(|_| {}).unwrap().damage_count, 0);
     // Nothing is left to find but what is named.
-    let nothing = store.collect(&[], &BTreeSet::new(), &naming, Doing::Look).unwrap();
+    let nothing = store.collect(&[], &BTreeSet::new(), &naming, Doing::Look, &[]).unwrap();
     assert_eq!(nothing, Collected::default());
 }
 
@@ -102,7 +102,7 @@ fn what_is_kept_for_others_stays() {
     let store = open(folder.path());
     append(&store, 0, Vec::new(), vec![store.prepare(b"locked").unwrap(), store.prepare(b"not").unwrap()]).unwrap();
     let locked = Digest::of(b"locked");
-    let done = store.collect(&rows(&store, &[0]), &BTreeSet::from([locked]), &naming, Doing::Remove).unwrap();
+    let done = store.collect(&rows(&store, &[0]), &BTreeSet::from([locked]), &naming, Doing::Remove, &[]).unwrap();
     assert_eq!(done.contents, 1);
     assert!(store.content(locked).unwrap().is_some());
     assert!(store.content(Digest::of(b"not")).unwrap().is_none());
@@ -116,7 +116,7 @@ fn nothing_is_removed_as_long_as_it_is_not_known_what_is_needed() {
     append(&store, 1, vec![new_artifact(&store, 2, 0)], Vec::new()).unwrap();
     let before = rows(&store, &[0]);
     append(&store, 0, Vec::new(), Vec::new()).unwrap();
-    let removed = store.collect(&before, &BTreeSet::new(), &naming, Doing::Remove);
+    let removed = store.collect(&before, &BTreeSet::new(), &naming, Doing::Remove, &[]);
     assert!(matches!(removed, Err(NamingError::Other { run: other }) if other == run(0)), "{removed:?}");
     let events = [NewEvent { kind: "Unreadable", bytes: b"{}" }];
     store.append(run(1), 1, Append { events: &events, ..Append::default() }).unwrap();
@@ -161,7 +161,7 @@ fn what_is_erased_is_gone_and_known_to_be() {
     let digests = [large.digest(), small.digest()];
     let contents = [large.items.content().digest(), small.items.content().digest()];
     append(&store, 0, vec![large, small], vec![store.prepare(b"plan").unwrap()]).unwrap();
-    let erase = |doing| store.erase(&rows(&store, &[0]), &|_| false, 7, &naming, doing).unwrap();
+    let erase = |doing| store.erase(&rows(&store, &[0]), &|_| false, 7, &naming, doing, &[]).unwrap();
     let found = erase(Doing::Look);
     assert!(store.erased(digests[0]).unwrap().is_none());
     let erased = erase(Doing::Remove);
@@ -210,7 +210,7 @@ fn what_others_name_stays_unless_it_is_to_go_everywhere() {
     append(&store, 2, Vec::new(), Vec::new()).unwrap();
     let erase = |loser: u8| {
         let may_lose = |row: &RunRow| row.run == run(loser);
-        store.erase(&rows(&store, &[0]), &may_lose, 7, &naming, Doing::Remove).unwrap()
+        store.erase(&rows(&store, &[0]), &may_lose, 7, &naming, Doing::Remove, &[]).unwrap()
     };
     let erased = erase(2);
     assert!(erased.artifacts.is_empty());
@@ -288,7 +288,7 @@ fn three_runs(folder: &Path) -> [Digest; 4] {
 
 fn remove_and_erase(store: &Store) -> Result<(), NamingError> {
     collect(store, &[0])?;
-    store.erase(&rows(store, &[1]), &|_| false, 7, &naming, Doing::Remove).map(drop)
+    store.erase(&rows(store, &[1]), &|_| false, 7, &naming, Doing::Remove, &[]).map(drop)
 }
 
 fn break_everywhere(failing: Failing, recovers: bool, lose: bool) {

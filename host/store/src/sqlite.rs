@@ -15,12 +15,13 @@ const APPLICATION_ID: i32 = 0x506c_7364;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// What leads from each version of the tables to the next. An entry never changes once released: add one.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("tables.sql"),
     include_str!("tables_2.sql"),
     include_str!("tables_3.sql"),
     include_str!("tables_4.sql"),
     include_str!("tables_5.sql"),
+    include_str!("tables_6.sql"),
 ];
 
 /// The version of the tables that this Palisade writes.

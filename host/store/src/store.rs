@@ -1,5 +1,6 @@
 //! The data directory, opened: what all operations share.
 
+use crate::audit::KeyFiles;
 use crate::backend::{Backend, Disk, FOLDER_MODE};
 use crate::content::{self, Content, Pending};
 use crate::fault::Fault;
@@ -34,6 +35,7 @@ struct Shared {
     /// Another for what only reads: it does not wait for a commit.
     reader: Mutex<Connection>,
     group: Group,
+    keys: KeyFiles,
     tenant: TenantId,
 }
 
@@ -102,8 +104,8 @@ impl Store {
         removal::remove_files(&mut connection, &database, backend.as_ref(), &folders)?;
         let session = Arc::new(Session::new(Arc::clone(&backend), folders.clone()));
         let reader = Mutex::new(sqlite::open_to_read(&database)?);
-        let (connection, group) = (Mutex::new(connection), Group::default());
-        let shared = Shared { backend, session, folders, locks, database, connection, reader, group, tenant };
+        let (connection, group, keys) = (Mutex::new(connection), Group::default(), KeyFiles::below(&folder));
+        let shared = Shared { backend, session, folders, locks, database, connection, reader, group, keys, tenant };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -207,6 +209,14 @@ impl Store {
     /// A connection that can't write, for reading what is committed.
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
         self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn keys(&self) -> &KeyFiles {
+        &self.shared.keys
+    }
+
+    pub(crate) fn locks(&self) -> &Path {
+        &self.shared.locks
     }
 
     pub(crate) fn group(&self) -> &Group {

@@ -128,7 +128,7 @@ fn a_journal_that_was_touched_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let touched = |sql: &str| {
         let store = open(folder.path());
-        drop(store.remove_component(&"a:b".parse().unwrap(), &semver::Version::new(1, 0, 0)));
+        drop(store.remove_component(&"a:b".parse().unwrap(), &semver::Version::new(1, 0, 0), &[]));
         let number = store.runs().unwrap().len() as u8 + 1;
         append(&store, number, 0, &[event(b"{\"a\":1}"), event(b"{\"a\":2}"), event(b"{\"a\":3}")]).unwrap();
         assert!(store.verify(run(number)).is_ok());
@@ -341,7 +341,7 @@ fn found_after(damage: impl FnOnce(&Store, &Path)) -> Vec<String> {
     let line = b"0123456789\n";
     let digest = keep(&store, store.join(vec![spool(&store, 0, &[&line.repeat(50_000)])]).unwrap());
     keep(&store, store.join(vec![spool(&store, 0, &[line])]).unwrap());
-    store.add_component(&manifest("acme:x", "1.0.0"), b"wasm").unwrap();
+    store.add_component(&manifest("acme:x", "1.0.0"), b"wasm", &[]).unwrap();
     append(&store, 2, 0, &[event(b"{\"a\":1}"), event(b"{}"), event(b"{}")]).unwrap();
     let mut seen = 0;
     let sound = store.inspect(|bytes| seen = bytes).unwrap();
@@ -390,7 +390,7 @@ fn tenants_see_nothing_of_each_other() {
     let theirs = Store::open(folder.path(), "other".parse().unwrap()).unwrap();
     let bytes = b"0123456789\n".repeat(10_000);
     let digest = keep(&ours, ours.join(vec![spool(&ours, 0, &[&bytes])]).unwrap());
-    ours.add_component(&manifest("acme:x", "1.0.0"), b"wasm").unwrap();
+    ours.add_component(&manifest("acme:x", "1.0.0"), b"wasm", &[]).unwrap();
     assert!(theirs.artifact(digest).unwrap().is_none());
     assert!(theirs.content(Digest::of(&bytes)).unwrap().is_none());
     assert!(theirs.runs().unwrap().is_empty() && theirs.components().unwrap().is_empty());
@@ -700,17 +700,17 @@ fn the_registry_keeps_what_was_added() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     for version in ["10.0.0", "9.0.0"] {
-        assert_eq!(store.add_component(&manifest("acme:pii", version), version.as_bytes()).unwrap(), Added::New);
+        assert_eq!(store.add_component(&manifest("acme:pii", version), version.as_bytes(), &[]).unwrap(), Added::New);
     }
-    assert_eq!(store.add_component(&manifest("acme:pii", "9.0.0"), b"9.0.0").unwrap(), Added::Known);
+    assert_eq!(store.add_component(&manifest("acme:pii", "9.0.0"), b"9.0.0", &[]).unwrap(), Added::Known);
     let store = open(folder.path());
     let known = store.components().unwrap();
     let versions: Vec<_> = known.iter().map(|component| component.manifest.version.to_string()).collect();
     assert_eq!(versions, ["9.0.0", "10.0.0"]);
     assert_eq!(store.content(known[0].digest).unwrap().unwrap().read_all().unwrap(), b"9.0.0");
     let id = known[0].manifest.id.clone();
-    assert!(store.remove_component(&id, &known[0].manifest.version).unwrap());
-    assert!(!store.remove_component(&id, &known[0].manifest.version).unwrap());
+    assert!(store.remove_component(&id, &known[0].manifest.version, &[]).unwrap());
+    assert!(!store.remove_component(&id, &known[0].manifest.version, &[]).unwrap());
     assert_eq!(store.components().unwrap().len(), 1);
 }
 
@@ -718,8 +718,8 @@ fn the_registry_keeps_what_was_added() {
 fn the_registry_refuses_what_could_be_mistaken() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    store.add_component(&manifest("acme:pii_tool", "1.0.0"), b"one").unwrap();
-    let refused = |id: &str, bytes: &[u8]| store.add_component(&manifest(id, "1.0.0"), bytes).unwrap_err();
+    store.add_component(&manifest("acme:pii_tool", "1.0.0"), b"one", &[]).unwrap();
+    let refused = |id: &str, bytes: &[u8]| store.add_component(&manifest(id, "1.0.0"), bytes, &[]).unwrap_err();
     assert!(matches!(refused("acme:pii_tool", b"two"), AddError::OtherDigest { .. }));
     for alike in ["acme:pii-tool", "acme:pii_t0ol", "acrne:pii_tool"] {
         assert!(matches!(refused(alike, b"two"), AddError::Confusable { .. }), "{alike}");
@@ -735,7 +735,7 @@ fn the_registry_refuses_what_could_be_mistaken() {
         assert!(text.ends_with(&format!("it is, or looks like, `{name}`")), "{text}");
     }
     assert_eq!(store.components().unwrap().len(), 1);
-    store.add_component(&manifest("acme:palisade", "1.0.0"), b"three").unwrap();
+    store.add_component(&manifest("acme:palisade", "1.0.0"), b"three", &[]).unwrap();
 }
 
 /// Something done to a store.
@@ -785,12 +785,12 @@ proptest! {
                     journal.extend(bytes);
                 }
                 Operation::Add(patch) => {
-                    let added = store.add_component(&manifest("acme:x", &format!("1.0.{patch}")), &[patch]).unwrap();
+                    let added = store.add_component(&manifest("acme:x", &format!("1.0.{patch}")), &[patch], &[]).unwrap();
                     prop_assert_eq!(added == Added::New, components.insert(patch));
                 }
                 Operation::Remove(patch) => {
                     let version = semver::Version::new(1, 0, u64::from(patch));
-                    let removed = store.remove_component(&"acme:x".parse().unwrap(), &version).unwrap();
+                    let removed = store.remove_component(&"acme:x".parse().unwrap(), &version, &[]).unwrap();
                     prop_assert_eq!(removed, components.remove(&patch));
                 }
                 Operation::Reopen => {

@@ -8,6 +8,7 @@ pub(crate) mod grant;
 pub(crate) mod items;
 pub(crate) mod manifest;
 pub(crate) mod matching;
+pub(crate) mod note;
 pub(crate) mod ruleset;
 pub(crate) mod runbook;
 /// The components, rulesets and schemas of the runbooks' own tests: what is found here can become a folder of

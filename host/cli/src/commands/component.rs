@@ -2,19 +2,21 @@
 
 use super::Context;
 use crate::args::{ComponentCommand, Format};
+use crate::audit_log::{actor, entry};
 use crate::component_check;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::input::read_bounded;
 use crate::lock;
 use crate::render::console;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, not_read};
+use palisade_audit::What;
 use palisade_engine::Entry;
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{Arity, InputSource, marked};
-use palisade_model::{ComponentId, Limits, neutral};
+use palisade_model::{ComponentId, Digest, Limits, neutral};
 use palisade_sandbox::Imports;
-use palisade_store::{AddError, Added, LockedComponent};
+use palisade_store::{AddError, Added, LockFile, LockedComponent, Store};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -47,7 +49,10 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
     if let Some(locked) = locked.filter(|locked| *locked != checked.digest) {
         return Err(lock::mismatch(&context.settings, ExitCode::Usage, &id, locked, checked.digest));
     }
-    let added = workspace.store()?.add_component(&checked.manifest, &bytes).map_err(|error| refused(&id, &error))?;
+    let store = workspace.store()?;
+    let noted = What::ComponentAdded { by: actor(), component: id.clone(), digest: checked.digest };
+    let added =
+        store.add_component(&checked.manifest, &bytes, &[entry(noted)]).map_err(|error| refused(&id, &error))?;
     if let Some(symbols) = &symbols {
         keep_symbols(&workspace.catalogue.symbol_file(&checked.digest), symbols)?;
     }
@@ -56,7 +61,7 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
         version: checked.manifest.version.clone(),
         digest: checked.digest,
     };
-    lock::change(&context.settings, |lock| lock.insert(locked))?;
+    change_lock(context, &store, |lock| lock.insert(locked))?;
     let done = match added {
         Added::New => "added",
         Added::Known => "already registered",
@@ -80,6 +85,20 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
         console::json(&serde_json::json!({"id": id, "digest": checked.digest, "status": done}));
     }
     Ok(ExitCode::Done)
+}
+
+/// Changes `palisade.lock`, and writes down that it was.
+fn change_lock(context: &Context, store: &Store, change: impl FnOnce(&mut LockFile)) -> Result<(), CliError> {
+    let digest = || std::fs::read(lock::path(&context.settings)).ok().map(|text| Digest::of(&text));
+    let before = digest();
+    lock::change(&context.settings, change)?;
+    match digest() {
+        Some(after) if before != Some(after) => {
+            let changed = entry(What::LockChanged { by: actor(), before, after });
+            store.record(&[changed]).map_err(|fault| not_read(&fault))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn refused(id: &str, error: &AddError) -> CliError {
@@ -219,11 +238,21 @@ fn remove(context: &Context, workspace: &Workspace, name: &str) -> Result<ExitCo
     if id.namespace() == ComponentId::FIRST_PARTY {
         return Err(CliError::usage(format!("`{id}` comes with Palisade and can't be removed")));
     }
-    let removed = workspace.stored().map_or(Ok(false), |store| store.remove_component(&id, &version));
-    let removed = removed.map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
-    lock::change(&context.settings, |lock| {
+    let noted = entry(What::ComponentRemoved { by: actor(), component: format!("{id}@{version}") });
+    let change = |lock: &mut LockFile| {
         lock.remove(&id, &version);
-    })?;
+    };
+    let removed = match workspace.stored() {
+        Some(store) => {
+            let removed = store.remove_component(&id, &version, &[noted]);
+            change_lock(context, store, change)?;
+            removed.map_err(|error| CliError::from_error(ExitCode::Failed, &error))?
+        }
+        None => {
+            lock::change(&context.settings, change)?;
+            false
+        }
+    };
     if !removed {
         return Err(CliError::usage(format!("{id}@{version} is not registered"))
             .help("`palisade component list` shows what is"));

@@ -2,10 +2,12 @@
 
 pub(crate) mod answer;
 pub(crate) mod approvals;
+pub(crate) mod audit;
 pub(crate) mod cancel;
 pub(crate) mod component;
 pub(crate) mod debug;
 pub(crate) mod doctor;
+pub(crate) mod evidence;
 pub(crate) mod init;
 pub(crate) mod lineage;
 pub(crate) mod plan;

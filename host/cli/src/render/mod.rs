@@ -1,5 +1,6 @@
 //! Everything that is printed.
 
+pub(crate) mod audit;
 pub(crate) mod console;
 pub(crate) mod diagnostics;
 pub(crate) mod lineage;
@@ -27,15 +28,7 @@ const MAX_CHARS: usize = 16_000;
 
 /// Shows why a call failed: on standard error, and as a JSON document where one was asked for.
 pub(crate) fn error(global: &Global, error: &CliError) {
-    let colour = colour(global.color, &std::io::stderr());
-    let paint = |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
-    // The one place where all that is foreign in a message is made harmless, names of files among it.
-    let message = neutral::block(&error.message, MAX_CHARS);
-    let help = error.help.as_ref().map(|help| neutral::block(help, MAX_CHARS));
-    console::err(&format!("{}: {message}\n", paint("1;31", "error")));
-    if let Some(help) = &help {
-        console::err(&format!("  {}: {help}\n", paint("1;36", "help")));
-    }
+    let (message, help) = error_for_people(colour(global.color, &std::io::stderr()), error);
     if global.format == Format::Json {
         let mut told = serde_json::json!({"error": {
             "exit_code": error.code as u8, "message": message, "help": help,
@@ -45,6 +38,19 @@ pub(crate) fn error(global: &Global, error: &CliError) {
         }
         console::json(&told);
     }
+}
+
+/// Shows why something failed on standard error; gives its message and help as they were shown.
+pub(crate) fn error_for_people(colour: bool, error: &CliError) -> (String, Option<String>) {
+    let paint = |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
+    // The one place where all that is foreign in a message is made harmless, names of files among it.
+    let message = neutral::block(&error.message, MAX_CHARS);
+    let help = error.help.as_ref().map(|help| neutral::block(help, MAX_CHARS));
+    console::err(&format!("{}: {message}\n", paint("1;31", "error")));
+    if let Some(help) = &help {
+        console::err(&format!("  {}: {help}\n", paint("1;36", "help")));
+    }
+    (message, help)
 }
 
 /// Says that Palisade itself failed.

@@ -5,11 +5,13 @@ use crate::attempt::{self, AttemptInput, Ended, Made};
 use crate::memo::{self, Done};
 use crate::perform::{Performer, Task};
 use crate::run::RunError;
+use crate::uses::UseCount;
+use palisade_audit::{Entry, What};
 use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Output, Reuse, Turn};
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, names_data};
-use palisade_store::{NewMemo, NewUsage, Pin, Room};
+use palisade_store::{NewEntry, NewMemo, NewUsage, Pin, Room};
 
 impl<'a> Driver<'a> {
     pub(super) fn start_attempt<'s>(
@@ -69,7 +71,8 @@ impl<'a> Driver<'a> {
             Done::Ran { ended, reuse } => (ended, reuse),
             Done::Known { reuse, recorded, pin } => return self.take_known(turn, at_ms, reuse, *recorded, pin),
         };
-        let Ended { result, usage, skipped_count, skipped, log } = *ended;
+        let Ended { result, usage, uses, skipped_count, skipped, log } = *ended;
+        let entries = self.uses(&turn, at_ms, uses)?;
         let made = match result {
             Ok(made) => made,
             Err(failure) => {
@@ -90,7 +93,7 @@ impl<'a> Driver<'a> {
                     skipped,
                     log,
                 }));
-                return self.advance(vec![event], Beside::default());
+                return self.advance(vec![event], Beside { entries, ..Beside::default() });
             }
         };
         let Turn { step, iteration, attempt } = turn;
@@ -113,7 +116,23 @@ impl<'a> Driver<'a> {
             Reuse::New { key } => vec![NewMemo { key, event: 0 }],
             Reuse::From { .. } | Reuse::Impure | Reuse::Off => Vec::new(),
         };
-        self.advance(vec![event], Beside { artifacts, usages, memos, ..Beside::default() })
+        self.advance(vec![event], Beside { artifacts, usages, memos, entries, ..Beside::default() })
+    }
+
+    /// What the audit log says of what an attempt used.
+    fn uses(&self, turn: &Turn, at_ms: u64, uses: Vec<UseCount>) -> Result<Vec<NewEntry>, RunError> {
+        if uses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let component = self.call(&turn.step)?.component_digest;
+        let entry = |UseCount { power, scope, allowed, denied }| {
+            let (step, power) = (turn.step.clone(), power.to_owned());
+            let (iteration, attempt) = (turn.iteration.into(), turn.attempt.into());
+            let what = What::Uses { step, iteration, attempt, component, power, scope, allowed, denied };
+            // The end of the attempt is the first of the events that are appended with it.
+            NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }
+        };
+        Ok(uses.into_iter().map(entry).collect())
     }
 
     /// Takes what an earlier attempt made in place of one that did not have to run.

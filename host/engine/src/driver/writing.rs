@@ -4,6 +4,7 @@
 //! else waits ([`Driver::settle`]): an attempt that reaches something outside, a child, the end. What is told is durable.
 
 use super::{Beside, Crew, Driver, Outcome, now_ms};
+use crate::audited::{Audited, GoesBy};
 use crate::observe::{Observed, Observer};
 use crate::replay::unstored;
 use crate::run::{RUNNING, RunError};
@@ -185,8 +186,11 @@ impl<'a> Driver<'a> {
 
     /// All that is not on its way yet.
     fn batch(&mut self) -> Result<Batch, RunError> {
-        let events = self.events.get(self.writing.sent..).unwrap_or_default();
-        let events = events.iter().map(|event| (event.kind(), event.to_bytes())).collect();
+        let new = self.events.get(self.writing.sent..).unwrap_or_default();
+        let audited = Audited { store: self.engine.store(), run: self.run, user: self.engine.user() };
+        let (plan, plan_digest, key) = (self.work.plan, self.plan_digest, self.place.key.as_deref());
+        let mut entries = audited.entries(new, &GoesBy { plan, plan_digest, key })?;
+        let events = new.iter().map(|event| (event.kind(), event.to_bytes())).collect();
         let (status, ended_ms, items) = match self.machine.state().run() {
             RunState::Ended(status) => (status.name(), Some(now_ms()), Some(self.result_items()?)),
             RunState::New | RunState::Running => (RUNNING, None, None),
@@ -200,8 +204,12 @@ impl<'a> Driver<'a> {
             parent: self.place.parent.as_ref().map(|parent| parent.run),
             key: self.place.key.clone(),
         };
-        let Beside { artifacts, contents, usages, memos, answered, pins } = std::mem::take(&mut self.writing.beside);
-        let append = Append { events: &[], artifacts, contents, usages, memos, answered, summary: Some(summary) };
+        let Beside { artifacts, contents, usages, memos, entries: more, answered, pins } =
+            std::mem::take(&mut self.writing.beside);
+        entries.extend(more);
+        entries.sort_by_key(|entry| entry.event);
+        let append =
+            Append { events: &[], artifacts, contents, usages, memos, entries, answered, summary: Some(summary) };
         let after = self.writing.sent as u64;
         self.writing.sent = self.events.len();
         Ok(Batch { run: self.run, after, events, append, _pins: pins })

@@ -93,7 +93,7 @@ impl Again<'_> {
     ) -> Result<Option<Differs>, ReplayError> {
         let counts = redo.counts();
         let ended = self.run(redo)?;
-        let Ended { result, usage, skipped_count, skipped, log } = ended;
+        let Ended { result, usage, skipped_count, skipped, log, uses: _ } = ended;
         let made = match result {
             Ok(made) => made,
             Err(failure) => {

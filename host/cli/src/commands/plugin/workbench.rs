@@ -11,7 +11,7 @@ use crate::render::diagnostics;
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
 use palisade_authority::{Authority, Bound, Grant, NamedByConfig, ScopedPath, WorkingFolder};
-use palisade_engine::{Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts};
+use palisade_engine::{Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts, Uses};
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest, Power, marked, ruleset_type};
 use palisade_model::{LimitKind, Limits, TenantId};
 use palisade_runbook::{Source, WantedRuleset};
@@ -91,6 +91,8 @@ impl<'a> Workbench<'a> {
             room: None,
             approving: Approving::default(),
             executable: std::env::current_exe().map_err(|error| bug(&error))?,
+            // Nothing that runs here is written down.
+            user: None,
         });
         Ok(Self {
             context,
@@ -136,6 +138,7 @@ impl<'a> Workbench<'a> {
             config,
             limits: self.limits(trial),
             granted: Arc::new(granted),
+            uses: Uses::default(),
             // Always the same, so that clocks and randomness show nothing new.
             seed: 0,
             idempotency_key: "palisade plugin".to_owned(),

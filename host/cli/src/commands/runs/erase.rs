@@ -9,7 +9,7 @@ use crate::person;
 use crate::render::console;
 use crate::render::runs::{ErasedRun, erased_run};
 use crate::workspace::not_read;
-use palisade_engine::{Family, erase, now_ms};
+use palisade_engine::{Family, Who, erase, now_ms};
 use palisade_model::RunId;
 use palisade_model::unit::{Bytes, Count};
 use palisade_store::{Doing, Store};
@@ -20,7 +20,9 @@ pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsEraseArg
     let family = families.into_iter().find(|family| family.rows().any(|row| row.run == run));
     let family = family.ok_or_else(|| CliError::usage(format!("there is no run {run} any more")))?;
     refuse(&family, run)?;
-    let look = || erase(store, &family, args.everywhere, now_ms(), Doing::Look);
+    let user = person::name();
+    let who = Who { user: &user, now_ms: now_ms() };
+    let look = || erase(store, &family, args.everywhere, Doing::Look, &who);
     let found = look().map_err(|error| not_removed(&error))?;
     let json = context.format == Format::Json;
     let plan = ErasedRun::new(FORM, &family, &found, false);
@@ -35,8 +37,7 @@ pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsEraseArg
         }
         return Ok(ExitCode::Done);
     }
-    let erased =
-        erase(store, &family, args.everywhere, now_ms(), Doing::Remove).map_err(|error| not_removed(&error))?;
+    let erased = erase(store, &family, args.everywhere, Doing::Remove, &who).map_err(|error| not_removed(&error))?;
     if json {
         console::json(&ErasedRun::new(FORM, &family, &erased, true));
     } else {

@@ -9,7 +9,7 @@ use crate::render::console;
 use crate::render::runs::gc::Unneeded;
 use crate::workspace::not_read;
 use crate::{lock, person};
-use palisade_engine::{Family, Retention, collect, now_ms};
+use palisade_engine::{Family, Retention, Who, collect, now_ms};
 use palisade_store::{Doing, Store};
 
 pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsGcArgs) -> Result<ExitCode, CliError> {
@@ -26,7 +26,9 @@ pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsGcArgs) 
     let chosen = retention.choose(families, now);
     // What `palisade.lock` names is wanted here, even where it is not registered now.
     let kept = lock::digests(&context.settings)?;
-    let found = collect(store, &chosen, &kept, Doing::Look).map_err(|error| not_removed(&error))?;
+    let user = person::name();
+    let who = Who { user: &user, now_ms: now };
+    let found = collect(store, &chosen, &kept, Doing::Look, &who).map_err(|error| not_removed(&error))?;
     let mut unneeded = Unneeded::new(FORM, &chosen, &found, now);
     if retention.chooses_nothing() {
         console::err("note: no run is chosen: `--older-than 30d`, `--keep N` or `--status failed` chooses some\n");
@@ -39,7 +41,7 @@ pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsGcArgs) 
         console::out(&unneeded.human(context.settings.colour_stdout));
     }
     if args.yes || (!json && person::agrees("Remove all of this?")) {
-        let removed = collect(store, &chosen, &kept, Doing::Remove).map_err(|error| not_removed(&error))?;
+        let removed = collect(store, &chosen, &kept, Doing::Remove, &who).map_err(|error| not_removed(&error))?;
         unneeded = Unneeded::new(FORM, &chosen, &removed, now);
         unneeded.removed = true;
     }

@@ -1,0 +1,113 @@
+//! What subcommands write into the audit log beside what belongs to runs, and how its signed states come to those who keep
+//! them elsewhere.
+
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
+use crate::person;
+use crate::settings::Settings;
+use crate::workspace::not_read;
+use palisade_audit::{Actor, Entry, Exported, Note, What};
+use palisade_engine::now_ms;
+use palisade_model::{Digest, RunId};
+use palisade_store::{AuditKeyError, CheckpointFailure, Store};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// A file that was written for people.
+#[derive(Debug)]
+pub(crate) struct ExportedFile {
+    /// What it is: `output NAME`, `record`, `report`, `wcf`.
+    pub(crate) what: String,
+    /// SHA-256 of its bytes.
+    pub(crate) digest: Digest,
+}
+
+/// Who uses the command line.
+pub(crate) fn actor() -> Actor {
+    Actor::unauthenticated(person::name())
+}
+
+/// An entry of what a person did just now.
+pub(crate) fn entry(what: What) -> Entry {
+    Entry::new(now_ms(), what)
+}
+
+/// Writes down what was written for people when a run had ended, signs the log with it, and hands the checkpoint out.
+///
+/// # Errors
+/// When the log can't be written or signed, or a witness takes nothing.
+pub(crate) fn close(settings: &Settings, store: &Store, run: RunId, exported: &[ExportedFile]) -> Result<(), CliError> {
+    let mut entries = Vec::new();
+    if !exported.is_empty() {
+        let key = store.run_key(run).map_err(|fault| not_read(&fault))?;
+        let file = |ExportedFile { what, digest }: &ExportedFile| Exported {
+            what: what.clone(),
+            keyed: key.digest(digest.as_bytes()),
+        };
+        let files = exported.iter().map(file).collect();
+        entries.push(Entry::of_run(run, now_ms(), What::FilesExported { files }));
+    }
+    let note = store.checkpoint(&entries, now_ms()).map_err(|error| not_signed(&error))?;
+    hand_out(settings, &note, &[])
+}
+
+/// Appends a checkpoint to the files that the operator and `more` name.
+///
+/// # Errors
+/// When one can't be written; the others are.
+pub(crate) fn hand_out(settings: &Settings, note: &Note, more: &[PathBuf]) -> Result<(), CliError> {
+    let mut failed = Ok(());
+    for witness in settings.witnesses.iter().chain(more) {
+        if let Err(error) = append(&settings.data_dir, witness, note) {
+            failed = Err(error);
+        }
+    }
+    failed
+}
+
+/// Says whether a file lies outside of the data directory: one within it would be changed with the log.
+///
+/// # Errors
+/// When it lies within.
+pub(crate) fn outside_of(data_dir: &Path, file: &Path) -> Result<(), CliError> {
+    // Where it really is, links resolved, as far as it is there.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = real(file.parent().unwrap_or(file));
+    let is_inside =
+        file.starts_with(data_dir) || folder.starts_with(real(data_dir)) || real(file).starts_with(real(data_dir));
+    if !is_inside {
+        return Ok(());
+    }
+    Err(CliError::usage(format!("{} lies in the data directory", file.display()))
+        .help("keep checkpoints elsewhere: who can write the log could write them too"))
+}
+
+/// The checkpoint is one write, so that those of two processes don't mix.
+fn append(data_dir: &Path, witness: &Path, note: &Note) -> Result<(), CliError> {
+    outside_of(data_dir, witness)?;
+    let failed = |what: String| {
+        CliError::new(ExitCode::Failed, format!("the checkpoint was not appended to {}: {what}", witness.display()))
+    };
+    // Opening a pipe would wait for its reader.
+    if std::fs::metadata(witness).is_ok_and(|there| !there.is_file()) {
+        return Err(failed("it is no file".to_owned()));
+    }
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(witness)?;
+        file.write_all(format!("{note}\n").as_bytes())?;
+        file.sync_data()
+    };
+    write().map_err(|error| failed(error.to_string()))
+}
+
+/// Says why there is no checkpoint.
+pub(crate) fn not_signed(error: &CheckpointFailure) -> CliError {
+    match error {
+        CheckpointFailure::Fault(fault) | CheckpointFailure::Key(AuditKeyError::Fault(fault)) => not_read(fault),
+        CheckpointFailure::Key(AuditKeyError::Gone { .. } | AuditKeyError::Form { .. }) => {
+            CliError::from_error(ExitCode::Integrity, error)
+                .help("take it from a backup; without it nothing can be added that anybody could believe, so begin with another folder: `--data-dir DIR`")
+        }
+        CheckpointFailure::Note(_) => CliError::from_error(ExitCode::Integrity, error).help("`palisade audit verify` says all that is wrong"),
+    }
+}
