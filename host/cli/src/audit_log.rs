@@ -108,6 +108,6 @@ pub(crate) fn not_signed(error: &CheckpointFailure) -> CliError {
             CliError::from_error(ExitCode::Integrity, error)
                 .help("take it from a backup; without it nothing can be added that anybody could believe, so begin with another folder: `--data-dir DIR`")
         }
-        CheckpointFailure::Note(_) => CliError::from_error(ExitCode::Integrity, error).help("`palisade audit verify` says all that is wrong"),
+        CheckpointFailure::Contradiction { .. } | CheckpointFailure::Note(_) => CliError::from_error(ExitCode::Integrity, error).help("`palisade audit verify` says all that is wrong"),
     }
 }

@@ -4,7 +4,7 @@ use super::keys::{AuditKeyError, CheckpointFailure, read_key, write};
 use crate::fault::Fault;
 use crate::lock::KeyLock;
 use crate::store::Store;
-use palisade_audit::{Actor, Checkpoint, Entry, Note, SigningKey, VerifyingKey, What, rotation};
+use palisade_audit::{Actor, Checkpoint, Entry, Note, SigningKey, VerifyingKey, What, root_at, rotation};
 use palisade_model::Digest;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -13,13 +13,14 @@ impl Store {
     /// new since the last checkpoint, that one is given.
     ///
     /// # Errors
-    /// When the key can't be used, the tree is damaged, or the disk fails.
+    /// When the key can't be used, the log is not what was signed last, or the disk fails.
     pub fn checkpoint(&self, entries: &[Entry], at_ms: u64) -> Result<Note, CheckpointFailure> {
         let _lock = KeyLock::acquire(self.locks())?;
         let mut connection = self.connection();
         let transaction = self.begin_writing(&mut connection)?;
         let last = self.last_checkpoint_in(&transaction)?;
         let key = self.key_in_force(last.as_ref())?;
+        self.believe(&transaction, last.as_ref(), &key)?;
         if last.is_none() {
             let made = Entry::new(at_ms, What::KeyMade { key: key.verifying().to_string() });
             self.write_entries(&transaction, &[made])?;
@@ -40,6 +41,7 @@ impl Store {
         let transaction = self.begin_writing(&mut connection)?;
         let last = self.last_checkpoint_in(&transaction)?;
         let old = self.key_in_force(last.as_ref())?;
+        self.believe(&transaction, last.as_ref(), &old)?;
         let new = self.new_key(old.verifying().name())?;
         // The log must not say that a key signs which nobody has.
         write(self.backend(), &self.keys().next, &new.reveal())?;
@@ -79,6 +81,22 @@ impl Store {
         };
         let text = read(connection).map_err(|error| self.fault(error))?;
         Ok(text.map(|text| Note::parse(text.as_bytes())).transpose()?)
+    }
+
+    /// Makes sure that the log still begins with what was signed last: else whoever changes it would have it signed by the next
+    /// run that ends.
+    fn believe(&self, connection: &Connection, last: Option<&Note>, key: &SigningKey) -> Result<(), CheckpointFailure> {
+        let Some(note) = last else { return Ok(()) };
+        let (checkpoint, signed) = (Checkpoint::of_note(note), note.verify(&key.verifying()).is_ok());
+        let frontier = self.frontier(connection)?;
+        let holds = match &checkpoint {
+            Ok(Checkpoint { size, root, .. }) if signed && *size <= frontier.size() => {
+                root_at(*size, |node| self.node(connection, node))? == *root
+            }
+            _ => false,
+        };
+        let size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
+        if holds { Ok(()) } else { Err(CheckpointFailure::Contradiction { size }) }
     }
 
     /// The key that signs. One that was to follow it takes its place if the log says so: the process that made it may have

@@ -56,6 +56,12 @@ pub enum CheckpointFailure {
     /// The key can't be used.
     #[error(transparent)]
     Key(#[from] AuditKeyError),
+    /// The log does not begin with what the last checkpoint says. Nothing was signed and nothing written.
+    #[error("the audit log is not what was signed before, over {size} entries")]
+    Contradiction {
+        /// Over how many entries the last checkpoint is.
+        size: u64,
+    },
     /// A note can't be made or read: a bug, or the log is damaged.
     #[error("the checkpoint can't be made")]
     Note(#[from] NoteError),

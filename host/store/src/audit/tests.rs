@@ -165,6 +165,9 @@ fn who_makes_all_hashes_anew_without_the_key_is_found() {
         rebuild(&store);
         let found = problems(&store);
         assert!(found.iter().any(|told| told.starts_with("the checkpoint over 1000 entries: ")), "{change}: {found:?}");
+        // And nobody signs it for them.
+        let refused = store.checkpoint(&[entry(1)], 1);
+        assert!(matches!(refused, Err(CheckpointFailure::Contradiction { size: COUNT })), "{change}: {refused:?}");
     }
 }
 
@@ -240,9 +243,11 @@ fn who_takes_another_key_is_found_by_a_checkpoint_from_outside() {
     );
     let states: Vec<_> = found.unwrap().outside.into_iter().map(|(_, state)| state == OutsideState::Holds).collect();
     assert_eq!(states, [true, false]);
-    // The same in the store.
+    // The same in the store, where nobody goes on from it.
     store.connection().execute("UPDATE audit_checkpoint SET note = ?1", [forged.to_string()]).unwrap();
     assert!(problems(&store)[0].starts_with("the checkpoint over 10 entries: it has no signature of the key"));
+    let refused = store.checkpoint(&[], 1);
+    assert!(matches!(refused, Err(CheckpointFailure::Contradiction { size: 10 })), "{refused:?}");
 }
 
 #[test]
