@@ -1,7 +1,7 @@
 //! The audit log of whole runs: what it says of them, what it does not say, and that others can check it.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::{Dir, palisade, root, with_stepper};
+use palisade_tests::{Dir, palisade, root, skipped, with_stepper};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -57,7 +57,7 @@ fn a_page_of_python_checks_a_proof_from_the_documents_alone() {
         Command::new("python3").arg(script).arg("proof.json").args(files).current_dir(dir.path()).output()
     };
     let Ok(output) = check(&proof, &["out/words.json"]) else {
-        eprintln!("SKIPPED: there is no python3, so nobody else checked the proof");
+        skipped("there is no python3, so nobody else checked the proof");
         return;
     };
     let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -108,7 +108,7 @@ fn a_folder_of_evidence_is_checked_with_what_is_in_it() {
         let mut check = Command::new("python3");
         check.arg("check.py").arg(format!("proofs/{number}.json")).args(files).current_dir(&folder);
         let Ok(output) = check.output() else {
-            eprintln!("SKIPPED: there is no python3, so nobody else checked the proofs");
+            skipped("there is no python3, so nobody else checked the proofs");
             return;
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -119,6 +119,43 @@ pub enum ApprovedBy {
     Caller,
 }
 
+/// The beginning of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStart {
+    /// Who started it; none for one that another run started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
+    /// The version of Palisade.
+    pub palisade: String,
+    /// The plan.
+    pub plan: Digest,
+    /// The runbook.
+    pub runbook: Digest,
+    /// The rulesets of the plan.
+    pub rulesets: Vec<Named>,
+    /// The components of the plan.
+    pub components: Vec<Named>,
+    /// What it was given.
+    pub inputs: Vec<Given>,
+    /// What was granted for this run alone, as the operator wrote it.
+    pub allowed: Vec<String>,
+    /// Who said yes beforehand to the runbooks that its steps make and allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Actor>,
+    /// The idempotency key, under the run's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Digest>,
+    /// What started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentPlace>,
+    /// The run whose beginning it shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkPlace>,
+    /// How much of it a person made other than it was there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub edits: u64,
+}
+
 /// What happened. The names of the kinds and fields are the form on disk; docs/audit.md has all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -129,40 +166,7 @@ pub enum What {
         status: String,
     },
     /// A run began.
-    RunStarted {
-        /// Who started it; none for one that another run started.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        by: Option<Actor>,
-        /// The version of Palisade.
-        palisade: String,
-        /// The plan.
-        plan: Digest,
-        /// The runbook.
-        runbook: Digest,
-        /// The rulesets of the plan.
-        rulesets: Vec<Named>,
-        /// The components of the plan.
-        components: Vec<Named>,
-        /// What it was given.
-        inputs: Vec<Given>,
-        /// What was granted for this run alone, as the operator wrote it.
-        allowed: Vec<String>,
-        /// Who said yes beforehand to the runbooks that its steps make and allow.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        approved_by: Option<Actor>,
-        /// The idempotency key, under the run's key.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        key: Option<Digest>,
-        /// What started it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        parent: Option<ParentPlace>,
-        /// The run whose beginning it shares.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        forked_from: Option<ForkPlace>,
-        /// How much of it a person made other than it was there.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        edits: u64,
-    },
+    RunStarted(Box<RunStart>),
     /// A process took up a run that had stopped.
     RunResumed {
         /// Who.

@@ -16,7 +16,7 @@ mod rotation;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entry::{
     Actor, ApprovedBy, Entry, EntryHead, Exported, ForkPlace, Given, MAX_ENTRY_BYTES, Named, Outcome, ParentPlace,
-    Place, What,
+    Place, RunStart, What,
 };
 pub use key::{KeyError, SigningKey, VerifyingKey};
 pub use keyed::{DirectoryKey, RunKey};

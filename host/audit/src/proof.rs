@@ -146,7 +146,7 @@ pub fn verify_consistency(old: (u64, Digest), new: (u64, Digest), path: &[Digest
         };
     }
     // Where the smaller tree is complete, its root is the first hash, and need not be told.
-    let told = (!old_size.is_power_of_two()).then(|| path.split_first()).unwrap_or(Some((&old.1, path)));
+    let told = if old_size.is_power_of_two() { Some((&old.1, path)) } else { path.split_first() };
     let (first, rest) = told.ok_or(ProofError::Length)?;
     let (mut number, mut last) = (old_size - 1, new_size - 1);
     while number & 1 == 1 {

@@ -1,7 +1,7 @@
 //! What the audit log says of the events of a run. A fold of nothing: each entry follows from its event and from what the
 //! whole run goes by.
 
-use palisade_audit::{Actor, ApprovedBy, Entry, ForkPlace, Given, Named, Outcome, ParentPlace, What};
+use palisade_audit::{Actor, ApprovedBy, Entry, ForkPlace, Given, Named, Outcome, ParentPlace, RunStart, What};
 use palisade_interpreter::{ApprovalOutcome, CancelReason, ChildApproval, Event, PlanningOutcome, RunStarted};
 use palisade_model::{Digest, RunId};
 use palisade_runbook::Plan;
@@ -100,7 +100,7 @@ impl Audited<'_> {
         };
         let components = by.plan.calls().into_iter();
         let components = components.map(|call| (format!("{}@{}", call.component, call.version), call.component_digest));
-        Ok(What::RunStarted {
+        Ok(What::RunStarted(Box::new(RunStart {
             by: started.by.clone().map(Actor::unauthenticated),
             palisade: started.palisade_version.clone(),
             plan: started.plan,
@@ -117,7 +117,7 @@ impl Audited<'_> {
                 ForkPlace { run: from.run_id, seq: from.event, event: from.hash }
             }),
             edits: started.fork.as_ref().map_or(0, |fork| fork.edits.len() as u64),
-        })
+        })))
     }
 
     /// A digest that says nothing to whoever does not have the run's key.

@@ -1,7 +1,7 @@
 //! The audit log for people: a line for each entry, and what checking it came to.
 
 use crate::render::table;
-use palisade_audit::{Actor, ApprovedBy, Entry, Named, Outcome, What};
+use palisade_audit::{Actor, ApprovedBy, Entry, Named, Outcome, RunStart, What};
 use palisade_engine::rfc3339;
 use palisade_model::unit::Count;
 use palisade_model::{Digest, RunId, neutral};
@@ -61,40 +61,10 @@ pub(crate) fn log(rows: Vec<Vec<String>>) -> String {
 }
 
 fn told(what: &What) -> (&'static str, String) {
-    let by = |actor: &Actor| {
-        let mark = if actor.authenticated { "" } else { " (unauthenticated)" };
-        format!("{}{mark}", actor.user)
-    };
-    let by_whom =
-        |actor: &Option<Actor>| actor.as_ref().map_or_else(String::new, |actor| format!(", by {}", by(actor)));
     match what {
         What::RunKnown { status } => ("run_known", format!("was there before the log: {status}")),
-        What::RunStarted {
-            by: who,
-            plan,
-            rulesets,
-            components,
-            allowed,
-            forked_from,
-            parent,
-            edits,
-            approved_by,
-            ..
-        } => {
-            let mut text = format!("plan {}{}", plan.short(), by_whom(who));
-            text += &parent.map_or_else(String::new, |parent| format!(", child of {}", parent.run));
-            text += &forked_from.map_or_else(String::new, |from| format!(", fork of {} at {}", from.run, from.seq));
-            text += &if *edits > 0 { format!(", edited: {edits}") } else { String::new() };
-            text += &names(", components", components);
-            text += &names(", rulesets", rulesets);
-            text +=
-                &approved_by.as_ref().map_or_else(String::new, |who| format!(", approved beforehand by {}", by(who)));
-            (
-                "run_started",
-                text + &if allowed.is_empty() { String::new() } else { format!(", allowed {}", allowed.join(" ")) },
-            )
-        }
-        What::RunResumed { by } => ("run_resumed", by_whom(by).trim_start_matches(", ").to_owned()),
+        What::RunStarted(start) => ("run_started", started(start)),
+        What::RunResumed { by } => ("run_resumed", by_whom(by.as_ref()).trim_start_matches(", ").to_owned()),
         What::Uses { step, attempt, component, power, scope, allowed, denied, .. } => {
             let scope =
                 scope.as_ref().map_or_else(|| "outside of what the config names".to_owned(), |s| format!("`{s}`"));
@@ -116,7 +86,7 @@ fn told(what: &What) -> (&'static str, String) {
                 Outcome::Expired => "EXPIRED",
             };
             let note = if note.is_some() { ", with a note" } else { "" };
-            ("approval_decided", format!("{step}: {outcome}{}{note}", by_whom(by)))
+            ("approval_decided", format!("{step}: {outcome}{}{note}", by_whom(by.as_ref())))
         }
         What::ChildPlanned { step, runbook, approval, by, .. } => {
             let approval = match approval {
@@ -124,7 +94,7 @@ fn told(what: &What) -> (&'static str, String) {
                 ApprovedBy::Runbook => "approved beforehand by the runbook",
                 ApprovedBy::Caller => "approved beforehand",
             };
-            ("child_planned", format!("{step}: runbook {}, {approval}{}", runbook.short(), by_whom(by)))
+            ("child_planned", format!("{step}: runbook {}, {approval}{}", runbook.short(), by_whom(by.as_ref())))
         }
         What::ChildRefused { step } => ("child_refused", format!("{step}: REFUSED")),
         What::ChildStarted { step, child, .. } => ("child_started", format!("{step}: {child}")),
@@ -150,6 +120,31 @@ fn told(what: &What) -> (&'static str, String) {
         What::KeyMade { key } => ("key_made", key.clone()),
         What::KeyRotated { by: who, key, .. } => ("key_rotated", format!("{key}, by {}", by(who))),
     }
+}
+
+fn by(actor: &Actor) -> String {
+    let mark = if actor.authenticated { "" } else { " (unauthenticated)" };
+    format!("{}{mark}", actor.user)
+}
+
+fn by_whom(actor: Option<&Actor>) -> String {
+    actor.map_or_else(String::new, |actor| format!(", by {}", by(actor)))
+}
+
+fn started(start: &RunStart) -> String {
+    let mut text = format!("plan {}{}", start.plan.short(), by_whom(start.by.as_ref()));
+    text += &start.parent.map_or_else(String::new, |parent| format!(", child of {}", parent.run));
+    text += &start.forked_from.map_or_else(String::new, |from| format!(", fork of {} at {}", from.run, from.seq));
+    if start.edits > 0 {
+        text += &format!(", edited: {}", start.edits);
+    }
+    text += &names(", components", &start.components);
+    text += &names(", rulesets", &start.rulesets);
+    text += &start.approved_by.as_ref().map_or_else(String::new, |who| format!(", approved beforehand by {}", by(who)));
+    if !start.allowed.is_empty() {
+        text += &format!(", allowed {}", start.allowed.join(" "));
+    }
+    text
 }
 
 fn names(what: &str, named: &[Named]) -> String {
