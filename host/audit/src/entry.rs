@@ -122,7 +122,7 @@ pub enum ApprovedBy {
 /// The beginning of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStart {
-    /// Who started it; none for one that another run started.
+    /// Who started it, or the run above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
     /// The version of Palisade.
