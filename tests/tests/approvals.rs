@@ -1,9 +1,9 @@
 //! Steps that wait for a person: no process waits with them, and the answer of whoever may give it counts.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::told::record;
-use palisade_tests::{Dir, palisade, root};
-use serde_json::Value;
+use palisade_tests::told::{record, write_texts};
+use palisade_tests::{Dir, journal, palisade, root, with_stepper};
+use serde_json::{Value, json};
 
 /// The demo's files, and a runbook that asks before it looks at them.
 fn asking(approval: &str) -> Dir {
@@ -158,4 +158,98 @@ fn a_waiting_run_can_be_cancelled_with_the_children_that_wait() {
     let all = palisade(dir.path(), ["runs", "list", "--children", "--format", "json"]).exits(0).stdout;
     let all: Value = serde_json::from_str(&all).unwrap();
     assert!(all["runs"].as_array().unwrap().iter().all(|run| run["state"] == "cancelled"), "{all:#}");
+}
+
+/// A folder with one approval in a runbook, where the answers of two keys count and two people are to look.
+fn with_approvers(four_eyes: bool) -> Option<Dir> {
+    let dir = with_stepper()?;
+    write_texts(&dir, "texts.json", &["a", "bb"]);
+    let listed: Vec<String> = ["ann", "bob", "eve"]
+        .iter()
+        .map(|name| {
+            let file = format!("{name}.key");
+            let told = palisade(dir.path(), ["approvals", "key", name, "--out", &file]).exits(0).stdout;
+            told.split('"').nth(1).unwrap().to_owned()
+        })
+        .collect();
+    let [ann, bob, _] = listed.as_slice() else { panic!("three keys") };
+    let settings = format!("[approval]\nfour_eyes = {four_eyes}\napprovers = [\"{ann}\", \"{bob}\"]\n");
+    dir.write("palisade.toml", settings);
+    dir.write(
+        "asks.yaml",
+        "name: Asks\ninputs:\n  texts: {input_schema: standard_input}\nexecution:\n\
+         \x20 - {id: look, type: approval, message: 'Go on?', input: texts}\n\
+         \x20 - {id: then, analyser: 'test:stepper', input: texts, after: look, outputs: {texts: more}}\n",
+    );
+    Some(dir)
+}
+
+const ASKS: [&str; 5] = ["run", "-q", "asks.yaml", "--input", "texts=texts.json"];
+
+#[test]
+fn only_what_a_listed_approver_signed_is_an_approval() {
+    let Some(dir) = with_approvers(false) else { return };
+    let _ = palisade(dir.path(), ASKS).exits(5);
+    let refused = |args: &[&str], code: i32, why: &str| {
+        let told = palisade(dir.path(), args).exits(code).stderr;
+        assert!(told.contains(why), "{told}");
+    };
+    refused(&["approve", "last"], 3, "the answer is not signed");
+    refused(&["reject", "last"], 3, "the answer is not signed");
+    refused(&["approve", "last", "--key", "eve.key"], 3, "no approver of that name is listed");
+    refused(&["approve", "last", "--key", "palisade.toml"], 2, "--key palisade.toml: it is no Ed25519 key");
+    refused(&["approve", "last", "--key", "nowhere.key"], 2, "--key nowhere.key: No such file");
+    let _ = palisade(dir.path(), ["approve", "-q", "last", "--key", "bob.key", "--reason", "seen"]).exits(0);
+    let told = palisade(dir.path(), ["runs", "show", "last", "--events"]).exits(0).stdout;
+    assert!(told.contains("look: yes, by bob (signed): seen"), "{told}");
+    let log = palisade(dir.path(), ["audit", "log", "--kind", "approval_decided", "--format", "json"]).exits(0).stdout;
+    assert!(log.contains("\"authenticated\": true") || log.contains("\"authenticated\":true"), "{log}");
+    // A run that was approved is not a run that may be forked without being asked again.
+    let _ = palisade(dir.path(), ["runs", "fork", "-q", "last", "--at", "then"]).exits(5);
+}
+
+#[test]
+fn who_starts_a_run_does_not_approve_it_where_two_are_to_look() {
+    let Some(dir) = with_approvers(true) else { return };
+    let told = palisade(dir.path(), ASKS).exits(3).stderr;
+    assert!(told.contains("one of them has to start it"), "{told}");
+    let _ = palisade(dir.path(), ASKS.iter().chain(&["--key", "eve.key"])).exits(3);
+    let _ = palisade(dir.path(), ASKS.iter().chain(&["--key", "ann.key"])).exits(5);
+    let told = palisade(dir.path(), ["approve", "last", "--key", "ann.key"]).exits(3).stderr;
+    assert!(told.contains("`ann` started the run, and two people are to have looked at it"), "{told}");
+    let _ = palisade(dir.path(), ["approve", "-q", "last", "--key", "bob.key"]).exits(0);
+    let settings = std::fs::read_to_string(dir.join("palisade.toml")).unwrap();
+    let (one, _) = settings.rsplit_once(", ").unwrap();
+    dir.write("palisade.toml", format!("{one}]\n"));
+    let told = palisade(dir.path(), ["runs", "list"]).exits(2).stderr;
+    assert!(told.contains("four_eyes needs the keys of two approvers or more"), "{told}");
+}
+
+#[test]
+fn a_row_in_the_database_is_no_approval() {
+    let Some(dir) = with_approvers(false) else { return };
+    let _ = palisade(dir.path(), ASKS).exits(5);
+    let connection = journal::open(&dir.join(".palisade"));
+    let waiting = journal::events(&connection);
+    // As an answer that waits to be taken.
+    let decide = json!({"kind": "decide", "step": "look", "approved": true, "by": "bob"}).to_string();
+    let sql = "INSERT INTO request (tenant, run, bytes) SELECT tenant, run, CAST(?1 AS BLOB) FROM run";
+    assert_eq!(connection.execute(sql, [&decide]).unwrap(), 1);
+    let _ = palisade(dir.path(), ["resume", "-q", "last"]).exits(5);
+    assert!(journal::events(&connection).iter().all(|event| event["kind"] != "ApprovalDecided"));
+    // As an event of a journal whose chain holds: unsigned, and with the signature of another run's answer.
+    let _ = palisade(dir.path(), ASKS).exits(5);
+    let _ = palisade(dir.path(), ["approve", "-q", "last", "--key", "bob.key"]).exits(0);
+    let is_answer = |event: &&Value| event["kind"] == "ApprovalDecided";
+    let signed = journal::events(&connection).iter().find(is_answer).unwrap().clone();
+    let mut unsigned = signed.clone();
+    unsigned.as_object_mut().unwrap().remove("signature");
+    let _ = palisade(dir.path(), ASKS).exits(5);
+    let another = journal::events(&connection);
+    assert_eq!(another.len(), waiting.len());
+    for (answer, why) in [(unsigned, "the answer is not signed"), (signed, "it is an answer to something else")] {
+        journal::rewrite(&connection, &[another.as_slice(), &[answer]].concat());
+        let told = palisade(dir.path(), ["resume", "-q", "last"]).exits(3).stderr;
+        assert!(told.contains("holds an approval that does not count") && told.contains(why), "{told}");
+    }
 }

@@ -213,6 +213,9 @@ pub(crate) struct RunArgs {
     /// Says yes beforehand to the runbooks that steps make and their limits and `components` allow
     #[arg(long)]
     pub(crate) approve: bool,
+    /// The file of an approver's key, by which it is known who starts the run: somebody else is to approve then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
     /// Pure steps run again even if their result is known from an earlier run
     #[arg(long)]
     pub(crate) no_cache: bool,
@@ -291,6 +294,9 @@ pub(crate) struct AnswerArgs {
     /// What there is to say of the answer; it is kept with it
     #[arg(long, visible_alias = "reason", value_name = "TEXT")]
     pub(crate) note: Option<String>,
+    /// The file of the approver's key, which signs the answer
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
     /// Folder of rulesets for runbooks that its steps make, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
     #[arg(long, value_name = "DIR")]
     pub(crate) rulesets: Vec<PathBuf>,
@@ -315,6 +321,14 @@ pub(crate) enum ApprovalsCommand {
         /// Most runs that are looked at
         #[arg(long, value_name = "N", default_value = "1000")]
         limit: std::num::NonZeroUsize,
+    },
+    /// Makes a key by which an approver signs, and prints what the operator writes down of it
+    Key {
+        /// Who it is, without spaces and `+`
+        name: String,
+        /// The file for the secret key; one that is there already is not touched
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 

@@ -2,6 +2,7 @@
 //!
 //! This crate is the only one that prints, reads the environment or ends the process.
 
+mod approver;
 mod args;
 mod artifact_runbooks;
 mod audit_log;

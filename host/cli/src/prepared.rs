@@ -10,7 +10,7 @@ use crate::failure::CliError;
 use crate::planning::{self, PlanningArgs, Reading};
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
-use crate::{estimates, inputs, lock, person};
+use crate::{estimates, inputs, lock};
 use palisade_engine::{
     Cancel, Engine, ForkPoint, Forking, Gate, GivenInput, History, Observer, Otherwise, Ran, RunError, RunRequest,
     Side, StepState, Work, asks_a_person, read_plan,
@@ -74,6 +74,8 @@ pub(crate) struct Driving<'a> {
     pub(crate) workspace: &'a Workspace,
     /// What pure steps made before is used again.
     pub(crate) reuse: bool,
+    /// Who starts it.
+    pub(crate) by: String,
     /// Who said yes beforehand to what its steps make and allow.
     pub(crate) approved_by: Option<String>,
     /// Who holds it at each step.
@@ -172,7 +174,9 @@ impl Prepared {
         let digests = given_digests.chain(taken.iter().map(|input| (input.name.key(), input.artifact))).collect();
         let old_inputs = point.past.inputs();
         let (before, now) = (Side { plan: &past, inputs: &old_inputs }, Side { plan: &plan, inputs: &digests });
-        let kept = point.taken_over(before, now).map_err(|step| otherwise(&step, at))?;
+        // An approver signs for one run.
+        let anew = !context.settings.approving.approvers.is_empty();
+        let kept = point.taken_over(before, now, anew).map_err(|step| otherwise(&step, at))?;
         let edits = edited.edits(&plan, &old, &point, &given, &old_inputs);
         let all = sizes(&given).chain(taken.iter().map(|input| (input.name.clone(), input.bytes))).collect();
         let estimate = estimated(context, engine, &plan, all)?;
@@ -225,7 +229,7 @@ impl Prepared {
         key: Option<String>,
         (observer, cancel): (&dyn Observer, &Cancel),
     ) -> Result<Ran, RunError> {
-        let Driving { context, workspace, reuse, approved_by, gate } = driving;
+        let Driving { context, workspace, reuse, by, approved_by, gate } = driving;
         let planner = ArtifactPlanner { workspace, settings: &context.settings, folders: &self.folders };
         let given = std::mem::take(&mut self.given);
         let forking = self.fork.as_mut().map(|taken| Forking {
@@ -244,7 +248,7 @@ impl Prepared {
                 planning: Some(&planner),
                 gate,
             },
-            by: Some(person::name()),
+            by: Some(by),
             approved_by,
             runbook: self.basis.source.text().as_bytes(),
             rulesets: &self.reading.found.rulesets,

@@ -3,6 +3,7 @@
 use crate::args::{Colour, Global};
 use crate::audit_log::outside_of;
 use crate::failure::CliError;
+use palisade_audit::VerifyingKey;
 use palisade_engine::Approving;
 use palisade_model::id::ComponentName;
 use palisade_model::unit::Millis;
@@ -98,6 +99,9 @@ struct ApprovalTable {
     four_eyes: bool,
     /// How long such a runbook waits.
     expires: Option<toml::Value>,
+    /// Whose answers count, by their keys; none = those of whoever can write the data directory.
+    #[serde(default)]
+    approvers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -345,7 +349,27 @@ fn approving(written: &ApprovalTable, place: &str) -> Result<Approving, CliError
     let expires = written.expires.as_ref();
     let expires_ms =
         expires.map(|value| amount(value, &format!("{place}: [approval] expires"), |text| Ok(Millis::parse(text)?.0)));
+    let mut approvers: Vec<VerifyingKey> = Vec::new();
+    for text in &written.approvers {
+        let key: VerifyingKey = text.parse().map_err(|error| {
+            let shown = palisade_model::neutral::line(text, 80);
+            CliError::usage(format!("{place}: [approval] approvers: `{shown}`: {error}"))
+                .help("`palisade approvals key NAME --out FILE` makes one")
+        })?;
+        if approvers.iter().any(|known| known.name() == key.name()) {
+            let name = palisade_model::neutral::line(key.name(), 80);
+            return Err(CliError::usage(format!("{place}: [approval] approvers lists `{name}` twice")));
+        }
+        approvers.push(key);
+    }
+    if written.four_eyes && approvers.len() < 2 {
+        return Err(CliError::usage(format!("{place}: [approval] four_eyes needs the keys of two approvers or more"))
+            .help(
+                "what users of this system are called proves nothing: whoever writes the data directory is one of them",
+            ));
+    }
     Ok(Approving {
+        approvers,
         always: written.runbooks == Some(ApprovedRunbooks::Always),
         four_eyes: written.four_eyes,
         expires_ms: expires_ms.transpose()?,
@@ -479,6 +503,9 @@ pub(crate) fn commented_file() -> String {
          # Which runbooks that a step makes wait for a person: those \"beyond-bound\", which is what their step approves\n\
          # beforehand, or \"always\" all.\n\
          # runbooks = \"beyond-bound\"\n\
+         # Whose answers count, by the keys that sign them (`palisade approvals key NAME --out FILE`); none = those of\n\
+         # whoever can write the data directory.\n\
+         # approvers = []\n\
          # Whether somebody else than who started the run is to approve what it waits for; then nothing is approved beforehand.\n\
          # four_eyes = false\n\
          # How long such a runbook waits before the answer is no; it waits for ever unless you say so.\n\

@@ -69,6 +69,10 @@ pub(crate) fn not_driven(error: &RunError) -> CliError {
         return CliError::new(ExitCode::Interrupted, format!("run {run} has this key: it was started just now"))
             .help(format!("`palisade runs show {run}` says how it stands"));
     }
+    if let RunError::NotApproved { .. } = error {
+        return CliError::from_error(ExitCode::Denied, error)
+            .help("[approval] of palisade.toml says whose answers count; run it again, so that one of them answers");
+    }
     let fault = match error {
         RunError::Store(fault)
         | RunError::Append(AppendError::Fault(fault))

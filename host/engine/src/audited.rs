@@ -55,9 +55,10 @@ impl Audited<'_> {
             Event::ApprovalRequested { step, expires_at_ms, .. } => {
                 What::ApprovalAsked { step: step.clone(), expires: *expires_at_ms }
             }
-            Event::ApprovalDecided { step, by, note, outcome, .. } => What::ApprovalDecided {
+            Event::ApprovalDecided { step, by, note, signature, outcome, .. } => What::ApprovalDecided {
                 step: step.clone(),
-                by: by.clone().map(Actor::unauthenticated),
+                // A signature is kept only where keys are listed and one of them made it.
+                by: by.clone().map(|user| Actor { user, authenticated: signature.is_some() }),
                 outcome: match outcome {
                     _ if by.is_none() => Outcome::Expired,
                     ApprovalOutcome::Approved => Outcome::Approved,

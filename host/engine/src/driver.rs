@@ -12,6 +12,7 @@ mod reused;
 mod room;
 mod writing;
 
+use crate::approving::ApprovalRequest;
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::filled::fill_in;
@@ -448,9 +449,11 @@ impl<'a> Driver<'a> {
                 }
                 Some(Request::Cancel) => None,
                 Some(Request::Decide(decision)) => {
-                    let approving = &self.engine.parts.approving;
+                    let (state, approving) = (self.machine.state(), &self.engine.parts.approving);
+                    let of = (self.run, self.work.plan, self.plan_digest);
+                    let question = ApprovalRequest::of(of, &decision.step, state, &self.inputs, self.by.as_deref());
                     // One that does not count is answered by nothing that happens.
-                    decision.event(self.machine.state(), self.by.as_deref(), approving, now_ms()).unwrap_or(None)
+                    decision.event(state, &question, approving, now_ms()).unwrap_or(None)
                 }
                 Some(Request::GoOn { step }) => match self.machine.state().step(&step) {
                     Some(&StepState::Awaiting { iteration, attempt: attempt @ 1.., .. }) => {

@@ -139,13 +139,13 @@ impl ForkPoint {
         Ok(Self { from, state: history.state_after(count), past, shared, undone })
     }
 
-    /// The steps whose outcome a run by another plan takes over: all that had ended. Where plan or inputs are other, no
-    /// answer of a person is taken over, no runbook that a step made or was given, and nothing that came behind one.
+    /// The steps whose outcome a run by another plan takes over: all that had ended. Where plan or inputs are other, or
+    /// whoever answers is to be asked `anew` for each run, no answer of a person is taken over, no runbook that a step made or was given, and nothing that came behind one.
     ///
     /// # Errors
     /// The first step in the new plan that had ended and would be another one.
-    pub fn taken_over(&self, old: Side<'_>, new: Side<'_>) -> Result<Vec<StepId>, Otherwise> {
-        let edited = old.inputs != new.inputs || self.past.plan != new.plan.digest();
+    pub fn taken_over(&self, old: Side<'_>, new: Side<'_>, anew: bool) -> Result<Vec<StepId>, Otherwise> {
+        let edited = anew || old.inputs != new.inputs || self.past.plan != new.plan.digest();
         let (mut asked_anew, mut kept) = (BTreeSet::new(), Vec::new());
         for step in &new.plan.steps {
             if edited && (asks_a_person(step) || step.waits_for().any(|other| asked_anew.contains(other))) {

@@ -1,5 +1,6 @@
 //! A run as its journal tells it, while it goes on or afterwards. Reads, takes no lock, changes nothing.
 
+use crate::approving::ApprovalRequest;
 use crate::filled::{fill_in, made_children, read_plan, schemas_in};
 use crate::fork::Past;
 use crate::named::{INPUT, named};
@@ -265,6 +266,18 @@ impl History {
             contents.entry(format!("{INPUT}{}", input.name)).or_insert(input.artifact);
         }
         Ok(Past { plan: started.plan, contents, palisade_version: started.palisade_version.clone() })
+    }
+
+    /// What a step of it asks a person.
+    ///
+    /// # Errors
+    /// When its plan can't be read.
+    pub fn question(&self, store: &Store, step: &StepId) -> Result<ApprovalRequest, HistoryError> {
+        let started = self.start()?;
+        let plan = self.plan(store)?;
+        let inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        let state = self.state_after(self.events.len());
+        Ok(ApprovalRequest::of((self.run, &plan, started.plan), step, &state, &inputs, started.by.as_deref()))
     }
 
     /// The plan that it ran by, with those of runbooks that are artifacts as far as they were made.

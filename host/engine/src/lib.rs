@@ -39,7 +39,7 @@ mod tree;
 mod uses;
 mod why;
 
-pub use approving::{Approving, NotCounted};
+pub use approving::{ApprovalRequest, Approving, NotCounted};
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};

@@ -38,6 +38,9 @@ pub struct Decision {
     /// What they say of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// A signed note, where they signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// Why an answer was not taken.
@@ -59,7 +62,7 @@ pub enum DecideError {
         /// The step.
         step: StepId,
     },
-    /// It is a yes that does not count.
+    /// It does not count.
     #[error(transparent)]
     NotCounted(#[from] NotCounted),
     /// Somebody works on the run: ask them.
@@ -90,31 +93,33 @@ impl Request {
 }
 
 impl Decision {
-    /// The event that it is, if the step waits for it by then; `started_by` is who started the run.
+    /// The event that it is, if the step waits for it by then.
     ///
     /// # Errors
-    /// When it is a yes that does not count.
+    /// When it does not count.
     pub(crate) fn event(
         self,
         state: &State,
-        started_by: Option<&str>,
+        question: &ApprovalRequest,
         approving: &Approving,
         now_ms: u64,
     ) -> Result<Option<Event>, NotCounted> {
-        let Self { step, approved, by, note } = self;
-        let Some(StepState::Awaiting { attempt: 0, until_ms, .. }) = state.step(&step) else { return Ok(None) };
+        let Some(StepState::Awaiting { attempt: 0, until_ms, .. }) = state.step(&self.step) else { return Ok(None) };
         if until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
-            return Ok(Some(approval::expired(step, now_ms)));
+            return Ok(Some(approval::expired(self.step, now_ms)));
         }
+        approving.judge(&self, question)?;
+        let Self { step, approved, by, note, signature } = self;
+        // Where no keys are listed nobody looked at it.
+        let signature = signature.filter(|_| !approving.approvers.is_empty());
         let outcome = if approved {
-            approving.judge(&by, started_by)?;
             ApprovalOutcome::Approved
         } else {
             let why = note.as_deref().map_or_else(String::new, |note| format!(": {}", neutral::line(note, 400)));
             let message = format!("{} said no{why}", neutral::line(&by, 80));
             ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, message) }
         };
-        Ok(Some(Event::ApprovalDecided { step, at_ms: now_ms, by: Some(by), note, outcome }))
+        Ok(Some(Event::ApprovalDecided { step, at_ms: now_ms, by: Some(by), note, signature, outcome }))
     }
 
     /// Writes it down in a run that nobody works on.
@@ -127,8 +132,8 @@ impl Decision {
         let history = History::read(store, run)?;
         let events = history.events();
         let step = self.step.clone();
-        let started_by = history.start()?.by.as_deref();
-        let Some(event) = self.event(&history.state_after(events.len()), started_by, approving, now_ms)? else {
+        let (state, question) = (history.state_after(events.len()), history.question(store, &step)?);
+        let Some(event) = self.event(&state, &question, approving, now_ms)? else {
             return Err(DecideError::NotAwaited { run, step });
         };
         let bytes = event.to_bytes();

@@ -1,5 +1,6 @@
 //! What it is to run a plan: what is wanted, what can go wrong, and the two ways in.
 
+use crate::approving::NotCounted;
 use crate::cancel::Cancel;
 use crate::driver::Driver;
 use crate::engine::Engine;
@@ -51,7 +52,7 @@ pub struct RunRequest<'a> {
     pub work: Work<'a>,
     /// The runbook's bytes.
     pub runbook: &'a [u8],
-    /// Who starts it, as the system knows them.
+    /// Who starts it: the text of their key, or the name of the system's user.
     pub by: Option<String>,
     /// Who says yes beforehand to whatever its steps make and allow; none = nobody does.
     pub approved_by: Option<String>,
@@ -113,6 +114,15 @@ pub enum RunError {
     Child {
         /// The run that a person started.
         root: RunId,
+    },
+    /// The journal holds an answer that does not count: nobody goes on from it.
+    #[error("the journal of run {run} holds an approval that does not count")]
+    NotApproved {
+        /// The run.
+        run: RunId,
+        /// Why it does not.
+        #[source]
+        why: NotCounted,
     },
     /// What the journal says of the run that is to be resumed can't be read.
     #[error(transparent)]

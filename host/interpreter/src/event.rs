@@ -96,6 +96,9 @@ pub enum Event {
         /// What they said of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// The answer as they signed it, where they did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
         /// The answer.
         outcome: ApprovalOutcome,
     },
@@ -185,7 +188,7 @@ pub struct RunStarted {
     pub contents: BTreeMap<String, Digest>,
     /// What was granted for this run alone, as it was given: `fs-read=PATH`.
     pub allowed: Vec<String>,
-    /// Who started it, or the run that it is a child of, as the system knows them; none for runs from before it was noted.
+    /// Who started it, or the run that it is a child of: the text of their key, or the name of the system's user; none for runs from before it was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Who said yes beforehand to the runbooks that its steps make and allow; none = nobody did.
@@ -738,6 +741,7 @@ mod tests {
                 at_ms: 6,
                 by: Some("ann".to_owned()),
                 note: None,
+                signature: None,
                 outcome: ApprovalOutcome::Approved,
             },
             Event::ApprovalDecided {
@@ -745,6 +749,7 @@ mod tests {
                 at_ms: 9,
                 by: None,
                 note: None,
+                signature: None,
                 outcome: ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "no") },
             },
             Event::ChildPlanned(Box::new(ChildPlanned {

@@ -3,6 +3,7 @@
 use super::Context;
 use super::resume::go_on;
 use super::runs::{find, not_told};
+use crate::approver;
 use crate::args::AnswerArgs;
 use crate::awaited::{self, Awaited};
 use crate::exit_code::ExitCode;
@@ -30,9 +31,18 @@ pub(crate) fn exec(context: &Context, args: &AnswerArgs, approved: bool) -> Resu
     let (store, run) = find(context, workspace.stored(), &args.run)?;
     let wanted = one(store, run, args.step.as_deref())?;
     let by = person::name();
-    may_answer(&wanted, &by)?;
     let note = args.note.clone();
-    let decision = Decision { step: wanted.step.clone(), approved, by, note };
+    let decision = Decision { step: wanted.step.clone(), approved, by, note, signature: None };
+    let question = History::read(store, wanted.run)
+        .and_then(|history| history.question(store, &wanted.step))
+        .map_err(|error| not_told(&error))?;
+    let decision = match &args.key {
+        Some(file) => decision.signed(&question, &approver::read(file)?),
+        None => decision,
+    };
+    may_answer(&wanted, &decision.by)?;
+    // Told here, since whoever works on the run gives no reasons.
+    context.settings.approving.judge(&decision, &question).map_err(|error| not_taken(&error.into()))?;
     let told =
         format!("`{}` of run {} is {}", wanted.path, wanted.root, if approved { "approved" } else { "rejected" });
     let approving = &context.settings.approving;
@@ -86,9 +96,11 @@ fn may_answer(awaited: &Awaited, by: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let names: Vec<_> = awaited.approvers.iter().map(|name| neutral::line(name, 80)).collect();
-    let message = format!("`{}` waits for {}, and you are {by}", awaited.path, names.join(" or "));
-    Err(CliError::new(ExitCode::Denied, message)
-        .help("`approvers` of the step names the users of this system who may answer"))
+    let (by, names) = (neutral::line(by, 80), names.join(" or "));
+    let message = format!("`{}` waits for {names}, and you are {by}", awaited.path);
+    Err(CliError::new(ExitCode::Denied, message).help(
+        "`approvers` of the step names who may answer: users of this system, or approvers by the names of their keys",
+    ))
 }
 
 /// Who took an answer.
@@ -101,12 +113,6 @@ enum Taken {
 
 fn decide(store: &Store, run: RunId, decision: Decision, approving: &Approving) -> Result<Taken, CliError> {
     let began = Instant::now();
-    // Told here, since whoever works on the run gives no reasons.
-    let started = History::read(store, run).and_then(|history| history.start().cloned());
-    if decision.approved {
-        let started_by = started.map_err(|error| not_told(&error))?.by;
-        approving.judge(&decision.by, started_by.as_deref()).map_err(|error| not_taken(&error.into()))?;
-    }
     loop {
         let error = match decision.clone().record(store, run, approving, now_ms()) {
             Ok(()) => return Ok(Taken::Here),
@@ -164,7 +170,7 @@ fn not_taken(error: &DecideError) -> CliError {
             CliError::from_error(ExitCode::Usage, error).help("`palisade approvals list` shows what does")
         }
         DecideError::NotCounted(_) => CliError::from_error(ExitCode::Denied, error)
-            .help("[approval] of palisade.toml says `four_eyes = true`: somebody else is to answer"),
+            .help("`--key FILE` signs it; [approval] of palisade.toml says whose answers count"),
         DecideError::Own(_) | DecideError::Append(_) => CliError::from_error(ExitCode::Failed, error),
     }
 }

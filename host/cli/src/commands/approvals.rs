@@ -4,6 +4,7 @@ use super::Context;
 use super::answer::one;
 use super::plan::assumed;
 use super::runs::{find, not_told};
+use crate::approver;
 use crate::args::{ApprovalsCommand, Format};
 use crate::awaited::{self, Awaited};
 use crate::exit_code::ExitCode;
@@ -25,6 +26,7 @@ const FORM: u32 = 1;
 pub(crate) fn exec(context: &Context, command: &ApprovalsCommand) -> Result<ExitCode, CliError> {
     match command {
         ApprovalsCommand::List { limit } => list(context, limit.get()),
+        ApprovalsCommand::Key { name, out } => approver::make(name, out),
         ApprovalsCommand::Show { run, step } => show(context, run, step.as_deref()),
     }
 }

@@ -11,7 +11,7 @@ use crate::render::console;
 use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
 use crate::workspace::not_read;
-use crate::{inputs, person, rulesets};
+use crate::{approver, inputs, person, rulesets};
 use palisade_engine::{GivenInput, History, Ran, RunState};
 use palisade_model::RunId;
 use palisade_model::record::Status;
@@ -36,9 +36,10 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
         let ran = the_first(engine.store(), run, key, &plan, &given)?;
         return telling::tell(context, &args.telling, ran, &engine, &workspace.schemas, &outputs);
     }
+    let by = approver::starts(context, args.key.as_deref(), &plan)?;
     let mut prepared = Prepared::fresh(context, &engine, (plan, reading), source, given, planning)?;
     let approved_by = person::approves_beforehand(context, args.approve)?;
-    let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, approved_by, gate: None };
+    let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, by, approved_by, gate: None };
     let key = args.idempotency_key.clone();
     let ran = telling::drive(context, &args.telling, |observer, cancel| {
         prepared.run(&engine, driving, key, (observer, cancel))

@@ -7,5 +7,12 @@ use palisade_model::{Failure, FailureKind, StepId};
 pub(crate) fn expired(step: StepId, at_ms: u64) -> Event {
     let failure = Failure::new(FailureKind::Rejected, "nobody answered in time, which is a no")
         .with_help("`expires` of the step, or of `[approval]` in palisade.toml, says how long it waits");
-    Event::ApprovalDecided { step, at_ms, by: None, note: None, outcome: ApprovalOutcome::Rejected { failure } }
+    Event::ApprovalDecided {
+        step,
+        at_ms,
+        by: None,
+        note: None,
+        signature: None,
+        outcome: ApprovalOutcome::Rejected { failure },
+    }
 }

@@ -153,6 +153,9 @@ impl<'a> Driver<'a> {
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
         let started = history.start()?;
+        let of = (started.run, work.plan, started.plan);
+        let checked = engine.parts.approving.check(of, history.events());
+        checked.map_err(|why| RunError::NotApproved { run: started.run, why })?;
         let begin = Begin { run: started.run, started_ms: started.at_ms, plan_digest: started.plan, lock, place };
         let mut driver = Self::new(engine, begin, work, observer)?;
         driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
@@ -424,7 +427,14 @@ mod tests {
     fn only_the_time_counts_in_which_a_process_worked() {
         let step: StepId = "ask".parse().unwrap();
         let outcome = ApprovalOutcome::Approved;
-        let yes = Event::ApprovalDecided { step: step.clone(), at_ms: 900_000, by: None, note: None, outcome };
+        let yes = Event::ApprovalDecided {
+            step: step.clone(),
+            at_ms: 900_000,
+            by: None,
+            note: None,
+            signature: None,
+            outcome,
+        };
         let asked = Event::ApprovalRequested { step, at_ms: 140, expires_at_ms: None };
         let waited = [resumed(0, 100), asked.clone(), ended(Status::Waiting, 0, 150), yes.clone(), resumed(1, 950_000)];
         assert_eq!(worked_ms(&waited), 50);

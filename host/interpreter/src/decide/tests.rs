@@ -129,7 +129,7 @@ fn decided(step: &StepId, yes: bool) -> Event {
         true => ApprovalOutcome::Approved,
         false => ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "") },
     };
-    Event::ApprovalDecided { step: step.clone(), at_ms: 0, by: None, note: None, outcome }
+    Event::ApprovalDecided { step: step.clone(), at_ms: 0, by: None, note: None, signature: None, outcome }
 }
 
 fn forked(kept: &[StepId]) -> Event {

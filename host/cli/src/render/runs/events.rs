@@ -141,8 +141,10 @@ impl EventLines {
                 Some(at_ms) => format!("{step} waits for a person until {}", rfc3339(*at_ms)),
                 None => format!("{step} waits for a person"),
             },
-            Event::ApprovalDecided { step, by, note, outcome, .. } => {
-                let by = by.as_deref().map_or_else(|| "nobody in time".to_owned(), foreign);
+            Event::ApprovalDecided { step, by, note, signature, outcome, .. } => {
+                let proof = if signature.is_some() { "signed" } else { "unauthenticated" };
+                let by = by.as_deref().map(|by| format!("{} ({proof})", foreign(by)));
+                let by = by.unwrap_or_else(|| "nobody in time".to_owned());
                 let note = note.as_deref().map_or_else(String::new, |note| format!(": {}", foreign(note)));
                 match outcome {
                     ApprovalOutcome::Approved => format!("{step}: yes, by {by}{note}"),
