@@ -15,8 +15,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kit", &[]),
     ("runbook", &["authority", "model", "schema"]),
     ("sandbox", &["authority", "model"]),
+    ("settings", &["authority", "model", "runbook"]),
     ("engine", &["authority", "interpreter", "model", "runbook", "sandbox", "schema", "store"]),
-    ("cli", &["authority", "engine", "kit", "model", "report", "runbook", "sandbox", "schema", "store"]),
+    ("cli", &["authority", "engine", "kit", "model", "report", "runbook", "sandbox", "schema", "settings", "store"]),
     ("xtask", &["kit"]),
 ];
 

@@ -1,4 +1,4 @@
-//! `palisade.lock` of a project: written when a component is added or removed, believed before one is run.
+//! `palisade.lock` of a project: written when a component is added, accepted or removed, believed before one is run.
 
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
@@ -29,7 +29,9 @@ fn folder(settings: &Settings) -> &Path {
 pub(crate) fn read(settings: &Settings) -> Result<LockFile, CliError> {
     let path = path(settings);
     match std::fs::read_to_string(&path) {
-        Ok(text) => LockFile::parse(&text).map_err(|error| failed(&path, &error)),
+        Ok(text) => LockFile::parse(&text).map_err(|error| {
+            failed(&path, &error).help("it is written by `palisade component` and `palisade grants accept` alone: take it from your version control")
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::default()),
         Err(error) => Err(failed(&path, &error)),
     }
@@ -40,7 +42,7 @@ pub(crate) fn read(settings: &Settings) -> Result<LockFile, CliError> {
 /// # Errors
 /// When it can't be read.
 pub(crate) fn digests(settings: &Settings) -> Result<BTreeSet<Digest>, CliError> {
-    Ok(read(settings)?.iter().map(|(_, _, digest)| digest).collect())
+    Ok(read(settings)?.iter().map(|(_, _, locked)| locked.digest).collect())
 }
 
 /// Changes it, and writes it if there is a change. Two processes take turns.
@@ -64,7 +66,7 @@ pub(crate) fn change(settings: &Settings, change: impl FnOnce(&mut LockFile)) ->
 pub(crate) fn check(settings: &Settings, plan: &Plan) -> Result<(), CliError> {
     let lock = read(settings)?;
     for call in plan.calls() {
-        let locked = lock.digest(&call.component, &call.version);
+        let locked = lock.get(&call.component, &call.version).map(|locked| locked.digest);
         if let Some(locked) = locked.filter(|locked| *locked != call.component_digest) {
             let id = format!("{}@{}", call.component, call.version);
             return Err(mismatch(settings, ExitCode::Integrity, &id, locked, call.component_digest));
@@ -86,5 +88,5 @@ pub(crate) fn mismatch(
 }
 
 fn failed(path: &Path, error: &dyn std::error::Error) -> CliError {
-    CliError::usage(format!("{}: {}", path.display(), causes(error)))
+    CliError::usage(format!("{}: {}", path.display(), causes(error).trim_end()))
 }

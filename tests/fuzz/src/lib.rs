@@ -10,7 +10,7 @@ mod targets;
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has its seeds in `seeds/NAME`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("artifact", targets::artifact::run),
     ("condition", targets::condition::run),
     ("conversion", targets::conversion::run),
@@ -21,4 +21,5 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("matching", targets::matching::run),
     ("ruleset", targets::ruleset::run),
     ("runbook", targets::runbook::run),
+    ("settings", targets::settings::run),
 ];
