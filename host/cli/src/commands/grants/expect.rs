@@ -3,7 +3,7 @@
 //! Asked is what the operator and the component's manifest allow together; a runbook can only make it less.
 
 use super::FORM;
-use super::explain::bound;
+use super::explain::reasons;
 use crate::args::Format;
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
@@ -47,16 +47,9 @@ pub(super) fn exec(context: &Context, file: &Path) -> Result<ExitCode, CliError>
             }));
             let (is, wanted) = if used.allowed { ("denied", "allowed") } else { ("allowed", "denied") };
             let asked = neutral::line(&used.written, 200);
-            let mut text = format!(
-                "{shown}:{}: {} is {is} `{asked}`, and is to be {wanted}\n",
-                used.line,
-                entry.manifest.versioned_id()
-            );
-            for reason in decision.chain() {
-                let said = if reason.allowed { "yes" } else { "NO" };
-                text.push_str(&format!("    {said:3}  {:9}  {}\n", bound(reason.by), reason.text));
-            }
-            console::err(&text);
+            let id = entry.manifest.versioned_id();
+            let text = format!("{shown}:{}: {id} is {is} `{asked}`, and is to be {wanted}\n", used.line);
+            console::err(&(text + &reasons(&decision.chain())));
         }
     }
     let count = |count: usize| if count == 1 { "1 expectation".to_owned() } else { format!("{count} expectations") };

@@ -142,15 +142,21 @@ fn people(step: &StepId, call: &PlannedCall, told: &[Told]) -> String {
         // Writing to a String can't fail.
         let _ = writeln!(text, "\n{} of `{}`, {named}{times}", one.power.name(), one.path);
         let _ = writeln!(text, "  {}", one.sentence);
-        for reason in &one.chain {
-            let said = if reason.allowed { "yes" } else { "NO" };
-            let _ = writeln!(text, "    {said:3}  {:9}  {}", bound(reason.by), reason.text);
-        }
+        text.push_str(&reasons(&one.chain));
         if let Some(allow) = &one.allow {
             let _ = writeln!(text, "  `{allow}` would allow it for one run");
         }
     }
     text
+}
+
+/// What each bound said, a line each.
+pub(super) fn reasons(chain: &[Reason]) -> String {
+    let line = |reason: &Reason| {
+        let said = if reason.allowed { "yes" } else { "NO" };
+        format!("    {said:3}  {:9}  {}\n", bound(reason.by), reason.text)
+    };
+    chain.iter().map(line).collect()
 }
 
 /// Whose bound it is, in a word.
