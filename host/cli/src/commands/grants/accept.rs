@@ -52,10 +52,12 @@ pub(super) fn exec(context: &Context, name: &str, digest: Option<&str>) -> Resul
     }
     console::err(&difference(&policy, entry));
     if stated.is_none() && !person::agrees(&format!("accept sha256:{}?", entry.digest)) {
-        return Err(CliError::usage("nothing was accepted").help(format!(
-            "without a terminal, name the bytes: `palisade grants accept {id} --digest sha256:{}`",
-            entry.digest
-        )));
+        let nothing = CliError::usage("nothing was accepted");
+        if person::is_there() {
+            return Err(nothing);
+        }
+        let line = format!("palisade grants accept {id} --digest sha256:{}", entry.digest);
+        return Err(nothing.help(format!("without a terminal, name the bytes: `{line}`")));
     }
     let (of, version) = (manifest.id.clone(), manifest.version.clone());
     let added =
@@ -98,7 +100,7 @@ fn meant<'w>(context: &Context, workspace: &'w Workspace, name: &str) -> Result<
     let entry = workspace.entry(&context.settings, name)?;
     let named = name.parse::<ComponentName>().ok().is_some_and(|name| name.version.is_some());
     let of = |other: &&Entry| other.manifest.id == entry.manifest.id;
-    let highest = || workspace.catalogue.list().into_iter().filter(of).next_back();
+    let highest = || workspace.catalogue.list().into_iter().rfind(of);
     Ok(if named { entry } else { highest().unwrap_or(entry) })
 }
 

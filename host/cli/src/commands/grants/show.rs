@@ -120,6 +120,8 @@ impl Shown {
             lines.push("nothing, and needs nothing".to_owned());
         } else if self.grants.is_empty() {
             lines.push("nothing; `--allow POWER=PATH` grants it for one run".to_owned());
+        } else if self.state == Acceptance::Accepted.name() {
+            lines.push("accepted for these bytes".to_owned());
         } else if !self.counts() {
             lines.push(format!("{}: none of it counts before `palisade grants accept {}`", self.state, self.id));
         }
