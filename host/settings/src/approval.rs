@@ -28,9 +28,9 @@ pub(crate) fn read(r: &mut Reader<'_>, file: &DeTable<'_>) -> Approval {
         let help = suggestion(&text.value, RUNBOOKS);
         r.wrong(text.span.start..text.span.end, format!("`{}` is nothing for `runbooks` of {OF}", text.value), help);
     }
-    let expires = table.get("expires").and_then(|value| {
-        r.amount("`expires` of [approval]", value, |text| Ok(Millis::parse(text)?.0)).map(Millis)
-    });
+    let expires = table
+        .get("expires")
+        .and_then(|value| r.amount("`expires` of [approval]", value, |text| Ok(Millis::parse(text)?.0)).map(Millis));
     let four_eyes = r.flag(OF, table, "four_eyes").unwrap_or(false);
     Approval { always: runbooks.is_some_and(|text| text.value == "always"), four_eyes, expires }
 }
