@@ -21,11 +21,13 @@ fn first_party(dir: &Path) -> io::Result<String> {
     let mut list = String::from("&[\n");
     for wasm in files_below(dir)?.into_iter().filter(|path| path.to_string_lossy().ends_with(".wasm")) {
         let manifest = wasm.with_extension("manifest.json");
+        let name = wasm.file_stem().unwrap_or_default();
         if manifest.is_file() {
             emit(&format!("rerun-if-changed={}", wasm.display()));
             emit(&format!("rerun-if-changed={}", manifest.display()));
-            let entry =
-                format!("    FirstParty {{ wasm: include_bytes!({wasm:?}), manifest: include_str!({manifest:?}) }},");
+            let entry = format!(
+                "    FirstParty {{ name: {name:?}, wasm: include_bytes!({wasm:?}), manifest: include_str!({manifest:?}) }},"
+            );
             writeln!(list, "{entry}").map_err(io::Error::other)?;
         }
     }

@@ -52,7 +52,13 @@ impl Stepping {
         let carried = FirstParty { manifest: manifest.clone(), digest, bytes };
         let catalogue = Catalogue::new(vec![carried], None, dir.path()).expect("a catalogue");
         let mut components = Components::default();
-        components.add(KnownComponent { manifest, digest, first_party: true, granted: Authority::none() });
+        components.add(KnownComponent {
+            manifest,
+            digest,
+            first_party: true,
+            granted: Authority::none(),
+            not_accepted: None,
+        });
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let executable = std::env::current_exe().expect("a program");
         let engine = Engine::new(EngineParts {

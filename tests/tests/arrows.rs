@@ -16,8 +16,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kit", &[]),
     ("runbook", &["authority", "model", "schema"]),
     ("sandbox", &["authority", "model"]),
+    ("settings", &["audit", "authority", "model", "runbook"]),
     ("engine", &["audit", "authority", "interpreter", "model", "runbook", "sandbox", "schema", "store"]),
-    ("cli", &["audit", "authority", "engine", "kit", "model", "report", "runbook", "sandbox", "schema", "store"]),
+    (
+        "cli",
+        &[
+            "audit",
+            "authority",
+            "engine",
+            "kit",
+            "model",
+            "report",
+            "runbook",
+            "sandbox",
+            "schema",
+            "settings",
+            "store",
+        ],
+    ),
     ("xtask", &["kit"]),
 ];
 

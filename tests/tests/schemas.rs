@@ -312,7 +312,7 @@ fn the_settings_that_init_writes_fit_with_every_line_in_force() {
     let dir = Dir::new();
     let _ = palisade(dir.path(), ["init"]).exits(0);
     let text = std::fs::read_to_string(dir.join("palisade.toml")).unwrap();
-    let setting = |line: &str| line.contains(" = ") || line == "[[system]]";
+    let setting = |line: &str| line.contains(" = ") || line.starts_with("[[");
     let lines = text.lines().map(|line| line.strip_prefix("# ").filter(|rest| setting(rest)).unwrap_or(line));
     let settings: toml::Value = toml::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
     fits("palisade.settings", &serde_json::to_value(settings).unwrap());

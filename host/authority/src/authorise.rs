@@ -3,8 +3,9 @@
 //! People get the exact chain of reasons, a guest gets one text for every refusal: a denial teaches an attacker nothing.
 
 use crate::authority::{Authority, Bound, BoundKind, Rule};
+use crate::capability::{ParseCapabilityError, power_and_path};
 use crate::grant::allow_line;
-use crate::path::ScopedPath;
+use crate::path::{ScopedPath, WorkingFolder};
 use crate::scope::{Miss, is_own};
 use palisade_model::manifest::Power;
 use serde::Serialize;
@@ -34,8 +35,7 @@ pub enum Use {
 pub struct Decision<'a> {
     allowed: bool,
     authority: &'a Authority,
-    power: Power,
-    path: &'a ScopedPath,
+    asked: &'a Use,
 }
 
 /// What one bound said.
@@ -49,13 +49,13 @@ pub struct Reason {
     pub text: String,
 }
 
-/// Decides: every bound of the authority must allow the use, and no closed folder may be touched.
-pub fn authorise<'a>(authority: &'a Authority, request: &'a Use) -> Decision<'a> {
-    let (power, path) = request.parts();
-    let allowed = closed(authority, path).is_none()
+/// Decides: every bound of the authority must allow the use, nothing may forbid it, and no closed folder may be touched.
+pub fn authorise<'a>(authority: &'a Authority, asked: &'a Use) -> Decision<'a> {
+    let allowed = closed(authority, asked).is_none()
+        && !authority.denies().iter().any(|deny| deny.forbids(asked))
         && !authority.bounds().is_empty()
-        && authority.bounds().iter().all(|bound| bound.rule_that_allows(power, path).is_some());
-    Decision { allowed, authority, power, path }
+        && authority.bounds().iter().all(|bound| bound.rule_that_allows(asked).is_some());
+    Decision { allowed, authority, asked }
 }
 
 impl Use {
@@ -68,7 +68,31 @@ impl Use {
         }
     }
 
-    const fn parts(&self) -> (Power, &ScopedPath) {
+    /// Reads `fs-read=PATH` or `sql=PATH` of a file of the folder `base`.
+    ///
+    /// # Errors
+    /// When the power is unknown or the path can't be used.
+    pub fn parse_in(folder: &WorkingFolder, base: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
+        power_and_path(folder, base, text).map(|(power, path)| Self::of(power, path))
+    }
+
+    /// Its stored form, which loses nothing: `fs-read=PATH`, the path in its own stored form.
+    #[must_use]
+    pub fn record(&self) -> String {
+        let (power, path) = self.parts();
+        format!("{}={}", power.name(), path.stored())
+    }
+
+    /// Reads the stored form; none if it is none.
+    #[must_use]
+    pub fn of_record(text: &str) -> Option<Self> {
+        let (power, path) = text.split_once('=')?;
+        Some(Self::of(Power::from_name(power)?, ScopedPath::of_stored(path)?))
+    }
+
+    /// The power, and the path on which it is used.
+    #[must_use]
+    pub const fn parts(&self) -> (Power, &ScopedPath) {
         match self {
             Self::FsRead { path } => (Power::FsRead, path),
             Self::Sql { database } => (Power::Sql, database),
@@ -83,13 +107,25 @@ impl Decision<'_> {
         self.allowed
     }
 
-    /// What each bound said, the operator's first. Where a folder is closed to everyone, that alone.
+    /// What each bound said, the operator's first; before them what forbids the use, if something does. Where a folder is
+    /// closed to everyone, that alone.
     #[must_use]
     pub fn chain(&self) -> Vec<Reason> {
-        if let Some(text) = closed(self.authority, self.path) {
+        if let Some(text) = closed(self.authority, self.asked) {
             return vec![Reason { by: BoundKind::Palisade, allowed: false, text }];
         }
-        self.authority.bounds().iter().map(|bound| self.ask(bound)).collect()
+        let forbidding = self.authority.denies().iter().find(|deny| deny.forbids(self.asked));
+        let forbidden = forbidding.map(|deny| {
+            let (power, path) = self.asked.parts();
+            let (denied, at) = (deny.power().name(), deny.path());
+            let text = format!(
+                "the operator forbids `{}` of `{path}`: a deny of `{denied}` of `{at}` ({}) beats every allow",
+                power.name(),
+                deny.stated()
+            );
+            Reason { by: BoundKind::Deny, allowed: false, text }
+        });
+        forbidden.into_iter().chain(self.authority.bounds().iter().map(|bound| self.ask(bound))).collect()
     }
 
     /// What said no, in one line for people: the first bound that denied.
@@ -105,12 +141,13 @@ impl Decision<'_> {
         let denied: Vec<_> = self.chain().into_iter().filter(|reason| !reason.allowed).collect();
         let by_word = |reason: &Reason| matches!(reason.by, BoundKind::Operator | BoundKind::Config);
         let grant_is_missing = !denied.is_empty() && denied.iter().all(by_word);
-        let text = || [self.power.name().as_bytes(), b"=", &self.path.to_bytes()].concat();
+        let (power, path) = self.asked.parts();
+        let text = || [power.name().as_bytes(), b"=", &path.to_bytes()].concat();
         grant_is_missing.then(|| allow_line(&text()))
     }
 
     fn ask(&self, bound: &Bound) -> Reason {
-        let rule = bound.rule_that_allows(self.power, self.path);
+        let rule = bound.rule_that_allows(self.asked);
         let text = match rule {
             Some(rule) => self.why_allowed(bound.kind(), rule),
             None => self.why_denied(bound),
@@ -119,7 +156,7 @@ impl Decision<'_> {
     }
 
     fn why_allowed(&self, kind: BoundKind, rule: &Rule) -> String {
-        let Self { power, path, .. } = self;
+        let (power, path) = self.asked.parts();
         let power = power.name();
         match kind {
             BoundKind::Manifest => format!("`{power}` is requested by {}", rule.stated),
@@ -128,14 +165,14 @@ impl Decision<'_> {
     }
 
     fn why_denied(&self, bound: &Bound) -> String {
-        let Self { power, path, .. } = self;
+        let (power, path) = self.asked.parts();
         let power = power.name();
         let denied = match bound.kind() {
             BoundKind::Manifest => return format!("the component's manifest does not request `{power}`"),
             BoundKind::Operator => format!("the operator grants no `{power}` of `{path}`"),
             BoundKind::Runbook => format!("the runbook's `capabilities` hold no `{power}` of `{path}`"),
             BoundKind::Config => format!("the step's config names no `{power}` of `{path}`"),
-            BoundKind::Palisade => format!("`{path}` is closed to everyone"),
+            BoundKind::Palisade | BoundKind::Deny => format!("`{path}` is closed to everyone"),
         };
         match self.near_miss(bound) {
             Some(near) => format!("{denied}; {near}"),
@@ -145,9 +182,9 @@ impl Decision<'_> {
 
     /// The rule that almost allowed the use, and the comparison that failed.
     fn near_miss(&self, bound: &Bound) -> Option<String> {
-        let path = self.path;
+        let (power, path) = self.asked.parts();
         let nearest = bound
-            .rules_for(self.power)
+            .rules_for(power)
             .filter_map(|rule| Some((rule, rule.capability.scope().near_miss(path)?)))
             .max_by_key(|(_, (tree, why))| (*why == Miss::KeyFile, path.shared_with(tree)));
         if let Some((rule, (tree, why))) = nearest {
@@ -164,14 +201,15 @@ impl Decision<'_> {
             let stated = &other.stated;
             return Some(format!("`{}` is allowed there ({stated})", other.capability.power().name()));
         }
-        let trees = bound.rules_for(self.power).filter_map(|rule| Some((rule, rule.capability.scope().trees()?)));
+        let trees = bound.rules_for(power).filter_map(|rule| Some((rule, rule.capability.scope().trees()?)));
         let (rule, tree) = trees.filter_map(|(rule, trees)| Some((rule, trees.first()?))).next()?;
         Some(format!("it is not below `{tree}` ({})", rule.stated))
     }
 }
 
 /// Why a path is closed to everyone, if it is.
-fn closed(authority: &Authority, path: &ScopedPath) -> Option<String> {
+fn closed(authority: &Authority, asked: &Use) -> Option<String> {
+    let (_, path) = asked.parts();
     let own = is_own(path) || authority.closed().iter().any(|folder| path.is_within(folder));
     own.then(|| format!("`{path}` lies in Palisade's own folder, which is closed to every component"))
 }
@@ -181,8 +219,8 @@ mod tests {
     use super::*;
     use crate::authority::NamedByConfig;
     use crate::capability::Capability;
+    use crate::deny::Deny;
     use crate::grant::Grant;
-    use crate::path::WorkingFolder;
     use crate::scope::PathScope;
     use proptest::prelude::*;
 
@@ -276,6 +314,26 @@ mod tests {
     }
 
     #[test]
+    fn a_deny_beats_every_allow_and_has_no_remedy() {
+        let deny = |text: &[u8]| Deny::parse_in(&folder(), &folder(), text, "palisade.toml:7: of the council").unwrap();
+        let allowed = [Grant::parse(&folder(), b"fs-read=hr").unwrap()];
+        let authority = Authority::of_operator(Grant::default_set().into_iter().chain(allowed.clone()))
+            .meet(Bound::of_manifest(&manifest(&["fs-read"])))
+            .denying(deny(b"fs-read=hr"));
+        let denial = "the operator forbids `fs-read` of `hr/a`: a deny of `fs-read` of `hr` (palisade.toml:7: of the \
+                      council) beats every allow";
+        check(&authority, &read("hr/a"), Some(denial), None);
+        check(&authority, &read("hr2/a"), None, None);
+        let request = read("hr/a");
+        let said: Vec<_> = authorise(&authority, &request).chain().iter().map(|one| (one.by, one.allowed)).collect();
+        assert_eq!(said, [(BoundKind::Deny, false), (BoundKind::Operator, true), (BoundKind::Manifest, true)]);
+        let stored = serde_json::to_string(&authority).unwrap();
+        assert_eq!(serde_json::from_str::<Authority>(&stored).unwrap(), authority);
+        let without = Authority::of_operator(Grant::default_set());
+        assert!(!serde_json::to_string(&without).unwrap().contains("denies"), "plans of before stay as they were");
+    }
+
+    #[test]
     fn each_bound_can_deny_and_says_so() {
         let operator = || Authority::of_operator(Grant::default_set());
         let without_request = operator().meet(Bound::of_manifest(&manifest(&["sql"])));
@@ -349,6 +407,16 @@ mod tests {
     }
 
     #[test]
+    fn a_use_is_read_back_from_its_record() {
+        for asked in [read("a/b=c"), read("/x\n%41"), Use::Sql { database: path("crm.db") }] {
+            assert_eq!(Use::of_record(&asked.record()), Some(asked));
+        }
+        for wrong in ["fs-read", "fs-write=a", "fs-read=../a", "fs-read=%0", ""] {
+            assert_eq!(Use::of_record(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn names_that_deceive_are_neutralised() {
         let request = read("/x\n\u{202e}y");
         let authority = Authority::none();
@@ -395,6 +463,36 @@ mod tests {
             prop_assert_eq!(narrow.reach(Power::FsRead).contains(&path), any(&grants) && any(&bound));
             prop_assert!(wide.reach(Power::FsRead).covers(&narrow.reach(Power::FsRead)));
             prop_assert!(!authorise(&narrow.without(path.clone()), &request).allowed());
+        }
+
+        /// A tree of runs: each is its parent's authority with bounds and denies of its own, as a planner makes it.
+        #[test]
+        fn no_run_may_do_what_its_parent_may_not(
+            grants in some_rules(),
+            runs in proptest::collection::vec((0_usize..8, proptest::option::of(some_rules()), some_path(), any::<bool>()), 1..8),
+            asked in proptest::collection::vec((some_path(), any::<bool>()), 1..12),
+        ) {
+            let mut tree = vec![operator(&grants)];
+            for (parent, bound, denied, denies) in runs {
+                let parent = parent % tree.len();
+                let mut child = tree[parent].clone();
+                if let Some(rules) = bound {
+                    child = child.meet(Bound::of_runbook(rules));
+                }
+                if denies {
+                    let power = [b"fs-read=".as_slice(), &denied.to_bytes()].concat();
+                    child = child.denying(Deny::parse_in(&folder(), &folder(), &power, "s").unwrap());
+                }
+                for (path, sql) in &asked {
+                    let asked = Use::of(if *sql { Power::Sql } else { Power::FsRead }, path.clone());
+                    let (above, below) = (authorise(&tree[parent], &asked).allowed(), authorise(&child, &asked).allowed());
+                    prop_assert!(above || !below, "{asked:?}");
+                }
+                for power in [Power::FsRead, Power::Sql] {
+                    prop_assert!(tree[parent].reach(power).covers(&child.reach(power)));
+                }
+                tree.push(child);
+            }
         }
 
         #[test]

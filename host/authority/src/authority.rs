@@ -3,7 +3,9 @@
 //! An authority keeps its bounds apart instead of folding them into one set, so that a decision can say which of them
 //! said no. It can't be widened: all that can be done to one is adding a bound.
 
+use crate::authorise::Use;
 use crate::capability::Capability;
+use crate::deny::Deny;
 use crate::grant::Grant;
 use crate::path::ScopedPath;
 use crate::scope::{PathScope, is_own};
@@ -14,8 +16,8 @@ use std::collections::BTreeSet;
 
 /// The meet of all grants and bounds that hold for one attempt.
 ///
-/// It comes from [`Authority::none`] or [`Authority::of_operator`] and shrinks by [`Authority::meet`] and
-/// [`Authority::without`]. It can be stored in a plan and read back; what was read back without any bound allows nothing.
+/// It comes from [`Authority::none`] or [`Authority::of_operator`] and shrinks by [`Authority::meet`],
+/// [`Authority::without`] and [`Authority::denying`]. It can be stored in a plan and read back; what was read back without any bound allows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Authority {
@@ -23,6 +25,9 @@ pub struct Authority {
     bounds: Vec<Bound>,
     /// Folders that nobody reaches, whatever the bounds say.
     closed: BTreeSet<ScopedPath>,
+    /// What the operator forbids, whatever the bounds say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    denies: Vec<Deny>,
 }
 
 /// Whose bound it is.
@@ -31,6 +36,8 @@ pub struct Authority {
 pub enum BoundKind {
     /// Palisade itself: its own folder is closed to everyone.
     Palisade,
+    /// What the operator forbids.
+    Deny,
     /// The operator's grants.
     Operator,
     /// The powers that the component's manifest requests.
@@ -120,9 +127,9 @@ impl Bound {
         self.rules.iter().filter(move |rule| rule.capability.power() == power)
     }
 
-    /// The first rule that holds this path for that power.
-    pub(crate) fn rule_that_allows(&self, power: Power, path: &ScopedPath) -> Option<&Rule> {
-        self.rules_for(power).find(|rule| rule.capability.scope().contains(path))
+    /// The first rule that allows this use.
+    pub(crate) fn rule_that_allows(&self, asked: &Use) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.capability.allows(asked))
     }
 
     fn scope(&self, power: Power) -> PathScope {
@@ -149,7 +156,7 @@ impl Authority {
     pub fn of_operator(grants: impl IntoIterator<Item = Grant>) -> Self {
         let rules =
             grants.into_iter().map(|grant| Rule { capability: grant.capability, stated: grant.stated }).collect();
-        Self { bounds: vec![Bound { kind: BoundKind::Operator, rules }], closed: BTreeSet::new() }
+        Self { bounds: vec![Bound { kind: BoundKind::Operator, rules }], closed: BTreeSet::new(), denies: Vec::new() }
     }
 
     /// The smaller authority that also stays within `bound`.
@@ -170,7 +177,15 @@ impl Authority {
         self
     }
 
-    /// The paths that a power reaches when all bounds are met, closed folders not taken out: what a closure lists.
+    /// The smaller authority without what the operator forbids.
+    #[must_use]
+    pub fn denying(mut self, denies: impl IntoIterator<Item = Deny>) -> Self {
+        self.denies.extend(denies);
+        self
+    }
+
+    /// The paths that a power reaches when all bounds are met, what is closed or forbidden not taken out: what a closure
+    /// lists, which names the latter beside it.
     #[must_use]
     pub fn reach(&self, power: Power) -> PathScope {
         let scopes = self.bounds.iter().map(|bound| bound.scope(power));
@@ -181,6 +196,12 @@ impl Authority {
     #[must_use]
     pub const fn closed(&self) -> &BTreeSet<ScopedPath> {
         &self.closed
+    }
+
+    /// What the operator forbids.
+    #[must_use]
+    pub fn denies(&self) -> &[Deny] {
+        &self.denies
     }
 
     /// The bounds, the operator's first.

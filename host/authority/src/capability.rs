@@ -1,5 +1,6 @@
 //! Typed, scoped powers, and the two operations on them: `covers` and `meet`.
 
+use crate::authorise::Use;
 use crate::path::{PathError, ScopedPath, WorkingFolder};
 use crate::scope::PathScope;
 use palisade_model::manifest::Power;
@@ -64,23 +65,19 @@ impl Capability {
     /// # Errors
     /// When the power is unknown, the path can't be used or lies in Palisade's own folder.
     pub fn parse(folder: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
-        let shown = |bytes: &[u8]| neutral::line(&String::from_utf8_lossy(bytes), 80);
-        let at = text
-            .iter()
-            .position(|&byte| byte == b'=')
-            .ok_or_else(|| ParseCapabilityError::NoScope { text: shown(text) })?;
-        let (name, written) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
-        let power = std::str::from_utf8(name)
-            .ok()
-            .and_then(Power::from_name)
-            .ok_or_else(|| ParseCapabilityError::UnknownPower { name: shown(name) })?;
-        let path = ScopedPath::parse(folder, written)
-            .map_err(|source| ParseCapabilityError::Path { power: power.name(), source })?;
+        Self::parse_in(folder, folder, text)
+    }
+
+    /// As [`Capability::parse`], for one that is written in a file of the folder `base`: paths are relative to that one.
+    ///
+    /// # Errors
+    /// As [`Capability::parse`].
+    pub fn parse_in(folder: &WorkingFolder, base: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
+        let (power, path) = power_and_path(folder, base, text)?;
         if crate::scope::is_own(&path) {
             return Err(ParseCapabilityError::OwnFolder { path });
         }
-        let inner = path.contains_folder(folder).then(ScopedPath::root);
-        Ok(Self::new(power, PathScope::below(inner.into_iter().chain([path]))))
+        Ok(Self::new(power, PathScope::below(with_folder_below(folder, path))))
     }
 
     /// Which power it is.
@@ -100,6 +97,16 @@ impl Capability {
         }
     }
 
+    /// Says whether this use lies within it.
+    #[must_use]
+    pub fn allows(&self, asked: &Use) -> bool {
+        match (self, asked) {
+            (Self::FsRead(scope), Use::FsRead { path }) => scope.contains(path),
+            (Self::Sql(scope), Use::Sql { database }) => scope.contains(database),
+            (Self::FsRead(_), Use::Sql { .. }) | (Self::Sql(_), Use::FsRead { .. }) => false,
+        }
+    }
+
     /// Says whether everything that `other` allows is allowed by this.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
@@ -111,6 +118,32 @@ impl Capability {
     pub fn meet(&self, other: &Self) -> Option<Self> {
         (self.power() == other.power()).then(|| Self::new(self.power(), self.scope().meet(other.scope())))
     }
+}
+
+/// Reads `POWER=PATH`.
+pub(crate) fn power_and_path(
+    folder: &WorkingFolder,
+    base: &WorkingFolder,
+    text: &[u8],
+) -> Result<(Power, ScopedPath), ParseCapabilityError> {
+    let shown = |bytes: &[u8]| neutral::line(&String::from_utf8_lossy(bytes), 80);
+    let at = text
+        .iter()
+        .position(|&byte| byte == b'=')
+        .ok_or_else(|| ParseCapabilityError::NoScope { text: shown(text) })?;
+    let (name, written) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+    let power = std::str::from_utf8(name)
+        .ok()
+        .and_then(Power::from_name)
+        .ok_or_else(|| ParseCapabilityError::UnknownPower { name: shown(name) })?;
+    let path = ScopedPath::parse_in(folder, base, written)
+        .map_err(|source| ParseCapabilityError::Path { power: power.name(), source })?;
+    Ok((power, path))
+}
+
+/// A path, and the working folder if it lies below it: paths of the one and the other are not compared.
+pub(crate) fn with_folder_below(folder: &WorkingFolder, path: ScopedPath) -> impl Iterator<Item = ScopedPath> {
+    path.contains_folder(folder).then(ScopedPath::root).into_iter().chain([path])
 }
 
 #[cfg(test)]

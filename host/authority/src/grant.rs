@@ -35,6 +35,19 @@ impl Grant {
         Ok(Self { capability, stated: allow_line(text) })
     }
 
+    /// Reads a capability that a file of the folder `base` gives at the place `stated`, as `palisade.toml:31`.
+    ///
+    /// # Errors
+    /// As [`Grant::parse`].
+    pub fn parse_in(
+        folder: &WorkingFolder,
+        base: &WorkingFolder,
+        text: &[u8],
+        stated: String,
+    ) -> Result<Self, ParseCapabilityError> {
+        Ok(Self { capability: Capability::parse_in(folder, base, text)?, stated })
+    }
+
     /// What is given.
     #[must_use]
     pub const fn capability(&self) -> &Capability {

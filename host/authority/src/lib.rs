@@ -1,13 +1,14 @@
 //! Capabilities, grants and the one function that decides.
 //!
 //! An [`Authority`] starts from what the operator grants and only shrinks: [`Authority::meet`] is the one way to derive
-//! another. [`authorise`] is the one maker of a [`Decision`]. This crate does no IO: whether a path exists, or leads
+//! another, and a [`Deny`] of the operator's beats all of it. [`authorise`] is the one maker of a [`Decision`]. This crate does no IO: whether a path exists, or leads
 //! elsewhere by a symbolic link, is the business of whoever opens it; the path that was really reached must be asked
 //! about, not the one that was written.
 
 mod authorise;
 mod authority;
 mod capability;
+mod deny;
 mod grant;
 mod key_file;
 mod path;
@@ -17,6 +18,7 @@ mod scope;
 pub use authorise::{Decision, GUEST_DENIAL, Reason, Use, authorise};
 pub use authority::{Authority, Bound, BoundKind, NamedByConfig, Rule};
 pub use capability::{Capability, ParseCapabilityError};
+pub use deny::Deny;
 pub use grant::Grant;
 pub use key_file::is_key_file_name;
 pub use path::{Anchor, PathError, ScopedPath, WorkingFolder};

@@ -83,7 +83,15 @@ impl ScopedPath {
     /// # Errors
     /// When it is empty, too long, holds a NUL byte or climbs above `/`.
     pub fn parse(folder: &WorkingFolder, written: &[u8]) -> Result<Self, PathError> {
-        let start = if written.starts_with(b"/") { Vec::new() } else { folder.0.clone() };
+        Self::parse_in(folder, folder, written)
+    }
+
+    /// As [`ScopedPath::parse`], for a path that is written in a file of another folder and relative to that one.
+    ///
+    /// # Errors
+    /// As [`ScopedPath::parse`].
+    pub fn parse_in(folder: &WorkingFolder, base: &WorkingFolder, written: &[u8]) -> Result<Self, PathError> {
+        let start = if written.starts_with(b"/") { Vec::new() } else { base.0.clone() };
         let segments = normalise(start, written)?;
         Ok(match segments.strip_prefix(folder.0.as_slice()) {
             Some(below) => Self { anchor: Anchor::Root, segments: below.to_vec() },
@@ -194,25 +202,37 @@ impl fmt::Debug for ScopedPath {
     }
 }
 
-/// The stored form is the text form, where `%` and bytes that are no UTF-8 are written `%XX`: nothing is lost.
-impl Serialize for ScopedPath {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl ScopedPath {
+    /// The stored form: the text form, where `%` and bytes that are no UTF-8 are written `%XX`, so that nothing is lost.
+    #[must_use]
+    pub fn stored(&self) -> String {
         let mut text = String::new();
         for chunk in self.to_bytes().utf8_chunks() {
             text.push_str(&chunk.valid().replace('%', "%25"));
             text.extend(chunk.invalid().iter().map(|byte| format!("%{byte:02X}")));
         }
-        serializer.serialize_str(&text)
+        text
+    }
+
+    /// Reads the stored form; none if it is none.
+    #[must_use]
+    pub fn of_stored(text: &str) -> Option<Self> {
+        let bytes = unescape(text.as_bytes())?;
+        let anchor = if bytes.starts_with(b"/") { Anchor::System } else { Anchor::Root };
+        Some(Self { anchor, segments: normalise(Vec::new(), &bytes).ok()? })
+    }
+}
+
+impl Serialize for ScopedPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.stored())
     }
 }
 
 impl<'de> Deserialize<'de> for ScopedPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let bytes = unescape(text.as_bytes()).ok_or_else(|| serde::de::Error::custom("a path has a wrong `%XX`"))?;
-        let anchor = if bytes.starts_with(b"/") { Anchor::System } else { Anchor::Root };
-        let segments = normalise(Vec::new(), &bytes).map_err(serde::de::Error::custom)?;
-        Ok(Self { anchor, segments })
+        Self::of_stored(&text).ok_or_else(|| serde::de::Error::custom("this is no stored path"))
     }
 }
 
@@ -268,6 +288,14 @@ mod tests {
         check("../../..", Ok("/"));
         check("../../../..", Err(PathError::AboveRoot));
         check("/..", Err(PathError::AboveRoot));
+    }
+
+    #[test]
+    fn a_path_of_another_folder_begins_there() {
+        let (folder, base) = (WorkingFolder::new(b"/w/runs/a").unwrap(), WorkingFolder::new(b"/w").unwrap());
+        let read = |written: &str| ScopedPath::parse_in(&folder, &base, written.as_bytes()).unwrap().to_string();
+        let expected = ["/w/data", "data", ".", "/etc"];
+        assert_eq!(["data", "runs/a/data", "runs/a", "/etc"].map(read), expected);
     }
 
     #[test]

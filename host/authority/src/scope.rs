@@ -236,6 +236,10 @@ mod tests {
             prop_assert_eq!(&a.meet(&PathScope::any()), &a);
             prop_assert!(a.meet(&PathScope::none()).is_empty());
             prop_assert!(PathScope::any().covers(&a) && a.covers(&PathScope::none()));
+            // An order: what covers each other is the same, and what covers goes on covering.
+            prop_assert!(a.covers(&a));
+            prop_assert_eq!(a.covers(&b) && b.covers(&a), a == b);
+            prop_assert!(!(a.covers(&b) && b.covers(&c)) || a.covers(&c));
         }
     }
 }

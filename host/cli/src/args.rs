@@ -43,6 +43,9 @@ pub(crate) enum Format {
     /// Run events of OpenLineage, one on each line; of `lineage` alone.
     #[value(name = "openlineage")]
     OpenLineage,
+    /// A bill of materials, CycloneDX 1.6; of `component list` alone.
+    #[value(name = "cyclonedx")]
+    CycloneDx,
 }
 
 /// When to use colours.
@@ -94,6 +97,9 @@ pub(crate) enum Command {
     /// Adds, lists, shows and removes components
     #[command(subcommand)]
     Component(ComponentCommand),
+    /// Shows, accepts, explains and checks what components may use
+    #[command(subcommand)]
+    Grants(GrantsCommand),
     /// Makes, builds, tests and runs a plugin of your own
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -666,6 +672,52 @@ pub(crate) enum ComponentCommand {
     Remove {
         /// Its id and version, as acme:pii@1.0.0
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GrantsCommand {
+    /// Shows which component may use what, who said so, and what counts
+    Show {
+        /// Only this component: its id or alias, with an optional @version
+        component: Option<String>,
+    },
+    /// Accepts the bytes of a component: what palisade.toml grants it counts then, and names without a version mean it
+    Accept {
+        /// Its id or alias, with an optional @version; without one, the highest
+        component: String,
+        /// The digest that is accepted, where nobody is at a terminal to be asked: sha256:HEX
+        #[arg(long, value_name = "DIGEST")]
+        digest: Option<String>,
+    },
+    /// Says in words what was decided for a step of a run: by which rules, and what almost allowed what was denied
+    Explain {
+        /// The run: its id, the beginning of it, or `last`
+        run: String,
+        /// The step
+        step: String,
+    },
+    /// Prints the smallest grants that would have sufficed for what was denied, to be pasted into palisade.toml
+    Propose {
+        /// The run: its id, the beginning of it, or `last`; or a runbook (YAML)
+        what: String,
+        /// Folder of rulesets, as DIR/NAME/VERSION/NAME.yaml; may be given more than once
+        #[arg(long, value_name = "DIR")]
+        rulesets: Vec<PathBuf>,
+    },
+    /// Checks what is granted and denied against a file of expectations (TOML); ends with code 1 if one is not met
+    Test {
+        /// The file
+        file: PathBuf,
+    },
+    /// Lists grants that no stored run has used
+    Unused,
+    /// Says what is granted more or less, between two files of palisade.toml, or two of palisade.lock
+    Diff {
+        /// The older file
+        old: PathBuf,
+        /// The newer file
+        new: PathBuf,
     },
 }
 

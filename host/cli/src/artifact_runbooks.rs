@@ -49,7 +49,7 @@ impl Planning for ArtifactPlanner<'_> {
         if let Some(denied) = first_denied(&plan) {
             return Err(denial(&denied));
         }
-        let assumed = Assumed { threads, input_bytes, ceilings: &settings.ceilings };
+        let assumed = Assumed { threads, input_bytes, ceilings: &settings.written.ceilings };
         let is_approved =
             caller.child.approved_within.as_ref().is_some_and(|limits| stays_within(&plan, limits, &assumed));
         Ok(PlannedArtifact { plan, rulesets: found.rulesets, is_approved })

@@ -2,6 +2,8 @@
 
 /// A component that comes with Palisade.
 pub(crate) struct FirstParty {
+    /// Its name, without the namespace.
+    pub(crate) name: &'static str,
     /// The component's bytes.
     pub(crate) wasm: &'static [u8],
     /// What `describe` answered when Palisade was built, as JSON.

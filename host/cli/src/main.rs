@@ -26,6 +26,7 @@ mod output;
 mod person;
 mod planning;
 mod planning_context;
+mod policy;
 mod prepared;
 mod render;
 mod rulesets;
@@ -33,7 +34,7 @@ mod settings;
 mod telling;
 mod workspace;
 
-use args::{Cli, Command, Format};
+use args::{Cli, Command, ComponentCommand, Format};
 use clap::Parser as _;
 use exit_code::ExitCode;
 use failure::CliError;
@@ -72,6 +73,11 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
     if cli.global.format == Format::OpenLineage && !matches!(cli.command, Command::Lineage(_)) {
         return Err(CliError::usage("--format openlineage is a form of lineage; only `palisade lineage` has it"));
     }
+    if cli.global.format == Format::CycloneDx && !matches!(cli.command, Command::Component(ComponentCommand::List)) {
+        return Err(CliError::usage(
+            "--format cyclonedx is a list of components; only `palisade component list` has it",
+        ));
+    }
     let resolved = Settings::resolve(&cli.global);
     // These two are there for those whose file has a mistake too.
     let (settings, mistake) = match (resolved, &cli.command) {
@@ -96,6 +102,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Audit(command) => commands::audit::exec(&context, command),
         Command::Evidence(args) => commands::evidence::exec(&context, args),
         Command::Component(command) => commands::component::exec(&context, command),
+        Command::Grants(command) => commands::grants::exec(&context, command),
         Command::Plugin(command) => commands::plugin::exec(&context, command),
         Command::Schema(command) => commands::schema::exec(&context, command),
         Command::Ruleset(command) => commands::ruleset::exec(&context, command),

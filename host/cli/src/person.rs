@@ -6,9 +6,14 @@ use crate::failure::CliError;
 use crate::render::console;
 use std::io::IsTerminal as _;
 
+/// Says whether somebody is at a terminal who can be asked.
+pub(crate) fn is_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Asks the person at the terminal, if there is one, for a yes.
 pub(crate) fn agrees(question: &str) -> bool {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !is_there() {
         return false;
     }
     console::err(&format!("{question} [y/N] "));

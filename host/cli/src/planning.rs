@@ -135,12 +135,12 @@ pub(crate) fn context<'c>(
         schemas: &workspace.schemas,
         rulesets: &rulesets.lookups,
         children,
-        systems: &settings.systems,
-        ceilings: &settings.ceilings,
-        run_ceilings: &settings.run_ceilings,
+        systems: &settings.written.systems,
+        ceilings: &settings.written.ceilings,
+        run_ceilings: &settings.written.run_ceilings,
         folder: &workspace.folder,
         allowed,
-        generated: settings.generated.as_deref(),
+        generated: settings.written.generated.as_deref(),
     }
 }
 

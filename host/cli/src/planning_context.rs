@@ -3,12 +3,13 @@
 //! it, and a replay reads what was told then.
 
 use crate::rulesets::{self, RulesetFolders};
-use crate::settings::{Settings, THIS_FOLDER};
+use crate::settings::Settings;
 use crate::workspace::Workspace;
 use palisade_engine::Entry;
 use palisade_model::manifest::{Arity, ComponentKind, InputSource, ruleset_type};
 use palisade_model::{Manifest, SchemaRef};
 use palisade_runbook::{RulesetName, Source, read_ruleset};
+use palisade_settings::THIS_FOLDER;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +38,7 @@ pub(crate) fn source(workspace: &Workspace, settings: &Settings, folders: &Rules
 
 /// The components that runbooks may use which steps make; what reads from outside is reached as a system.
 fn allowed<'w>(workspace: &'w Workspace, settings: &Settings) -> Vec<&'w Entry> {
-    let listed: Vec<&Entry> = match &settings.generated {
+    let listed: Vec<&Entry> = match &settings.written.generated {
         None => workspace.catalogue.list().into_iter().filter(|entry| entry.first_party).collect(),
         Some(names) => names.iter().filter_map(|name| workspace.entry(settings, &name.to_string()).ok()).collect(),
     };
@@ -53,7 +54,7 @@ fn systems(workspace: &Workspace, settings: &Settings) -> Vec<Value> {
             "name": system.name, "aliases": system.aliases, "labels": system.labels, "schema": schema, "builtin": builtin,
         }))
     };
-    settings.systems.iter().filter_map(one).collect()
+    settings.written.systems.iter().filter_map(one).collect()
 }
 
 /// The rulesets that can be found, each with the types that it fits.

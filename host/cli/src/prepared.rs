@@ -98,8 +98,9 @@ pub(crate) fn planned(
     let Some(plan) = reading.plan.take().filter(|_| errors == 0) else {
         return Err(planning::unusable(workspace, source.name(), &reading, errors));
     };
-    deny_early(&plan)?;
+    // Bytes that nobody named are granted nothing, which would be told as if it were the cause.
     lock::check(&context.settings, &plan)?;
+    deny_early(&plan)?;
     Ok((plan, reading))
 }
 

@@ -4,14 +4,16 @@ use crate::embedded::FIRST_PARTY;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::person;
+use crate::policy::Policy;
 use crate::settings::Settings;
-use palisade_authority::{Authority, Grant, ScopedPath, WorkingFolder};
+use palisade_authority::{Grant, WorkingFolder};
 use palisade_engine::{Approving, Catalogue, Engine, EngineParts, Entry, FirstParty};
 use palisade_model::id::ComponentName;
 use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
 use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
+use palisade_settings::HostCeilings;
 use palisade_store::{Amounts, Fault, OpenError, Store};
 use serde::Deserialize;
 use std::num::NonZeroUsize;
@@ -49,7 +51,7 @@ impl Workspace {
             Catalogue::new(first_party()?, store.as_ref(), &settings.data_dir).map_err(|fault| not_read(&fault))?;
         let folder = WorkingFolder::new(settings.working_dir.as_os_str().as_bytes())
             .map_err(|error| CliError::usage(format!("the working folder can't be used: {error}")))?;
-        let (data_dir, host_ceilings) = (settings.data_dir.clone(), settings.host_ceilings);
+        let (data_dir, host_ceilings) = (settings.data_dir.clone(), settings.written.host_ceilings.map(amounts));
         let (schemas, approving) = (schemas(&catalogue)?, settings.approving.clone());
         Ok(Self { schemas, catalogue, folder, data_dir, store, host_ceilings, approving })
     }
@@ -67,30 +69,32 @@ impl Workspace {
         self.store.clone().map_or_else(|| open_store(&self.data_dir), Ok)
     }
 
-    /// The components as runbooks name them, each with what the operator grants it: `allowed` beside the default set.
+    /// The components as runbooks name them, each with what the operator grants it and what was `allowed` for this run.
     ///
     /// # Errors
-    /// When an alias names no component.
+    /// When an alias names no component, or the lock file can't be read.
     pub(crate) fn components(&self, settings: &Settings, allowed: &[Grant]) -> Result<Components, CliError> {
+        let policy = Policy::new(settings, &self.folder)?;
         let mut components = Components::default();
         for entry in self.catalogue.list() {
             components.add(KnownComponent {
                 manifest: Manifest::clone(&entry.manifest),
                 digest: entry.digest,
                 first_party: entry.first_party,
-                granted: self.granted(entry, allowed),
+                granted: policy.granted(entry, allowed),
+                not_accepted: policy.not_accepted(entry),
             });
             if entry.first_party {
                 components.alias(entry.manifest.id.name(), entry.manifest.id.clone());
+            } else if let Some(version) = policy.lock.in_force(&entry.manifest.id) {
+                components.put_in_force(&entry.manifest.id, version);
             }
         }
-        for (alias, id) in &settings.aliases {
-            let name: ComponentName =
-                id.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
+        for (alias, name) in &settings.written.aliases {
             let known: ComponentId =
                 name.name.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
             if !self.catalogue.list().iter().any(|entry| entry.manifest.id == known) {
-                return Err(CliError::usage(format!("[aliases] `{alias}` names `{id}`, which is not registered"))
+                return Err(CliError::usage(format!("[aliases] `{alias}` names `{name}`, which is not registered"))
                     .help("`palisade component list` shows what is; `palisade component add` adds one"));
             }
             if let Some(version) = &name.version {
@@ -101,30 +105,30 @@ impl Workspace {
         Ok(components)
     }
 
-    /// What the operator grants a component: first-party ones may read below the working folder, others nothing but
-    /// what was allowed for this run. State is out of reach for all.
-    fn granted(&self, entry: &Entry, allowed: &[Grant]) -> Authority {
-        let default = if entry.first_party { Grant::default_set() } else { Vec::new() };
-        let authority = Authority::of_operator(default.into_iter().chain(allowed.iter().cloned()));
-        match ScopedPath::parse(&self.folder, self.data_dir.as_os_str().as_bytes()) {
-            Ok(state) => authority.without(state),
-            // A state folder that has no normal path can't be told apart from data: then nothing can be granted.
-            Err(_) => Authority::none(),
-        }
-    }
-
-    /// An entry by the name that runbooks use: id or alias, with an optional version.
+    /// An entry by the name that runbooks use: id or alias, with an optional version; without one, that in force.
+    ///
+    /// # Errors
+    /// When there is none, or the lock file can't be read.
     pub(crate) fn entry(&self, settings: &Settings, name: &str) -> Result<&Entry, CliError> {
-        let parsed: ComponentName = name.parse().map_err(|error| CliError::usage(format!("`{name}`: {error}")))?;
-        let id = settings.aliases.get(&parsed.name).map_or(parsed.name.as_str(), String::as_str);
-        let matches = |entry: &&&Entry| {
-            let named = entry.manifest.id.to_string() == id
-                || entry.first_party && !id.contains(':') && entry.manifest.id.name() == id;
-            named && parsed.version.as_ref().is_none_or(|version| *version == entry.manifest.version)
+        let typed: ComponentName = name.parse().map_err(|error| CliError::usage(format!("`{name}`: {error}")))?;
+        let of = settings.written.aliases.get(&typed.name);
+        let named = of.map_or_else(
+            || typed.clone(),
+            |of| ComponentName { version: typed.version.clone().or_else(|| of.version.clone()), ..of.clone() },
+        );
+        let matches = |entry: &&Entry| {
+            entry.manifest.id.to_string() == named.name
+                || entry.first_party && !named.name.contains(':') && entry.manifest.id.name() == named.name
         };
-        let entries = self.catalogue.list();
-        let found = entries.iter().filter(matches).max_by(|a, b| a.manifest.version.cmp(&b.manifest.version));
-        found.copied().ok_or_else(|| {
+        let found: Vec<&Entry> = self.catalogue.list().into_iter().filter(matches).collect();
+        let lock = crate::lock::read(settings)?;
+        let in_force = found.first().and_then(|first| lock.in_force(&first.manifest.id)).cloned();
+        let wanted = named
+            .version
+            .or_else(|| in_force.filter(|version| found.iter().any(|entry| entry.manifest.version == *version)));
+        let mut found =
+            found.into_iter().filter(|entry| wanted.as_ref().is_none_or(|wanted| *wanted == entry.manifest.version));
+        found.next().ok_or_else(|| {
             CliError::usage(format!("there is no component `{name}`")).help("`palisade component list` shows all")
         })
     }
@@ -175,6 +179,17 @@ impl Workspace {
         });
         warning.into_iter().for_each(|warning| engine.warn(warning));
         Ok(engine)
+    }
+}
+
+/// What all processes may have together.
+fn amounts(most: HostCeilings) -> Amounts {
+    let HostCeilings { runs, instances, memory } = most;
+    let all = Amounts::UNBOUNDED;
+    Amounts {
+        runs: runs.unwrap_or(all.runs),
+        instances: instances.unwrap_or(all.instances),
+        memory: memory.unwrap_or(all.memory),
     }
 }
 

@@ -499,7 +499,7 @@ pub(crate) fn denied_if_so(failure: Failure, refused: Option<SkipRecord>) -> Fai
         FailureKind::BadInput | FailureKind::Unavailable | FailureKind::Failed | FailureKind::BadConfig
     );
     match refused {
-        Some(SkipRecord { what, reason, allow }) if by_itself => {
+        Some(SkipRecord { what, reason, allow, .. }) if by_itself => {
             let help = allow.as_ref().map(|allow| format!("`{allow}` would allow it"));
             let message = format!("{} ({what}: {reason})", failure.message);
             Failure { help: help.or(failure.help), ..Failure::new(FailureKind::Denied { what, allow }, message) }

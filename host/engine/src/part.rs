@@ -5,7 +5,7 @@
 
 use crate::sql;
 use crate::uses::Uses;
-use palisade_authority::{Decision, GUEST_DENIAL, ScopedPath, Use};
+use palisade_authority::{Decision, GUEST_DENIAL, Use};
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::{Failure, FailureKind, causes, neutral};
 use palisade_sandbox::Granted;
@@ -220,12 +220,17 @@ impl Ports for PartPorts {
         }
         left.skipped_count = left.skipped_count.saturating_add(1);
         if left.skipped.len() < MAX_SKIPS {
-            left.skipped.push(SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None });
+            left.skipped.push(SkipRecord {
+                what: what.to_owned(),
+                reason: reason.to_owned(),
+                allow: None,
+                asked: None,
+            });
         }
     }
 
     fn refused(&mut self, what: &str, reason: &str) {
-        let refused = SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None };
+        let refused = SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None, asked: None };
         self.left.lock().refuse(&refused);
     }
 
@@ -239,9 +244,10 @@ impl Ports for PartPorts {
             return;
         }
         let refused = SkipRecord {
-            what: path_of(asked).to_path_buf().display().to_string(),
+            what: asked.parts().1.to_path_buf().display().to_string(),
             reason: decision.denial().unwrap_or_else(|| GUEST_DENIAL.to_owned()),
             allow: decision.allow_line(),
+            asked: Some(asked.record()),
         };
         let mut left = self.left.lock();
         left.refuse(&refused);
@@ -258,13 +264,6 @@ impl Ports for PartPorts {
         let parameters = parameters.iter().map(sql::value).collect();
         let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes, self.until.clone())?;
         Ok(Box::new(rows))
-    }
-}
-
-fn path_of(asked: &Use) -> &ScopedPath {
-    match asked {
-        Use::FsRead { path } => path,
-        Use::Sql { database } => database,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What people, and other processes for them, ask of a run; and how a run is answered that nobody works on.
 
-use crate::approving::{Approving, NotCounted};
+use crate::approving::{ApprovalRequest, Approving, NotCounted};
 use crate::audited::Audited;
 use crate::driver::approval;
 use crate::history::{History, HistoryError};

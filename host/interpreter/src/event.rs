@@ -632,7 +632,7 @@ mod tests {
 
     fn one_of_each() -> Vec<Event> {
         let digest = Digest::of(b"x");
-        let skip = SkipRecord { what: "a".to_owned(), reason: "b".to_owned(), allow: None };
+        let skip = SkipRecord { what: "a".to_owned(), reason: "b".to_owned(), allow: None, asked: None };
         vec![
             Event::RunStarted(Box::new(RunStarted {
                 run: RunId::new(1, [2; 10]),

@@ -260,6 +260,9 @@ pub struct SkipRecord {
     /// The option that would let it in, where authority was missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<String>,
+    /// What was asked for and denied, as `palisade_authority` records a use; none where nothing was denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }
 
 /// A line that a component logged.

@@ -196,7 +196,7 @@ pub(crate) fn said(kind: FailureKind, message: &str) -> Failure {
 }
 
 fn skip(what: &str, reason: &str, allow: Option<&str>) -> SkipRecord {
-    SkipRecord { what: what.into(), reason: reason.into(), allow: allow.map(str::to_owned) }
+    SkipRecord { what: what.into(), reason: reason.into(), allow: allow.map(str::to_owned), asked: None }
 }
 
 /// A finding as a classifier of personal data makes it.

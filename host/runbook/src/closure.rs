@@ -2,11 +2,11 @@
 //! authorities in the plan allow it. The decisions are [`authorise`]'s; here they are only collected.
 
 use crate::plan::{AllowedComponent, Plan, PlannedCall, PlannedChildRunbook, PlannedStep, PlannedWork};
-use palisade_authority::{ScopedPath, Use, authorise};
+use palisade_authority::{Deny, ScopedPath, Use, authorise};
 use palisade_model::StepId;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that any step could touch.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Touch {
     /// The option that would allow it for one run, where one would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<String>,
+    /// What lies below it and is forbidden to each of these steps.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub except: BTreeSet<ScopedPath>,
     /// By which steps.
     pub by: Vec<Toucher>,
 }
@@ -70,18 +73,19 @@ pub struct Denied {
 /// Collects everything that any step could touch.
 #[must_use]
 pub fn closure(plan: &Plan) -> Closure {
-    let mut found: BTreeMap<(Power, Option<ScopedPath>, Verdict), Vec<Toucher>> = BTreeMap::new();
+    let mut found: BTreeMap<(Power, Option<ScopedPath>, Verdict), Touched> = BTreeMap::new();
     let mut open = Vec::new();
     each_step(plan, &mut Vec::new(), &mut |way, step| {
         open.extend(opened(step).map(|components| Open { step: way.to_vec(), components }));
         let Some(call) = step.call() else { return };
-        let mut add = |power, path, verdict, pointer: Option<&str>| {
+        let mut add = |power, path: Option<ScopedPath>, verdict, pointer: Option<&str>| {
             let by = Toucher { step: way.to_vec(), pointer: pointer.map(str::to_owned) };
-            found.entry((power, path, verdict)).or_default().push(by);
+            let except = forbidden_below(call, power, path.as_ref());
+            found.entry((power, path, verdict)).or_default().add(by, except);
         };
         let mut named = Vec::new();
         for (pointer, wanted) in named_uses(call) {
-            let (power, path) = parts(&wanted);
+            let (power, path) = wanted.parts();
             add(power, Some(path.clone()), verdict(call, &wanted), Some(pointer));
             named.push((power, path.clone()));
         }
@@ -103,14 +107,38 @@ pub fn closure(plan: &Plan) -> Closure {
                 .for_each(|tree| add(power, Some(tree.clone()), Verdict::Granted, None));
         }
     });
-    let touches = found.into_iter().map(|((power, path, verdict), by)| {
+    let touches = found.into_iter().map(|((power, path, verdict), Touched { by, except })| {
         let (granted, denial, allow) = match verdict {
             Verdict::Granted => (true, None, None),
             Verdict::Denied { why, allow } => (false, Some(why), allow),
         };
-        Touch { power, path, granted, denial, allow, by }
+        Touch { power, path, granted, denial, allow, except, by }
     });
     Closure { touches: touches.collect(), open }
+}
+
+/// Who touches something, and what of it none of them may.
+#[derive(Default)]
+struct Touched {
+    by: Vec<Toucher>,
+    except: BTreeSet<ScopedPath>,
+}
+
+impl Touched {
+    fn add(&mut self, by: Toucher, except: BTreeSet<ScopedPath>) {
+        if self.by.is_empty() {
+            self.except = except;
+        } else {
+            self.except.retain(|path| except.contains(path));
+        }
+        self.by.push(by);
+    }
+}
+
+/// What the operator forbids to a step below a path.
+fn forbidden_below(call: &PlannedCall, power: Power, path: Option<&ScopedPath>) -> BTreeSet<ScopedPath> {
+    let denies = call.authority.denies().iter().filter(|deny| deny.concerns(power)).map(Deny::path);
+    denies.filter(|deny| path.is_none_or(|path| deny.is_within(path) && *deny != path)).cloned().collect()
 }
 
 /// The first thing that a config names and that may not be touched: such a run would fail for certain.
@@ -143,19 +171,12 @@ fn verdict(call: &PlannedCall, wanted: &Use) -> Verdict {
     }
 }
 
-/// What a config names: the pointer to the value, and the use that it leads to.
-fn named_uses(call: &PlannedCall) -> impl Iterator<Item = (&str, Use)> {
+/// What the config of a step names: the pointer to the value, and the use that it leads to.
+pub fn named_uses(call: &PlannedCall) -> impl Iterator<Item = (&str, Use)> {
     let files = call.paths.iter().map(|named| (named.pointer.as_str(), Use::FsRead { path: named.path.clone() }));
     let databases =
         call.connections.iter().map(|named| (named.pointer.as_str(), Use::Sql { database: named.path.clone() }));
     files.chain(databases)
-}
-
-fn parts(wanted: &Use) -> (Power, &ScopedPath) {
-    match wanted {
-        Use::FsRead { path } => (Power::FsRead, path),
-        Use::Sql { database } => (Power::Sql, database),
-    }
 }
 
 /// The components of what a step runs and nobody has planned yet; an outer none if there is no such thing.

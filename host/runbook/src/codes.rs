@@ -121,6 +121,7 @@ codes! {
     336 LoopShape Error "What a loop makes can't be its next input.";
     337 NotAllowed Error "A child uses a component that its parent or the operator does not allow.";
     338 NotForGenerated Error "A runbook that is an artifact has what only one that a person wrote may have.";
+    339 NotAccepted Error "The operator has not accepted a component.";
 
     401 BadRulesetName Error "A text is not the name of a ruleset.";
     402 RulesetProvider Error "The provider of a ruleset is not known.";

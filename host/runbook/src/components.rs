@@ -28,6 +28,17 @@ pub struct KnownComponent {
     pub first_party: bool,
     /// What the operator grants to this digest.
     pub granted: Authority,
+    /// What is granted does not count, since nobody accepted these bytes; none = it does, or nothing is granted.
+    pub not_accepted: Option<NotAccepted>,
+}
+
+/// Why a component may not be used yet, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAccepted {
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub help: String,
 }
 
 /// The registered components, and the names by which runbooks call them.

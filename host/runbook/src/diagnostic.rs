@@ -131,6 +131,14 @@ impl Diagnostic {
     }
 }
 
+/// The line of a source on which a place is, with a mark under it: for whoever tells of places in other words.
+#[must_use]
+pub fn excerpt(source: &Source, span: Span) -> String {
+    let mut text = String::new();
+    show(&mut text, source, span.line.to_string().len(), span, '^', "");
+    text
+}
+
 /// Shows one line of the source with a mark under the place.
 fn show(text: &mut String, source: &Source, width: usize, span: Span, mark: char, label: &str) {
     if span.start > source.text().len() {

@@ -34,12 +34,12 @@ mod worst_case;
 pub mod yaml;
 mod yaml_text;
 
-pub use closure::{Closure, Denied, Open, Touch, Toucher, closure, first_denied};
+pub use closure::{Closure, Denied, Open, Touch, Toucher, closure, first_denied, named_uses};
 pub use codes::Code;
-pub use components::{Components, KnownComponent};
+pub use components::{Components, KnownComponent, NotAccepted};
 pub use condition::{Condition, ConditionError, EvaluationError};
 pub use convert::convert;
-pub use diagnostic::{Diagnostic, Label, Severity};
+pub use diagnostic::{Diagnostic, Label, Severity, excerpt};
 pub use document::{AssumedDocument, PlanDocument, ReadPlanError};
 pub use documents::ITEM_COUNT;
 pub use estimate::{

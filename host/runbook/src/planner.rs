@@ -17,7 +17,7 @@ mod value;
 use crate::codes::Code;
 pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
 
-use crate::components::{Components, KnownComponent, NotFound};
+use crate::components::{Components, KnownComponent, NotAccepted, NotFound};
 use crate::config;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{
@@ -376,7 +376,12 @@ impl<'p> Planner<'p> {
         let name = neutral::line(&wanted.value.name, 80);
         let of = |code, message: String| Diagnostic::new(code, &self.runbook.source, wanted.span, message);
         let diagnostic = match self.context.components.find(&wanted.value) {
-            Ok(component) => return Some(Arc::clone(component)),
+            Ok(component) => {
+                if let Some(NotAccepted { why, help }) = &component.not_accepted {
+                    self.diagnostics.push(of(Code::NotAccepted, why.clone()).with_help(help));
+                }
+                return Some(Arc::clone(component));
+            }
             Err(NotFound::NotBuilt) => of(Code::WcfComponent, format!("`{name}` is known, but not in this build")),
             Err(NotFound::Version { known }) => {
                 let version = wanted.value.version.as_ref().map(ToString::to_string).unwrap_or_default();

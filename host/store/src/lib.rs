@@ -53,7 +53,7 @@ pub use inspect::{Damage, Inspection};
 pub use items::{Batch, ItemsReader, Part};
 pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, VerifyError};
 pub use lock::{OwnError, Pin, RunLock};
-pub use lock_file::{LockFile, LockFileError, LockedComponent};
+pub use lock_file::{LockFile, LockFileError, Locked, LockedComponent};
 pub use memos::NewMemo;
 pub use naming::{Named, Naming, NamingError};
 pub use requests::Asked;

@@ -22,4 +22,5 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("note", targets::note::run),
     ("ruleset", targets::ruleset::run),
     ("runbook", targets::runbook::run),
+    ("settings", targets::settings::run),
 ];

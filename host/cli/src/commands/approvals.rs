@@ -72,7 +72,7 @@ fn show(context: &Context, run: &str, step: Option<&str>) -> Result<ExitCode, Cl
         colour: context.settings.colour_stdout,
         all_limits: false,
         stated: &child.limits,
-        run_ceilings: &context.settings.run_ceilings,
+        run_ceilings: &context.settings.written.run_ceilings,
     };
     console::out(&format!("{}\n{}\n", told(&awaited), numbered(&text)));
     console::out(&plan::human(&document, style));

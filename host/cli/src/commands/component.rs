@@ -1,6 +1,9 @@
 //! `palisade component`: what code there is, and what it may do.
 
+mod cyclonedx;
+
 use super::Context;
+use super::grants::Shown;
 use crate::args::{ComponentCommand, Format};
 use crate::audit_log::{actor, entry};
 use crate::component_check;
@@ -8,25 +11,33 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::input::read_bounded;
 use crate::lock;
+use crate::policy::{Policy, powers};
 use crate::render::console;
 use crate::workspace::{Workspace, not_read};
 use palisade_audit::What;
-use palisade_engine::Entry;
+use palisade_engine::{Entry, History};
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{Arity, InputSource, marked};
-use palisade_model::{ComponentId, Digest, Limits, neutral};
+use palisade_model::{ComponentId, Digest, Limits, Manifest, RunId, neutral};
+use palisade_runbook::NotAccepted;
 use palisade_sandbox::Imports;
-use palisade_store::{AddError, Added, LockFile, LockedComponent, Store};
+use palisade_store::{AddError, Added, LockedComponent, Store};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
+/// Most runs of a component that are shown.
+const MAX_RUNS: usize = 3;
+/// Most runs that are looked at for that.
+const MAX_LOOKED_AT: usize = 100;
+
 pub(crate) fn exec(context: &Context, command: &ComponentCommand) -> Result<ExitCode, CliError> {
     let workspace = Workspace::open(&context.settings)?;
     match command {
         ComponentCommand::Add { file, symbols } => add(context, &workspace, file, symbols.as_deref()),
-        ComponentCommand::List => Ok(list(context, &workspace)),
+        ComponentCommand::List => list(context, &workspace),
         ComponentCommand::Show { name } => show(context, &workspace, name),
         ComponentCommand::Remove { name } => remove(context, &workspace, name),
     }
@@ -45,7 +56,8 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
     let symbols = symbols.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
     let symbols = symbols.map(|symbols| read_symbols(&symbols)).transpose()?;
     let id = checked.manifest.versioned_id();
-    let locked = lock::read(&context.settings)?.digest(&checked.manifest.id, &checked.manifest.version);
+    let lock = lock::read(&context.settings)?;
+    let locked = lock.get(&checked.manifest.id, &checked.manifest.version).map(|locked| locked.digest);
     if let Some(locked) = locked.filter(|locked| *locked != checked.digest) {
         return Err(lock::mismatch(&context.settings, ExitCode::Usage, &id, locked, checked.digest));
     }
@@ -60,8 +72,9 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
         id: checked.manifest.id.clone(),
         version: checked.manifest.version.clone(),
         digest: checked.digest,
+        requests: powers(&checked.manifest),
     };
-    change_lock(context, &store, |lock| lock.insert(locked))?;
+    lock::change(&context.settings, Some(&store), |lock| lock.add(locked))?;
     let done = match added {
         Added::New => "added",
         Added::Known => "already registered",
@@ -72,14 +85,9 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
         text.push_str("  symbols  kept: stack traces will name functions and lines\n");
     }
     for request in &checked.manifest.requests {
-        let _ = writeln!(
-            text,
-            "  asks for {}: {}\n           nothing is granted to it; `--allow {}=PATH` grants it for one run",
-            request.power.name(),
-            neutral::line(&request.reason, 300),
-            request.power.name()
-        );
+        let _ = writeln!(text, "  asks for {}: {}", request.power.name(), neutral::line(&request.reason, 300));
     }
+    text.push_str(&standing(context, &checked.manifest, checked.digest)?);
     console::err(&text);
     if context.format == Format::Json {
         console::json(&serde_json::json!({"id": id, "digest": checked.digest, "status": done}));
@@ -87,18 +95,41 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
     Ok(ExitCode::Done)
 }
 
-/// Changes `palisade.lock`, and writes down that it was.
-fn change_lock(context: &Context, store: &Store, change: impl FnOnce(&mut LockFile)) -> Result<(), CliError> {
-    let digest = || std::fs::read(lock::path(&context.settings)).ok().map(|text| Digest::of(&text));
-    let before = digest();
-    lock::change(&context.settings, change)?;
-    match digest() {
-        Some(after) if before != Some(after) => {
-            let changed = entry(What::LockChanged { by: actor(), before, after });
-            store.record(&[changed]).map_err(|fault| not_read(&fault))
+/// What is granted to a component that was added, and whether it counts.
+fn standing(context: &Context, manifest: &Manifest, digest: Digest) -> Result<String, CliError> {
+    let workspace = Workspace::open(&context.settings)?;
+    let policy = Policy::new(&context.settings, &workspace.folder)?;
+    let Some(entry) = workspace.catalogue.get(&digest) else { return Ok(String::new()) };
+    let mut text = String::new();
+    let mut line = |name: &str, said: &str| {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "  {name:8} {said}");
+    };
+    let id = manifest.versioned_id();
+    let acceptance = policy.acceptance(entry);
+    if !manifest.requests.is_empty() {
+        let tables: Vec<String> =
+            policy.tables(manifest).map(|table| format!("palisade.toml:{}", table.line)).collect();
+        match (acceptance.counts(), tables.as_slice()) {
+            (_, []) => {
+                let power = manifest.requests.first().map_or("fs-read", |request| request.power.name());
+                line("granted", &format!("nothing; `--allow {power}=PATH` grants it for one run"));
+            }
+            (true, tables) => line("granted", &format!("as before, by {}: it asks for no more", tables.join(", "))),
+            // Why it does not count follows.
+            (false, _) => {}
         }
-        _ => Ok(()),
     }
+    if let Some(NotAccepted { why, help }) = policy.not_accepted(entry) {
+        line("waits", &why);
+        line("", &help);
+    }
+    let in_force = policy.lock.in_force(&manifest.id).filter(|version| **version != manifest.version);
+    if let Some(in_force) = in_force {
+        let until = format!("its name without a version means {in_force} until `palisade grants accept {id}`");
+        line("in force", &until);
+    }
+    Ok(text)
 }
 
 fn refused(id: &str, error: &AddError) -> CliError {
@@ -121,8 +152,13 @@ fn keep_symbols(to: &Path, symbols: &[u8]) -> Result<(), CliError> {
     })
 }
 
-fn list(context: &Context, workspace: &Workspace) -> ExitCode {
+fn list(context: &Context, workspace: &Workspace) -> Result<ExitCode, CliError> {
     let entries = workspace.catalogue.list();
+    if context.format == Format::CycloneDx {
+        let policy = Policy::new(&context.settings, &workspace.folder)?;
+        console::json(&cyclonedx::document(&entries, &policy));
+        return Ok(ExitCode::Done);
+    }
     if context.format == Format::Json {
         let rows = entries.iter().map(|entry| {
             serde_json::json!({
@@ -131,7 +167,7 @@ fn list(context: &Context, workspace: &Workspace) -> ExitCode {
             })
         });
         console::json(&rows.collect::<Vec<_>>());
-        return ExitCode::Done;
+        return Ok(ExitCode::Done);
     }
     if entries.is_empty() {
         console::err("there are no components: this palisade was built without its own, and none was added\n");
@@ -142,28 +178,54 @@ fn list(context: &Context, workspace: &Workspace) -> ExitCode {
         let title = neutral::line(&entry.manifest.title, 80);
         console::out(&format!("{id:width$}  {}  {kind:10}  {title}\n", entry.digest.short()));
     }
-    ExitCode::Done
+    Ok(ExitCode::Done)
 }
 
 fn show(context: &Context, workspace: &Workspace, name: &str) -> Result<ExitCode, CliError> {
     let entry = workspace.entry(&context.settings, name)?;
     let imports = workspace.imports(entry)?;
-    let limits = Limits::settle(&entry.manifest.limits, &BTreeMap::new(), &context.settings.ceilings);
+    let granted = Shown::of(&Policy::new(&context.settings, &workspace.folder)?, entry);
+    let runs = workspace.stored().map_or_else(|| Ok(Vec::new()), |store| last_runs(store, entry.digest))?;
+    let limits = Limits::settle(&entry.manifest.limits, &BTreeMap::new(), &context.settings.written.ceilings);
     if context.format == Format::Json {
         let imports = imports
             .iter()
             .map(|import| serde_json::json!({"interface": import.interface, "functions": import.functions}));
         console::json(&serde_json::json!({
             "digest": entry.digest, "first_party": entry.first_party, "manifest": &*entry.manifest,
-            "imports": imports.collect::<Vec<_>>(), "limits": limits,
+            "imports": imports.collect::<Vec<_>>(), "limits": limits, "authority": granted, "last_runs": runs,
         }));
     } else {
-        console::out(&shown(entry, &imports, &limits));
+        console::out(&shown(entry, &imports, &limits, (&granted, &runs)));
     }
     Ok(ExitCode::Done)
 }
 
-fn shown(entry: &Entry, imports: &Imports, limits: &Limits) -> String {
+/// A run in which a component ran.
+#[derive(Debug, Serialize)]
+struct RanIn {
+    run_id: RunId,
+    title: String,
+    state: String,
+}
+
+/// The latest runs whose plan has these bytes. One that can't be read is left out: `palisade doctor` tells of it.
+fn last_runs(store: &Store, digest: Digest) -> Result<Vec<RanIn>, CliError> {
+    let mut found = Vec::new();
+    for row in store.latest_runs(MAX_LOOKED_AT, true, None).map_err(|fault| not_read(&fault))? {
+        let plan = History::read(store, row.run).and_then(|history| history.plan(store));
+        if plan.is_ok_and(|plan| plan.calls().iter().any(|call| call.component_digest == digest)) {
+            let state = neutral::line(&row.summary.status, 40);
+            found.push(RanIn { run_id: row.run, title: row.summary.title.clone(), state });
+        }
+        if found.len() == MAX_RUNS {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn shown(entry: &Entry, imports: &Imports, limits: &Limits, (granted, runs): (&Shown, &[RanIn])) -> String {
     let manifest = &entry.manifest;
     let text = |text: &str| neutral::line(text, 300);
     let mut out = String::new();
@@ -208,16 +270,18 @@ fn shown(entry: &Entry, imports: &Imports, limits: &Limits) -> String {
         }
     }
     line("  is granted".to_owned());
-    line(match (entry.first_party, manifest.requests.is_empty()) {
-        (_, true) => "    nothing, and needs nothing".to_owned(),
-        (true, false) => "    reading below the working folder, except .palisade and key files".to_owned(),
-        (false, false) => "    nothing; `--allow POWER=PATH` grants it for one run".to_owned(),
-    });
+    granted.lines().into_iter().for_each(|said| line(format!("    {said}")));
     line("  imports".to_owned());
     for import in imports.iter() {
         let functions = import.functions.join(", ");
         let functions = if functions.is_empty() { "types only".to_owned() } else { functions };
         line(format!("    {}: {}", text(&import.interface), text(&functions)));
+    }
+    if !runs.is_empty() {
+        line("  ran last".to_owned());
+    }
+    for run in runs {
+        line(format!("    {}  {}  {}", run.run_id, run.state, text(&run.title)));
     }
     line("\n  limits".to_owned());
     for (kind, limit) in limits.iter() {
@@ -239,20 +303,12 @@ fn remove(context: &Context, workspace: &Workspace, name: &str) -> Result<ExitCo
         return Err(CliError::usage(format!("`{id}` comes with Palisade and can't be removed")));
     }
     let noted = entry(What::ComponentRemoved { by: actor(), component: format!("{id}@{version}") });
-    let change = |lock: &mut LockFile| {
+    let store = workspace.stored();
+    let removed = store.map(|store| store.remove_component(&id, &version, &[noted])).transpose();
+    lock::change(&context.settings, store, |lock| {
         lock.remove(&id, &version);
-    };
-    let removed = match workspace.stored() {
-        Some(store) => {
-            let removed = store.remove_component(&id, &version, &[noted]);
-            change_lock(context, store, change)?;
-            removed.map_err(|error| CliError::from_error(ExitCode::Failed, &error))?
-        }
-        None => {
-            lock::change(&context.settings, change)?;
-            false
-        }
-    };
+    })?;
+    let removed = removed.map_err(|error| CliError::from_error(ExitCode::Failed, &error))?.unwrap_or(false);
     if !removed {
         return Err(CliError::usage(format!("{id}@{version} is not registered"))
             .help("`palisade component list` shows what is"));

@@ -30,7 +30,7 @@ fn write(dir: &Path, path: &Path, replace: bool) -> io::Result<()> {
     // As a file that is made the usual way; a temporary one could be read by its owner alone.
     let mode = Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(dir)?;
-    file.write_all(settings::commented_file().as_bytes())?;
+    file.write_all(palisade_settings::commented_file().as_bytes())?;
     let written = if replace { file.persist(path) } else { file.persist_noclobber(path) };
     written.map(drop).map_err(|error| error.error)
 }

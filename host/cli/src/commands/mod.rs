@@ -8,6 +8,7 @@ pub(crate) mod component;
 pub(crate) mod debug;
 pub(crate) mod doctor;
 pub(crate) mod evidence;
+pub(crate) mod grants;
 pub(crate) mod init;
 pub(crate) mod lineage;
 pub(crate) mod plan;

@@ -6,6 +6,7 @@ use crate::estimates;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::input_sizes::input_bytes;
+use crate::lock;
 use crate::planning::{self, PlanningArgs};
 use crate::render::{console, plan};
 use crate::rulesets;
@@ -37,12 +38,12 @@ fn show(context: &Context, workspace: &Workspace, args: &PlanArgs, runbook: &Pat
     match context.format {
         Format::Json => console::json(&document),
         Format::Mermaid => console::out(&plan::mermaid(&document)),
-        Format::Human | Format::OpenLineage => {
+        Format::Human | Format::OpenLineage | Format::CycloneDx => {
             let style = plan::Style {
                 colour: context.settings.colour_stdout,
                 all_limits: args.limits == LimitsArg::All,
                 stated: &stated,
-                run_ceilings: &context.settings.run_ceilings,
+                run_ceilings: &context.settings.written.run_ceilings,
             };
             console::out(&plan::human(&document, style));
         }
@@ -101,7 +102,10 @@ fn read(
     let mut reading = planning::read(workspace, &context.settings, planning, &source)?;
     let errors = reading.show(&context.settings);
     match reading.plan.take() {
-        Some(plan) => Ok((plan, reading.stated)),
+        Some(plan) => {
+            lock::check(&context.settings, &plan)?;
+            Ok((plan, reading.stated))
+        }
         None => Err(planning::unusable(workspace, source.name(), &reading, errors)),
     }
 }
@@ -111,5 +115,5 @@ pub(super) fn assumed(context: &Context, threads: Option<NonZeroUsize>) -> Assum
     static NO_INPUTS: BTreeMap<palisade_model::ArtifactName, u64> = BTreeMap::new();
     let threads = threads.or_else(|| std::thread::available_parallelism().ok());
     let threads = threads.map_or(1, |threads| threads.get() as u64);
-    Assumed { threads, input_bytes: &NO_INPUTS, ceilings: &context.settings.ceilings }
+    Assumed { threads, input_bytes: &NO_INPUTS, ceilings: &context.settings.written.ceilings }
 }

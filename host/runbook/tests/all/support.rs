@@ -5,8 +5,8 @@ use palisade_model::id::ComponentName;
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
-    Caller, ChildLookup, Components, Diagnostic, KnownComponent, Plan, PlanContext, RulesetLookup, Source, Systems,
-    parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
+    Caller, ChildLookup, Components, Diagnostic, KnownComponent, NotAccepted, Plan, PlanContext, RulesetLookup, Source,
+    Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ fn component(id: &str, inputs: Vec<InputPort>, output: &str, config_schema: Valu
         limits: BTreeMap::new(),
     };
     let granted = Authority::of_operator(Grant::default_set());
-    KnownComponent { manifest, digest: Digest::of(id.as_bytes()), first_party: true, granted }
+    KnownComponent { manifest, digest: Digest::of(id.as_bytes()), first_party: true, granted, not_accepted: None }
 }
 
 /// The same with a second output, `code`.
@@ -64,6 +64,13 @@ fn two_outputs(mut component: KnownComponent) -> KnownComponent {
     let code =
         OutputPort { name: "code".into(), schema: "source_code/1.0.0".parse().unwrap(), description: String::new() };
     component.manifest.outputs.push(code);
+    component
+}
+
+/// The same, asking for more than the operator accepted.
+fn not_accepted(mut component: KnownComponent) -> KnownComponent {
+    let why = "`acme:wider@0.1.0` asks for more than was accepted: `sql` is new".to_owned();
+    component.not_accepted = Some(NotAccepted { why, help: "`palisade grants accept acme:wider@0.1.0`".to_owned() });
     component
 }
 
@@ -253,6 +260,7 @@ pub(crate) fn components() -> Components {
             empty(),
         ),
         component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
+        not_accepted(component("acme:wider", vec![], "standard_input/1.0.0", empty())),
     ];
     let mut components = Components::default();
     for component in all {

@@ -4,6 +4,7 @@
 
 mod cache;
 mod caps;
+mod decisions;
 mod describe;
 mod failures;
 mod guest;

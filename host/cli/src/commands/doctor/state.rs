@@ -98,7 +98,8 @@ fn locked(settings: &Settings, workspace: &Workspace) -> Check {
     };
     let path = lock::path(settings).display().to_string();
     let (mut other, mut absent, mut all) = (Vec::new(), Vec::new(), 0);
-    for (id, version, digest) in lock.iter() {
+    for (id, version, locked) in lock.iter() {
+        let digest = locked.digest;
         all += 1;
         let entries = workspace.catalogue.list();
         let entry = entries.iter().find(|entry| entry.manifest.id == *id && entry.manifest.version == *version);

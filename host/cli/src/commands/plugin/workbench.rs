@@ -7,6 +7,7 @@ use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::given::Given;
+use crate::policy::denies_in;
 use crate::render::diagnostics;
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
@@ -114,7 +115,7 @@ impl<'a> Workbench<'a> {
 
     /// The limits in force for a trial.
     pub(super) fn limits(&self, trial: &Trial<'_>) -> Limits {
-        Limits::settle(&self.manifest.limits, &trial.limits, &self.context.settings.ceilings)
+        Limits::settle(&self.manifest.limits, &trial.limits, &self.context.settings.written.ceilings)
     }
 
     /// Makes one attempt.
@@ -308,8 +309,10 @@ impl<'a> Workbench<'a> {
                 }
             }
         }
-        let mut authority = Authority::of_operator(grants.iter().cloned());
-        if let Ok(state) = ScopedPath::parse(&folder, self.context.settings.data_dir.as_os_str().as_bytes()) {
+        let settings = &self.context.settings;
+        let mut authority =
+            Authority::of_operator(grants.iter().cloned()).denying(denies_in(settings, &folder, &self.manifest));
+        if let Ok(state) = ScopedPath::parse(&folder, settings.data_dir.as_os_str().as_bytes()) {
             authority = authority.without(state);
         }
         let authority = authority.meet(Bound::of_manifest(&self.manifest)).meet(Bound::of_config(&named, &grants));

@@ -15,7 +15,7 @@ use palisade_store::{Doing, Store};
 pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsGcArgs) -> Result<ExitCode, CliError> {
     let now = now_ms();
     let retention = Retention {
-        older_than_ms: args.older_than.or(context.settings.retention).map(|age| age.0),
+        older_than_ms: args.older_than.or(context.settings.written.retention).map(|age| age.0),
         keep: args.keep,
         states: (!args.status.is_empty())
             .then(|| args.status.iter().map(|state| StateArg::name(*state).to_owned()).collect()),

@@ -38,7 +38,9 @@ fn row(touch: &Touch) -> Vec<String> {
     let path = path(touch);
     let verdict = if touch.granted { "granted" } else { "DENIED" };
     let by: Vec<String> = touch.by.iter().map(toucher).collect();
-    vec![verdict.to_owned(), touch.power.name().to_owned(), path, format!("by {}", by.join(", "))]
+    let except: Vec<String> = touch.except.iter().map(|path| format!("`{path}`")).collect();
+    let except = if except.is_empty() { String::new() } else { format!(" except {}", except.join(", ")) };
+    vec![verdict.to_owned(), touch.power.name().to_owned(), path + &except, format!("by {}", by.join(", "))]
 }
 
 fn toucher(by: &Toucher) -> String {

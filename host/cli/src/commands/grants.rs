@@ -1,0 +1,44 @@
+//! `palisade grants`: what components may use. Nothing here grants: the operator's file does, and `accept` says for which
+//! bytes it counts. There is no way to stop denying.
+
+mod accept;
+mod diff;
+mod expect;
+mod explain;
+mod propose;
+mod show;
+mod unused;
+
+pub(super) use show::Shown;
+
+use super::Context;
+use crate::args::GrantsCommand;
+use crate::exit_code::ExitCode;
+use crate::failure::CliError;
+use palisade_authority::PathScope;
+
+/// Version of the JSON forms.
+const FORM: u32 = 1;
+
+pub(crate) fn exec(context: &Context, command: &GrantsCommand) -> Result<ExitCode, CliError> {
+    match command {
+        GrantsCommand::Show { component } => show::exec(context, component.as_deref()),
+        GrantsCommand::Accept { component, digest } => accept::exec(context, component, digest.as_deref()),
+        GrantsCommand::Explain { run, step } => explain::exec(context, run, step),
+        GrantsCommand::Propose { what, rulesets } => propose::exec(context, what, rulesets),
+        GrantsCommand::Test { file } => expect::exec(context, file),
+        GrantsCommand::Unused => unused::exec(context),
+        GrantsCommand::Diff { old, new } => diff::exec(context, old, new),
+    }
+}
+
+/// A scope for people: the paths at which its trees begin. Of one that reaches a folder above the working folder, the
+/// latter is left out.
+pub(super) fn scope(scope: &PathScope) -> String {
+    let Some(trees) = scope.trees() else { return "every path".to_owned() };
+    let shown: Vec<String> = trees.iter().map(ToString::to_string).collect();
+    match shown.as_slice() {
+        [here, above] if here == "." => above.clone(),
+        _ => shown.join(", "),
+    }
+}

@@ -1,0 +1,92 @@
+//! What `palisade init` writes.
+
+use palisade_model::LimitKind;
+use palisade_model::limits::LimitUnit;
+use std::fmt::Write as _;
+
+/// What `palisade init` writes: every setting, as a comment.
+#[must_use]
+pub fn commented_file() -> String {
+    let mut text = String::from(
+        "# Palisade: what the operator of this folder allows and sets.\n\
+         # Nothing is set as long as every line is a comment. Ceilings are shown at their defaults, the rest as examples;\n\
+         # paths are relative to this file.\n\n\
+         [rulesets]\n\
+         # Folders in which `local/NAME/VERSION` is looked up, as FOLDER/NAME/VERSION/NAME.yaml.\n\
+         # paths = [\"rulesets\"]\n\n\
+         [aliases]\n\
+         # Short names for components in runbooks.\n\
+         # pii = \"acme:pii_finder\"\n\n\
+         [environment]\n\
+         # Variables that `${NAME}` in a runbook may stand for; all others are errors.\n\
+         # variables = [\"DATA_FOLDER\"]\n\n\
+         [ceilings]\n\
+         # The most that any step may have of each limit, whatever it asks for.\n",
+    );
+    for kind in LimitKind::all() {
+        let shown = kind.show(kind.default_ceiling());
+        let value = match kind.unit() {
+            LimitUnit::Count => kind.default_ceiling().to_string(),
+            _ => format!("\"{shown}\""),
+        };
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "# {} = {value}", kind.key());
+    }
+    text.push_str(
+        "\n[ceilings.run]\n\
+         # The most that any run may have with all its children. Nothing is bounded here unless you say so.\n\
+         # max_depth = 3\n\
+         # max_duration = \"1 h\"\n\
+         # max_llm_cost = \"5 USD\"\n\
+         # max_concurrency = 10\n\
+         # max_runs = 10000\n\n\
+         [ceilings.host]\n\
+         # The most that all processes together may have that work with this data directory: runs that go on, instances\n\
+         # that compute, and the memory that attempts may take. What exceeds it waits. Nothing is shared unless you say so.\n\
+         # runs = 4\n\
+         # instances = 8\n\
+         # memory = \"4 GiB\"\n\n\
+         [retention]\n\
+         # How long ago a run must have ended for `palisade runs gc` to remove it, unless it is told otherwise.\n\
+         # keep = \"90d\"\n\n\
+         [audit]\n\
+         # Files to which the signed state of the audit log is appended at the end of each run. Who has one of them can tell\n\
+         # that the log was changed, even by somebody who has its key: keep them where nobody can write who writes here.\n\
+         # witness = [\"/mnt/elsewhere/palisade.checkpoints\"]\n\n\
+         [generated]\n\
+         # The components that runbooks may use which a step makes; unless you say so, all that come with Palisade.\n\
+         # components = [\"personal_data\", \"acme:pii_finder\"]\n\
+         # Whether they may read the folder in which Palisade runs, as the system `this folder`.\n\
+         # this_folder = true\n\n\
+         [approval]\n\
+         # Which runbooks that a step makes wait for a person: those \"beyond-bound\", which is what their step approves\n\
+         # beforehand, or \"always\" all.\n\
+         # runbooks = \"beyond-bound\"\n\
+         # Whose answers count, by the keys that sign them (`palisade approvals key NAME --out FILE`); none = those of\n\
+         # whoever can write the data directory.\n\
+         # approvers = []\n\
+         # Whether somebody else than who started the run is to approve what it waits for; then nothing is approved beforehand.\n\
+         # four_eyes = false\n\
+         # How long such a runbook waits before the answer is no; it waits for ever unless you say so.\n\
+         # expires = \"7d\"\n\n\
+         # Systems are data that runbooks read by name: `{type: source, system: shop}`.\n\
+         # [[system]]\n\
+         # name = \"shop\"\n\
+         # aliases = [\"web shop\"]\n\
+         # connector = \"sqlite\"\n\
+         # config = { database_path = \"shop.db\" }\n\
+         # labels = [\"personal\"]\n\n\
+         # Grants say what a component may use beyond what it may anyway, which for those of others is nothing. One counts\n\
+         # for the bytes that you accepted with `palisade grants accept`. See docs/grants.md.\n\
+         # [[grant]]\n\
+         # component = \"acme:reader\"\n\
+         # allow = [\"fs-read=data/policies\", \"sql=crm.db\"]\n\
+         # reason = \"who decided this, and why\"\n\n\
+         # What is denied, nobody may use, whatever else is allowed: `*`, or one component.\n\
+         # [[deny]]\n\
+         # component = \"*\"\n\
+         # deny = [\"fs-read=hr\"]\n\
+         # reason = \"who decided this, and why\"\n",
+    );
+    text
+}

@@ -1,0 +1,33 @@
+//! The operator's file, `palisade.toml`, as data: text in, settings and mistakes out.
+//!
+//! A module for each table. Nothing here reads a disk or the environment, and nothing decides: who is granted what is put
+//! together by whoever asks, from what stands in the file.
+
+mod alias;
+mod approval;
+mod audit;
+mod ceiling;
+mod commented;
+mod environment;
+mod expected;
+mod file;
+mod generated;
+mod grant;
+mod mistake;
+mod retention;
+mod ruleset;
+mod system;
+mod table;
+mod target;
+mod toml_text;
+
+pub use approval::Approval;
+pub use ceiling::HostCeilings;
+pub use commented::commented_file;
+pub use expected::{Expectation, Expected, read_expectations};
+pub use file::{OperatorFile, Place, read};
+pub use grant::{DenyTable, GrantTable};
+pub use mistake::Mistake;
+pub use system::THIS_FOLDER;
+pub use target::Target;
+pub use toml_text::quoted;
