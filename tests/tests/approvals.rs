@@ -1,9 +1,13 @@
 //! Steps that wait for a person: no process waits with them, and the answer of whoever may give it counts.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::command::command;
 use palisade_tests::told::{record, write_texts};
-use palisade_tests::{Dir, journal, palisade, root, with_stepper};
+use palisade_tests::{Dir, journal, palisade, root, skipped, with_stepper};
 use serde_json::{Value, json};
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
 
 /// The demo's files, and a runbook that asks before it looks at them.
 fn asking(approval: &str) -> Dir {
@@ -222,7 +226,7 @@ fn who_starts_a_run_does_not_approve_it_where_two_are_to_look() {
     let (one, _) = settings.rsplit_once(", ").unwrap();
     dir.write("palisade.toml", format!("{one}]\n"));
     let told = palisade(dir.path(), ["runs", "list"]).exits(2).stderr;
-    assert!(told.contains("four_eyes needs the keys of two approvers or more"), "{told}");
+    assert!(told.contains("needs the keys of two approvers or more"), "{told}");
 }
 
 #[test]
@@ -252,4 +256,48 @@ fn a_row_in_the_database_is_no_approval() {
         let told = palisade(dir.path(), ["resume", "-q", "last"]).exits(3).stderr;
         assert!(told.contains("holds an approval that does not count") && told.contains(why), "{told}");
     }
+}
+
+/// Runs the tool on a terminal of its own, with these lines typed; gives what was seen and the exit code.
+fn at_a_terminal(dir: &Dir, args: &str, typed: &str) -> Option<(String, Option<i32>)> {
+    let tool = command(dir.path()).get_program().to_string_lossy().into_owned();
+    let mut terminal = command(dir.path());
+    let mut terminal = std::process::Command::new("script")
+        .args(["-qec", &format!("{tool} {args}"), "/dev/null"])
+        .current_dir(dir.path())
+        .envs(terminal.env("TERM", "dumb").get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    terminal.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let seen = terminal.wait_with_output().unwrap();
+    Some((String::from_utf8_lossy(&seen.stdout).into_owned(), seen.status.code()))
+}
+
+#[test]
+fn who_sits_at_a_terminal_is_asked_and_may_leave_it() {
+    let dir = asking("");
+    let Some((seen, code)) = at_a_terminal(&dir, "run ask.yaml", "\n") else {
+        return skipped("there is no `script`");
+    };
+    assert_eq!(code, Some(5), "{seen}");
+    assert!(seen.contains("Shall it run?") && seen.contains("yes, no, or Enter to leave it waiting?"), "{seen}");
+    assert_eq!(awaited(&dir).len(), 1);
+    let (seen, code) = at_a_terminal(&dir, "resume last", "no\n").unwrap();
+    assert_eq!((code, awaited(&dir).len()), (Some(3), 0), "{seen}");
+    let (seen, code) = at_a_terminal(&dir, "run ask.yaml --out out", "yes\n").unwrap();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(dir.join("out/found.json").is_file());
+    // Nobody is asked who wants no more than the result, or whose answer would not count.
+    let (seen, code) = at_a_terminal(&dir, "run -q ask.yaml", "yes\n").unwrap();
+    assert_eq!((code, seen.contains("Enter to leave")), (Some(5), false), "{seen}");
+    dir.write(
+        "ask.yaml",
+        fs::read_to_string(dir.join("ask.yaml"))
+            .unwrap()
+            .replace("input: files}", "input: files, approvers: [nobody-here]}"),
+    );
+    let (seen, code) = at_a_terminal(&dir, "run ask.yaml", "yes\n").unwrap();
+    assert_eq!((code, seen.contains("Enter to leave")), (Some(5), false), "{seen}");
 }

@@ -359,7 +359,7 @@ pub(crate) struct ReplayArgs {
 }
 
 /// How a run is driven and what becomes of its results.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct TellingArgs {
     /// Folder for NAME.json of each output and run.json
     #[arg(long, value_name = "DIR")]

@@ -11,14 +11,29 @@ pub(crate) fn is_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
+/// Says whether somebody is there who also sees what is printed.
+pub(crate) fn sees() -> bool {
+    is_there() && std::io::stdout().is_terminal()
+}
+
+/// Asks the person at the terminal for a yes or a no; none if they say neither.
+pub(crate) fn answers(question: &str) -> Option<bool> {
+    console::err(question);
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok()?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Some(true),
+        "n" | "N" | "no" => Some(false),
+        _ => None,
+    }
+}
+
 /// Asks the person at the terminal, if there is one, for a yes.
 pub(crate) fn agrees(question: &str) -> bool {
     if !is_there() {
         return false;
     }
-    console::err(&format!("{question} [y/N] "));
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    answers(&format!("{question} [y/N] ")) == Some(true)
 }
 
 /// The name of the user that the process runs as; `uid:NUMBER` where the system's list of users does not have it.

@@ -77,8 +77,8 @@ mod tests {
             &format!("[approval]\nfour_eyes = true\napprovers = [\"{ann}\", \"{}\", \"eve\"]\n", key("ann", 3)),
             &[
                 "2:13: `four_eyes` of [approval] needs the keys of two approvers or more (list them in `approvers`: what users of this system are called proves nothing)",
-                "3:71: `approvers` of [approval] lists `ann` twice",
-                "3:131: `approvers` of [approval]: it is no Ed25519 key of a signed note: it has not three parts (`palisade approvals key NAME --out FILE` makes one)",
+                "3:75: `approvers` of [approval] lists `ann` twice",
+                "3:136: `approvers` of [approval]: it is no Ed25519 key of a signed note: it has not three parts (`palisade approvals key NAME --out FILE` makes one)",
             ],
         );
         check(

@@ -62,8 +62,8 @@ pub fn commented_file() -> String {
          # Which runbooks that a step makes wait for a person: those \"beyond-bound\", which is what their step approves\n\
          # beforehand, or \"always\" all.\n\
          # runbooks = \"beyond-bound\"\n\
-         # Whose answers count, by the keys that sign them (`palisade approvals key NAME --out FILE`); none = those of\n\
-         # whoever can write the data directory.\n\
+         # Whose answers count, by the keys that sign them (`palisade approvals key NAME --out FILE`). Without any\n\
+         # they are those of whoever can write the data directory.\n\
          # approvers = []\n\
          # Whether somebody else than who started the run is to approve what it waits for; then nothing is approved beforehand.\n\
          # four_eyes = false\n\

@@ -1,6 +1,7 @@
 //! `palisade approve` and `palisade reject`: the answer of a person, and what follows from it.
 
 use super::Context;
+use super::asked::Given;
 use super::resume::go_on;
 use super::runs::{find, not_told};
 use crate::approver;
@@ -59,7 +60,8 @@ pub(crate) fn exec(context: &Context, args: &AnswerArgs, approved: bool) -> Resu
         console::err(&format!("`palisade resume {}` goes on\n", wanted.root));
         return Ok(ExitCode::Done);
     }
-    go_on(context, &workspace, store, wanted.root, &args.rulesets, &args.telling)
+    let given = Given { key: args.key.as_deref(), rulesets: &args.rulesets, telling: &args.telling };
+    go_on(context, &workspace, store, wanted.root, given)
 }
 
 /// The step that is meant.

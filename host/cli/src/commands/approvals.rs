@@ -45,7 +45,10 @@ fn list(context: &Context, limit: usize) -> Result<ExitCode, CliError> {
 }
 
 /// What a person is to know before they answer.
-fn show(context: &Context, run: &str, step: Option<&str>) -> Result<ExitCode, CliError> {
+///
+/// # Errors
+/// When nothing waits there, or it can't be told.
+pub(super) fn show(context: &Context, run: &str, step: Option<&str>) -> Result<ExitCode, CliError> {
     let store = existing_store(&context.settings)?;
     let (store, run) = find(context, store.as_ref(), run)?;
     let awaited = one(store, run, step)?;

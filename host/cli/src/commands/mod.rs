@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod approvals;
+mod asked;
 pub(crate) mod audit;
 pub(crate) mod cancel;
 pub(crate) mod component;

@@ -3,9 +3,10 @@
 //! Plan, schemas and inputs are those that the run stored when it started, whatever became of the files since.
 
 use super::Context;
+use super::asked::{Given, on_terminal};
 use super::replay::{not_replayed, with_children};
 use super::runs::{find, not_told};
-use crate::args::{ResumeArgs, TellingArgs};
+use crate::args::ResumeArgs;
 use crate::artifact_runbooks::ArtifactPlanner;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
@@ -16,12 +17,11 @@ use crate::workspace::Workspace;
 use palisade_engine::{Engine, History, Work, shown_folder};
 use palisade_model::{RunId, neutral};
 use palisade_store::Store;
-use std::path::PathBuf;
 
 pub(crate) fn exec(context: &Context, args: &ResumeArgs) -> Result<ExitCode, CliError> {
     let workspace = Workspace::open(&context.settings)?;
     let (store, run) = find(context, workspace.stored(), &args.run)?;
-    go_on(context, &workspace, store, run, &args.rulesets, &args.telling)
+    go_on(context, &workspace, store, run, Given { key: None, rulesets: &args.rulesets, telling: &args.telling })
 }
 
 /// Goes on with a run of the workspace's store.
@@ -33,9 +33,9 @@ pub(super) fn go_on(
     workspace: &Workspace,
     store: &Store,
     run: RunId,
-    rulesets: &[PathBuf],
-    telling: &TellingArgs,
+    given: Given<'_>,
 ) -> Result<ExitCode, CliError> {
+    let Given { rulesets, telling, .. } = given;
     let export = telling::export(context, telling)?;
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
     can_be_resumed(run, &history)?;
@@ -65,7 +65,8 @@ pub(super) fn go_on(
     // A runbook that is an artifact may have brought schemas that nobody knew when the run was taken up.
     let schemas = History::read(store, run).and_then(|history| history.schemas(store));
     let schemas = schemas.map_err(|error| not_told(&error))?;
-    telling::tell(context, telling, ran, &engine, &schemas, &outputs)
+    let code = telling::tell(context, telling, ran, &engine, &schemas, &outputs)?;
+    on_terminal(context, store, run, code, given)
 }
 
 /// Makes the components known that the run began with, with all runs below it, and that are not installed any more.

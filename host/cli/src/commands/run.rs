@@ -1,6 +1,7 @@
 //! `palisade run`: from a runbook to findings.
 
 use super::Context;
+use super::asked::{Given, on_terminal};
 use super::runs::not_told;
 use crate::args::RunArgs;
 use crate::exit_code::ExitCode;
@@ -44,7 +45,10 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let ran = telling::drive(context, &args.telling, |observer, cancel| {
         prepared.run(&engine, driving, key, (observer, cancel))
     })?;
-    telling::tell(context, &args.telling, ran, &engine, &workspace.schemas, &outputs)
+    let run = ran.record.run_id;
+    let code = telling::tell(context, &args.telling, ran, &engine, &workspace.schemas, &outputs)?;
+    let given = Given { key: args.key.as_deref(), rulesets: &args.rulesets, telling: &args.telling };
+    on_terminal(context, engine.store(), run, code, given)
 }
 
 /// The run that was started with that key, if it is the same work and has ended.
