@@ -57,6 +57,7 @@ fn it_waits_for_a_person_who_sees_its_text_and_its_plan() {
         "\nMade\n  plan ",
         "component runs  1",
         "What it could touch",
+        "What its caller does not do itself\n  +  new  component  test:stepper",
     ] {
         assert!(seen.contains(part), "{part} is not in\n{seen}");
     }

@@ -74,6 +74,25 @@ pub struct Difference {
     pub new: Value,
 }
 
+impl Difference {
+    /// Whether the second plan reaches or runs something that the first does not.
+    #[must_use]
+    pub const fn reaches_more(&self) -> bool {
+        let reach = matches!(
+            self.subject,
+            Subject::Power
+                | Subject::Scope
+                | Subject::Component
+                | Subject::Digest
+                | Subject::Whitelist
+                | Subject::Data
+                | Subject::Label
+                | Subject::Ruleset
+        );
+        reach && matches!(self.change, Change::New | Change::Changed | Change::Higher)
+    }
+}
+
 /// Compares two plans. Differences come by subject.
 #[must_use]
 pub fn plan_diff(old: &PlanDocument, new: &PlanDocument) -> Vec<Difference> {

@@ -12,10 +12,10 @@ use crate::failure::CliError;
 use crate::render::console;
 use crate::render::plan;
 use crate::workspace::{existing_store, not_read};
-use palisade_engine::{History, rfc3339};
+use palisade_engine::{History, read_plan, rfc3339};
 use palisade_model::neutral;
 use palisade_model::record::Status;
-use palisade_runbook::PlanDocument;
+use palisade_runbook::{Difference, PlanDocument, plan_diff};
 use palisade_store::Store;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -67,8 +67,14 @@ pub(super) fn show(context: &Context, run: &str, step: Option<&str>) -> Result<E
     let text = text.map_err(|fault| not_read(&fault))?.ok_or_else(missing)?;
     let text = String::from_utf8_lossy(&text);
     let document = PlanDocument::new(child.clone(), &assumed(context, None));
+    // The caller's plan as it was made, before anybody knew what it would run.
+    let started = history.start().map_err(|error| not_told(&error))?;
+    let caller = read_plan(store, awaited.run, started.plan).map_err(|error| not_told(&error))?;
+    let caller = PlanDocument::new(caller, &assumed(context, None));
+    let beyond: Vec<_> = plan_diff(&caller, &document).into_iter().filter(Difference::reaches_more).collect();
     if context.format == Format::Json {
-        console::json(&json!({"v": FORM, "approval": awaited, "runbook": text, "plan": document}));
+        let (v, plan) = (FORM, &document);
+        console::json(&json!({"v": v, "approval": awaited, "runbook": text, "plan": plan, "beyond_caller": beyond}));
         return Ok(ExitCode::Done);
     }
     let style = plan::Style {
@@ -79,6 +85,7 @@ pub(super) fn show(context: &Context, run: &str, step: Option<&str>) -> Result<E
     };
     console::out(&format!("{}\n{}\n", told(&awaited), numbered(&text)));
     console::out(&plan::human(&document, style));
+    console::out(&plan::diff::beyond_caller(&beyond, style));
     Ok(ExitCode::Done)
 }
 

@@ -1,6 +1,6 @@
 //! The differences between two plans, for people.
 
-use super::{foreign, shown_amount, table};
+use super::{Style, foreign, heading, shown_amount, table};
 use palisade_model::RunLimitKind;
 use palisade_runbook::{Change, Difference, Measure, Subject, UNBOUNDED};
 use serde_json::Value;
@@ -16,6 +16,16 @@ pub(crate) fn human(differences: &[Difference]) -> String {
         1 => writeln!(out, "1 difference"),
         number => writeln!(out, "{number} differences, {more} of them new or higher"),
     };
+    out
+}
+
+/// What a runbook reaches and runs that its caller does not.
+pub(crate) fn beyond_caller(differences: &[Difference], style: Style<'_>) -> String {
+    let mut out = format!("\n{}\n", heading(style, "What its caller does not do itself"));
+    if differences.is_empty() {
+        out.push_str("  nothing\n");
+    }
+    table(&mut out, &differences.iter().map(row).collect::<Vec<_>>());
     out
 }
 
