@@ -79,9 +79,40 @@ impl ComponentId {
     /// can't both be registered.
     #[must_use]
     pub fn confusion_key(&self) -> String {
-        // Folded twice: the skeleton of `I` is `l`, that of `m` is `rn`, so case goes first.
-        skeleton(&self.text.to_lowercase().replace('-', "_")).collect::<String>().to_lowercase()
+        confusion_key(&self.text)
     }
+}
+
+/// The part of component ids before the colon: who stands behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Says whether a person could take the two for each other; the same ones too.
+    #[must_use]
+    pub fn looks_like(&self, other: &str) -> bool {
+        confusion_key(&self.0) == confusion_key(other)
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        check_component_part(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn confusion_key(text: &str) -> String {
+    // Folded twice: the skeleton of `I` is `l`, that of `m` is `rn`, so case goes first.
+    skeleton(&text.to_lowercase().replace('-', "_")).collect::<String>().to_lowercase()
 }
 
 impl FromStr for ComponentId {

@@ -86,7 +86,12 @@ pub fn commented_file() -> String {
          # [[deny]]\n\
          # component = \"*\"\n\
          # deny = [\"fs-read=hr\"]\n\
-         # reason = \"who decided this, and why\"\n",
+         # reason = \"who decided this, and why\"\n\n\
+         # Components of a namespace that has an owner are added and used only with a signature of that key, as\n\
+         # `palisade component sign FILE --key KEY` makes it (the key: `palisade approvals key NAME --out KEY`).\n\
+         # [[namespace]]\n\
+         # name = \"acme\"\n\
+         # key = \"acme+37854264+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea\"\n",
     );
     text
 }

@@ -4,12 +4,13 @@ use crate::approval::Approval;
 use crate::ceiling::HostCeilings;
 use crate::grant::{DenyTable, GrantTable};
 use crate::mistake::Mistake;
+use crate::namespace::Owner;
 use crate::table::Reader;
-use crate::{alias, approval, audit, ceiling, environment, generated, grant, retention, ruleset, system};
+use crate::{alias, approval, audit, ceiling, environment, generated, grant, namespace, retention, ruleset, system};
 use palisade_authority::WorkingFolder;
 use palisade_model::id::ComponentName;
 use palisade_model::unit::Millis;
-use palisade_model::{LimitKind, RunLimits};
+use palisade_model::{ComponentId, LimitKind, RunLimits};
 use palisade_runbook::{Source, Systems};
 use std::collections::BTreeMap;
 use toml::de::DeTable;
@@ -43,6 +44,16 @@ pub struct OperatorFile {
     pub grants: Vec<GrantTable>,
     /// What nobody may use, or no version of a component.
     pub denies: Vec<DenyTable>,
+    /// Whose signature the components of a namespace need, in the order of the file.
+    pub owners: Vec<Owner>,
+}
+
+impl OperatorFile {
+    /// The owner of a component's namespace, or of one that looks like it.
+    #[must_use]
+    pub fn owner_of(&self, id: &ComponentId) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.namespace.looks_like(id.namespace()))
+    }
 }
 
 /// What an empty file says.
@@ -62,6 +73,7 @@ impl Default for OperatorFile {
             variables: Vec::new(),
             grants: Vec::new(),
             denies: Vec::new(),
+            owners: Vec::new(),
         }
     }
 }
@@ -78,7 +90,7 @@ pub struct Place {
 }
 
 /// The tables.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "rulesets",
     "ceilings",
     "aliases",
@@ -90,6 +102,7 @@ const TABLES: [&str; 11] = [
     "audit",
     "grant",
     "deny",
+    "namespace",
 ];
 
 /// Reads the file's text.
@@ -118,6 +131,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         variables: environment::read(r, &table),
         grants: grant::read_grants(r, &table, place, names),
         denies: grant::read_denies(r, &table, place, names),
+        owners: namespace::read(r, &table),
         aliases,
     };
     let mistakes = reader.into_mistakes();
