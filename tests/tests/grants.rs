@@ -394,8 +394,8 @@ fn two_locks_are_compared() {
     assert_eq!(
         diff,
         format!(
-            "+ acme:reader@1.0.0 sha256:{digest} asks for fs-read, accepted, in force\n\
-             - acme:reader@1.0.0 sha256:{digest} asks for fs-read, not accepted, in force\n"
+            "+ acme:reader@1.0.0 sha256:{digest} asks for fs-read, unsigned, accepted, in force\n\
+             - acme:reader@1.0.0 sha256:{digest} asks for fs-read, unsigned, not accepted, in force\n"
         )
     );
     let same = bench.call("grants diff palisade.lock palisade.lock").exits(0);
@@ -450,4 +450,132 @@ fn the_inventory_is_a_bill_of_materials() {
     assert_eq!(list(), list());
     let elsewhere = bench.call("component show acme:reader --format cyclonedx").exits(2);
     holds(&elsewhere.stderr, "only `palisade component list` has it");
+}
+
+impl Bench {
+    /// Makes a key in `NAME.key`, and gives its part that is no secret.
+    fn key(&self, name: &str) -> String {
+        let printed = self.call(&format!("approvals key {name} --out {name}.key")).exits(0).stdout;
+        printed.split('"').nth(1).unwrap().to_owned()
+    }
+
+    /// Names a new key as the owner of `acme`, and gives it.
+    fn owned(&self) -> String {
+        let key = self.key("acme");
+        self.0.write("palisade.toml", format!("[[namespace]]\nname = \"acme\"\nkey = \"{key}\"\n{GRANT}"));
+        key
+    }
+}
+
+#[test]
+fn a_component_of_an_owned_namespace_needs_its_owners_signature() {
+    let Some(bench) = Bench::new(GRANT) else { return };
+    let owner = bench.owned();
+    let _ = bench.key("eve");
+    let missing = bench.call("component add same.wasm").exits(3);
+    holds(&missing.stderr, &format!("acme:reader@1.1.0 was not added: it needs a signature by `{owner}`"));
+    holds(&missing.stderr, "which owns the namespace `acme` (palisade.toml:1); same.wasm.sig is not there");
+    holds(&missing.stderr, "`palisade component sign FILE --key KEY`");
+    let _ = bench.call("component sign same.wasm --key eve.key").exits(0);
+    let other = bench.call("component add same.wasm").exits(3);
+    holds(&other.stderr, "same.wasm.sig: it is of another key");
+    assert!(!bench.lock().contains("1.1.0"), "{}", bench.lock());
+    let signed = bench.call("component sign same.wasm --key acme.key").exits(0);
+    holds(&signed.stderr, "signed: acme:reader@1.1.0\n");
+    let added = bench.call("component add same.wasm").exits(0);
+    holds(&added.stderr, "maker    signed by acme\n");
+    holds(&bench.lock(), &format!("signed_by = \"{owner}\""));
+    holds(&bench.call("audit log").exits(0).stdout, &format!("signed by {owner}"));
+    holds(&bench.call("component list").exits(0).stdout, "(signed by acme)");
+    holds(
+        &bench.call("component show acme:reader@1.1.0").exits(0).stdout,
+        &format!("origin   added, signed by {owner}"),
+    );
+    holds(&bench.call("grants accept acme:reader@1.1.0").exits(2).stderr, "  signature signed by acme\n");
+    holds(&bench.call("grants show").exits(0).stdout, "signed by acme");
+    let listed = bench.json("component list");
+    let version = |version: &str| listed.as_array().unwrap().iter().find(|one| one["version"] == version).unwrap();
+    assert_eq!((&version("1.1.0")["signed_by"], &version("1.0.0")["signed_by"]), (&owner.into(), &Value::Null));
+}
+
+#[test]
+fn a_signature_that_does_not_fit_is_refused_whether_one_is_needed_or_not() {
+    for owned in [true, false] {
+        let Some(bench) = Bench::new(GRANT) else { return };
+        let _ = if owned { bench.owned() } else { bench.key("acme") };
+        let _ = bench.call("component sign same.wasm --key acme.key --out good.sig").exits(0);
+        let _ = bench.call("component sign more.wasm --key acme.key --out other.sig").exits(0);
+        let refused = |said: &str| {
+            let told = bench.call("component add same.wasm").exits(7);
+            holds(&told.stderr, said);
+            assert!(!bench.lock().contains("1.1.0"), "{}", bench.lock());
+        };
+        fs::copy(bench.0.join("other.sig"), bench.0.join("same.wasm.sig")).unwrap();
+        refused("it signs other bytes than these");
+        bench.0.write("same.wasm.sig", "hello\n");
+        refused("it is no signed note");
+        bench.0.write("same.wasm.sig", "x".repeat((64 << 10) + 1));
+        refused("a note has at most 65536 bytes");
+        // What is there and can't be read is not taken for none.
+        fs::remove_file(bench.0.join("same.wasm.sig")).unwrap();
+        std::os::unix::fs::symlink("nowhere", bench.0.join("same.wasm.sig")).unwrap();
+        let _ = bench.call("component add same.wasm").exits(2);
+        let _ = bench.call("component add same.wasm --signature none.sig").exits(2);
+        let added = bench.call("component add same.wasm --signature good.sig").exits(0);
+        holds(
+            &added.stderr,
+            if owned { "signed by acme\n" } else { "unsigned: a signature is there, but the namespace" },
+        );
+        assert_eq!(bench.lock().contains("signed_by"), owned, "{}", bench.lock());
+    }
+}
+
+#[test]
+fn a_signature_of_the_owner_that_was_moved_from_another_component_is_refused() {
+    let Some(bench) = Bench::new(GRANT) else { return };
+    let _ = bench.owned();
+    let _ = bench.call("component sign same.wasm --key acme.key").exits(0);
+    let _ = bench.call("component sign more.wasm --key acme.key").exits(0);
+    let line = |file: &str| fs::read_to_string(bench.0.join(file)).unwrap().lines().last().unwrap().to_owned();
+    let note = fs::read_to_string(bench.0.join("same.wasm.sig")).unwrap();
+    bench.0.write("same.wasm.sig", note.replace(&line("same.wasm.sig"), &line("more.wasm.sig")));
+    let forged = bench.call("component add same.wasm").exits(7);
+    holds(&forged.stderr, "its signature is not one of the key");
+}
+
+#[test]
+fn what_was_added_before_its_namespace_had_an_owner_is_not_run_before_it_is_signed() {
+    let Some(bench) = Bench::new(GRANT) else { return };
+    bench.accept("acme:reader", "one.wasm");
+    let _ = bench.call("run -q runbook.yaml").exits(0);
+    let owner = bench.owned();
+    let refused = bench.call("run -q runbook.yaml").exits(2);
+    holds(&refused.stderr, &format!("error[PAL0339]: `acme:reader@1.0.0` is not signed by `{owner}`"));
+    let accept = format!("grants accept acme:reader --digest {}", bench.digest("one.wasm"));
+    holds(&bench.call(&accept).exits(3).stderr, "nothing was accepted");
+    holds(
+        &bench.call("grants show").exits(0).stdout,
+        "acme:reader@1.0.0 is refused: `acme:reader@1.0.0` is not signed by",
+    );
+    let _ = bench.call("component sign one.wasm --key acme.key").exits(0);
+    let _ = bench.call("component add one.wasm").exits(0);
+    assert_eq!(bench.texts(), ["anna"], "what was accepted for these bytes still is");
+    // Another owner did not sign it.
+    let eve = bench.key("eve");
+    let toml = fs::read_to_string(bench.0.join("palisade.toml")).unwrap();
+    bench.0.write("palisade.toml", toml.replace(&owner, &eve));
+    let _ = bench.call("run -q runbook.yaml").exits(2);
+}
+
+#[test]
+fn a_signature_is_written_over_nothing_but_another_one() {
+    let Some(bench) = Bench::new(GRANT) else { return };
+    let _ = bench.key("acme");
+    let kept = bench.call("component sign same.wasm --key acme.key --out more.wasm").exits(2);
+    holds(&kept.stderr, "more.wasm is there already, and is no signature of a component");
+    for _ in 0..2 {
+        let _ = bench.call("component sign same.wasm --key acme.key").exits(0);
+    }
+    let _ = bench.call("component sign runbook.yaml --key acme.key").exits(2);
+    let _ = bench.call("component sign same.wasm --key runbook.yaml").exits(2);
 }

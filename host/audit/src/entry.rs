@@ -279,6 +279,9 @@ pub enum What {
         component: String,
         /// Its bytes.
         digest: Digest,
+        /// The key that signed them: the owner's of its namespace.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed_by: Option<String>,
     },
     /// A component is not registered any more.
     ComponentRemoved {

@@ -328,7 +328,7 @@ pub(crate) enum ApprovalsCommand {
         #[arg(long, value_name = "N", default_value = "1000")]
         limit: std::num::NonZeroUsize,
     },
-    /// Makes a key by which an approver signs, and prints what the operator writes down of it
+    /// Makes a key by which an approver or the maker of components signs, and prints what the operator writes down of it
     Key {
         /// Who it is, without spaces and `+`
         name: String,
@@ -660,6 +660,20 @@ pub(crate) enum ComponentCommand {
         /// Its symbol file, so that a panic names functions and lines [default: FILE.symbols.wasm if it is there]
         #[arg(long, value_name = "FILE")]
         symbols: Option<PathBuf>,
+        /// The signature of its maker [default: FILE.sig if it is there]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+    },
+    /// Signs a component, for those who wrote your key down as the owner of your namespace
+    Sign {
+        /// The component (.wasm)
+        file: PathBuf,
+        /// The file of your secret key, as `palisade approvals key NAME --out KEY` makes it
+        #[arg(long, value_name = "KEY")]
+        key: PathBuf,
+        /// The file for the signature; one that is there already is replaced [default: FILE.sig]
+        #[arg(long, value_name = "SIGNATURE")]
+        out: Option<PathBuf>,
     },
     /// Lists all components, those that come with Palisade included
     List,

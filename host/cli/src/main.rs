@@ -31,6 +31,7 @@ mod prepared;
 mod render;
 mod rulesets;
 mod settings;
+mod signature;
 mod telling;
 mod workspace;
 

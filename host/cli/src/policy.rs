@@ -4,6 +4,8 @@
 use crate::failure::CliError;
 use crate::lock;
 use crate::settings::Settings;
+use crate::signature;
+use palisade_audit::VerifyingKey;
 use palisade_authority::{Authority, Deny, Grant, ScopedPath, WorkingFolder};
 use palisade_engine::Entry;
 use palisade_model::Manifest;
@@ -37,6 +39,8 @@ pub(crate) enum Acceptance {
     Pending(BTreeSet<Power>),
     /// Nobody accepted it, or an earlier version of it.
     Never,
+    /// The owner of its namespace did not sign it.
+    NotSigned,
 }
 
 impl Acceptance {
@@ -47,6 +51,7 @@ impl Acceptance {
             Self::Accepted => "accepted",
             Self::Pending(_) => "pending",
             Self::Never => "not accepted",
+            Self::NotSigned => "refused",
         }
     }
 
@@ -74,6 +79,11 @@ impl<'s> Policy<'s> {
             return Acceptance::FirstParty;
         }
         let manifest = &entry.manifest;
+        // What was added before its namespace had this owner is as unsigned as what is added now.
+        let owner = self.settings.written.owner_of(&manifest.id);
+        if owner.is_some_and(|owner| self.signed_by(entry) != Some(&owner.key)) {
+            return Acceptance::NotSigned;
+        }
         let locked = self.lock.get(&manifest.id, &manifest.version);
         if locked.is_some_and(|locked| locked.is_accepted() && locked.digest == entry.digest) {
             return Acceptance::Accepted;
@@ -87,7 +97,14 @@ impl<'s> Policy<'s> {
         }
     }
 
-    /// Why a component may not be used yet: an earlier version was accepted, or something is granted that does not count.
+    /// The key that signed the bytes of a component, as it was checked when they were added.
+    pub(crate) fn signed_by(&self, entry: &Entry) -> Option<&VerifyingKey> {
+        let locked = self.lock.get(&entry.manifest.id, &entry.manifest.version)?;
+        locked.signed_by.as_ref().filter(|_| locked.digest == entry.digest)
+    }
+
+    /// Why a component may not be used yet: the owner of its namespace did not sign it, an earlier
+    /// version was accepted, or something is granted that does not count.
     pub(crate) fn not_accepted(&self, entry: &Entry) -> Option<NotAccepted> {
         let acceptance = self.acceptance(entry);
         let locked = self.lock.get(&entry.manifest.id, &entry.manifest.version);
@@ -96,6 +113,16 @@ impl<'s> Policy<'s> {
             return None;
         }
         let id = entry.manifest.versioned_id();
+        if let (Acceptance::NotSigned, Some(owner)) = (&acceptance, self.settings.written.owner_of(&entry.manifest.id))
+        {
+            return Some(NotAccepted {
+                why: format!("`{id}` is not signed by {}", signature::owner(owner)),
+                help: format!(
+                    "`palisade component add FILE` with the signature of these bytes ({})",
+                    entry.digest.short()
+                ),
+            });
+        }
         let why = match (&acceptance, self.lock.accepted(&entry.manifest.id)) {
             (Acceptance::Pending(more), Some((version, locked))) => {
                 let accepted = format!("accepted is {version} ({})", locked.digest.short());

@@ -4,11 +4,12 @@
 
 use crate::backend::Backend;
 use crate::fault::Fault;
+use palisade_audit::VerifyingKey;
 use palisade_model::Digest;
 use palisade_model::id::ComponentId;
 use palisade_model::manifest::Power;
 use semver::Version;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
@@ -36,6 +37,8 @@ pub struct Locked {
     pub accepted: Option<Digest>,
     /// It is the version that a name without one means.
     pub in_force: bool,
+    /// The key that signed these bytes, as it was checked when they were added; none = *unsigned*.
+    pub signed_by: Option<VerifyingKey>,
 }
 
 /// A component that is added.
@@ -49,6 +52,8 @@ pub struct LockedComponent {
     pub digest: Digest,
     /// The powers that its manifest requests.
     pub requests: BTreeSet<Power>,
+    /// The key that signed its bytes; none = what is known of these bytes stays so.
+    pub signed_by: Option<VerifyingKey>,
 }
 
 /// Why a text is no lock file.
@@ -100,6 +105,12 @@ struct Row {
     accepted: Option<Digest>,
     #[serde(default)]
     in_force: bool,
+    #[serde(default, deserialize_with = "key")]
+    signed_by: Option<VerifyingKey>,
+}
+
+fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<VerifyingKey>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 impl Locked {
@@ -124,11 +135,11 @@ impl LockFile {
             return Err(LockFileError::Version { found: form.version });
         }
         let mut file = Self::default();
-        for Row { id, version, digest, requests, accepted, in_force } in form.components {
+        for Row { id, version, digest, requests, accepted, in_force, signed_by } in form.components {
             if in_force && file.in_force(&id).is_some() {
                 return Err(LockFileError::TwoInForce { id });
             }
-            let locked = Locked { digest, requests, accepted, in_force };
+            let locked = Locked { digest, requests, accepted, in_force, signed_by };
             if file.components.insert((id.clone(), version.clone()), locked).is_some() {
                 return Err(LockFileError::Twice { id, version });
             }
@@ -158,17 +169,18 @@ impl LockFile {
     /// Adds a component. What was accepted for the same bytes stays so. Other bytes are accepted if they request nothing
     /// that the accepted version does not; the first version of a component is in force.
     pub fn add(&mut self, component: LockedComponent) {
-        let LockedComponent { id, version, digest, requests } = component;
+        let LockedComponent { id, version, digest, requests, signed_by } = component;
         if let Some(known) = self.components.get_mut(&(id.clone(), version.clone()))
             && known.digest == digest
         {
             known.requests = Some(requests);
+            known.signed_by = signed_by.or(known.signed_by.take());
             return;
         }
         let before = self.accepted(&id).and_then(|(_, locked)| locked.requests.clone()).unwrap_or_default();
         let accepted = requests.is_subset(&before).then_some(digest);
         let in_force = self.versions(&id).next().is_none();
-        let locked = Locked { digest, requests: Some(requests), accepted, in_force };
+        let locked = Locked { digest, requests: Some(requests), accepted, in_force, signed_by };
         self.components.insert((id, version), locked);
     }
 
@@ -226,7 +238,7 @@ impl LockFile {
     }
 }
 
-/// The file's text. Ids, versions, digests and powers hold nothing that TOML would want escaped.
+/// The file's text. Ids, versions, digests and powers hold nothing that TOML would want escaped; the name of a key may.
 impl fmt::Display for LockFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -247,6 +259,10 @@ impl fmt::Display for LockFile {
             if locked.in_force {
                 writeln!(f, "in_force = true")?;
             }
+            if let Some(key) = &locked.signed_by {
+                // Without control characters, which no key has in its name, a text of JSON is one of TOML.
+                writeln!(f, "signed_by = {}", serde_json::Value::from(key.to_string()))?;
+            }
         }
         Ok(())
     }
@@ -256,6 +272,7 @@ impl fmt::Display for LockFile {
 mod tests {
     use super::*;
     use crate::backend::Disk;
+    use palisade_audit::SigningKey;
 
     fn component(id: &str, version: &str, requests: &[Power]) -> LockedComponent {
         LockedComponent {
@@ -263,7 +280,13 @@ mod tests {
             version: version.parse().unwrap(),
             digest: Digest::of(format!("{id}{version}").as_bytes()),
             requests: requests.iter().copied().collect(),
+            signed_by: None,
         }
+    }
+
+    fn signed(component: LockedComponent, name: &str) -> LockedComponent {
+        let key = SigningKey::from_seed(name, [7; 32]).unwrap().verifying();
+        LockedComponent { signed_by: Some(key), ..component }
     }
 
     /// The versions of `a:x` with what the file says of each: `+` accepted, `*` in force.
@@ -289,6 +312,27 @@ mod tests {
         let (y, nine) = ("a:y".parse().unwrap(), Version::new(9, 0, 0));
         assert!(file.remove(&y, &nine));
         assert_eq!(file.get(&y, &nine), None);
+    }
+
+    #[test]
+    fn who_signed_the_bytes_is_kept_with_them_and_with_no_others() {
+        let mut file = LockFile::default();
+        file.add(signed(component("a:x", "1.0.0", &[]), "an\"n\\\u{e9}"));
+        file.add(component("a:x", "1.1.0", &[]));
+        assert_eq!(LockFile::parse(&file.to_string()).unwrap(), file);
+        let signer = |file: &LockFile, version: &str| {
+            let locked = file.get(&"a:x".parse().unwrap(), &version.parse().unwrap()).unwrap();
+            locked.signed_by.as_ref().map(|key| key.name().to_owned())
+        };
+        assert_eq!(signer(&file, "1.0.0").as_deref(), Some("an\"n\\\u{e9}"));
+        assert_eq!(signer(&file, "1.1.0"), None);
+        file.add(component("a:x", "1.0.0", &[]));
+        assert!(signer(&file, "1.0.0").is_some(), "the same bytes are signed as they were");
+        file.add(signed(component("a:x", "1.1.0", &[]), "bob"));
+        assert_eq!(signer(&file, "1.1.0").as_deref(), Some("bob"));
+        let other = LockedComponent { digest: Digest::of(b"other"), ..component("a:x", "1.0.0", &[]) };
+        file.add(other);
+        assert_eq!(signer(&file, "1.0.0"), None);
     }
 
     #[test]
@@ -350,6 +394,8 @@ mod tests {
             &format!("{full}requests = [\"fs-write\"]\n"),
             &format!("{full}accepted = \"yes\"\n"),
             &format!("{full}granted = true\n"),
+            &format!("{full}signed_by = \"acme\"\n"),
+            &format!("{full}signed_by = true\n"),
         ] {
             assert!(matches!(LockFile::parse(wrong), Err(LockFileError::Form(_))), "{wrong}");
         }

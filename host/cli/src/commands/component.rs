@@ -1,6 +1,7 @@
 //! `palisade component`: what code there is, and what it may do.
 
 mod cyclonedx;
+mod sign;
 
 use super::Context;
 use super::grants::Shown;
@@ -13,8 +14,9 @@ use crate::input::read_bounded;
 use crate::lock;
 use crate::policy::{Policy, powers};
 use crate::render::console;
+use crate::signature;
 use crate::workspace::{Workspace, not_read};
-use palisade_audit::What;
+use palisade_audit::{VerifyingKey, What};
 use palisade_engine::{Entry, History};
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{Arity, InputSource, marked};
@@ -36,14 +38,22 @@ const MAX_LOOKED_AT: usize = 100;
 pub(crate) fn exec(context: &Context, command: &ComponentCommand) -> Result<ExitCode, CliError> {
     let workspace = Workspace::open(&context.settings)?;
     match command {
-        ComponentCommand::Add { file, symbols } => add(context, &workspace, file, symbols.as_deref()),
+        ComponentCommand::Add { file, symbols, signature } => {
+            add(context, &workspace, file, (symbols.as_deref(), signature.as_deref()))
+        }
+        ComponentCommand::Sign { file, key, out } => sign::exec(context, file, key, out.as_deref()),
         ComponentCommand::List => list(context, &workspace),
         ComponentCommand::Show { name } => show(context, &workspace, name),
         ComponentCommand::Remove { name } => remove(context, &workspace, name),
     }
 }
 
-fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&Path>) -> Result<ExitCode, CliError> {
+fn add(
+    context: &Context,
+    workspace: &Workspace,
+    file: &Path,
+    (symbols, signature): (Option<&Path>, Option<&Path>),
+) -> Result<ExitCode, CliError> {
     let bytes = component_check::read(file)?;
     let checked = component_check::check(&file.display().to_string(), &bytes)?;
     let mut schemas = workspace.schemas.clone();
@@ -61,8 +71,16 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
     if let Some(locked) = locked.filter(|locked| *locked != checked.digest) {
         return Err(lock::mismatch(&context.settings, ExitCode::Usage, &id, locked, checked.digest));
     }
+    let owner = context.settings.written.owner_of(&checked.manifest.id);
+    let signature = signature::find(file, signature)?;
+    let signed_by = signature.signer(&id, checked.digest, owner)?;
     let store = workspace.store()?;
-    let noted = What::ComponentAdded { by: actor(), component: id.clone(), digest: checked.digest };
+    let noted = What::ComponentAdded {
+        by: actor(),
+        component: id.clone(),
+        digest: checked.digest,
+        signed_by: signed_by.as_ref().map(ToString::to_string),
+    };
     let added =
         store.add_component(&checked.manifest, &bytes, &[entry(noted)]).map_err(|error| refused(&id, &error))?;
     if let Some(symbols) = &symbols {
@@ -73,6 +91,7 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
         version: checked.manifest.version.clone(),
         digest: checked.digest,
         requests: powers(&checked.manifest),
+        signed_by: signed_by.clone(),
     };
     lock::change(&context.settings, Some(&store), |lock| lock.add(locked))?;
     let done = match added {
@@ -81,6 +100,7 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
     };
     let imports: Vec<_> = checked.prepared.imports().iter().map(|import| import.interface.as_str()).collect();
     let mut text = format!("{done}: {id}\n  digest   {}\n  imports  {}\n", checked.digest, imports.join(", "));
+    let _ = writeln!(text, "  maker    {}", maker(&signature, &checked.manifest.id, signed_by.as_ref()));
     if symbols.is_some() {
         text.push_str("  symbols  kept: stack traces will name functions and lines\n");
     }
@@ -93,6 +113,16 @@ fn add(context: &Context, workspace: &Workspace, file: &Path, symbols: Option<&P
         console::json(&serde_json::json!({"id": id, "digest": checked.digest, "status": done}));
     }
     Ok(ExitCode::Done)
+}
+
+/// Who made a component that was added, as far as that was proved.
+fn maker(signature: &signature::Found, id: &ComponentId, signed_by: Option<&VerifyingKey>) -> String {
+    let by = signature::by(signed_by);
+    if signature.is_there() && signed_by.is_none() {
+        format!("{by}: a signature is there, but the namespace `{}` has no owner in palisade.toml", id.namespace())
+    } else {
+        by
+    }
 }
 
 /// What is granted to a component that was added, and whether it counts.
@@ -154,8 +184,8 @@ fn keep_symbols(to: &Path, symbols: &[u8]) -> Result<(), CliError> {
 
 fn list(context: &Context, workspace: &Workspace) -> Result<ExitCode, CliError> {
     let entries = workspace.catalogue.list();
+    let policy = Policy::new(&context.settings, &workspace.folder)?;
     if context.format == Format::CycloneDx {
-        let policy = Policy::new(&context.settings, &workspace.folder)?;
         console::json(&cyclonedx::document(&entries, &policy));
         return Ok(ExitCode::Done);
     }
@@ -164,6 +194,7 @@ fn list(context: &Context, workspace: &Workspace) -> Result<ExitCode, CliError> 
             serde_json::json!({
                 "id": entry.manifest.id, "version": entry.manifest.version, "digest": entry.digest,
                 "kind": entry.manifest.kind, "title": entry.manifest.title, "first_party": entry.first_party,
+                "signed_by": policy.signed_by(entry).map(ToString::to_string),
             })
         });
         console::json(&rows.collect::<Vec<_>>());
@@ -176,7 +207,9 @@ fn list(context: &Context, workspace: &Workspace) -> Result<ExitCode, CliError> 
     for entry in entries {
         let (id, kind) = (entry.manifest.versioned_id(), entry.manifest.kind.name());
         let title = neutral::line(&entry.manifest.title, 80);
-        console::out(&format!("{id:width$}  {}  {kind:10}  {title}\n", entry.digest.short()));
+        let maker =
+            if entry.first_party { String::new() } else { format!("  ({})", signature::by(policy.signed_by(entry))) };
+        console::out(&format!("{id:width$}  {}  {kind:10}  {title}{maker}\n", entry.digest.short()));
     }
     Ok(ExitCode::Done)
 }
@@ -237,7 +270,7 @@ fn shown(entry: &Entry, imports: &Imports, limits: &Limits, (granted, runs): (&S
     }
     line(format!("  kind     {}", manifest.kind.name()));
     line(format!("  digest   {}", entry.digest));
-    line(format!("  origin   {}", if entry.first_party { "comes with Palisade" } else { "added" }));
+    line(format!("  origin   {}", if entry.first_party { "comes with Palisade".to_owned() } else { granted.origin() }));
     line("\n  reads".to_owned());
     for port in &manifest.inputs {
         let from = match &port.source {

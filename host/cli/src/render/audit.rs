@@ -107,8 +107,9 @@ fn told(what: &What) -> (&'static str, String) {
         What::FilesExported { files } => {
             ("files_exported", files.iter().map(|file| file.what.as_str()).collect::<Vec<_>>().join(", "))
         }
-        What::ComponentAdded { by: who, component, digest } => {
-            ("component_added", format!("{component} {}, by {}", digest.short(), by(who)))
+        What::ComponentAdded { by: who, component, digest, signed_by } => {
+            let signed = signed_by.as_ref().map_or_else(String::new, |key| format!(", signed by {key}"));
+            ("component_added", format!("{component} {}, by {}{signed}", digest.short(), by(who)))
         }
         What::ComponentRemoved { by: who, component } => ("component_removed", format!("{component}, by {}", by(who))),
         What::LockChanged { by: who, before, after } => {

@@ -33,6 +33,9 @@ fn component(entry: &Entry, policy: &Policy<'_>) -> Value {
     if acceptance != Acceptance::FirstParty {
         properties.push(property("grants", acceptance.name().to_owned()));
     }
+    if let Some(key) = policy.signed_by(entry) {
+        properties.push(property("signed-by", key.to_string()));
+    }
     json!({
         "type": "library",
         "bom-ref": manifest.versioned_id(),

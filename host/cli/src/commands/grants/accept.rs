@@ -5,14 +5,15 @@ use crate::args::Format;
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
-use crate::policy::{Policy, powers};
+use crate::policy::{Acceptance, Policy, powers};
 use crate::render::console;
 use crate::workspace::Workspace;
-use crate::{lock, person};
+use crate::{lock, person, signature};
 use palisade_engine::Entry;
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::Power;
 use palisade_model::{Digest, neutral};
+use palisade_runbook::NotAccepted;
 use palisade_store::{LockFile, LockedComponent};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -45,6 +46,11 @@ pub(super) fn exec(context: &Context, name: &str, digest: Option<&str>) -> Resul
         )
         .help("find out which bytes you mean: nothing was accepted"));
     }
+    if let (Acceptance::NotSigned, Some(NotAccepted { why, help })) =
+        (policy.acceptance(entry), policy.not_accepted(entry))
+    {
+        return Err(CliError::new(ExitCode::Denied, format!("{why}: nothing was accepted")).help(help));
+    }
     let known = policy.lock.get(&manifest.id, &manifest.version);
     if known.is_some_and(|known| known.is_accepted() && known.in_force) {
         console::err(&format!("{id} is accepted and in force already\n"));
@@ -60,8 +66,13 @@ pub(super) fn exec(context: &Context, name: &str, digest: Option<&str>) -> Resul
         return Err(nothing.help(format!("without a terminal, name the bytes: `{line}`")));
     }
     let (of, version) = (manifest.id.clone(), manifest.version.clone());
-    let added =
-        LockedComponent { id: of.clone(), version: version.clone(), digest: entry.digest, requests: powers(manifest) };
+    let added = LockedComponent {
+        id: of.clone(),
+        version: version.clone(),
+        digest: entry.digest,
+        requests: powers(manifest),
+        signed_by: None,
+    };
     let mut same = true;
     lock::change(settings, workspace.stored(), |lock| {
         // Somebody else may have written it while a person was being asked.
@@ -125,7 +136,7 @@ fn difference(policy: &Policy<'_>, entry: &Entry) -> String {
     } else {
         line("digest", &format!("sha256:{}", entry.digest));
     }
-    line("signature", "unsigned");
+    line("signature", &signature::by(policy.signed_by(entry)));
     let (old, new) = (before.map(|(.., requests)| requests).unwrap_or_default(), powers(manifest));
     if new.is_empty() {
         line("asks for", "nothing");

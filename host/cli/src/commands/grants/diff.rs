@@ -6,9 +6,9 @@ use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
-use crate::settings;
+use crate::{settings, signature};
 use palisade_model::neutral;
-use palisade_settings::OperatorFile;
+use palisade_settings::{OperatorFile, Owner};
 use palisade_store::LockFile;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -61,6 +61,9 @@ fn said(file: &OperatorFile) -> BTreeSet<String> {
         let whom = table.component.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
         lines.extend(table.written.iter().map(|written| format!("deny {whom} {}", neutral::line(written, 300))));
     }
+    lines.extend(file.owners.iter().map(|Owner { namespace, key, .. }| {
+        format!("namespace {} of {}", namespace.as_str(), neutral::line(&key.to_string(), 300))
+    }));
     lines.extend(file.aliases.iter().map(|(alias, name)| format!("alias {alias} = {name}")));
     match &file.generated {
         None => drop(lines.insert("generated runbooks may use what comes with Palisade".to_owned())),
@@ -81,7 +84,8 @@ fn lock(context: &Context, path: &Path) -> Result<BTreeSet<String>, CliError> {
         let asks = if requests.is_empty() { "nothing".to_owned() } else { requests };
         let accepted = if locked.is_accepted() { "accepted" } else { "not accepted" };
         let in_force = if locked.in_force { ", in force" } else { "" };
-        format!("{id}@{version} sha256:{} asks for {asks}, {accepted}{in_force}", locked.digest)
+        let signed = signature::by(locked.signed_by.as_ref());
+        format!("{id}@{version} sha256:{} asks for {asks}, {signed}, {accepted}{in_force}", locked.digest)
     };
     Ok(lock.iter().map(line).collect())
 }

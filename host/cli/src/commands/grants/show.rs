@@ -7,10 +7,12 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::policy::{Acceptance, Policy, powers};
 use crate::render::{console, table};
+use crate::signature;
 use crate::workspace::Workspace;
 use palisade_authority::{Deny, Grant};
 use palisade_engine::Entry;
 use palisade_model::manifest::Power;
+use palisade_model::neutral;
 use palisade_settings::{DenyTable, GrantTable};
 use serde::Serialize;
 use serde_json::json;
@@ -26,8 +28,14 @@ pub(in crate::commands) struct Shown {
     digest: palisade_model::Digest,
     /// `first-party`, `accepted`, `pending` or `not accepted`: what is granted counts for the first two.
     state: &'static str,
-    /// Signatures are not checked yet.
-    signed: bool,
+    /// The key that signed it; none = unsigned.
+    signed_by: Option<String>,
+    /// `signed by NAME`, or `unsigned`.
+    #[serde(skip)]
+    signer: String,
+    /// Why it can't be used at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
     /// It is what a name without a version means.
     in_force: bool,
     requests: Vec<Power>,
@@ -101,8 +109,18 @@ impl Shown {
             Some(version) => *version == manifest.version,
             None => entry.first_party,
         };
-        let (id, digest) = (manifest.versioned_id(), entry.digest);
-        Self { id, digest, state: state.name(), signed: false, in_force, requests, grants, denies }
+        let (id, digest, key) = (manifest.versioned_id(), entry.digest, policy.signed_by(entry));
+        let refused = policy.not_accepted(entry).filter(|_| state == Acceptance::NotSigned).map(|not| not.why);
+        let (signed_by, signer) = (key.map(ToString::to_string), signature::by(key));
+        Self { id, digest, state: state.name(), signed_by, signer, refused, in_force, requests, grants, denies }
+    }
+
+    /// Where its code is from, if it does not come with Palisade: who signed it, by the whole key.
+    pub(in crate::commands) fn origin(&self) -> String {
+        match &self.signed_by {
+            Some(key) => format!("added, signed by {}", neutral::line(key, 300)),
+            None => "added, unsigned".to_owned(),
+        }
     }
 
     fn counts(&self) -> bool {
@@ -122,9 +140,10 @@ impl Shown {
             lines.push("nothing; `--allow POWER=PATH` grants it for one run".to_owned());
         } else if self.state == Acceptance::Accepted.name() {
             lines.push("accepted for these bytes".to_owned());
-        } else if !self.counts() {
+        } else if !self.counts() && self.refused.is_none() {
             lines.push(format!("{}: none of it counts before `palisade grants accept {}`", self.state, self.id));
         }
+        lines.extend(self.refused.iter().map(|why| format!("refused: {why}")));
         lines.extend(
             self.denies
                 .iter()
@@ -138,7 +157,7 @@ impl Shown {
         let digest = self.digest.short();
         let state = match self.state {
             state @ "first-party" => state.to_owned(),
-            state => format!("{state}, {digest}, unsigned{}", if self.in_force { ", in force" } else { "" }),
+            state => format!("{state}, {digest}, {}{}", self.signer, if self.in_force { ", in force" } else { "" }),
         };
         let height = cells.iter().map(Vec::len).max().unwrap_or(1).max(1);
         (0..height)
@@ -229,7 +248,12 @@ fn people(shown: &[Shown], denies: &[DenyTable], nobody: &[&GrantTable], one: bo
             .collect();
         table(&mut text, &rows);
     }
-    let waiting = shown.iter().filter(|one| !one.counts() && (one.state == "pending" || !one.grants.is_empty()));
+    for (one, why) in shown.iter().filter_map(|one| Some((one, one.refused.as_ref()?))) {
+        let _ = writeln!(text, "\n{} is refused: {why}", one.id);
+    }
+    let waiting = shown
+        .iter()
+        .filter(|one| !one.counts() && one.refused.is_none() && (one.state == "pending" || !one.grants.is_empty()));
     for one in waiting {
         let _ = writeln!(
             text,
