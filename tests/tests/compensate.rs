@@ -23,7 +23,7 @@ execution:
     analyser: test:stepper
     input: one
     outputs: {texts: two}
-    compensate: {id: undo_second, analyser: 'test:stepper', input: two, config: {SECOND}, limits: {fuel: 900000000000, wall: 2s}}
+    compensate: {id: undo_second, analyser: 'test:stepper', input: two, config: {SECOND}, limits: {fuel: 900000000000, wall: 8s}}
   - {id: last, analyser: 'test:stepper', input: two, outputs: {texts: three}, config: {LAST}, limits: {fuel: 900000000000, wall: 60s}}
 ";
 
