@@ -1,11 +1,12 @@
 //! What the operator says of answers of people, and whether one counts. Every answer is judged here, whoever brings it.
 
 use crate::fork::asks_a_person;
+use crate::lookup::{digest_of, digests};
 use crate::requests::Decision;
 use palisade_audit::{Note, SigningKey, VerifyingKey};
 use palisade_interpreter::{ApprovalOutcome, ChildApproval, Event, PlanningOutcome, State};
 use palisade_model::{Digest, RunId, StepId, canonical, neutral};
-use palisade_runbook::{BindingSource, Plan};
+use palisade_runbook::Plan;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -69,17 +70,10 @@ impl ApprovalRequest {
         inputs: &BTreeMap<String, Digest>,
         started_by: Option<&str>,
     ) -> Self {
-        let artifact = |source: &BindingSource| match source {
-            BindingSource::Step { step, port } => {
-                state.outputs(step)?.iter().find(|made| made.port == *port).map(|made| made.artifact)
-            }
-            BindingSource::Input { name } => inputs.get(&name.key()).copied(),
-            BindingSource::Ruleset { digest, .. } => Some(*digest),
-        };
         let about = state.planned(step).map_or_else(
             || {
-                let inputs = plan.step(step).map(|step| step.inputs.as_slice()).unwrap_or_default();
-                let shown: Vec<_> = inputs.iter().map(|binding| artifact(&binding.source)).collect();
+                let read = plan.step(step).map(|step| step.inputs.as_slice()).unwrap_or_default();
+                let shown: Vec<_> = read.iter().map(|binding| digest_of(&binding.source, state, inputs)).collect();
                 Digest::of(&canonical::to_vec(&json!({"plan": plan_digest, "step": step, "shown": shown})))
             },
             |planned| planned.plan,
@@ -159,7 +153,7 @@ impl Approving {
         for (place, event) in events.iter().enumerate() {
             match event {
                 Event::RunStarted(started) => {
-                    inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+                    inputs = digests(&started.inputs);
                     started_by = started.by.as_deref();
                 }
                 Event::RunForked(forked) => {

@@ -3,6 +3,7 @@
 use crate::approving::ApprovalRequest;
 use crate::filled::{fill_in, made_children, read_plan, schemas_in};
 use crate::fork::Past;
+use crate::lookup::digests;
 use crate::named::{INPUT, named};
 use crate::record::{self, Ran};
 use crate::run::{ESTIMATE, RUNNING};
@@ -275,7 +276,7 @@ impl History {
     pub fn question(&self, store: &Store, step: &StepId) -> Result<ApprovalRequest, HistoryError> {
         let started = self.start()?;
         let plan = self.plan(store)?;
-        let inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        let inputs = digests(&started.inputs);
         let state = self.state_after(self.events.len());
         Ok(ApprovalRequest::of((self.run, &plan, started.plan), step, &state, &inputs, started.by.as_deref()))
     }

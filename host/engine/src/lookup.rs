@@ -3,7 +3,7 @@
 
 use crate::attempt::AttemptInput;
 use crate::run::RunError;
-use palisade_interpreter::{ConditionOutcome, ResolvedValue, State, ValuesOutcome};
+use palisade_interpreter::{ConditionOutcome, ResolvedValue, RunInput, State, ValuesOutcome};
 use palisade_model::{Digest, Failure, FailureKind, neutral, strict_json};
 use palisade_runbook::{
     Binding, BindingSource, Condition, ITEM_COUNT, Plan, PlannedCall, PlannedCondition, PlannedStep, PlannedValue,
@@ -39,6 +39,23 @@ struct Seen {
     items: u64,
     /// Where the items of a large document would be.
     cut: Option<String>,
+}
+
+/// The digests of the inputs of a run, by their names without case.
+pub(crate) fn digests(inputs: &[RunInput]) -> BTreeMap<String, Digest> {
+    inputs.iter().map(|input| (input.name.key(), input.artifact)).collect()
+}
+
+/// What a source stands for in a state, among inputs by their names without case; none as long as it is not there. Of a loop
+/// that goes on it is not there yet.
+pub(crate) fn digest_of(source: &BindingSource, state: &State, inputs: &BTreeMap<String, Digest>) -> Option<Digest> {
+    match source {
+        BindingSource::Step { step, port } => {
+            state.outputs(step)?.iter().find(|made| made.port == *port).map(|made| made.artifact)
+        }
+        BindingSource::Input { name } => inputs.get(&name.key()).copied(),
+        BindingSource::Ruleset { digest, .. } => Some(*digest),
+    }
 }
 
 impl Lookup<'_> {

@@ -1,9 +1,10 @@
 //! Why a step was made anew, or was not: a comparison with the latest earlier run that has it.
 
 use crate::history::{History, HistoryError};
+use crate::lookup::{digest_of, digests};
 use palisade_interpreter::{Event, Reuse, State};
 use palisade_model::{Digest, LimitKind, RunId, StepId, neutral};
-use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep};
+use palisade_runbook::{Plan, PlannedCall, PlannedStep};
 use palisade_store::Store;
 use serde::Serialize;
 use serde_json::Value;
@@ -190,12 +191,7 @@ fn first_difference(old: &Value, new: &Value, at: &str) -> Option<String> {
 /// What a step read, by name.
 fn inputs(step: &PlannedStep, plan: &Plan, history: &History, state: &State) -> Vec<(String, Option<Digest>)> {
     let given = history.start().map(|started| started.inputs.as_slice()).unwrap_or_default();
-    let digest = |source: &BindingSource| match source {
-        BindingSource::Step { step, port } => {
-            state.outputs(step)?.iter().find(|made| made.port == *port).map(|made| made.artifact)
-        }
-        BindingSource::Input { name } => given.iter().find(|input| input.name == *name).map(|input| input.artifact),
-        BindingSource::Ruleset { digest, .. } => Some(*digest),
-    };
-    step.inputs.iter().map(|binding| (plan.name_of(&binding.source), digest(&binding.source))).collect()
+    let given = digests(given);
+    let read = |source| (plan.name_of(source), digest_of(source, state, &given));
+    step.inputs.iter().map(|binding| read(&binding.source)).collect()
 }

@@ -7,6 +7,7 @@ use crate::fork::{ForkPoint, Forking, in_order};
 use crate::gate::Gate;
 use crate::history::History;
 use crate::keep::Kept;
+use crate::lookup::digests;
 use crate::named::INPUT;
 use crate::observe::Observer;
 use crate::run::{ESTIMATE, GivenInput, RunError, RunRequest, Work, shown_folder};
@@ -158,7 +159,7 @@ impl<'a> Driver<'a> {
         checked.map_err(|why| RunError::NotApproved { run: started.run, why })?;
         let begin = Begin { run: started.run, started_ms: started.at_ms, plan_digest: started.plan, lock, place };
         let mut driver = Self::new(engine, begin, work, observer)?;
-        driver.inputs = started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        driver.inputs = digests(&started.inputs);
         driver.allowed.clone_from(&started.allowed);
         driver.by.clone_from(&started.by);
         driver.approved_by.clone_from(&started.approved_by);
@@ -229,7 +230,7 @@ impl<'a> Driver<'a> {
             inputs.extend(fork.inputs.iter().cloned());
             inputs = in_order(self.work.plan, inputs);
         }
-        self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        self.inputs = digests(&inputs);
         self.allowed.clone_from(&request.allowed);
         self.by.clone_from(&request.by);
         self.approved_by.clone_from(&request.approved_by);
@@ -295,7 +296,7 @@ impl<'a> Driver<'a> {
     /// All that a child names is in the store, since the run that a person started.
     fn record_child_start(&mut self, inputs: Vec<RunInput>, allowed: Vec<String>) -> Result<(), RunError> {
         let plan = self.work.plan;
-        self.inputs = inputs.iter().map(|input| (input.name.key(), input.artifact)).collect();
+        self.inputs = digests(&inputs);
         self.allowed = allowed;
         let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("plan", &plan.canonical())?;

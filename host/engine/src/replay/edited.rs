@@ -10,12 +10,12 @@ use crate::driver::graph;
 use crate::engine::Engine;
 use crate::history::History;
 use crate::keep::Kept;
-use crate::lookup::Lookup;
+use crate::lookup::{Lookup, digest_of, digests};
 use crate::observe::Observer;
 use crate::run::Work;
 use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Event, Machine, Output, Question, State, StepState, Turn};
 use palisade_model::{Digest, RunId, StepId};
-use palisade_runbook::{Binding, BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
+use palisade_runbook::{Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
 use palisade_store::Artifact;
 use std::collections::{BTreeMap, VecDeque};
@@ -75,7 +75,7 @@ impl Engine {
             again,
             machine: Machine::at(graph(edited.plan)?, history.state_after(1)),
             old,
-            inputs: started.inputs.iter().map(|input| (input.name.key(), input.artifact)).collect(),
+            inputs: digests(&started.inputs),
             attempts: Attempts::default(),
         };
         let span = tracing::info_span!("replay", %run, runbook = edited.plan.name);
@@ -229,7 +229,7 @@ impl<'a> Replay<'a> {
             return Err(wrong("it reads from outside, and its component or config is another one than was recorded"));
         }
         let read = |state: &State, step: &PlannedStep| -> Vec<Option<Digest>> {
-            step.inputs.iter().map(|binding| self.digest(state, binding)).collect()
+            step.inputs.iter().map(|binding| digest_of(&binding.source, state, &self.inputs)).collect()
         };
         if !inputs.is_empty() && read(&self.old.state, old) != read(self.machine.state(), step) {
             return Err(wrong("it reads from outside, and is given something else than was recorded"));
@@ -241,17 +241,6 @@ impl<'a> Replay<'a> {
             stored::verify(&stored::artifact(self.again.engine.store(), output.artifact, &what)?, &what)?;
         }
         Ok(outputs.to_vec())
-    }
-
-    fn digest(&self, state: &State, binding: &Binding) -> Option<Digest> {
-        match &binding.source {
-            BindingSource::Step { step, port } => {
-                let made = state.outputs(step)?.iter().find(|output| output.port == *port);
-                made.map(|output| output.artifact)
-            }
-            BindingSource::Input { name } => self.inputs.get(&name.key()).copied(),
-            BindingSource::Ruleset { digest, .. } => Some(*digest),
-        }
     }
 
     /// The first artifact that is another one than was recorded under its name; before the end, only of steps that made
