@@ -1,7 +1,6 @@
 //! A guest in the sandbox, with all of the engine's side in memory: what a test gives it and what came of it.
 
-use palisade_authority::{Authority, Bound, Decision, Grant, NamedByConfig, ScopedPath, Use, WorkingFolder};
-use palisade_model::manifest::Power;
+use palisade_authority::{Authority, Bound, Decision, Grant, NamedByConfig, Place, ScopedPath, Use, WorkingFolder};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
 use palisade_sandbox::ports::{Batch, Column, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
 use palisade_sandbox::{AttemptMeter, Compiling, Granted, Input, Job, NamedPath, Prepared, Sandbox, Settings, Symbols};
@@ -179,15 +178,15 @@ impl Setting {
             written: (*written).to_owned(),
             path: ScopedPath::parse(&folder, written.as_bytes()).expect("a path"),
         };
-        let of_config = |power, paths: &[NamedPath]| -> Vec<_> {
+        let of_config = |place: fn(ScopedPath) -> Place, paths: &[NamedPath]| -> Vec<_> {
             let rule =
-                |named: &NamedPath| NamedByConfig { pointer: "/path".to_owned(), power, path: named.path.clone() };
+                |named: &NamedPath| NamedByConfig { pointer: "/path".to_owned(), place: place(named.path.clone()) };
             paths.iter().map(rule).collect()
         };
         let paths: Vec<_> = paths.iter().map(named).collect();
         let connections: Vec<_> = connections.iter().map(named).collect();
-        let mut by_config = of_config(Power::FsRead, &paths);
-        by_config.extend(of_config(Power::Sql, &connections));
+        let mut by_config = of_config(Place::FsRead, &paths);
+        by_config.extend(of_config(Place::Sql, &connections));
         let mut grants = Grant::default_set();
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
         let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));

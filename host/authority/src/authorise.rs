@@ -3,12 +3,17 @@
 //! People get the exact chain of reasons, a guest gets one text for every refusal: a denial teaches an attacker nothing.
 
 use crate::authority::{Authority, Bound, BoundKind, Rule};
-use crate::capability::{ParseCapabilityError, power_and_path};
 use crate::grant::allow_line;
+use crate::http::{Method, Methods};
+use crate::name::{alias, component};
+use crate::origin::Origin;
 use crate::path::{ScopedPath, WorkingFolder};
+use crate::place::{ParseCapabilityError, Place, Reading, power_and_rest};
 use crate::scope::{Miss, is_own};
+use palisade_model::ComponentId;
 use palisade_model::manifest::Power;
 use serde::Serialize;
+use std::net::IpAddr;
 
 /// What a guest is told, whatever was refused and why.
 pub const GUEST_DENIAL: &str = "not allowed";
@@ -25,6 +30,25 @@ pub enum Use {
     Sql {
         /// The path of its file, symbolic links resolved.
         database: ScopedPath,
+    },
+    /// A request over HTTP.
+    Http {
+        /// Its method.
+        method: Method,
+        /// Where it goes.
+        origin: Origin,
+        /// The address that the host's name leads to, once that is known and is one that the public can't reach.
+        private: Option<IpAddr>,
+    },
+    /// Asking a model.
+    Llm {
+        /// Its alias.
+        model: String,
+    },
+    /// Calling a component.
+    Call {
+        /// Its id.
+        component: ComponentId,
     },
 }
 
@@ -59,44 +83,107 @@ pub fn authorise<'a>(authority: &'a Authority, asked: &'a Use) -> Decision<'a> {
 }
 
 impl Use {
-    /// The use of a power on a path.
-    #[must_use]
-    pub const fn of(power: Power, path: ScopedPath) -> Self {
-        match power {
-            Power::FsRead => Self::FsRead { path },
-            Power::Sql => Self::Sql { database: path },
-        }
-    }
-
-    /// Reads `fs-read=PATH` or `sql=PATH` of a file of the folder `base`.
+    /// Reads the text of one use, as a file of the folder `base` names it: `fs-read=PATH`, `http=GET ORIGIN`. Without a
+    /// method, `GET` is meant.
     ///
     /// # Errors
-    /// When the power is unknown or the path can't be used.
+    /// When this build does not have the power, or the place can't be used or is more than one.
     pub fn parse_in(folder: &WorkingFolder, base: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
-        power_and_path(folder, base, text).map(|(power, path)| Self::of(power, path))
+        let (power, rest) = power_and_rest(text)?;
+        Ok(match (Reading { folder, base, methods: Method::Get.into() }).place(power, rest)? {
+            Place::FsRead(path) => Self::FsRead { path },
+            Place::Sql(database) => Self::Sql { database },
+            Place::Http(place) => {
+                let (method, origin) = place.one().map_err(ParseCapabilityError::Http)?;
+                Self::Http { method, origin, private: None }
+            }
+            Place::Llm(model) => Self::Llm { model },
+            Place::Call(component) => Self::Call { component },
+        })
     }
 
-    /// Its stored form, which loses nothing: `fs-read=PATH`, the path in its own stored form.
+    /// Its stored form, which loses nothing: the power, `=`, and what it is used on; a path in its own stored form.
     #[must_use]
     pub fn record(&self) -> String {
-        let (power, path) = self.parts();
-        format!("{}={}", power.name(), path.stored())
+        let on = self.path().map_or_else(|| self.on(), ScopedPath::stored);
+        format!("{}={on}", self.power().name())
     }
 
     /// Reads the stored form; none if it is none.
     #[must_use]
     pub fn of_record(text: &str) -> Option<Self> {
-        let (power, path) = text.split_once('=')?;
-        Some(Self::of(Power::from_name(power)?, ScopedPath::of_stored(path)?))
+        let (power, on) = text.split_once('=')?;
+        Some(match Power::from_name(power)? {
+            Power::FsRead => Self::FsRead { path: ScopedPath::of_stored(on)? },
+            Power::Sql => Self::Sql { database: ScopedPath::of_stored(on)? },
+            Power::Http => {
+                let (method, rest) = on.split_once(' ')?;
+                let (origin, private) = match rest.split_once(" at ") {
+                    Some((origin, address)) => (origin, Some(address.parse().ok()?)),
+                    None => (rest, None),
+                };
+                Self::Http { method: Method::from_name(method)?, origin: Origin::parse(origin).ok()?, private }
+            }
+            Power::Llm => Self::Llm { model: alias(on).ok()? },
+            Power::Call => Self::Call { component: component(on).ok()? },
+        })
     }
 
-    /// The power, and the path on which it is used.
+    /// The power that is used.
     #[must_use]
-    pub const fn parts(&self) -> (Power, &ScopedPath) {
+    pub const fn power(&self) -> Power {
         match self {
-            Self::FsRead { path } => (Power::FsRead, path),
-            Self::Sql { database } => (Power::Sql, database),
+            Self::FsRead { .. } => Power::FsRead,
+            Self::Sql { .. } => Power::Sql,
+            Self::Http { .. } => Power::Http,
+            Self::Llm { .. } => Power::Llm,
+            Self::Call { .. } => Power::Call,
         }
+    }
+
+    /// The path on which it is used, if it is one.
+    #[must_use]
+    pub const fn path(&self) -> Option<&ScopedPath> {
+        match self {
+            Self::FsRead { path } | Self::Sql { database: path } => Some(path),
+            Self::Http { .. } | Self::Llm { .. } | Self::Call { .. } => None,
+        }
+    }
+
+    /// The same use of another path, if it is one of a path; else itself.
+    #[must_use]
+    pub fn with_path(self, path: ScopedPath) -> Self {
+        match self {
+            Self::FsRead { .. } => Self::FsRead { path },
+            Self::Sql { .. } => Self::Sql { database: path },
+            other => other,
+        }
+    }
+
+    /// What it is used on, for people; neutralised.
+    #[must_use]
+    pub fn on(&self) -> String {
+        match self {
+            Self::FsRead { path } | Self::Sql { database: path } => path.to_string(),
+            Self::Http { method, origin, private: None } => format!("{} {origin}", method.name()),
+            Self::Http { method, origin, private: Some(address) } => format!("{} {origin} at {address}", method.name()),
+            Self::Llm { model } => model.clone(),
+            Self::Call { component } => component.to_string(),
+        }
+    }
+
+    /// The capability that allows just this, and for a path what lies below it; as bytes, since a path may be any.
+    #[must_use]
+    pub fn as_capability(&self) -> Vec<u8> {
+        let on = match self {
+            Self::FsRead { path } | Self::Sql { database: path } => path.to_bytes(),
+            Self::Http { method, origin, private } => {
+                let private = if private.is_some() { " private" } else { "" };
+                format!("{} {origin}{private}", Methods::from(*method)).into_bytes()
+            }
+            Self::Llm { .. } | Self::Call { .. } => self.on().into_bytes(),
+        };
+        [self.power().name().as_bytes(), b"=", &on].concat()
     }
 }
 
@@ -116,12 +203,11 @@ impl Decision<'_> {
         }
         let forbidding = self.authority.denies().iter().find(|deny| deny.forbids(self.asked));
         let forbidden = forbidding.map(|deny| {
-            let (power, path) = self.asked.parts();
-            let (denied, at) = (deny.power().name(), deny.path());
+            let (power, on) = (self.asked.power().name(), self.asked.on());
+            let (denied, at) = (deny.power().name(), deny.place());
+            let stated = deny.stated();
             let text = format!(
-                "the operator forbids `{}` of `{path}`: a deny of `{denied}` of `{at}` ({}) beats every allow",
-                power.name(),
-                deny.stated()
+                "the operator forbids `{power}` of `{on}`: a deny of `{denied}` of `{at}` ({stated}) beats every allow"
             );
             Reason { by: BoundKind::Deny, allowed: false, text }
         });
@@ -141,9 +227,7 @@ impl Decision<'_> {
         let denied: Vec<_> = self.chain().into_iter().filter(|reason| !reason.allowed).collect();
         let by_word = |reason: &Reason| matches!(reason.by, BoundKind::Operator | BoundKind::Config);
         let grant_is_missing = !denied.is_empty() && denied.iter().all(by_word);
-        let (power, path) = self.asked.parts();
-        let text = || [power.name().as_bytes(), b"=", &path.to_bytes()].concat();
-        grant_is_missing.then(|| allow_line(&text()))
+        grant_is_missing.then(|| allow_line(&self.asked.as_capability()))
     }
 
     fn ask(&self, bound: &Bound) -> Reason {
@@ -156,23 +240,21 @@ impl Decision<'_> {
     }
 
     fn why_allowed(&self, kind: BoundKind, rule: &Rule) -> String {
-        let (power, path) = self.asked.parts();
-        let power = power.name();
+        let (power, stated) = (self.asked.power().name(), &rule.stated);
         match kind {
-            BoundKind::Manifest => format!("`{power}` is requested by {}", rule.stated),
-            _ => format!("`{power}` of `{path}` is covered by {}", rule.stated),
+            BoundKind::Manifest => format!("`{power}` is requested by {stated}"),
+            _ => format!("`{power}` of `{}` is covered by {stated}", self.asked.on()),
         }
     }
 
     fn why_denied(&self, bound: &Bound) -> String {
-        let (power, path) = self.asked.parts();
-        let power = power.name();
+        let (power, on) = (self.asked.power().name(), self.asked.on());
         let denied = match bound.kind() {
             BoundKind::Manifest => return format!("the component's manifest does not request `{power}`"),
-            BoundKind::Operator => format!("the operator grants no `{power}` of `{path}`"),
-            BoundKind::Runbook => format!("the runbook's `capabilities` hold no `{power}` of `{path}`"),
-            BoundKind::Config => format!("the step's config names no `{power}` of `{path}`"),
-            BoundKind::Palisade | BoundKind::Deny => format!("`{path}` is closed to everyone"),
+            BoundKind::Operator => format!("the operator grants no `{power}` of `{on}`"),
+            BoundKind::Runbook => format!("the runbook's `capabilities` hold no `{power}` of `{on}`"),
+            BoundKind::Config => format!("the step's config names no `{power}` of `{on}`"),
+            BoundKind::Palisade | BoundKind::Deny => format!("`{on}` is closed to everyone"),
         };
         match self.near_miss(bound) {
             Some(near) => format!("{denied}; {near}"),
@@ -182,46 +264,69 @@ impl Decision<'_> {
 
     /// The rule that almost allowed the use, and the comparison that failed.
     fn near_miss(&self, bound: &Bound) -> Option<String> {
-        let (power, path) = self.asked.parts();
-        let nearest = bound
-            .rules_for(power)
-            .filter_map(|rule| Some((rule, rule.capability.scope().near_miss(path)?)))
-            .max_by_key(|(_, (tree, why))| (*why == Miss::KeyFile, path.shared_with(tree)));
-        if let Some((rule, (tree, why))) = nearest {
-            let stated = &rule.stated;
-            return Some(match why {
-                Miss::KeyFile => format!(
-                    "it looks like a private key, which `{tree}` ({stated}) does not cover: such files must be named"
-                ),
-                Miss::Elsewhere => format!("it is not below `{tree}` ({stated})"),
-            });
+        match self.asked {
+            Use::FsRead { path } | Use::Sql { database: path } => near_path(self.asked.power(), path, bound),
+            Use::Http { method, origin, private } => {
+                let places = bound.rules_for(Power::Http).flat_map(|rule| {
+                    let places = rule.capability.places().unwrap_or_default();
+                    places.into_iter().filter_map(Place::into_http).map(move |place| (rule, place))
+                });
+                let compared = places.map(|(rule, place)| {
+                    let (rank, failed) = place.near_miss(*method, origin, private.is_some());
+                    (rank, format!("`{place}` ({}) is for {failed}", rule.stated))
+                });
+                // Of several that are as near, the first.
+                compared.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, text)| text)
+            }
+            Use::Llm { .. } | Use::Call { .. } => {
+                let rule = bound.rules_for(self.asked.power()).next()?;
+                let places = rule.capability.places()?;
+                let names: Vec<_> = places.iter().map(|place| format!("`{place}`")).collect();
+                Some(format!("it is not {} ({})", names.join(" or "), rule.stated))
+            }
         }
-        let other = bound.rules().iter().find(|rule| rule.capability.scope().contains(path));
-        if let Some(other) = other {
-            let stated = &other.stated;
-            return Some(format!("`{}` is allowed there ({stated})", other.capability.power().name()));
-        }
-        let trees = bound.rules_for(power).filter_map(|rule| Some((rule, rule.capability.scope().trees()?)));
-        let (rule, tree) = trees.filter_map(|(rule, trees)| Some((rule, trees.first()?))).next()?;
-        Some(format!("it is not below `{tree}` ({})", rule.stated))
     }
+}
+
+/// The rule whose path is nearest, or the one that allows another power there.
+fn near_path(power: Power, path: &ScopedPath, bound: &Bound) -> Option<String> {
+    let nearest = bound
+        .rules_for(power)
+        .filter_map(|rule| Some((rule, rule.capability.paths()?.near_miss(path)?)))
+        .max_by_key(|(_, (tree, why))| (*why == Miss::KeyFile, path.shared_with(tree)));
+    if let Some((rule, (tree, why))) = nearest {
+        let stated = &rule.stated;
+        return Some(match why {
+            Miss::KeyFile => {
+                format!(
+                    "it looks like a private key, which `{tree}` ({stated}) does not cover: such files must be named"
+                )
+            }
+            Miss::Elsewhere => format!("it is not below `{tree}` ({stated})"),
+        });
+    }
+    let holds = |rule: &&Rule| rule.capability.paths().is_some_and(|paths| paths.contains(path));
+    if let Some(other) = bound.rules().iter().find(holds) {
+        return Some(format!("`{}` is allowed there ({})", other.capability.power().name(), other.stated));
+    }
+    let mut first = bound.rules_for(power).filter_map(|rule| Some((rule, rule.capability.paths()?.trees()?.first()?)));
+    first.next().map(|(rule, tree)| format!("it is not below `{tree}` ({})", rule.stated))
 }
 
 /// Why a path is closed to everyone, if it is.
 fn closed(authority: &Authority, asked: &Use) -> Option<String> {
-    let (_, path) = asked.parts();
+    let path = asked.path()?;
     let own = is_own(path) || authority.closed().iter().any(|folder| path.is_within(folder));
     own.then(|| format!("`{path}` lies in Palisade's own folder, which is closed to every component"))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::authority::NamedByConfig;
     use crate::capability::Capability;
     use crate::deny::Deny;
     use crate::grant::Grant;
-    use crate::scope::PathScope;
     use proptest::prelude::*;
 
     fn folder() -> WorkingFolder {
@@ -252,7 +357,7 @@ mod tests {
     }
 
     fn named(written: &str) -> Bound {
-        let named = NamedByConfig { pointer: "/path".to_owned(), power: Power::FsRead, path: path(written) };
+        let named = NamedByConfig { pointer: "/path".to_owned(), place: Place::FsRead(path(written)) };
         Bound::of_config([&named], &[])
     }
 
@@ -265,6 +370,26 @@ mod tests {
 
     fn read(written: &str) -> Use {
         Use::FsRead { path: path(written) }
+    }
+
+    /// The request that a text names.
+    fn request(text: &str, private: Option<&str>) -> Use {
+        let (method, origin) = text.split_once(' ').unwrap();
+        Use::Http {
+            method: Method::from_name(method).unwrap(),
+            origin: Origin::parse(origin).unwrap(),
+            private: private.map(|address| address.parse().unwrap()),
+        }
+    }
+
+    /// An authority that is bounded by these places alone, as if a runbook named them.
+    fn bounded(power: Power, places: &[&str]) -> Authority {
+        let rule = |place: &&str| Rule {
+            capability: Capability::at(power, [Place::of_stored(power, place).unwrap()]),
+            stated: "book.yaml:3".to_owned(),
+        };
+        let everything = Grant { capability: Capability::any(power), stated: "s".to_owned() };
+        Authority::of_operator([everything]).meet(Bound::of_runbook(places.iter().map(rule)))
     }
 
     fn check(authority: &Authority, request: &Use, denial: Option<&str>, allow: Option<&str>) {
@@ -354,7 +479,7 @@ mod tests {
 
     #[test]
     fn where_a_link_leads_is_named_by_the_operator() {
-        let named = NamedByConfig { pointer: "/path".to_owned(), power: Power::FsRead, path: path("a") };
+        let named = NamedByConfig { pointer: "/path".to_owned(), place: Place::FsRead(path("a")) };
         let allowed = [Grant::parse(&folder(), b"fs-read=/srv/b").unwrap()];
         let authority = Authority::of_operator(Grant::default_set().into_iter().chain(allowed.clone()))
             .meet(Bound::of_manifest(&manifest(&["fs-read"])))
@@ -371,6 +496,51 @@ mod tests {
         let denial = "the operator grants no `fs-read` of `a.db`; `sql` is allowed there (--allow sql=a.db)";
         check(&sql, &read("a.db"), Some(denial), Some("--allow fs-read=a.db"));
         check(&sql, &Use::Sql { database: path("a.db") }, None, None);
+    }
+
+    #[test]
+    fn a_request_is_bounded_by_origin_method_and_where_its_host_leads() {
+        let authority =
+            bounded(Power::Http, &["GET https://api.example.org", "GET,PUT https://*.files.example.org private"]);
+        let denied = |text: &str, private, near: &str| {
+            let on = match private {
+                Some(address) => format!("{text} at {address}"),
+                None => text.to_owned(),
+            };
+            let denial = format!("the runbook's `capabilities` hold no `http` of `{on}`; {near}");
+            check(&authority, &request(text, private), Some(&denial), None);
+        };
+        check(&authority, &request("GET https://api.example.org", None), None, None);
+        check(&authority, &request("PUT https://a.files.example.org", Some("10.0.0.1")), None, None);
+        let api = "`GET https://api.example.org` (book.yaml:3) is for";
+        denied("POST https://api.example.org", None, &format!("{api} GET, not POST"));
+        denied("GET http://api.example.org", None, &format!("{api} `https`, not `http`"));
+        denied("GET https://api.example.org:444", None, &format!("{api} port 443, not 444"));
+        denied("GET https://evil.example", None, &format!("{api} the host `api.example.org`, not `evil.example`"));
+        let public =
+            "public addresses: `GET https://api.example.org private` would be for others, where its host leads to one";
+        denied("GET https://api.example.org", Some("169.254.169.254"), &format!("{api} {public}"));
+        let below = "`GET,PUT https://*.files.example.org private` (book.yaml:3) is for";
+        denied("DELETE https://a.files.example.org", None, &format!("{below} GET,PUT, not DELETE"));
+    }
+
+    #[test]
+    fn a_request_that_nobody_granted_prints_the_line_that_allows_it() {
+        let line = |private| authorise(&Authority::none(), &request("PUT https://a.b:8443", private)).allow_line();
+        assert_eq!(line(None).as_deref(), Some("--allow 'http=PUT https://a.b:8443'"));
+        assert_eq!(line(Some("10.0.0.1")).as_deref(), Some("--allow 'http=PUT https://a.b:8443 private'"));
+    }
+
+    #[test]
+    fn names_are_bounded_whole() {
+        let authority = bounded(Power::Llm, &["small"]);
+        check(&authority, &Use::Llm { model: "small".to_owned() }, None, None);
+        let denial = "the runbook's `capabilities` hold no `llm` of `smaller`; it is not `small` (book.yaml:3)";
+        check(&authority, &Use::Llm { model: "smaller".to_owned() }, Some(denial), None);
+        let authority = bounded(Power::Call, &["acme:x"]);
+        check(&authority, &Use::Call { component: "acme:x".parse().unwrap() }, None, None);
+        assert!(!authorise(&authority, &Use::Call { component: "acme:y".parse().unwrap() }).allowed());
+        assert!(!authorise(&authority, &Use::Llm { model: "acme:x".to_owned() }).allowed());
     }
 
     #[test]
@@ -395,7 +565,9 @@ mod tests {
         assert!(!authorise(&Authority::none(), &read("a")).allowed());
         let read_back: Authority = serde_json::from_str(r#"{"bounds": [], "closed": []}"#).unwrap();
         assert!(!authorise(&read_back, &read("a")).allowed());
-        assert!(read_back.reach(Power::FsRead).is_empty());
+        for power in Power::ALL {
+            assert_eq!(read_back.reach(power), Capability::none(power));
+        }
         assert!(serde_json::from_str::<Authority>(r#"{"bounds": [], "closed": [], "all": true}"#).is_err());
     }
 
@@ -408,10 +580,16 @@ mod tests {
 
     #[test]
     fn a_use_is_read_back_from_its_record() {
-        for asked in [read("a/b=c"), read("/x\n%41"), Use::Sql { database: path("crm.db") }] {
+        let (post, private) = (request("POST https://a.b:8443", None), request("GET https://a.b", Some("fd00::1")));
+        let (model, called) =
+            (Use::Llm { model: "small".to_owned() }, Use::Call { component: "acme:x".parse().unwrap() });
+        for asked in
+            [read("a/b=c"), read("/x\n%41"), Use::Sql { database: path("crm.db") }, post, private, model, called]
+        {
             assert_eq!(Use::of_record(&asked.record()), Some(asked));
         }
-        for wrong in ["fs-read", "fs-write=a", "fs-read=../a", "fs-read=%0", ""] {
+        let http = ["http=https://a.b", "http=get https://a.b", "http=GET https://a.b at", "http=GET https://a.b at x"];
+        for wrong in ["fs-read", "fs-write=a", "fs-read=../a", "fs-read=%0", "", "llm=A"].into_iter().chain(http) {
             assert_eq!(Use::of_record(wrong), None, "{wrong}");
         }
     }
@@ -433,15 +611,46 @@ mod tests {
         })
     }
 
-    fn some_scope() -> impl Strategy<Value = PathScope> {
-        proptest::collection::vec(some_path(), 0..3).prop_map(PathScope::below)
+    /// Places of all powers, as they are stored beside the power.
+    fn some_place() -> impl Strategy<Value = Place> {
+        let origins =
+            ["GET https://a.b.org", "* https://*.b.org private", "GET,PUT https://*.b.org", "GET http://10.0.0.1"];
+        let http =
+            proptest::sample::select(origins.to_vec()).prop_map(|text| Place::of_stored(Power::Http, text).unwrap());
+        let name =
+            proptest::sample::select(vec![(Power::Llm, "small"), (Power::Llm, "large"), (Power::Call, "acme:x")]);
+        prop_oneof![
+            4 => some_path().prop_map(Place::FsRead),
+            2 => some_path().prop_map(Place::Sql),
+            2 => http,
+            1 => name.prop_map(|(power, name)| Place::of_stored(power, name).unwrap()),
+        ]
     }
 
-    fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
-        let power = proptest::sample::select(vec![Power::FsRead, Power::Sql]);
-        let rule = (power, some_scope())
-            .prop_map(|(power, scope)| Rule { capability: Capability::new(power, scope), stated: "s".to_owned() });
+    pub(crate) fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
+        let places = (some_place(), proptest::collection::vec(some_place(), 0..2));
+        let rule = (places, any::<bool>()).prop_map(|((place, more), everywhere)| {
+            let power = place.power();
+            let capability = match everywhere && !power.is_over_paths() {
+                true => Capability::any(power),
+                false => Capability::at(power, more.into_iter().chain([place])),
+            };
+            Rule { capability, stated: "s".to_owned() }
+        });
         proptest::collection::vec(rule, 0..4)
+    }
+
+    pub(crate) fn some_use() -> impl Strategy<Value = Use> {
+        let origins = ["GET https://a.b.org", "PUT https://c.b.org", "GET https://b.org", "GET http://10.0.0.1"];
+        let origins = proptest::sample::select(origins.to_vec());
+        let http = (origins, any::<bool>()).prop_map(|(text, at)| request(text, at.then_some("10.0.0.2")));
+        let names = proptest::sample::select(vec!["llm=small", "llm=x", "call=acme:x", "call=acme:y"]);
+        prop_oneof![
+            4 => some_path().prop_map(|path| Use::FsRead { path }),
+            2 => some_path().prop_map(|database| Use::Sql { database }),
+            2 => http,
+            1 => names.prop_map(|record| Use::of_record(record).unwrap()),
+        ]
     }
 
     fn operator(rules: &[Rule]) -> Authority {
@@ -451,18 +660,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_decision_is_the_meet_of_all_bounds(grants in some_rules(), bound in some_rules(), path in some_path()) {
-            let any = |rules: &[Rule]| {
-                rules.iter().any(|rule| rule.capability.power() == Power::FsRead && rule.capability.scope().contains(&path))
-            };
-            let request = Use::FsRead { path: path.clone() };
+        fn a_decision_is_the_meet_of_all_bounds(grants in some_rules(), bound in some_rules(), asked in some_use()) {
+            let any = |rules: &[Rule]| rules.iter().any(|rule| rule.capability.allows(&asked));
             let wide = operator(&grants);
             let narrow = wide.clone().meet(Bound::of_runbook(bound.clone()));
-            prop_assert_eq!(authorise(&wide, &request).allowed(), any(&grants));
-            prop_assert_eq!(authorise(&narrow, &request).allowed(), any(&grants) && any(&bound));
-            prop_assert_eq!(narrow.reach(Power::FsRead).contains(&path), any(&grants) && any(&bound));
-            prop_assert!(wide.reach(Power::FsRead).covers(&narrow.reach(Power::FsRead)));
-            prop_assert!(!authorise(&narrow.without(path.clone()), &request).allowed());
+            let open = asked.path().is_none_or(|path| !is_own(path));
+            prop_assert_eq!(authorise(&wide, &asked).allowed(), open && any(&grants));
+            prop_assert_eq!(authorise(&narrow, &asked).allowed(), open && any(&grants) && any(&bound));
+            let power = asked.power();
+            prop_assert_eq!(narrow.reach(power).allows(&asked), any(&grants) && any(&bound));
+            prop_assert!(wide.reach(power).covers(&narrow.reach(power)));
+            if let Some(path) = asked.path() {
+                prop_assert!(!authorise(&narrow.without(path.clone()), &asked).allowed());
+            }
         }
 
         /// A tree of runs: each is its parent's authority with bounds and denies of its own, as a planner makes it.
@@ -470,7 +680,7 @@ mod tests {
         fn no_run_may_do_what_its_parent_may_not(
             grants in some_rules(),
             runs in proptest::collection::vec((0_usize..8, proptest::option::of(some_rules()), some_path(), any::<bool>()), 1..8),
-            asked in proptest::collection::vec((some_path(), any::<bool>()), 1..12),
+            asked in proptest::collection::vec(some_use(), 1..12),
         ) {
             let mut tree = vec![operator(&grants)];
             for (parent, bound, denied, denies) in runs {
@@ -483,26 +693,26 @@ mod tests {
                     let power = [b"fs-read=".as_slice(), &denied.to_bytes()].concat();
                     child = child.denying(Deny::parse_in(&folder(), &folder(), &power, "s").unwrap());
                 }
-                for (path, sql) in &asked {
-                    let asked = Use::of(if *sql { Power::Sql } else { Power::FsRead }, path.clone());
-                    let (above, below) = (authorise(&tree[parent], &asked).allowed(), authorise(&child, &asked).allowed());
+                for asked in &asked {
+                    let (above, below) = (authorise(&tree[parent], asked).allowed(), authorise(&child, asked).allowed());
                     prop_assert!(above || !below, "{asked:?}");
                 }
-                for power in [Power::FsRead, Power::Sql] {
+                for power in Power::ALL {
                     prop_assert!(tree[parent].reach(power).covers(&child.reach(power)));
                 }
                 tree.push(child);
             }
         }
 
+        /// Where the power is linked: the line is what `--allow` reads.
         #[test]
-        fn the_line_that_is_printed_allows(grants in some_rules(), path in some_path()) {
-            let request = Use::Sql { database: path };
+        fn the_line_that_is_printed_allows(grants in some_rules(), asked in some_use()) {
             let authority = operator(&grants);
-            if let Some(line) = authorise(&authority, &request).allow_line() {
-                let text = line.strip_prefix("--allow ").unwrap();
+            let line = authorise(&authority, &asked).allow_line().filter(|_| asked.power().is_linked());
+            if let Some(line) = line {
+                let text = line.strip_prefix("--allow ").unwrap().trim_matches('\'');
                 let more = Authority::of_operator([Grant::parse(&folder(), text.as_bytes()).unwrap()]);
-                prop_assert!(authorise(&more, &request).allowed());
+                prop_assert!(authorise(&more, &asked).allowed());
             }
         }
     }

@@ -7,8 +7,10 @@ use crate::authorise::Use;
 use crate::capability::Capability;
 use crate::deny::Deny;
 use crate::grant::Grant;
+use crate::index::Index;
 use crate::path::ScopedPath;
-use crate::scope::{PathScope, is_own};
+use crate::place::Place;
+use crate::scope::is_own;
 use palisade_model::Manifest;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,8 @@ pub enum BoundKind {
 pub struct Bound {
     kind: BoundKind,
     rules: Vec<Rule>,
+    #[serde(skip)]
+    index: Index,
 }
 
 /// A capability within a bound, and where it was stated.
@@ -66,34 +70,36 @@ pub struct Rule {
     pub stated: String,
 }
 
-/// A path that a step's config names, by the mark in the component's config schema.
+/// What a step's config names, by the mark in the component's config schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamedByConfig {
     /// JSON pointer of the value in the config.
     pub pointer: String,
-    /// The power that the mark stands for.
-    pub power: Power,
-    /// What the value names.
-    pub path: ScopedPath,
+    /// The power that the mark stands for, where the value says.
+    pub place: Place,
 }
 
 impl Bound {
+    fn new(kind: BoundKind, rules: Vec<Rule>) -> Self {
+        Self { kind, rules, index: Index::default() }
+    }
+
     /// The powers that a manifest requests, without any bound on their scope.
     #[must_use]
     pub fn of_manifest(manifest: &Manifest) -> Self {
         let rules = manifest.requests.iter().map(|request| Rule {
-            capability: Capability::new(request.power, PathScope::any()),
+            capability: Capability::any(request.power),
             stated: format!("the manifest of {}", manifest.versioned_id()),
         });
-        Self { kind: BoundKind::Manifest, rules: rules.collect() }
+        Self::new(BoundKind::Manifest, rules.collect())
     }
 
     /// The `capabilities` of a runbook; none given = nothing is allowed. (Where a root runbook has no such key at all,
     /// leave this bound away.)
     #[must_use]
     pub fn of_runbook(rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self { kind: BoundKind::Runbook, rules: rules.into_iter().collect() }
+        Self::new(BoundKind::Runbook, rules.into_iter().collect())
     }
 
     /// The values of a step's config: exactly these, each for its own power. Where a symbolic link below one of them
@@ -104,10 +110,10 @@ impl Bound {
             .iter()
             .map(|grant| Rule { capability: grant.capability().clone(), stated: grant.stated().to_owned() });
         let rules = named.into_iter().map(|named| Rule {
-            capability: Capability::new(named.power, PathScope::below([named.path.clone()])),
+            capability: Capability::at(named.place.power(), [named.place.clone()]),
             stated: format!("`{}` of the step's config", named.pointer),
         });
-        Self { kind: BoundKind::Config, rules: rules.chain(allowed).collect() }
+        Self::new(BoundKind::Config, rules.chain(allowed).collect())
     }
 
     /// Whose bound it is.
@@ -129,18 +135,18 @@ impl Bound {
 
     /// The first rule that allows this use.
     pub(crate) fn rule_that_allows(&self, asked: &Use) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.capability.allows(asked))
+        self.index.first(&self.rules, asked)
     }
 
-    fn scope(&self, power: Power) -> PathScope {
-        let mut trees = Vec::new();
+    fn reach(&self, power: Power) -> Capability {
+        let mut places = Vec::new();
         for rule in self.rules_for(power) {
-            match rule.capability.scope().trees() {
-                None => return PathScope::any(),
-                Some(more) => trees.extend(more.iter().cloned()),
+            match rule.capability.places() {
+                None => return Capability::any(power),
+                Some(more) => places.extend(more),
             }
         }
-        PathScope::below(trees)
+        Capability::at(power, places)
     }
 }
 
@@ -156,7 +162,7 @@ impl Authority {
     pub fn of_operator(grants: impl IntoIterator<Item = Grant>) -> Self {
         let rules =
             grants.into_iter().map(|grant| Rule { capability: grant.capability, stated: grant.stated }).collect();
-        Self { bounds: vec![Bound { kind: BoundKind::Operator, rules }], closed: BTreeSet::new(), denies: Vec::new() }
+        Self { bounds: vec![Bound::new(BoundKind::Operator, rules)], closed: BTreeSet::new(), denies: Vec::new() }
     }
 
     /// The smaller authority that also stays within `bound`.
@@ -184,12 +190,14 @@ impl Authority {
         self
     }
 
-    /// The paths that a power reaches when all bounds are met, what is closed or forbidden not taken out: what a closure
-    /// lists, which names the latter beside it.
+    /// How far a power reaches when all bounds are met, what is closed or forbidden not taken out: what a closure lists,
+    /// which names the latter beside it.
     #[must_use]
-    pub fn reach(&self, power: Power) -> PathScope {
-        let scopes = self.bounds.iter().map(|bound| bound.scope(power));
-        scopes.reduce(|met, scope| met.meet(&scope)).unwrap_or(PathScope::none())
+    pub fn reach(&self, power: Power) -> Capability {
+        let reaches = self.bounds.iter().map(|bound| bound.reach(power));
+        reaches
+            .reduce(|met, more| met.meet(&more).unwrap_or(Capability::none(power)))
+            .unwrap_or(Capability::none(power))
     }
 
     /// The folders that are closed to everyone.

@@ -1,10 +1,12 @@
 //! Typed, scoped powers, and the two operations on them: `covers` and `meet`.
 
 use crate::authorise::Use;
-use crate::path::{PathError, ScopedPath, WorkingFolder};
+use crate::http::{HttpScope, Methods};
+use crate::name::NameScope;
+use crate::path::{ScopedPath, WorkingFolder};
+use crate::place::{ParseCapabilityError, Place, Reading, power_and_rest};
 use crate::scope::PathScope;
 use palisade_model::manifest::Power;
-use palisade_model::neutral;
 use serde::{Deserialize, Serialize};
 
 /// A power and how far it reaches.
@@ -15,55 +17,58 @@ pub enum Capability {
     FsRead(PathScope),
     /// Reading the SQLite databases whose files are in the scope.
     Sql(PathScope),
-}
-
-/// Why a text is not a capability.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ParseCapabilityError {
-    /// There is no `=`.
-    #[error("`{text}` is not a capability: `fs-read=PATH` or `sql=PATH` is wanted")]
-    NoScope {
-        /// What was given, neutralised.
-        text: String,
-    },
-    /// The power is unknown.
-    #[error("`{name}` is not a power; known are `fs-read` and `sql`")]
-    UnknownPower {
-        /// What stood before the `=`, neutralised.
-        name: String,
-    },
-    /// The scope is no path.
-    #[error("the path of `{power}` can't be used")]
-    Path {
-        /// The power.
-        power: &'static str,
-        /// Why.
-        #[source]
-        source: PathError,
-    },
-    /// The scope lies in Palisade's own folder, where nothing is ever granted.
-    #[error("`{path}` lies in Palisade's own folder; nothing there can be granted")]
-    OwnFolder {
-        /// The path.
-        path: ScopedPath,
-    },
+    /// Asking web servers.
+    Http(HttpScope),
+    /// Asking models, by their aliases.
+    Llm(NameScope),
+    /// Calling components, by their ids.
+    Call(NameScope),
 }
 
 impl Capability {
-    /// The capability of that power with that scope.
+    /// The power everywhere.
     #[must_use]
-    pub const fn new(power: Power, scope: PathScope) -> Self {
+    pub const fn any(power: Power) -> Self {
         match power {
-            Power::FsRead => Self::FsRead(scope),
-            Power::Sql => Self::Sql(scope),
+            Power::FsRead => Self::FsRead(PathScope::any()),
+            Power::Sql => Self::Sql(PathScope::any()),
+            Power::Http => Self::Http(HttpScope::any()),
+            Power::Llm => Self::Llm(NameScope::any()),
+            Power::Call => Self::Call(NameScope::any()),
         }
     }
 
-    /// Reads `fs-read=PATH` or `sql=PATH`; the path is relative to the working folder unless it begins with `/`. A path
-    /// above the working folder reaches the working folder too.
+    /// The power nowhere.
+    #[must_use]
+    pub const fn none(power: Power) -> Self {
+        match power {
+            Power::FsRead => Self::FsRead(PathScope::none()),
+            Power::Sql => Self::Sql(PathScope::none()),
+            Power::Http => Self::Http(HttpScope::none()),
+            Power::Llm => Self::Llm(NameScope::none()),
+            Power::Call => Self::Call(NameScope::none()),
+        }
+    }
+
+    /// The power at these places; those of other powers are left out.
+    #[must_use]
+    pub fn at(power: Power, places: impl IntoIterator<Item = Place>) -> Self {
+        let places = places.into_iter().filter(|place| place.power() == power);
+        match power {
+            Power::FsRead => Self::FsRead(PathScope::below(places.filter_map(Place::into_path))),
+            Power::Sql => Self::Sql(PathScope::below(places.filter_map(Place::into_path))),
+            Power::Http => Self::Http(HttpScope::at(places.filter_map(Place::into_http))),
+            Power::Llm => Self::Llm(NameScope::of(places.filter_map(Place::into_name))),
+            Power::Call => Self::Call(NameScope::of(places.filter_map(Place::into_name))),
+        }
+    }
+
+    /// Reads `POWER=PLACE`, such as `fs-read=PATH`, `sql=PATH` or `http=GET,POST ORIGIN`. A path is relative to the
+    /// working folder unless it begins with `/`, and one above the working folder reaches the working folder too. Without
+    /// methods, an origin may be read from: `GET` and `HEAD`.
     ///
     /// # Errors
-    /// When the power is unknown, the path can't be used or lies in Palisade's own folder.
+    /// When this build does not have the power, the place can't be used or lies in Palisade's own folder.
     pub fn parse(folder: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
         Self::parse_in(folder, folder, text)
     }
@@ -73,11 +78,12 @@ impl Capability {
     /// # Errors
     /// As [`Capability::parse`].
     pub fn parse_in(folder: &WorkingFolder, base: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
-        let (power, path) = power_and_path(folder, base, text)?;
-        if crate::scope::is_own(&path) {
-            return Err(ParseCapabilityError::OwnFolder { path });
+        let (power, rest) = power_and_rest(text)?;
+        let place = Reading { folder, base, methods: Methods::READING }.place(power, rest)?;
+        match place.path().filter(|path| crate::scope::is_own(path)) {
+            Some(path) => Err(ParseCapabilityError::OwnFolder { path: path.clone() }),
+            None => Ok(Self::at(power, with_folder_below(folder, place))),
         }
-        Ok(Self::new(power, PathScope::below(with_folder_below(folder, path))))
     }
 
     /// Which power it is.
@@ -86,14 +92,31 @@ impl Capability {
         match self {
             Self::FsRead(_) => Power::FsRead,
             Self::Sql(_) => Power::Sql,
+            Self::Http(_) => Power::Http,
+            Self::Llm(_) => Power::Llm,
+            Self::Call(_) => Power::Call,
         }
     }
 
-    /// How far it reaches.
+    /// The places of which its scope consists, in order; none if it reaches everywhere.
     #[must_use]
-    pub const fn scope(&self) -> &PathScope {
+    pub fn places(&self) -> Option<Vec<Place>> {
+        Some(match self {
+            Self::FsRead(scope) => scope.trees()?.iter().cloned().map(Place::FsRead).collect(),
+            Self::Sql(scope) => scope.trees()?.iter().cloned().map(Place::Sql).collect(),
+            Self::Http(scope) => scope.places()?.iter().cloned().map(Place::Http).collect(),
+            Self::Llm(scope) => scope.names()?.iter().cloned().map(Place::Llm).collect(),
+            // What is in the scope of a call was read as an id, and ids are all that it can hold.
+            Self::Call(scope) => scope.names()?.iter().filter_map(|name| name.parse().ok().map(Place::Call)).collect(),
+        })
+    }
+
+    /// The paths that it reaches, if it is a power over files.
+    #[must_use]
+    pub const fn paths(&self) -> Option<&PathScope> {
         match self {
-            Self::FsRead(scope) | Self::Sql(scope) => scope,
+            Self::FsRead(scope) | Self::Sql(scope) => Some(scope),
+            Self::Http(_) | Self::Llm(_) | Self::Call(_) => None,
         }
     }
 
@@ -103,59 +126,59 @@ impl Capability {
         match (self, asked) {
             (Self::FsRead(scope), Use::FsRead { path }) => scope.contains(path),
             (Self::Sql(scope), Use::Sql { database }) => scope.contains(database),
-            (Self::FsRead(_), Use::Sql { .. }) | (Self::Sql(_), Use::FsRead { .. }) => false,
+            (Self::Http(scope), Use::Http { method, origin, private }) => {
+                scope.contains(*method, origin, private.is_some())
+            }
+            (Self::Llm(scope), Use::Llm { model }) => scope.contains(model),
+            (Self::Call(scope), Use::Call { component }) => scope.contains(&component.to_string()),
+            (Self::FsRead(_) | Self::Sql(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_), _) => false,
         }
     }
 
     /// Says whether everything that `other` allows is allowed by this.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self.power() == other.power() && self.scope().covers(other.scope())
+        match (self, other) {
+            (Self::FsRead(ours), Self::FsRead(theirs)) | (Self::Sql(ours), Self::Sql(theirs)) => ours.covers(theirs),
+            (Self::Http(ours), Self::Http(theirs)) => ours.covers(theirs),
+            (Self::Llm(ours), Self::Llm(theirs)) | (Self::Call(ours), Self::Call(theirs)) => ours.covers(theirs),
+            _ => false,
+        }
     }
 
     /// What both allow; nothing if their powers differ.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Option<Self> {
-        (self.power() == other.power()).then(|| Self::new(self.power(), self.scope().meet(other.scope())))
+        Some(match (self, other) {
+            (Self::FsRead(ours), Self::FsRead(theirs)) => Self::FsRead(ours.meet(theirs)),
+            (Self::Sql(ours), Self::Sql(theirs)) => Self::Sql(ours.meet(theirs)),
+            (Self::Http(ours), Self::Http(theirs)) => Self::Http(ours.meet(theirs)),
+            (Self::Llm(ours), Self::Llm(theirs)) => Self::Llm(ours.meet(theirs)),
+            (Self::Call(ours), Self::Call(theirs)) => Self::Call(ours.meet(theirs)),
+            _ => return None,
+        })
     }
 }
 
-/// Reads `POWER=PATH`.
-pub(crate) fn power_and_path(
-    folder: &WorkingFolder,
-    base: &WorkingFolder,
-    text: &[u8],
-) -> Result<(Power, ScopedPath), ParseCapabilityError> {
-    let shown = |bytes: &[u8]| neutral::line(&String::from_utf8_lossy(bytes), 80);
-    let at = text
-        .iter()
-        .position(|&byte| byte == b'=')
-        .ok_or_else(|| ParseCapabilityError::NoScope { text: shown(text) })?;
-    let (name, written) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
-    let power = std::str::from_utf8(name)
-        .ok()
-        .and_then(Power::from_name)
-        .ok_or_else(|| ParseCapabilityError::UnknownPower { name: shown(name) })?;
-    let path = ScopedPath::parse_in(folder, base, written)
-        .map_err(|source| ParseCapabilityError::Path { power: power.name(), source })?;
-    Ok((power, path))
-}
-
-/// A path, and the working folder if it lies below it: paths of the one and the other are not compared.
-pub(crate) fn with_folder_below(folder: &WorkingFolder, path: ScopedPath) -> impl Iterator<Item = ScopedPath> {
-    path.contains_folder(folder).then(ScopedPath::root).into_iter().chain([path])
+/// A place and, where it is a path above the working folder, the working folder too: paths of the one and the other are
+/// not compared.
+pub(crate) fn with_folder_below(folder: &WorkingFolder, place: Place) -> impl Iterator<Item = Place> {
+    let above = place.path().is_some_and(|path| path.contains_folder(folder));
+    let here = above.then(|| place.with_path(ScopedPath::root()));
+    here.into_iter().chain([place])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::PathError;
 
     fn parse(text: &str) -> Result<Capability, ParseCapabilityError> {
         Capability::parse(&WorkingFolder::new(b"/home/ann").unwrap(), text.as_bytes())
     }
 
     fn trees(text: &str) -> Vec<String> {
-        parse(text).unwrap().scope().trees().unwrap().iter().map(ToString::to_string).collect()
+        parse(text).unwrap().places().unwrap().iter().map(ToString::to_string).collect()
     }
 
     #[test]

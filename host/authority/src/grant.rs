@@ -1,10 +1,9 @@
 //! What the operator states that components may use, and where it was stated.
 
-use crate::capability::{Capability, ParseCapabilityError};
+use crate::capability::Capability;
 use crate::path::{ScopedPath, WorkingFolder};
+use crate::place::{ParseCapabilityError, Place};
 use crate::quote::shell_argument;
-use crate::scope::PathScope;
-use palisade_model::manifest::Power;
 
 /// A capability that the operator gives, and where it was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +17,18 @@ impl Grant {
     /// databases below the working folder.
     #[must_use]
     pub fn default_set() -> Vec<Self> {
-        [Power::FsRead, Power::Sql]
-            .map(|power| Self {
-                capability: Capability::new(power, PathScope::below([ScopedPath::root()])),
+        [Place::FsRead(ScopedPath::root()), Place::Sql(ScopedPath::root())]
+            .map(|place| Self {
+                capability: Capability::at(place.power(), [place]),
                 stated: "what Palisade's own components may read unless told otherwise".to_owned(),
             })
             .into()
     }
 
-    /// Reads the argument of `--allow`: `fs-read=PATH` or `sql=PATH`.
+    /// Reads the argument of `--allow`: what [`Capability::parse`] reads.
     ///
     /// # Errors
-    /// When the power is unknown, the path can't be used or lies in Palisade's own folder.
+    /// As [`Capability::parse`].
     pub fn parse(folder: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
         let capability = Capability::parse(folder, text)?;
         Ok(Self { capability, stated: allow_line(text) })
@@ -83,9 +82,9 @@ mod tests {
         let folder = WorkingFolder::new(b"/w").unwrap();
         let path = |written: &str| ScopedPath::parse(&folder, written.as_bytes()).unwrap();
         for grant in Grant::default_set() {
-            assert!(grant.capability().scope().contains(&path("a/b")));
+            assert!(grant.capability().paths().unwrap().contains(&path("a/b")));
             for other in ["/etc/passwd", "../x", ".palisade/journal.db", "server.pem", ".ssh/config"] {
-                assert!(!grant.capability().scope().contains(&path(other)), "{other}");
+                assert!(!grant.capability().paths().unwrap().contains(&path(other)), "{other}");
             }
         }
     }

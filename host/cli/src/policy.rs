@@ -188,7 +188,11 @@ pub(crate) fn denies_in(settings: &Settings, folder: &WorkingFolder, manifest: &
 fn denies_with_links(denies: &[Deny], settings: &Settings, folder: &WorkingFolder) -> Vec<Deny> {
     let mut all = Vec::new();
     for deny in denies {
-        let written = settings.working_dir.join(deny.path().to_path_buf());
+        let Some(path) = deny.path() else {
+            all.push(deny.clone());
+            continue;
+        };
+        let written = settings.working_dir.join(path.to_path_buf());
         let real = real_path(&written);
         for path in std::iter::once(written).chain(real) {
             for one in deny.at(folder, path.as_os_str().as_bytes()).unwrap_or_else(|_| vec![deny.clone()]) {

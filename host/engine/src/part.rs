@@ -244,7 +244,7 @@ impl Ports for PartPorts {
             return;
         }
         let refused = SkipRecord {
-            what: asked.parts().1.to_path_buf().display().to_string(),
+            what: asked.path().map_or_else(|| asked.on(), |path| path.to_path_buf().display().to_string()),
             reason: decision.denial().unwrap_or_else(|| GUEST_DENIAL.to_owned()),
             allow: decision.allow_line(),
             asked: Some(asked.record()),

@@ -151,25 +151,71 @@ pub enum Power {
     FsRead,
     /// Reading databases: `palisade:plugin/sql`.
     Sql,
+    /// Asking web servers: `wasi:http`.
+    Http,
+    /// Asking models: `palisade:plugin/llm`.
+    Llm,
+    /// Calling other components: `palisade:plugin/tools`.
+    Call,
 }
 
 impl Power {
-    /// The power of that name.
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call];
+    /// Those whose interfaces this build links. No other can be requested, granted or denied: there would be nothing
+    /// behind it.
+    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql];
+
+    /// The power of that name, whether this build links it or not.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "fs-read" => Some(Self::FsRead),
-            "sql" => Some(Self::Sql),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|power| power.name() == name)
     }
 
     /// Its name.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::FsRead => "fs-read",
             Self::Sql => "sql",
+            Self::Http => "http",
+            Self::Llm => "llm",
+            Self::Call => "call",
+        }
+    }
+
+    /// Whether this build links its interfaces.
+    #[must_use]
+    pub fn is_linked(self) -> bool {
+        Self::LINKED.contains(&self)
+    }
+
+    /// Whether it is used on paths.
+    #[must_use]
+    pub const fn is_over_paths(self) -> bool {
+        matches!(self, Self::FsRead | Self::Sql)
+    }
+
+    /// The powers that this build links, for people: `` `fs-read` and `sql` ``.
+    #[must_use]
+    pub fn linked_in_words() -> String {
+        let names: Vec<String> = Self::LINKED.iter().map(|power| format!("`{}`", power.name())).collect();
+        match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => names.concat(),
+        }
+    }
+
+    /// The mark in a config schema of the values that name what the power is used on, and what the mark must say; none
+    /// if the step itself names it.
+    #[must_use]
+    pub const fn mark(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::FsRead => Some(("x-palisade-path", "read")),
+            Self::Sql => Some(("x-palisade-connection", "sqlite")),
+            Self::Http => Some(("x-palisade-url", "http")),
+            Self::Llm => Some(("x-palisade-model", "llm")),
+            Self::Call => None,
         }
     }
 }
@@ -280,6 +326,12 @@ pub enum ManifestError {
         power: &'static str,
         /// The mark that is missing.
         mark: &'static str,
+    },
+    /// A power is requested that this build has nothing behind.
+    #[error("power `{power}` is requested, which this build does not have; it has {}", Power::linked_in_words())]
+    PowerNotLinked {
+        /// The power.
+        power: &'static str,
     },
     /// A limit is zero, which nothing could run with.
     #[error("limit `{limit}` is 0")]
@@ -409,11 +461,12 @@ impl Manifest {
             if request.reason.chars().nth(MAX_TEXT_CHARS).is_some() {
                 errors.push(ManifestError::TextTooLong { field: "reason" });
             }
-            let mark = match request.power {
-                Power::FsRead => "x-palisade-path",
-                Power::Sql => "x-palisade-connection",
-            };
-            if marked(&self.config_schema, mark).is_empty() {
+            if !request.power.is_linked() {
+                errors.push(ManifestError::PowerNotLinked { power });
+            }
+            if let Some((mark, _)) = request.power.mark()
+                && marked(&self.config_schema, mark).is_empty()
+            {
                 errors.push(ManifestError::NothingMarked { power, mark });
             }
         }
@@ -557,7 +610,20 @@ mod tests {
         check(|m| m.requests[0].reason = String::new(), "gives no reason");
         check(|m| m.requests[0].power = Power::Sql, "marks no value with `x-palisade-connection`");
         check(|m| m.limits = BTreeMap::from([(LimitKind::Fuel, 0)]), "limit `fuel` is 0");
+        for power in Power::ALL.into_iter().filter(|power| !power.is_linked()) {
+            let errors = broken(|m| m.requests[0].power = power);
+            assert!(errors[0].contains("which this build does not have; it has `fs-read`"), "{errors:?}");
+        }
         assert!(broken(|m| m.inputs = vec![m.inputs[0].clone(); 33])[0].contains("33 entries"));
+    }
+
+    #[test]
+    fn a_power_is_known_by_the_name_that_is_stored() {
+        for power in Power::ALL {
+            assert_eq!(Power::from_name(power.name()), Some(power));
+            assert_eq!(serde_json::to_value(power).unwrap(), power.name());
+        }
+        assert_eq!(Power::from_name("fs-write"), None);
     }
 
     #[test]

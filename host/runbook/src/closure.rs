@@ -2,7 +2,8 @@
 //! authorities in the plan allow it. The decisions are [`authorise`]'s; here they are only collected.
 
 use crate::plan::{AllowedComponent, Plan, PlannedCall, PlannedChildRunbook, PlannedStep, PlannedWork};
-use palisade_authority::{Deny, ScopedPath, Use, authorise};
+use crate::touch::{Reached, Touch, Toucher};
+use palisade_authority::{Capability, Method, Place, Use, authorise};
 use palisade_model::StepId;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
@@ -11,41 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Everything that any step could touch.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Closure {
-    /// Data outside of the run, by power and path.
+    /// What is outside of the run, by power and place.
     pub touches: Vec<Touch>,
     /// Steps whose components are not all known yet: whatever these do stays within the authority of the run.
     pub open: Vec<Open>,
-}
-
-/// Something outside of the run that steps could touch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Touch {
-    /// By which power.
-    pub power: Power,
-    /// A path and all below it; none = every path.
-    pub path: Option<ScopedPath>,
-    /// The authorities in the plan allow it.
-    pub granted: bool,
-    /// Why not, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub denial: Option<String>,
-    /// The option that would allow it for one run, where one would.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow: Option<String>,
-    /// What lies below it and is forbidden to each of these steps.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub except: BTreeSet<ScopedPath>,
-    /// By which steps.
-    pub by: Vec<Toucher>,
-}
-
-/// A step that could touch something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Toucher {
-    /// The way to it, from the outermost step inwards.
-    pub step: Vec<StepId>,
-    /// JSON pointer to the value of its config that names it; none = links in what is named may lead there.
-    pub pointer: Option<String>,
 }
 
 /// A step that runs what is not planned yet.
@@ -73,46 +43,54 @@ pub struct Denied {
 /// Collects everything that any step could touch.
 #[must_use]
 pub fn closure(plan: &Plan) -> Closure {
-    let mut found: BTreeMap<(Power, Option<ScopedPath>, Verdict), Touched> = BTreeMap::new();
+    let mut found: BTreeMap<(Reached, Verdict), Touched> = BTreeMap::new();
     let mut open = Vec::new();
     each_step(plan, &mut Vec::new(), &mut |way, step| {
         open.extend(opened(step).map(|components| Open { step: way.to_vec(), components }));
         let Some(call) = step.call() else { return };
-        let mut add = |power, path: Option<ScopedPath>, verdict, pointer: Option<&str>| {
+        let mut add = |power, place: Option<Place>, verdict, pointer: Option<&str>| {
             let by = Toucher { step: way.to_vec(), pointer: pointer.map(str::to_owned) };
-            let except = forbidden_below(call, power, path.as_ref());
-            found.entry((power, path, verdict)).or_default().add(by, except);
+            let except = forbidden_within(call, power, place.as_ref());
+            found.entry((Reached { power, place }, verdict)).or_default().add(by, except);
         };
-        let mut named = Vec::new();
-        for (pointer, wanted) in named_uses(call) {
-            let (power, path) = wanted.parts();
-            add(power, Some(path.clone()), verdict(call, &wanted), Some(pointer));
-            named.push((power, path.clone()));
+        let named: Vec<(&str, Place)> = named(call).collect();
+        for (pointer, place) in &named {
+            let verdict = verdict(call, &use_of(call, place));
+            // Of an origin that is named with all its methods, what is allowed of it.
+            let within = match (&verdict, place) {
+                (Verdict::Granted, Place::Http(_)) => {
+                    let power = place.power();
+                    let met = call.authority.reach(power).meet(&Capability::at(power, [place.clone()]));
+                    met.and_then(|met| met.places()).unwrap_or_default()
+                }
+                _ => vec![place.clone()],
+            };
+            for place in within {
+                add(place.power(), Some(place), verdict.clone(), Some(pointer));
+            }
         }
-        for power in [Power::FsRead, Power::Sql] {
+        for power in Power::ALL {
             // Without a name in the config there is nothing that a link could lie in.
-            if !named.iter().any(|(known, _)| *known == power) {
+            if !named.iter().any(|(_, place)| place.power() == power) {
                 continue;
             }
-            let reach = call.authority.reach(power);
-            let Some(trees) = reach.trees() else {
+            let Some(places) = call.authority.reach(power).places() else {
                 add(power, None, Verdict::Granted, None);
                 continue;
             };
-            let is_named =
-                |tree: &ScopedPath| named.iter().any(|(known, path)| *known == power && tree.is_within(path));
-            trees
-                .iter()
-                .filter(|tree| !is_named(tree))
-                .for_each(|tree| add(power, Some(tree.clone()), Verdict::Granted, None));
+            let is_named = |place: &Place| named.iter().any(|(_, named)| named.holds(place));
+            places
+                .into_iter()
+                .filter(|place| !is_named(place))
+                .for_each(|place| add(power, Some(place), Verdict::Granted, None));
         }
     });
-    let touches = found.into_iter().map(|((power, path, verdict), Touched { by, except })| {
+    let touches = found.into_iter().map(|((reached, verdict), Touched { by, except })| {
         let (granted, denial, allow) = match verdict {
             Verdict::Granted => (true, None, None),
             Verdict::Denied { why, allow } => (false, Some(why), allow),
         };
-        Touch { power, path, granted, denial, allow, except, by }
+        Touch { reached, granted, denial, allow, except, by }
     });
     Closure { touches: touches.collect(), open }
 }
@@ -121,11 +99,11 @@ pub fn closure(plan: &Plan) -> Closure {
 #[derive(Default)]
 struct Touched {
     by: Vec<Toucher>,
-    except: BTreeSet<ScopedPath>,
+    except: BTreeSet<Reached>,
 }
 
 impl Touched {
-    fn add(&mut self, by: Toucher, except: BTreeSet<ScopedPath>) {
+    fn add(&mut self, by: Toucher, except: BTreeSet<Reached>) {
         if self.by.is_empty() {
             self.except = except;
         } else {
@@ -135,10 +113,14 @@ impl Touched {
     }
 }
 
-/// What the operator forbids to a step below a path.
-fn forbidden_below(call: &PlannedCall, power: Power, path: Option<&ScopedPath>) -> BTreeSet<ScopedPath> {
-    let denies = call.authority.denies().iter().filter(|deny| deny.concerns(power)).map(Deny::path);
-    denies.filter(|deny| path.is_none_or(|path| deny.is_within(path) && *deny != path)).cloned().collect()
+/// What the operator forbids to a step within a place, which itself is not.
+fn forbidden_within(call: &PlannedCall, power: Power, place: Option<&Place>) -> BTreeSet<Reached> {
+    let denies = call.authority.denies().iter().filter(|deny| deny.concerns(power)).filter_map(|deny| {
+        let forbidden = deny.place_for(power)?;
+        let within = place.is_none_or(|place| place.holds(&forbidden) && *place != forbidden);
+        within.then_some(Reached { power, place: Some(forbidden) })
+    });
+    denies.collect()
 }
 
 /// The first thing that a config names and that may not be touched: such a run would fail for certain.
@@ -173,10 +155,30 @@ fn verdict(call: &PlannedCall, wanted: &Use) -> Verdict {
 
 /// What the config of a step names: the pointer to the value, and the use that it leads to.
 pub fn named_uses(call: &PlannedCall) -> impl Iterator<Item = (&str, Use)> {
-    let files = call.paths.iter().map(|named| (named.pointer.as_str(), Use::FsRead { path: named.path.clone() }));
-    let databases =
-        call.connections.iter().map(|named| (named.pointer.as_str(), Use::Sql { database: named.path.clone() }));
-    files.chain(databases)
+    named(call).map(|(pointer, place)| (pointer, use_of(call, &place)))
+}
+
+fn named(call: &PlannedCall) -> impl Iterator<Item = (&str, Place)> {
+    let files = call.paths.iter().map(|named| (named.pointer.as_str(), Place::FsRead(named.path.clone())));
+    let databases = call.connections.iter().map(|named| (named.pointer.as_str(), Place::Sql(named.path.clone())));
+    let others = call.places.iter().map(|named| (named.pointer.as_str(), named.place.clone()));
+    files.chain(databases).chain(others)
+}
+
+/// The use that a name in a config leads to. A config names an origin and no method: the first that is allowed there is
+/// meant, or `GET`.
+fn use_of(call: &PlannedCall, place: &Place) -> Use {
+    match place {
+        Place::FsRead(path) => Use::FsRead { path: path.clone() },
+        Place::Sql(path) => Use::Sql { database: path.clone() },
+        Place::Http(at) => {
+            let by = |method| Use::Http { method, origin: at.origins().origin().clone(), private: None };
+            let allowed = Method::ALL.into_iter().map(by).find(|asked| authorise(&call.authority, asked).allowed());
+            allowed.unwrap_or_else(|| by(Method::Get))
+        }
+        Place::Llm(model) => Use::Llm { model: model.clone() },
+        Place::Call(component) => Use::Call { component: component.clone() },
+    }
 }
 
 /// The components of what a step runs and nobody has planned yet; an outer none if there is no such thing.

@@ -29,12 +29,13 @@ mod setting;
 mod shape;
 mod source;
 mod system;
+mod touch;
 mod variables;
 mod worst_case;
 pub mod yaml;
 mod yaml_text;
 
-pub use closure::{Closure, Denied, Open, Touch, Toucher, closure, first_denied, named_uses};
+pub use closure::{Closure, Denied, Open, closure, first_denied, named_uses};
 pub use codes::Code;
 pub use components::{Components, KnownComponent, NotAccepted};
 pub use condition::{Condition, ConditionError, EvaluationError};
@@ -67,4 +68,5 @@ pub use runbook::{
 pub use setting::{Setting, SettingError, Settings};
 pub use source::{Source, Span, Spanned};
 pub use system::{System, Systems};
+pub use touch::{Reached, Touch, Toucher};
 pub use worst_case::{Amounts, Assumed, MAX_INPUT_BYTES, Measure, StepShare, UNBOUNDED, WorstCase, worst_case};

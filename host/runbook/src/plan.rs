@@ -1,7 +1,7 @@
 //! The plan: a runbook with everything resolved, in a form that is stored when the run starts. Whoever runs it needs
 //! nothing else of the runbook.
 
-use palisade_authority::{Authority, Bound, ScopedPath};
+use palisade_authority::{Authority, Bound, NamedByConfig, ScopedPath};
 use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
 use palisade_model::{
@@ -204,6 +204,9 @@ pub struct PlannedCall {
     pub paths: Vec<NamedPath>,
     /// Databases that the config names.
     pub connections: Vec<NamedConnection>,
+    /// What else the config names: origins and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<NamedByConfig>,
     /// What it may do: the meet of the operator's grants, the manifest, the runbook and the config.
     pub authority: Authority,
 }

@@ -2,9 +2,10 @@
 //!
 //! Two plans without differences here may still differ in titles and texts; their digests tell.
 
-use crate::closure::{Touch, each_step};
+use crate::closure::each_step;
 use crate::document::PlanDocument;
 use crate::plan::PlannedStep;
+use crate::touch::Touch;
 use crate::worst_case::{Measure, UNBOUNDED};
 use palisade_model::StepId;
 use serde::Serialize;
@@ -259,12 +260,11 @@ fn work(step: &PlannedStep) -> Value {
 }
 
 fn add_touch(facts: &mut Facts, touch: &Touch) {
-    let power = touch.power.name();
+    let power = touch.reached.power.name();
     facts.insert((Subject::Power, power.to_owned()), Value::Null);
-    let path = touch.path.as_ref().map_or_else(|| "every path".to_owned(), ToString::to_string);
     let verdict = if touch.granted { "granted" } else { "denied" };
     // One path may be granted to one step and denied to another.
-    let slot = facts.entry((Subject::Scope, format!("{power} {path}"))).or_insert_with(|| json!([]));
+    let slot = facts.entry((Subject::Scope, format!("{power} {}", touch.reached))).or_insert_with(|| json!([]));
     if let Value::Array(verdicts) = slot {
         verdicts.push(json!(verdict));
         verdicts.dedup();

@@ -74,12 +74,14 @@ pub fn describe(prepared: &Prepared) -> Result<Manifest, DescribeError> {
     }
     let manifest = manifest::checked(first)?;
     manifest.check().map_err(DescribeError::Rules)?;
-    match prepared.imports().of_power(Power::Sql) {
-        Some(import) if manifest.request(Power::Sql).is_none() => {
-            Err(DescribeError::PowerNotRequested { interface: import.interface.clone(), power: Power::Sql.name() })
+    // A toolchain may import all of WASI without need: files are not refused, the world behind them is empty.
+    let unasked = Power::LINKED.iter().filter(|power| **power != Power::FsRead && manifest.request(**power).is_none());
+    let mut imported = unasked.filter_map(|power| Some((power, prepared.imports().of_power(*power)?)));
+    match imported.next() {
+        Some((power, import)) => {
+            Err(DescribeError::PowerNotRequested { interface: import.interface.clone(), power: power.name() })
         }
-        // A toolchain may import all of WASI without need: files are not refused, the world behind them is empty.
-        _ => Ok(manifest),
+        None => Ok(manifest),
     }
 }
 

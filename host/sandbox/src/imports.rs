@@ -106,3 +106,15 @@ fn functions(name: &str, item: &ComponentItem, engine: &Engine) -> Vec<String> {
 fn is_function(item: &ComponentItem) -> bool {
     matches!(item, ComponentItem::ComponentFunc(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_is_linked_if_interfaces_are_behind_it() {
+        for power in Power::ALL {
+            assert_eq!(POWERS.iter().any(|&(_, behind)| behind == power), power.is_linked(), "{}", power.name());
+        }
+    }
+}

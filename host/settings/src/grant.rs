@@ -139,8 +139,8 @@ pub(crate) fn each<T>(
                 let help = match &error {
                     ParseCapabilityError::UnknownPower { name } => {
                         // The error lists what is known already.
-                        let known = [Power::FsRead, Power::Sql].map(Power::name);
-                        suggestion(name, known).filter(|help| help.starts_with("did"))
+                        suggestion(name, Power::LINKED.iter().map(|power| power.name()))
+                            .filter(|help| help.starts_with("did"))
                     }
                     _ => None,
                 };
@@ -185,8 +185,8 @@ deny = [\"fs-read=runs/x\"]
             .allow
             .iter()
             .map(|allow| {
-                let trees = allow.capability().scope().trees().unwrap();
-                let trees: Vec<_> = trees.iter().map(ToString::to_string).collect();
+                let places = allow.capability().places().unwrap();
+                let trees: Vec<_> = places.iter().map(ToString::to_string).collect();
                 (allow.stated().to_owned(), trees.join(" "))
             })
             .collect();
@@ -197,7 +197,7 @@ deny = [\"fs-read=runs/x\"]
             .iter()
             .map(|table| {
                 let of = table.component.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
-                (of, table.deny[0].stated().to_owned(), table.deny[0].path().to_string())
+                (of, table.deny[0].stated().to_owned(), table.deny[0].place())
             })
             .collect();
         let expected =
@@ -224,7 +224,7 @@ deny = [\"fs-read=runs/x\"]
             &grant("component = \"acme:x\"\nallow = [\"fs-raed=a\", \"sql\", \"sql=\", \"fs-read=a/.palisade\"]\n"),
             &[
                 "3:10: `fs-raed` is not a power; known are `fs-read` and `sql` (did you mean `fs-read`?)",
-                "3:23: `sql` is not a capability: `fs-read=PATH` or `sql=PATH` is wanted",
+                "3:23: `sql` is not a capability: that is a power, `=` and a place, as in `fs-read=PATH`",
                 "3:30: the path of `sql` can't be used: the path is empty",
                 "3:38: `/w/a/.palisade` lies in Palisade's own folder; nothing there can be granted",
             ],

@@ -15,7 +15,7 @@ use super::Context;
 use crate::args::GrantsCommand;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
-use palisade_authority::PathScope;
+use palisade_authority::Capability;
 
 /// Version of the JSON forms.
 const FORM: u32 = 1;
@@ -32,11 +32,11 @@ pub(crate) fn exec(context: &Context, command: &GrantsCommand) -> Result<ExitCod
     }
 }
 
-/// A scope for people: the paths at which its trees begin. Of one that reaches a folder above the working folder, the
-/// latter is left out.
-pub(super) fn scope(scope: &PathScope) -> String {
-    let Some(trees) = scope.trees() else { return "every path".to_owned() };
-    let shown: Vec<String> = trees.iter().map(ToString::to_string).collect();
+/// How far a capability reaches, for people. Of one that reaches a folder above the working folder, the latter is left
+/// out.
+pub(super) fn scope(capability: &Capability) -> String {
+    let Some(places) = capability.places() else { return "everything".to_owned() };
+    let shown: Vec<String> = places.iter().map(ToString::to_string).collect();
     match shown.as_slice() {
         [here, above] if here == "." => above.clone(),
         _ => shown.join(", "),

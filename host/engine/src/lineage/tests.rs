@@ -29,6 +29,7 @@ fn step(id: &str, reads: Vec<BindingSource>, artifact: Option<&str>) -> PlannedS
         limits: Limits::default(),
         paths: Vec::new(),
         connections: Vec::new(),
+        places: Vec::new(),
         authority: Authority::none(),
     };
     let binding = |source| Binding { port: "in".to_owned(), source, schema: schema.clone() };

@@ -73,9 +73,10 @@ impl Planner<'_> {
             values,
             per_item: manifest.inputs.iter().filter(|port| port.per_item).map(|port| port.name.clone()).collect(),
             limits,
-            authority: authority.meet(Bound::of_config(&named.powers, self.context.allowed)),
+            authority: authority.meet(Bound::of_config(&named.all, self.context.allowed)),
             paths: named.paths,
             connections: named.connections,
+            places: named.places,
         };
         Some(PlannedParts { call, inputs, outputs, labels })
     }

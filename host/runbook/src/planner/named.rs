@@ -1,11 +1,11 @@
-//! The paths and databases that a component's config names.
+//! What a component's config names outside of the run: paths, databases and whatever else a power is used on.
 
 use super::Planner;
 use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::plan::{NamedConnection, NamedPath};
 use crate::runbook::Call;
-use palisade_authority::{NamedByConfig, ScopedPath};
+use palisade_authority::{NamedByConfig, Place};
 use palisade_model::manifest::{Power, marked};
 use palisade_model::{causes, neutral};
 use serde_json::Value;
@@ -15,19 +15,21 @@ use serde_json::Value;
 pub(super) struct Named {
     pub(super) paths: Vec<NamedPath>,
     pub(super) connections: Vec<NamedConnection>,
-    pub(super) powers: Vec<NamedByConfig>,
+    pub(super) places: Vec<NamedByConfig>,
+    /// All of the above.
+    pub(super) all: Vec<NamedByConfig>,
 }
 
 impl Planner<'_> {
-    /// The paths and connections that the config names at the marks of the component's config schema.
+    /// What the config names at the marks of the component's config schema.
     pub(super) fn named(&mut self, call: &Call, component: &KnownComponent, config: &Value) -> Option<Named> {
         let schema = &component.manifest.config_schema;
         let mut named = Named::default();
         let mut good = true;
-        for (mark, power) in [("x-palisade-path", Power::FsRead), ("x-palisade-connection", Power::Sql)] {
+        let marks = Power::LINKED.iter().filter_map(|power| Some((*power, power.mark()?)));
+        for (power, (mark, known)) in marks {
             for found in marked(schema, mark) {
                 let Some(written) = config.pointer(&found.pointer).and_then(Value::as_str) else { continue };
-                let known = if power == Power::Sql { "sqlite" } else { "read" };
                 let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&found.pointer).span);
                 if found.says != known {
                     let message =
@@ -36,8 +38,8 @@ impl Planner<'_> {
                     good = false;
                     continue;
                 }
-                match ScopedPath::parse(self.context.folder, written.as_bytes()) {
-                    Ok(path) => named.add(found.pointer, power, written, path),
+                match Place::named(power, self.context.folder, written) {
+                    Ok(place) => named.add(NamedByConfig { pointer: found.pointer, place }, written),
                     Err(error) => {
                         self.say(Code::BadPath, place, causes(&error));
                         good = false;
@@ -50,11 +52,15 @@ impl Planner<'_> {
 }
 
 impl Named {
-    fn add(&mut self, pointer: String, power: Power, written: &str, path: ScopedPath) {
-        self.powers.push(NamedByConfig { pointer: pointer.clone(), power, path: path.clone() });
-        match power {
-            Power::FsRead => self.paths.push(NamedPath { pointer, written: written.to_owned(), path }),
-            Power::Sql => self.connections.push(NamedConnection { pointer, name: format!("sqlite:{written}"), path }),
+    fn add(&mut self, named: NamedByConfig, written: &str) {
+        let pointer = named.pointer.clone();
+        match named.place.clone() {
+            Place::FsRead(path) => self.paths.push(NamedPath { pointer, written: written.to_owned(), path }),
+            Place::Sql(path) => {
+                self.connections.push(NamedConnection { pointer, name: format!("sqlite:{written}"), path });
+            }
+            Place::Http(_) | Place::Llm(_) | Place::Call(_) => self.places.push(named.clone()),
         }
+        self.all.push(named);
     }
 }

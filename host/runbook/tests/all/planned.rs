@@ -78,8 +78,8 @@ fn source(source: &BindingSource) -> String {
 
 fn allowed(step: &PlannedCall, power: Power, path: &str) -> bool {
     let folder = WorkingFolder::new(b"/srv/folder").unwrap();
-    let path = palisade_authority::ScopedPath::parse(&folder, path.as_bytes()).unwrap();
-    authorise(&step.authority, &Use::of(power, path)).allowed()
+    let asked = format!("{}={path}", power.name());
+    authorise(&step.authority, &Use::parse_in(&folder, &folder, asked.as_bytes()).unwrap()).allowed()
 }
 
 #[test]

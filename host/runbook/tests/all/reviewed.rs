@@ -99,8 +99,7 @@ fn the_closure_holds_what_configs_name_and_says_what_is_denied() {
         .iter()
         .map(|touch| {
             let by: Vec<&str> = touch.by.iter().map(|by| by.step[0].as_str()).collect();
-            let path = touch.path.as_ref().unwrap();
-            format!("{} {path} {} {}", touch.power.name(), touch.granted, by.join(","))
+            format!("{} {} {} {}", touch.reached.power.name(), touch.reached, touch.granted, by.join(","))
         })
         .collect();
     assert_eq!(told, ["fs-read data true files,again", "fs-read /etc false outside", "sql x.db true tables"]);

@@ -1,15 +1,19 @@
-//! What `--allow` says and what configs name: paths in normal form, capabilities in their order, and what they hold.
+//! What `--allow` says and what configs name: paths and origins in normal form, capabilities in their order, and what they hold.
 
-use palisade_authority::{Capability, Grant, PathScope, ScopedPath, WorkingFolder};
+use palisade_authority::{Capability, Grant, Origin, PathScope, ScopedPath, WorkingFolder};
 use palisade_model::neutral::is_hidden;
 
-/// The first line is a path, the next two are grants.
+/// The first line is a path and a URL, the next two are grants.
 pub(crate) fn run(bytes: &[u8]) {
     let folder = WorkingFolder::new(b"/home/ann/work").expect("a folder");
     let mut lines = bytes.splitn(3, |&byte| byte == b'\n');
     let path = lines.next().and_then(|line| ScopedPath::parse(&folder, line).ok());
     if let Some(path) = &path {
         check_path(&folder, path);
+    }
+    let url = bytes.split(|&byte| byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok());
+    if let Some(origin) = url.and_then(|url| Origin::of_url(url).ok()) {
+        check_origin(&origin);
     }
     let grants: Vec<Grant> = lines.filter_map(|line| Grant::parse(&folder, line).ok()).collect();
     for a in &grants {
@@ -36,6 +40,14 @@ fn check_path(folder: &WorkingFolder, path: &ScopedPath) {
     assert!(PathScope::any().covers(&PathScope::below([path.clone()])));
 }
 
+/// The origin of a URL is written in one way, which holds nothing that could be read in two.
+fn check_origin(origin: &Origin) {
+    let text = origin.to_string();
+    assert_eq!(Origin::parse(&text).as_ref(), Ok(origin), "written and read it is another");
+    assert_eq!(Origin::of_url(&format!("{text}/path?query#fragment")).as_ref(), Ok(origin));
+    assert!(text.is_ascii() && !text.contains(['@', '\\', '*', ' ', '%']), "{text}");
+}
+
 /// `covers` is an order, `meet` its lower bound, and both mean what the sets of paths mean.
 fn check_order(a: &Capability, b: &Capability, path: Option<&ScopedPath>) {
     let meet = a.meet(b);
@@ -45,7 +57,8 @@ fn check_order(a: &Capability, b: &Capability, path: Option<&ScopedPath>) {
     let Some(meet) = meet else { return };
     assert!(a.covers(&meet) && b.covers(&meet), "{meet:?} is more than {a:?} or {b:?}");
     let Some(path) = path else { return };
-    let (in_a, in_b) = (a.scope().contains(path), b.scope().contains(path));
-    assert_eq!(meet.scope().contains(path), in_a && in_b, "{path:?} in {a:?} and {b:?}");
+    let holds = |capability: &Capability| capability.paths().is_some_and(|paths| paths.contains(path));
+    let (in_a, in_b) = (holds(a), holds(b));
+    assert_eq!(holds(&meet), in_a && in_b, "{path:?} in {a:?} and {b:?}");
     assert!(!a.covers(b) || !in_b || in_a, "{a:?} covers {b:?} but not {path:?}");
 }

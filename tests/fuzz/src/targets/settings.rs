@@ -16,8 +16,8 @@ pub(crate) fn run(bytes: &[u8]) {
         Err(mistakes) => check(&source, mistakes),
         Ok(file) => {
             for allow in file.grants.iter().flat_map(|table| &table.allow) {
-                let trees = allow.capability().scope().trees().expect("a grant of the file has paths");
-                assert!(!trees.is_empty() && !trees.iter().any(|path| path.to_string().contains(".palisade/")));
+                let places = allow.capability().places().expect("a grant of the file has places");
+                assert!(!places.is_empty() && !places.iter().any(|place| place.to_string().contains(".palisade/")));
                 assert!(!allow.stated().contains(is_hidden));
             }
             for deny in file.denies.iter().flat_map(|table| &table.deny) {

@@ -24,7 +24,13 @@ use std::fmt::Write as _;
 #[derive(Debug, Serialize)]
 struct Told {
     power: palisade_model::manifest::Power,
-    path: palisade_authority::ScopedPath,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<palisade_authority::ScopedPath>,
+    /// What it is used on, if that is no path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    #[serde(skip)]
+    asked: Use,
     /// JSON pointer to the value of the config that names it; none = it was asked for when the step ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     named_by: Option<String>,
@@ -62,7 +68,7 @@ pub(super) fn exec(context: &Context, run: &str, step: &str) -> Result<ExitCode,
         named_uses(call).map(|(pointer, asked)| decide(call, &asked, Some(pointer.to_owned()), None)).collect();
     for (asked, times) in denied(&history, &planned.id) {
         // What was denied when it ran may be what the config names.
-        match told.iter_mut().find(|one| !one.allowed && (one.power, &one.path) == asked.parts()) {
+        match told.iter_mut().find(|one| !one.allowed && one.asked == asked) {
             Some(known) => known.times = Some(times),
             None => told.push(decide(call, &asked, None, Some(times))),
         }
@@ -84,11 +90,12 @@ fn component(call: &PlannedCall) -> String {
 
 fn decide(call: &PlannedCall, asked: &Use, named_by: Option<String>, times: Option<u64>) -> Told {
     let decision = authorise(&call.authority, asked);
-    let (power, path) = asked.parts();
     let chain = decision.chain();
-    let sentence = sentence(power.name(), &path.to_string(), &chain);
-    let (allowed, allow, path) = (decision.allowed(), decision.allow_line(), path.clone());
-    Told { power, path, named_by, times, allowed, sentence, chain, allow }
+    let (power, path) = (asked.power(), asked.path().cloned());
+    let sentence = sentence(power.name(), &asked.on(), &chain);
+    let place = path.is_none().then(|| asked.on());
+    let (allowed, allow, asked) = (decision.allowed(), decision.allow_line(), asked.clone());
+    Told { power, path, place, asked, named_by, times, allowed, sentence, chain, allow }
 }
 
 /// What was denied to a step in all its attempts, each with how often, as far as the records of skips go.
@@ -109,13 +116,13 @@ pub(super) fn denied(history: &History, step: &StepId) -> Vec<(Use, u64)> {
 }
 
 /// A decision in one sentence: who said no and why, and who would have allowed it.
-fn sentence(power: &str, path: &str, chain: &[Reason]) -> String {
+fn sentence(power: &str, on: &str, chain: &[Reason]) -> String {
     if let Some(closed) = chain.iter().find(|reason| matches!(reason.by, BoundKind::Deny | BoundKind::Palisade)) {
         return format!("denied: {}", closed.text);
     }
     let no: Vec<&str> = chain.iter().filter(|reason| !reason.allowed).map(|reason| reason.text.as_str()).collect();
     if no.is_empty() {
-        return format!("allowed: `{power}` of `{path}`, by all that have a say");
+        return format!("allowed: `{power}` of `{on}`, by all that have a say");
     }
     let by_operator = chain.iter().find(|reason| reason.allowed && reason.by == BoundKind::Operator);
     let almost = by_operator.map_or_else(String::new, |reason| {
@@ -140,7 +147,7 @@ fn people(step: &StepId, call: &PlannedCall, told: &[Told]) -> String {
             many => format!(", denied {many} times"),
         });
         // Writing to a String can't fail.
-        let _ = writeln!(text, "\n{} of `{}`, {named}{times}", one.power.name(), one.path);
+        let _ = writeln!(text, "\n{} of `{}`, {named}{times}", one.power.name(), one.asked.on());
         let _ = writeln!(text, "  {}", one.sentence);
         text.push_str(&reasons(&one.chain));
         if let Some(allow) = &one.allow {

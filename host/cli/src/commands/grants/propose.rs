@@ -108,26 +108,26 @@ impl Proposal {
         if decision.allowed() {
             return;
         }
-        let (power, path) = asked.parts();
         let chain = decision.chain();
         let mut no = chain.iter().filter(|reason| !reason.allowed);
         let by_operator_alone = chain.iter().all(|reason| reason.allowed || reason.by == BoundKind::Operator);
         let component = format!("{}@{}", call.component, call.version);
-        match String::from_utf8(path.to_bytes()) {
+        let shown = || format!("{}={}", asked.power().name(), asked.on());
+        match String::from_utf8(asked.as_capability()) {
             Ok(written) if by_operator_alone => {
-                // Absolute where it is not below the working folder, relative to it otherwise.
-                self.grants.entry(component).or_default().insert(format!("{}={written}", power.name()));
+                // A path is absolute where it is not below the working folder, relative to it otherwise.
+                self.grants.entry(component).or_default().insert(written);
             }
             Err(_) if by_operator_alone => {
                 let why = "its path is not UTF-8, which palisade.toml can't hold: grant the folder above it, or use \
                            `--allow`";
-                self.beyond.insert((step.id.to_string(), format!("{}={path}", power.name()), why.to_owned()));
+                self.beyond.insert((step.id.to_string(), shown(), why.to_owned()));
             }
             _ => {
                 let other = no.find(|reason| reason.by != BoundKind::Operator);
                 let why =
                     other.map_or_else(String::new, |reason| format!("{}: {}", explain::bound(reason.by), reason.text));
-                self.beyond.insert((step.id.to_string(), format!("{}={path}", power.name()), why));
+                self.beyond.insert((step.id.to_string(), shown(), why));
             }
         }
     }

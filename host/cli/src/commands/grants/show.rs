@@ -18,9 +18,6 @@ use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write as _;
 
-/// All powers, in the order of the columns.
-const POWERS: [Power; 2] = [Power::FsRead, Power::Sql];
-
 /// A component and what it may use.
 #[derive(Debug, Serialize)]
 pub(in crate::commands) struct Shown {
@@ -137,7 +134,7 @@ impl Shown {
         if self.grants.is_empty() && self.requests.is_empty() {
             lines.push("nothing, and needs nothing".to_owned());
         } else if self.grants.is_empty() {
-            lines.push("nothing; `--allow POWER=PATH` grants it for one run".to_owned());
+            lines.push("nothing; `--allow POWER=PLACE` grants it for one run".to_owned());
         } else if self.state == Acceptance::Accepted.name() {
             lines.push("accepted for these bytes".to_owned());
         } else if !self.counts() && self.refused.is_none() {
@@ -153,7 +150,7 @@ impl Shown {
     }
 
     fn row(&self) -> Vec<Vec<String>> {
-        let cells = POWERS.map(|power| self.cell(power));
+        let cells: Vec<Vec<String>> = Power::LINKED.iter().map(|power| self.cell(*power)).collect();
         let digest = self.digest.short();
         let state = match self.state {
             state @ "first-party" => state.to_owned(),
@@ -190,7 +187,7 @@ fn forbidden(table: &DenyTable) -> Vec<Given> {
     let place = |deny: &Deny| deny.stated().split(": ").next().unwrap_or_default().to_owned();
     let given = |deny: &Deny| Given {
         power: deny.power(),
-        scope: deny.path().to_string(),
+        scope: deny.place(),
         stated: place(deny),
         reason: table.reason.clone(),
     };
@@ -200,7 +197,7 @@ fn forbidden(table: &DenyTable) -> Vec<Given> {
 impl Given {
     fn of(grant: &Grant, reason: Option<String>, stated: &str) -> Self {
         let capability = grant.capability();
-        Self { power: capability.power(), scope: scope(capability.scope()), stated: stated.to_owned(), reason }
+        Self { power: capability.power(), scope: scope(capability), stated: stated.to_owned(), reason }
     }
 
     fn place(&self) -> String {
@@ -217,7 +214,8 @@ impl Given {
 
 fn people(shown: &[Shown], denies: &[DenyTable], nobody: &[&GrantTable], one: bool) -> String {
     let mut text = String::new();
-    let head = ["component"].into_iter().chain(POWERS.map(Power::name)).chain(["state"]).map(str::to_owned).collect();
+    let powers = Power::LINKED.iter().map(|power| power.name());
+    let head = ["component"].into_iter().chain(powers).chain(["state"]).map(str::to_owned).collect();
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(shown.iter().flat_map(Shown::row)).collect();
     table(&mut text, &rows);
     let denied: Vec<Vec<String>> = denies

@@ -106,8 +106,8 @@ fn note(
 
 /// A use of a run as it is named in this folder: that one may have run in another.
 fn seen_from(folder: &WorkingFolder, of_run: Option<&str>, asked: &Use) -> Use {
-    let (power, path) = asked.parts();
+    let Some(path) = asked.path() else { return asked.clone() };
     let absolute = of_run.map(|of_run| Path::new(of_run).join(path.to_path_buf()));
     let seen = absolute.and_then(|path| ScopedPath::parse(folder, path.as_os_str().as_bytes()).ok());
-    Use::of(power, seen.unwrap_or_else(|| path.clone()))
+    asked.clone().with_path(seen.unwrap_or_else(|| path.clone()))
 }

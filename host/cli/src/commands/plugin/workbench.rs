@@ -11,7 +11,7 @@ use crate::policy::denies_in;
 use crate::render::diagnostics;
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
-use palisade_authority::{Authority, Bound, Grant, NamedByConfig, ScopedPath, WorkingFolder};
+use palisade_authority::{Authority, Bound, Grant, NamedByConfig, Place, ScopedPath, WorkingFolder};
 use palisade_engine::{Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts, Uses};
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest, Power, marked, ruleset_type};
 use palisade_model::{LimitKind, Limits, TenantId};
@@ -297,15 +297,17 @@ impl<'a> Workbench<'a> {
         };
         let grants = trial.allow.iter().map(grant).collect::<Result<Vec<_>, _>>()?;
         let (mut paths, mut connections, mut named) = (Vec::new(), Vec::new(), Vec::new());
-        for (mark, power) in [("x-palisade-path", Power::FsRead), ("x-palisade-connection", Power::Sql)] {
+        let marks = Power::LINKED.iter().filter_map(|power| Some((*power, power.mark()?.0)));
+        for (power, mark) in marks {
             for found in marked(&self.manifest.config_schema, mark) {
                 let Some(written) = config.pointer(&found.pointer).and_then(Value::as_str) else { continue };
-                let path = ScopedPath::parse(&folder, written.as_bytes())
+                let place = Place::named(power, &folder, written)
                     .map_err(|error| CliError::usage(format!("`{}` of the config: {error}", found.pointer)))?;
-                named.push(NamedByConfig { pointer: found.pointer, power, path: path.clone() });
-                match power {
-                    Power::FsRead => paths.push(NamedPath { written: written.to_owned(), path }),
-                    Power::Sql => connections.push(NamedPath { written: format!("sqlite:{written}"), path }),
+                named.push(NamedByConfig { pointer: found.pointer, place: place.clone() });
+                match place {
+                    Place::FsRead(path) => paths.push(NamedPath { written: written.to_owned(), path }),
+                    Place::Sql(path) => connections.push(NamedPath { written: format!("sqlite:{written}"), path }),
+                    Place::Http(_) | Place::Llm(_) | Place::Call(_) => {}
                 }
             }
         }

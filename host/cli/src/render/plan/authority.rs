@@ -9,8 +9,7 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
     let _ = writeln!(out, "\n{}", heading(style, "What it could touch"));
     table(out, &closure.touches.iter().map(row).collect::<Vec<_>>());
     for touch in closure.touches.iter().filter(|touch| !touch.granted) {
-        let path = path(touch);
-        let denied = painted(style, "1;31", &format!("{} {path} is denied", touch.power.name()));
+        let denied = painted(style, "1;31", &format!("{} {} is denied", touch.reached.power.name(), touch.reached));
         let _ = writeln!(out, "  {denied}: {}", touch.denial.as_deref().unwrap_or_default());
         if let Some(allow) = &touch.allow {
             let _ = writeln!(out, "    `{allow}` would allow it for one run");
@@ -30,17 +29,13 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
     out.push_str("  nothing else: this build has no power to write, to reach a network or to call a model\n");
 }
 
-fn path(touch: &Touch) -> String {
-    touch.path.as_ref().map_or_else(|| "every path".to_owned(), ToString::to_string)
-}
-
 fn row(touch: &Touch) -> Vec<String> {
-    let path = path(touch);
     let verdict = if touch.granted { "granted" } else { "DENIED" };
     let by: Vec<String> = touch.by.iter().map(toucher).collect();
-    let except: Vec<String> = touch.except.iter().map(|path| format!("`{path}`")).collect();
+    let except: Vec<String> = touch.except.iter().map(|within| format!("`{within}`")).collect();
     let except = if except.is_empty() { String::new() } else { format!(" except {}", except.join(", ")) };
-    vec![verdict.to_owned(), touch.power.name().to_owned(), path + &except, format!("by {}", by.join(", "))]
+    let (power, place) = (touch.reached.power.name(), touch.reached.to_string());
+    vec![verdict.to_owned(), power.to_owned(), place + &except, format!("by {}", by.join(", "))]
 }
 
 fn toucher(by: &Toucher) -> String {

@@ -162,7 +162,10 @@ fn scopes(call: &PlannedCall) -> Vec<String> {
         .connections
         .iter()
         .map(|named| format!("sql {} (`{}` of its config)", named.path, foreign(&named.pointer)));
-    files.chain(databases).collect()
+    let others = call.places.iter().map(|named| {
+        format!("{} {} (`{}` of its config)", named.place.power().name(), named.place, foreign(&named.pointer))
+    });
+    files.chain(databases).chain(others).collect()
 }
 
 pub(super) fn component(call: &PlannedCall) -> String {

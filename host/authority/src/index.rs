@@ -1,0 +1,151 @@
+//! Finds the rules that could allow a use without asking all of them: an operator may have a thousand.
+//!
+//! A rule is filed under the hash of each place that it names, and a use looked up under each place that could hold it:
+//! a path and all above it, an origin and the wildcard above it, a name. What is found is asked again, so that a hash
+//! that two places share costs time and nothing else.
+
+use crate::authorise::Use;
+use crate::authority::Rule;
+use crate::origin::OriginPattern;
+use crate::path::ScopedPath;
+use crate::place::Place;
+use palisade_model::manifest::Power;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, OnceLock};
+
+/// Up to how many rules asking all of them is faster.
+const FEW: usize = 16;
+
+/// Made from the rules when it is first needed, and shared by all copies made after that. It says nothing that the rules
+/// do not say: it is not stored, and all are equal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index(OnceLock<Arc<Filed>>);
+
+/// Numbers of rules.
+#[derive(Debug, Default)]
+struct Filed {
+    by_place: HashMap<u64, Vec<usize>>,
+    /// Those that reach everywhere.
+    everywhere: Vec<usize>,
+}
+
+impl Index {
+    /// The first of `rules`, always the same ones, that allows a use.
+    pub(crate) fn first<'r>(&self, rules: &'r [Rule], asked: &Use) -> Option<&'r Rule> {
+        if rules.len() <= FEW {
+            return rules.iter().find(|rule| rule.capability.allows(asked));
+        }
+        let filed = self.0.get_or_init(|| Arc::new(Filed::of(rules)));
+        let allows = |number: &usize| rules.get(*number).is_some_and(|rule| rule.capability.allows(asked));
+        let mut first = filed.everywhere.iter().copied().find(allows);
+        holding(asked, &mut |key| {
+            let numbers = filed.by_place.get(&key).map_or(&[][..], Vec::as_slice);
+            if let Some(found) = numbers.iter().copied().find(allows) {
+                first = Some(first.map_or(found, |first| first.min(found)));
+            }
+        });
+        first.and_then(|number| rules.get(number))
+    }
+}
+
+impl PartialEq for Index {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Index {}
+
+impl Filed {
+    fn of(rules: &[Rule]) -> Self {
+        let mut filed = Self::default();
+        for (number, rule) in rules.iter().enumerate() {
+            match rule.capability.places() {
+                None => filed.everywhere.push(number),
+                Some(places) => {
+                    for place in places {
+                        filed.by_place.entry(key(&place)).or_default().push(number);
+                    }
+                }
+            }
+        }
+        filed
+    }
+}
+
+fn begin(power: Power) -> DefaultHasher {
+    let mut hasher = DefaultHasher::new();
+    std::mem::discriminant(&power).hash(&mut hasher);
+    hasher
+}
+
+fn key(place: &Place) -> u64 {
+    match place {
+        Place::FsRead(path) | Place::Sql(path) => {
+            let mut last = 0;
+            each_above(place.power(), path, &mut |key| last = key);
+            last
+        }
+        Place::Http(at) => of_origins(at.origins()),
+        Place::Llm(alias) => of_name(place.power(), alias),
+        Place::Call(component) => of_name(place.power(), &component.to_string()),
+    }
+}
+
+/// The keys of all places that could hold a use.
+fn holding(asked: &Use, look: &mut dyn FnMut(u64)) {
+    let power = asked.power();
+    match asked {
+        Use::FsRead { path } | Use::Sql { database: path } => each_above(power, path, look),
+        Use::Http { origin, .. } => {
+            look(of_origins(&OriginPattern::One(origin.clone())));
+            if let Some(above) = OriginPattern::above(origin) {
+                look(of_origins(&above));
+            }
+        }
+        Use::Llm { model } => look(of_name(power, model)),
+        Use::Call { component } => look(of_name(power, &component.to_string())),
+    }
+}
+
+/// The keys of the anchor of a path, of each folder on the way, and of itself.
+fn each_above(power: Power, path: &ScopedPath, look: &mut dyn FnMut(u64)) {
+    let mut hasher = begin(power);
+    path.anchor().hash(&mut hasher);
+    look(hasher.finish());
+    for segment in path.segments() {
+        segment.hash(&mut hasher);
+        look(hasher.finish());
+    }
+}
+
+fn of_origins(origins: &OriginPattern) -> u64 {
+    let mut hasher = begin(Power::Http);
+    origins.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn of_name(power: Power, name: &str) -> u64 {
+    let mut hasher = begin(power);
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorise::tests::{some_rules, some_use};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_asking_all_finds(few in some_rules(), many in some_rules(), asked in some_use()) {
+            // Enough to be filed; the first few are the ones that matter.
+            let rules: Vec<Rule> = few.into_iter().chain(many).cycle().take(2 * FEW).collect();
+            let all = rules.iter().position(|rule| rule.capability.allows(&asked));
+            let found = Index::default().first(&rules, &asked);
+            prop_assert_eq!(found.map(std::ptr::from_ref), all.map(|number| std::ptr::from_ref(&rules[number])));
+        }
+    }
+}
