@@ -2,7 +2,9 @@
 
 use palisade_authority::{Authority, Bound, Decision, Grant, NamedByConfig, Place, ScopedPath, Use, WorkingFolder};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
-use palisade_sandbox::ports::{Batch, Column, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
+use palisade_sandbox::ports::{
+    Batch, Column, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
+};
 use palisade_sandbox::{AttemptMeter, Compiling, Granted, Input, Job, NamedPath, Prepared, Sandbox, Settings, Symbols};
 use palisade_schema::ArtifactSchema;
 use std::collections::BTreeMap;
@@ -187,6 +189,8 @@ impl Setting {
         let connections: Vec<_> = connections.iter().map(named).collect();
         let mut by_config = of_config(Place::FsRead, &paths);
         by_config.extend(of_config(Place::Sql, &connections));
+        let tools = TOOLS.iter().map(|tool| Place::Call(tool.id.clone()));
+        by_config.extend(tools.map(|place| NamedByConfig { pointer: "/tools".to_owned(), place }));
         let mut grants = Grant::default_set();
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
         let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));
@@ -214,6 +218,13 @@ struct Memory {
     schema: Option<Arc<ArtifactSchema>>,
     stall: Duration,
 }
+
+/// What every guest may call, if it was granted.
+static TOOLS: LazyLock<[Tool; 1]> = LazyLock::new(|| {
+    let (title, description, config_schema) = Default::default();
+    let id = "test:nothing".parse().expect("an id");
+    [Tool { id, title, description, config_schema, inputs: Vec::new(), outputs: Vec::new() }]
+});
 
 impl Ports for Memory {
     fn emit(&mut self, port: &str, items: &[u8]) -> Result<(), PortError> {
@@ -264,6 +275,15 @@ impl Ports for Memory {
     fn query(&mut self, _: OwnedFd, statement: &str, _: &[SqlValue]) -> Result<Box<dyn Rows>, PortError> {
         let left = statement.parse().map_err(|_| PortError::Invalid("the statement is no number".to_owned()))?;
         Ok(Box::new(Numbers { left }))
+    }
+
+    fn tools(&self) -> &[Tool] {
+        &*TOOLS
+    }
+
+    /// A tool that makes nothing.
+    fn call_tool(&mut self, _: &ToolCall) -> Result<Vec<ToolOutput>, PortError> {
+        Ok(Vec::new())
     }
 }
 

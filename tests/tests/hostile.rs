@@ -25,7 +25,7 @@ struct Case {
 }
 
 /// Which guest is stopped by which limit, and what is said of it.
-const CASES: [Case; 12] = [
+const CASES: [Case; 14] = [
     Case {
         guest: "spin",
         limit: LimitKind::Fuel,
@@ -137,6 +137,25 @@ const CASES: [Case; 12] = [
         message: "it reached its limit `rows` of 2,500",
         help: "raise `limits.rows` of the step; it may go up to 1,000,000,000",
     },
+    Case {
+        guest: "tool-caller",
+        limit: LimitKind::ToolCalls,
+        value: 7,
+        attack: r#"{"tool":"test:nothing","times":1000000}"#,
+        below: r#"{"tool":"test:nothing","times":7}"#,
+        message: "it reached its limit `tool_calls` of 7",
+        help: "raise `limits.tool_calls` of the step; it may go up to 1,000",
+    },
+    Case {
+        guest: "path-prober",
+        limit: LimitKind::Denials,
+        value: 10,
+        attack: r#"{"paths":["/etc/passwd"],"times":1000000,"links":true}"#,
+        // Each try asks for the path and, refused, for nothing more.
+        below: r#"{"paths":["/etc/passwd"],"times":10,"links":true}"#,
+        message: "it reached its limit `denials` of 10",
+        help: "raise `limits.denials` of the step; it may go up to 100,000",
+    },
 ];
 
 /// A folder with a file of ten bytes, a link back to itself and something that may be asked as a database.
@@ -157,7 +176,7 @@ fn attempt(guest: &Guest, case: &Case, config: &str) -> Attempt {
         world.path(),
         &["data"],
         &["data.db"],
-        &[],
+        &["call=test:nothing"],
     );
     guest.run(config, &setting)
 }
@@ -209,6 +228,7 @@ by_table!(emit_huge, "emit-huge");
 by_table!(handle_hoarder, "handle-hoarder");
 by_table!(file_reader, "file-reader");
 by_table!(row_reader, "row-reader");
+by_table!(tool_caller, "tool-caller");
 
 mod huge_partial {
     use super::*;
@@ -416,6 +436,7 @@ mod path_prober {
             return;
         };
         assert_eq!(seen, ["Denied", "Denied", "Denied"]);
+        check_bites("path-prober");
     }
 
     #[test]
@@ -426,5 +447,6 @@ mod path_prober {
             return;
         };
         assert_eq!(seen, ["0123456789"; 4]);
+        check_just_below("path-prober");
     }
 }

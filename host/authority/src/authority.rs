@@ -111,7 +111,10 @@ impl Bound {
             .map(|grant| Rule { capability: grant.capability().clone(), stated: grant.stated().to_owned() });
         let rules = named.into_iter().map(|named| Rule {
             capability: Capability::at(named.place.power(), [named.place.clone()]),
-            stated: format!("`{}` of the step's config", named.pointer),
+            stated: match named.place {
+                Place::Call(_) => "`tools` of the step".to_owned(),
+                _ => format!("`{}` of the step's config", named.pointer),
+            },
         });
         Self::new(BoundKind::Config, rules.chain(allowed).collect())
     }

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of runs and journals, so that `palisade plugin run` and a run of a runbook take the same way.
 
+use crate::calls::{Answering, Asking, Request};
 use crate::cancel::Cancel;
 use crate::map;
 use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_fit};
@@ -120,12 +121,24 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) cancel: &'a Cancel,
     /// Told in how many parts it starts, and then now and again what was used.
     pub(crate) progress: &'a dyn Fn(Progress),
+    /// Answers what the component asks of the host and is written down; none = nothing is.
+    pub(crate) answering: Option<&'a dyn Answering>,
+    /// The meter of a tool, which its caller shares; none = the attempt is nobody's tool.
+    pub(crate) meter: Option<Arc<AttemptMeter>>,
 }
 
 /// How far an attempt is.
 pub(crate) enum Progress {
     Started { parts: usize },
     Going { usage: Usage, items: u64, said: Option<(u64, Option<u64>)> },
+}
+
+/// What a thread of an attempt tells the one that waits.
+enum Report<T> {
+    /// The instance of that number is done.
+    Done(usize, T),
+    /// It asks for something, and waits for the answer.
+    Asks(Request),
 }
 
 /// What one instance works on.
@@ -149,7 +162,8 @@ fn run_once(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
         Ok(instances) => instances,
         Err(failure) => return Ended::before_start(failure),
     };
-    let permit = around.permits.take(instances.len());
+    // Who called a tool has a permit, and waits.
+    let permit = around.meter.is_none().then(|| around.permits.take(instances.len()));
     (around.progress)(Progress::Started { parts: instances.len() });
     let running = Running::new(attempt, around);
     let finished = match instances.as_slice() {
@@ -209,7 +223,9 @@ fn instances(attempt: &Attempt, around: &Surroundings<'_>) -> Result<Vec<Instanc
         per_item(&input.port) && Some(&input.port) == numbered().next().map(|(_, first)| &first.port)
     });
     let bytes = numbered().map(|(_, input)| input.items.length()).sum();
-    let parts = if one_port { split::worthwhile(bytes, around.threads) } else { 1 };
+    // What is written down of one instance, in its order, could not be told from what another asked.
+    let alone = around.answering.is_some() || around.meter.is_some();
+    let parts = if one_port && !alone { split::worthwhile(bytes, around.threads) } else { 1 };
     let whole = |(index, input): (usize, &AttemptInput)| Piece { input: index, part: input.items.items().range() };
     let split = if parts > 1 {
         let mut readers: Vec<_> = numbered().map(|(index, input)| (index, input.items.items())).collect();
@@ -259,18 +275,24 @@ pub(crate) struct Running<'a> {
 
 impl<'a> Running<'a> {
     pub(crate) fn new(attempt: &'a Attempt, around: &'a Surroundings<'a>) -> Self {
-        Self { attempt, around, meter: AttemptMeter::new(attempt.limits.clone()) }
+        let meter = around.meter.clone().unwrap_or_else(|| AttemptMeter::new(attempt.limits.clone()));
+        Self { attempt, around, meter }
     }
 
     /// Runs the only part and finishes it, each in an instance of its own, on one thread.
     fn run_alone(&self, only: &Instance) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
         let last = SharedLeft::new(spools(self.attempt, self.around.store, 1)?);
-        let (run, inputs, finish) = (self.job(&only.left), self.inputs(&only.inputs)?, self.job(&last));
         let (done, results) = channel();
+        let asking = self.around.answering.map(|answering| {
+            let asks = done.clone();
+            Asking::new(answering.tools(), move |request| asks.send(Report::Asks(request)).is_ok())
+        });
+        let (run, finish) = (self.job(&only.left, asking.clone()), self.job(&last, asking));
+        let inputs = self.inputs(&only.inputs)?;
         let prepared = self.attempt.prepared.clone();
         spawn(self.around.guests, move || {
             let partial = prepared.run(run, inputs);
-            let _ = done.send((0, partial.map(|partial| prepared.finish(finish, &[partial]))));
+            let _ = done.send(Report::Done(0, partial.map(|partial| prepared.finish(finish, &[partial]))));
         })?;
         let (_, result) = self.wait(&results, &[only.left.clone(), last.clone()])?;
         match result {
@@ -284,11 +306,11 @@ impl<'a> Running<'a> {
     fn run_parts(&self, instances: &[Instance]) -> Result<Vec<Vec<u8>>, Failure> {
         let (done, results) = channel();
         for (number, instance) in instances.iter().enumerate() {
-            let (job, inputs) = (self.job(&instance.left), self.inputs(&instance.inputs)?);
+            let (job, inputs) = (self.job(&instance.left, None), self.inputs(&instance.inputs)?);
             let (prepared, done) = (self.attempt.prepared.clone(), done.clone());
             spawn(self.around.guests, move || {
                 // Nobody listens any more if the attempt was given up.
-                let _ = done.send((number, prepared.run(job, inputs)));
+                let _ = done.send(Report::Done(number, prepared.run(job, inputs)));
             })?;
         }
         drop(done);
@@ -322,9 +344,9 @@ impl<'a> Running<'a> {
     ) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
         let left = SharedLeft::new(spools(self.attempt, self.around.store, part)?);
         let (done, results) = channel();
-        let (job, prepared) = (self.job(&left), self.attempt.prepared.clone());
+        let (job, prepared) = (self.job(&left, None), self.attempt.prepared.clone());
         spawn(self.around.guests, move || {
-            let _ = done.send((0, prepared.finish(job, &partials)));
+            let _ = done.send(Report::Done(0, prepared.finish(job, &partials)));
         })?;
         let (_, result) = self.wait(&results, std::slice::from_ref(&left))?;
         let told = |failure| self.told(failure, &left, 0);
@@ -398,13 +420,18 @@ impl<'a> Running<'a> {
             .collect()
     }
 
-    /// Waits for one of the guests. One that does not come back in time is given up.
-    fn wait<T>(&self, results: &Receiver<(usize, T)>, lefts: &[SharedLeft]) -> Result<(usize, T), Failure> {
+    /// Waits for one of the guests, and answers what it asks meanwhile. One that does not come back in time is given up.
+    fn wait<T>(&self, results: &Receiver<Report<T>>, lefts: &[SharedLeft]) -> Result<(usize, T), Failure> {
         let give_up = self.meter.deadline() + GRACE;
         let mut cancelled_since = None;
         loop {
             match results.recv_timeout(LOOK_EVERY) {
-                Ok(result) => return Ok(result),
+                Ok(Report::Done(number, result)) => return Ok((number, result)),
+                Ok(Report::Asks(request)) => {
+                    if let Some(answering) = self.around.answering {
+                        request.serve(answering, &self.meter);
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::new(FailureKind::Host, "a thread of the step ended without an answer"));
                 }
@@ -425,16 +452,21 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn job(&self, left: &SharedLeft) -> Job {
-        job(self.attempt, &self.meter, left, &self.around.cancel.flag(), self.attempt.idempotency_key.clone())
+    fn job(&self, left: &SharedLeft, asking: Option<Asking>) -> Job {
+        let (cancelled, key) = (self.around.cancel.flag(), self.attempt.idempotency_key.clone());
+        job(self.attempt, &self.meter, left, &cancelled, key, asking)
     }
 
     fn inputs(&self, pieces: &[Piece]) -> Result<Vec<Input>, Failure> {
         let parts = pieces.iter().map(|piece| {
             let input = self.attempt.inputs.get(piece.input);
             let input = input.ok_or_else(|| Failure::new(FailureKind::Host, "an input vanished"))?;
-            let reader = input.items.items().part(piece.part);
-            let items = PartItems::new(reader, input.schema.clone(), input.metadata.to_string());
+            let (schema, metadata) = (input.schema.clone(), input.metadata.to_string());
+            let whole = input.artifact.filter(|_| piece.part == input.items.items().range());
+            let items = match whole {
+                Some(artifact) => PartItems::whole(&input.items, artifact, schema, metadata),
+                None => PartItems::new(input.items.items().part(piece.part), schema, metadata),
+            };
             Ok(Input::of(input.port.clone(), Box::new(items)))
         });
         parts.chain(rulesets(self.attempt).map(Ok)).collect()
@@ -463,6 +495,7 @@ pub(crate) fn job(
     left: &SharedLeft,
     cancelled: &Arc<AtomicBool>,
     idempotency_key: String,
+    asking: Option<Asking>,
 ) -> Job {
     let call_bytes = attempt.limits.value(LimitKind::CallBytes);
     let ports = PartPorts {
@@ -473,6 +506,7 @@ pub(crate) fn job(
         idempotency_key,
         max_row_bytes: usize::try_from(call_bytes).unwrap_or(usize::MAX),
         until: Until { deadline: meter.deadline(), cancelled: Arc::clone(cancelled) },
+        asking,
     };
     Job {
         meter: Arc::clone(meter),

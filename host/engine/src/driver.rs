@@ -6,6 +6,7 @@
 pub(crate) mod approval;
 mod attempts;
 mod begin;
+mod calls;
 mod children;
 mod planned;
 mod reused;
@@ -13,6 +14,7 @@ mod room;
 mod writing;
 
 use crate::approving::ApprovalRequest;
+use crate::calls::NewCall;
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::filled::fill_in;
@@ -28,6 +30,7 @@ use crate::subtree::Subtree;
 use crate::threads::Threads;
 pub(crate) use attempts::component_runs;
 pub(crate) use begin::graph;
+use calls::Answered;
 use children::ChildDone;
 use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, State, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
@@ -39,7 +42,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, SyncSender, channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use writing::Writing;
@@ -53,6 +56,8 @@ enum Outcome {
     Attempt { turn: Turn, done: Done },
     /// A child run ended, or could not be driven to its end.
     Child { turn: Turn, child: RunId, done: Result<Box<ChildDone>, RunError> },
+    /// A component asked the host for something; it gets the answer once that is durable.
+    Call { turn: Turn, call: Box<NewCall>, tell: SyncSender<()> },
     /// What was on its way into the journal has arrived, or never will.
     Written,
 }
@@ -178,6 +183,8 @@ pub(crate) struct Driver<'a> {
     inputs: BTreeMap<String, Digest>,
     /// The attempts that run.
     begun: BTreeMap<StepId, Begun>,
+    /// Those of them that wait for an answer.
+    answered_calls: Answered,
     /// All events so far: a run has a few for each step.
     events: Vec<Event>,
     writing: Writing,
@@ -292,6 +299,7 @@ impl<'a> Driver<'a> {
                     waiting.extend(self.take_child(turn, child, *done?)?);
                     self.stand_after(ended)?;
                 }
+                Ok(Outcome::Call { turn, call, tell }) => self.take_call(turn, *call, tell)?,
                 Ok(Outcome::Written) => self.look_whether_written()?,
                 // An attempt that takes a while is seen to run, and is known to have run if the process dies. (This thread
                 // holds a sender, so nobody ever is the last to hang up.)

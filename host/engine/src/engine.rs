@@ -2,13 +2,14 @@
 
 use crate::approving::Approving;
 use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
+use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, Entry};
 use crate::observe::{Observed, Observer};
 use crate::permits::Permits;
 use crate::threads::Threads;
 use palisade_model::{Digest, Failure, FailureKind};
-use palisade_sandbox::{CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
+use palisade_sandbox::{AttemptMeter, CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
 use palisade_store::{Content, HostRoom, Store};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -167,18 +168,35 @@ impl Engine {
     /// Runs one attempt to its end, apart from any run.
     #[must_use]
     pub fn attempt(&self, attempt: &Attempt, cancel: &Cancel) -> Ended {
-        self.attempt_with(attempt, cancel, &|_| {})
+        attempt::run(attempt, &self.around(cancel, &|_| {}))
     }
 
-    pub(crate) fn attempt_with(&self, attempt: &Attempt, cancel: &Cancel, progress: &dyn Fn(Progress)) -> Ended {
-        let around = Surroundings {
+    /// Runs one attempt of a step to its end.
+    pub(crate) fn attempt_with(
+        &self,
+        attempt: &Attempt,
+        cancel: &Cancel,
+        progress: &dyn Fn(Progress),
+        answering: Option<&dyn Answering>,
+    ) -> Ended {
+        attempt::run(attempt, &Surroundings { answering, ..self.around(cancel, progress) })
+    }
+
+    /// Runs a tool to its end, on the thread of the attempt that called it.
+    pub(crate) fn attempt_of_tool(&self, attempt: &Attempt, meter: Arc<AttemptMeter>, cancel: &Cancel) -> Ended {
+        attempt::run(attempt, &Surroundings { meter: Some(meter), ..self.around(cancel, &|_| {}) })
+    }
+
+    fn around<'a>(&'a self, cancel: &'a Cancel, progress: &'a dyn Fn(Progress)) -> Surroundings<'a> {
+        Surroundings {
             store: &self.parts.store,
             permits: &self.permits,
             guests: &self.guests,
             threads: self.parts.threads.get(),
             cancel,
             progress,
-        };
-        attempt::run(attempt, &around)
+            answering: None,
+            meter: None,
+        }
     }
 }

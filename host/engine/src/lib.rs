@@ -3,6 +3,7 @@
 mod approving;
 mod attempt;
 mod audited;
+mod calls;
 mod cancel;
 mod catalogue;
 mod diff;
@@ -35,6 +36,7 @@ mod split;
 mod sql;
 mod subtree;
 mod threads;
+mod tools;
 mod tree;
 mod uses;
 mod why;

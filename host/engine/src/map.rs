@@ -222,7 +222,7 @@ impl Pool {
         left: &SharedLeft,
     ) -> Result<Vec<u8>, Failure> {
         let key = format!("{}/{number}", self.attempt.idempotency_key);
-        let job = job(&self.attempt, meter, left, &self.cancelled, key);
+        let job = job(&self.attempt, meter, left, &self.cancelled, key, None);
         let (schema, metadata, bytes) = (Arc::clone(&self.schema), Arc::clone(&self.metadata), line.len() as u64);
         let item = OneItem { schema, metadata, number, bytes, line: Some(line) };
         let mut inputs = vec![Input::of(self.port.clone(), Box::new(item))];

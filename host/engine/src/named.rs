@@ -42,6 +42,13 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             let more = contents.iter().map(|(what, &digest)| NamedThing { what: of(what), digest, is_data: false });
             return own.into_iter().chain(more).collect();
         }
+        Event::HostCallRecorded(call) => {
+            let of = |what: &str| format!("{what} of call {} of step `{}`", call.call, call.step);
+            let own = [(of("the request"), call.request), (of("the answer"), call.answer)];
+            let made = call.artifacts.iter().map(|&artifact| (of("an artifact"), artifact));
+            let thing = |(what, digest)| NamedThing { what, digest, is_data: true };
+            return own.into_iter().chain(made).map(thing).collect();
+        }
         Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs),
         Event::ChildEnded(ended) => (&ended.step, &ended.outputs),
         Event::StepScheduled { .. }

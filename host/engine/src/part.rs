@@ -3,15 +3,18 @@
 //! Each instance has ports of its own; what it leaves is joined in the order of the parts, so that nothing depends on
 //! which instance was quicker.
 
+use crate::calls::Asking;
 use crate::sql;
 use crate::uses::Uses;
 use palisade_authority::{Decision, GUEST_DENIAL, Use};
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
-use palisade_model::{Failure, FailureKind, causes, neutral};
+use palisade_model::{Digest, Failure, FailureKind, causes, neutral};
 use palisade_sandbox::Granted;
-use palisade_sandbox::ports::{Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
+use palisade_sandbox::ports::{
+    Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
+};
 use palisade_schema::ArtifactSchema;
-use palisade_store::{ItemsReader, Spool, SpoolError};
+use palisade_store::{Artifact, Content, ItemsReader, Spool, SpoolError};
 use rustix::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -121,6 +124,8 @@ pub(crate) struct PartPorts {
     pub(crate) max_row_bytes: usize,
     /// When statements are to end.
     pub(crate) until: sql::Until,
+    /// Who answers calls of tools; none = it has none.
+    pub(crate) asking: Option<Asking>,
 }
 
 impl PartPorts {
@@ -265,6 +270,21 @@ impl Ports for PartPorts {
         let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes, self.until.clone())?;
         Ok(Box::new(rows))
     }
+
+    fn tools(&self) -> &[Tool] {
+        self.asking.as_ref().map_or(&[], Asking::tools)
+    }
+
+    fn call_tool(&mut self, call: &ToolCall) -> Result<Vec<ToolOutput>, PortError> {
+        let no_tools = || PortError::Invalid("the step has no tools".to_owned());
+        let made = self.asking.as_ref().ok_or_else(no_tools)?.ask(call)?;
+        let output = |(port, artifact): (String, Artifact)| {
+            let metadata = artifact.metadata.to_string();
+            let items = PartItems::whole(&artifact.items, artifact.digest, artifact.schema.to_string(), metadata);
+            ToolOutput { port, items: Box::new(items) }
+        };
+        Ok(made.into_iter().map(output).collect())
+    }
 }
 
 fn log_level(level: Level) -> LogLevel {
@@ -282,18 +302,30 @@ fn log_level(level: Level) -> LogLevel {
 pub(crate) struct PartItems {
     reader: ItemsReader,
     info: ItemsInfo,
+    /// The artifact of which these are all items.
+    artifact: Option<Digest>,
 }
 
 impl PartItems {
     pub(crate) fn new(reader: ItemsReader, schema: String, metadata: String) -> Self {
         let range = reader.range();
-        Self { info: ItemsInfo { schema, items: range.items(), bytes: range.length(), metadata }, reader }
+        let info = ItemsInfo { schema, items: range.items(), bytes: range.length(), metadata };
+        Self { reader, info, artifact: None }
+    }
+
+    /// All items of an artifact.
+    pub(crate) fn whole(items: &Content, artifact: Digest, schema: String, metadata: String) -> Self {
+        Self { artifact: Some(artifact), ..Self::new(items.items(), schema, metadata) }
     }
 }
 
 impl Items for PartItems {
     fn info(&self) -> ItemsInfo {
         self.info.clone()
+    }
+
+    fn artifact(&self) -> Option<Digest> {
+        self.artifact
     }
 
     fn next(&mut self, max_bytes: usize) -> Result<Option<Batch>, PortError> {

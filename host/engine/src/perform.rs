@@ -1,6 +1,7 @@
 //! Performs one attempt of a planned step, on a thread of its own: from the plan to what the sandbox takes.
 
 use crate::attempt::{Attempt, AttemptInput, Each, Ended, Progress};
+use crate::calls::{Answering, Calls};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::lookup::filled;
@@ -33,6 +34,8 @@ pub(crate) struct Task<'a> {
     pub(crate) inputs: Vec<AttemptInput>,
     /// The values that its config takes from documents.
     pub(crate) values: Vec<ResolvedValue>,
+    /// Answers what it asks of the host; none = it has no tools.
+    pub(crate) calls: Option<Calls<'a>>,
 }
 
 impl Performer<'_> {
@@ -55,12 +58,13 @@ impl Performer<'_> {
                 Progress::Going { usage, items, said } => Observed::StepProgress { step: id, usage, items, said },
             });
         };
-        self.engine.attempt_with(attempt, stop, &progress)
+        let answering = task.calls.as_ref().map(|calls| calls as &dyn Answering);
+        self.engine.attempt_with(attempt, stop, &progress, answering)
     }
 
     /// From the plan to what the sandbox takes.
     pub(crate) fn attempt(&self, task: &Task<'_>) -> Result<Attempt, Failure> {
-        let Task { turn, step, call, inputs, values } = task;
+        let Task { turn, step, call, inputs, values, calls: _ } = task;
         let missing = |what: String| Failure::new(FailureKind::Host, format!("{what} is not there"));
         let entry = self.engine.catalogue().get(&call.component_digest);
         let entry = entry.ok_or_else(|| missing(format!("component {}@{}", call.component, call.version)))?;
@@ -111,7 +115,7 @@ pub(crate) fn work_key(of_run: &str, turn: &Turn) -> String {
 }
 
 /// What the clocks and randomness of a step are made from.
-fn seed(plan: &Digest, step: &StepId) -> u64 {
+pub(crate) fn seed(plan: &Digest, step: &StepId) -> u64 {
     let digest = Digest::of(format!("{plan}/{step}").as_bytes());
     digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }

@@ -116,6 +116,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::CancelRequested { .. }
             | Event::StepScheduled { .. }
             | Event::TimerFired { .. }
+            | Event::HostCallRecorded(_)
             | Event::RunResumed { .. } => {}
             Event::ApprovalRequested { step, .. } => {
                 steps.entry(step).or_default().status = Some(Status::Waiting);

@@ -12,6 +12,7 @@ mod forked;
 mod leg;
 mod stored;
 
+pub(crate) use again::is_repeatable;
 pub use difference::{Difference, Place};
 pub use edited::Edited;
 pub(crate) use stored::unstored;
@@ -23,12 +24,13 @@ use crate::history::{History, HistoryError};
 use crate::lookup::Lookup;
 use crate::observe::Observer;
 use crate::run::RunError;
-use again::{Again, Redo, is_repeatable};
+use again::{Again, Redo};
 use course::{Course, Role};
 use difference::{Differs, value};
 use leg::Leg;
 use palisade_interpreter::{
-    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, GraphError, Question, Turn, ValuesOutcome,
+    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, GraphError, HostCallRecorded, Question,
+    Turn, ValuesOutcome, answers_for,
 };
 use palisade_model::limits::LimitKind;
 use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
@@ -270,8 +272,8 @@ impl<'a> Replay<'a> {
                 return Ok(None);
             }
             (Role::Fact, Event::AttemptStarted(started)) => self.begun(started)?,
-            (Role::Fact, Event::AttemptSucceeded(ended)) => self.succeeded(ended)?,
-            (Role::Fact, Event::AttemptFailed(ended)) => self.failed(ended)?,
+            (Role::Fact, Event::AttemptSucceeded(ended)) => self.succeeded(ended, past)?,
+            (Role::Fact, Event::AttemptFailed(ended)) => self.failed(ended, past)?,
             _ => None,
         };
         if differs.is_none() {
@@ -315,10 +317,12 @@ impl<'a> Replay<'a> {
     fn begun(&self, started: &AttemptStarted) -> Result<Option<Differs>, ReplayError> {
         let Some(step) = self.steps.get(&started.step) else { return Ok(None) };
         let Some(call) = step.call() else { return Ok(None) };
-        let runs = match &step.work {
-            PlannedWork::Map { .. } => component_runs(step, &self.lookup().inputs(step, started.iteration)?),
-            _ => 1,
+        // Only those of a map depend on what it reads.
+        let inputs = match &step.work {
+            PlannedWork::Map { .. } => self.lookup().inputs(step, started.iteration)?,
+            _ => Vec::new(),
         };
+        let runs = component_runs(step, &inputs);
         let differs = [
             ("another component than its plan", started.component != call.component_digest),
             ("other limits than its plan", started.limits != call.limits),
@@ -328,12 +332,12 @@ impl<'a> Replay<'a> {
         Ok(first.map(|(what, _)| Differs::new(format!("the attempt is recorded with {what}"))))
     }
 
-    fn succeeded(&mut self, ended: &AttemptSucceeded) -> Result<Option<Differs>, ReplayError> {
+    fn succeeded(&mut self, ended: &AttemptSucceeded, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
         let turn = Turn { step: ended.step.clone(), iteration: ended.iteration, attempt: ended.attempt };
         if let Some(differs) = self.again.outputs(ended)? {
             return Ok(Some(differs));
         }
-        let Some(redo) = self.redo(turn)? else {
+        let Some(redo) = self.redo(turn, past)? else {
             self.attempts.fed += 1;
             return Ok(None);
         };
@@ -341,13 +345,13 @@ impl<'a> Replay<'a> {
         self.again.succeeded(redo, ended)
     }
 
-    fn failed(&mut self, ended: &AttemptFailed) -> Result<Option<Differs>, ReplayError> {
+    fn failed(&mut self, ended: &AttemptFailed, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
         let turn = Turn { step: ended.step.clone(), iteration: ended.iteration, attempt: ended.attempt };
         let kind = &ended.failure.kind;
         // Compilers differ in how much fuel the same work takes.
         let counts =
             |redo: &Redo<'_>| !matches!(kind, FailureKind::Limit { limit: LimitKind::Fuel, .. }) || redo.counts_alike();
-        let redo = if is_repeatable(kind) && self.course.is_running(&turn) { self.redo(turn)? } else { None };
+        let redo = if is_repeatable(kind) && self.course.is_running(&turn) { self.redo(turn, past)? } else { None };
         let Some(redo) = redo.filter(counts) else {
             self.attempts.as_recorded += 1;
             return Ok(None);
@@ -357,16 +361,27 @@ impl<'a> Replay<'a> {
     }
 
     /// What is needed to run an attempt again; none if what comes of it depends on more than that.
-    fn redo(&self, turn: Turn) -> Result<Option<Redo<'a>>, ReplayError> {
+    fn redo(&self, turn: Turn, past: &[Event]) -> Result<Option<Redo<'a>>, ReplayError> {
         let step = self.steps.get(&turn.step).copied();
         let Some((step, call)) = step.and_then(|step| Some((step, step.call()?))) else { return Ok(None) };
-        if !self.again.is_pure(call)? {
+        if !self.again.is_repeatable(call)? {
             return Ok(None);
         }
+        let calls = if step.tools().is_empty() { Vec::new() } else { calls_of(&turn, past) };
         let inputs = self.lookup().inputs(step, turn.iteration)?;
         let values = self.course.state().values(&turn.step).unwrap_or_default().to_vec();
-        Ok(Some(Redo { turn, step, call, inputs, values, same_version: self.same_version }))
+        Ok(Some(Redo { turn, step, call, inputs, values, calls, same_version: self.same_version }))
     }
+}
+
+/// What an attempt was answered: what those before it were, as far as it was given that, and what it asked itself.
+fn calls_of(turn: &Turn, past: &[Event]) -> Vec<HostCallRecorded> {
+    let of_turn = past.iter().filter_map(|event| match event {
+        Event::HostCallRecorded(call) if call.step == turn.step && call.iteration == turn.iteration => Some(&**call),
+        _ => None,
+    });
+    let (before, own): (Vec<_>, Vec<_>) = of_turn.partition(|call| call.attempt < turn.attempt);
+    answers_for(before.into_iter()).into_iter().chain(own).cloned().collect()
 }
 
 fn answered(outcome: &ConditionOutcome) -> &'static str {

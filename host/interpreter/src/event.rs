@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod call;
 mod child;
 mod fork;
 
+pub use call::{HostCallRecorded, answers_for};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use fork::{Fork, RunForked};
 
@@ -64,6 +66,8 @@ pub enum Event {
     },
     /// An attempt began.
     AttemptStarted(Box<AttemptStarted>),
+    /// A component asked the host for something, and its answer is kept.
+    HostCallRecorded(Box<HostCallRecorded>),
     /// An attempt did what was wanted; its artifacts are in the store.
     AttemptSucceeded(Box<AttemptSucceeded>),
     /// An attempt failed and left nothing behind.
@@ -495,6 +499,7 @@ impl Event {
             Self::ValueResolved { .. } => "ValueResolved",
             Self::LoopEnded { .. } => "LoopEnded",
             Self::AttemptStarted(_) => "AttemptStarted",
+            Self::HostCallRecorded(_) => "HostCallRecorded",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
             Self::AttemptFailed(_) => "AttemptFailed",
             Self::ChildPlanned(_) => "ChildPlanned",
@@ -518,6 +523,7 @@ impl Event {
         Some(match self {
             Self::RunStarted(started) => started.at_ms,
             Self::AttemptStarted(started) => started.at_ms,
+            Self::HostCallRecorded(call) => call.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
             Self::AttemptFailed(ended) => ended.at_ms,
             Self::ChildPlanned(planned) => planned.at_ms,
@@ -550,6 +556,7 @@ impl Event {
             | Self::CompensationStarted { .. }
             | Self::RunEnded { .. } => None,
             Self::AttemptStarted(started) => Some(&started.step),
+            Self::HostCallRecorded(call) => Some(&call.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
             Self::AttemptFailed(ended) => Some(&ended.step),
             Self::ChildPlanned(planned) => Some(&planned.step),
@@ -808,6 +815,19 @@ mod tests {
                 at_ms: 8,
                 resumed: 1,
             },
+            Event::HostCallRecorded(Box::new(HostCallRecorded {
+                step: step("a"),
+                attempt: 2,
+                iteration: 0,
+                call: 3,
+                at_ms: 9,
+                what: "tools.call acme:words".to_owned(),
+                request: digest,
+                answer: digest,
+                may_pass: true,
+                artifacts: vec![digest],
+                usage: Usage::default(),
+            })),
         ]
     }
 

@@ -190,7 +190,8 @@ impl State {
 
     fn apply_to_running(&mut self, event: &Event) {
         match event {
-            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) => {}
+            // What a component was answered is no matter of what comes next.
+            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) | Event::HostCallRecorded(_) => {}
             Event::CancelRequested { reason, resumed, compensating, .. } => {
                 // What undoes is not given up: it can only be interrupted.
                 let heeded = !compensating || *reason == CancelReason::Interrupted;

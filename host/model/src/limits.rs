@@ -40,6 +40,10 @@ pub enum LimitKind {
     FileBytesRead,
     /// Rows handed out by databases.
     Rows,
+    /// Calls of other components as tools.
+    ToolCalls,
+    /// Refusals for want of authority: who goes on asking looks for a way out.
+    Denials,
 }
 
 /// How an amount of a limit is written and shown.
@@ -80,7 +84,7 @@ const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
 /// All limits. Why these numbers: docs/design/002-limits.md.
-const TABLE: [Row; 14] = {
+const TABLE: [Row; 16] = {
     use LimitKind as Kind;
     use LimitUnit::{Bytes, Count, Millis};
     [
@@ -98,6 +102,8 @@ const TABLE: [Row; 14] = {
         row(Kind::FilesRead, "files-read", Count, 100_000, 10_000_000).sizes(10_000, 1_000_000),
         row(Kind::FileBytesRead, "file-bytes-read", Bytes, 16 * GIB, TIB).sizes(256 * MIB, 256 * GIB),
         row(Kind::Rows, "rows", Count, 1_000_000, 1_000_000_000).sizes(100_000, 100_000_000),
+        row(Kind::ToolCalls, "tool-calls", Count, 20, 1_000).sizes(5, 100),
+        row(Kind::Denials, "denials", Count, 1_000, 100_000),
     ]
 };
 

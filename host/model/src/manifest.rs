@@ -53,6 +53,8 @@ pub enum ComponentKind {
     Analyser,
     /// Says what a finding means.
     Classifier,
+    /// Works towards a goal, with tools.
+    Agent,
 }
 
 impl ComponentKind {
@@ -64,6 +66,7 @@ impl ComponentKind {
             "processor" => Some(Self::Processor),
             "analyser" => Some(Self::Analyser),
             "classifier" => Some(Self::Classifier),
+            "agent" => Some(Self::Agent),
             _ => None,
         }
     }
@@ -76,6 +79,7 @@ impl ComponentKind {
             Self::Processor => "processor",
             Self::Analyser => "analyser",
             Self::Classifier => "classifier",
+            Self::Agent => "agent",
         }
     }
 }
@@ -164,7 +168,7 @@ impl Power {
     pub const ALL: [Self; 5] = [Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call];
     /// Those whose interfaces this build links. No other can be requested, granted or denied: there would be nothing
     /// behind it.
-    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql];
+    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Call];
 
     /// The power of that name, whether this build links it or not.
     #[must_use]

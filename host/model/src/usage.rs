@@ -29,6 +29,17 @@ pub struct Usage {
     pub file_bytes_read: u64,
     /// Rows read from databases.
     pub rows: u64,
+    /// Calls of tools.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tool_calls: u64,
+    /// Refusals for want of authority.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub denials: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Usage {
@@ -47,6 +58,8 @@ impl Usage {
             (&mut self.files_read, other.files_read),
             (&mut self.file_bytes_read, other.file_bytes_read),
             (&mut self.rows, other.rows),
+            (&mut self.tool_calls, other.tool_calls),
+            (&mut self.denials, other.denials),
         ] {
             *sum = sum.saturating_add(more);
         }

@@ -183,8 +183,8 @@ fn use_of(call: &PlannedCall, place: &Place) -> Use {
 
 /// The components of what a step runs and nobody has planned yet; an outer none if there is no such thing.
 fn opened(step: &PlannedStep) -> Option<Option<Vec<AllowedComponent>>> {
-    if let PlannedWork::Agent { tools, members, .. } = &step.work {
-        return Some(Some(tools.iter().chain(members).cloned().collect()));
+    if let PlannedWork::Agent { members, .. } = &step.work {
+        return (!members.is_empty()).then(|| Some(members.clone()));
     }
     let child = step.child()?;
     matches!(child.runbook, PlannedChildRunbook::Artifact { .. }).then(|| child.components.clone())

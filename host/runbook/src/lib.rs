@@ -52,7 +52,8 @@ pub use parse::{parse, parse_as_written};
 pub use plan::{
     AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlanFormError,
     PlannedAlias, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput,
-    PlannedOutput, PlannedRetry, PlannedRuleset, PlannedSchema, PlannedStep, PlannedValue, PlannedWork, Use,
+    PlannedOutput, PlannedRetry, PlannedRuleset, PlannedSchema, PlannedStep, PlannedTool, PlannedValue, PlannedWork,
+    Use,
 };
 pub use plan_diff::{Change, Difference, Subject, plan_diff};
 pub use planner::{
@@ -69,4 +70,6 @@ pub use setting::{Setting, SettingError, Settings};
 pub use source::{Source, Span, Spanned};
 pub use system::{System, Systems};
 pub use touch::{Reached, Touch, Toucher};
-pub use worst_case::{Amounts, Assumed, MAX_INPUT_BYTES, Measure, StepShare, UNBOUNDED, WorstCase, worst_case};
+pub use worst_case::{
+    Amounts, Assumed, MAX_INPUT_BYTES, Measure, StepShare, UNBOUNDED, WorstCase, agent_runs, worst_case,
+};

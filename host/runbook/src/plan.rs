@@ -150,7 +150,7 @@ pub enum PlannedWork {
         /// What it is to reach.
         goal: String,
         /// Components that it may call.
-        tools: Vec<AllowedComponent>,
+        tools: Vec<PlannedTool>,
         /// Agents that it may call.
         members: Vec<AllowedComponent>,
         /// Limits of all that it does.
@@ -209,6 +209,17 @@ pub struct PlannedCall {
     pub places: Vec<NamedByConfig>,
     /// What it may do: the meet of the operator's grants, the manifest, the runbook and the config.
     pub authority: Authority,
+}
+
+/// A component that an agent may call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedTool {
+    /// The component, with the config that it has where the agent gives none.
+    pub call: PlannedCall,
+    /// The rulesets that it reads, whatever config the agent gives.
+    pub rulesets: Vec<Binding>,
+    /// What lines must fit that the agent gives to a port.
+    pub lines: BTreeMap<String, SchemaRef>,
 }
 
 /// A value of the config that comes from a document.
@@ -749,8 +760,18 @@ impl PlannedStep {
         }
     }
 
+    /// The components that it may call as tools.
+    #[must_use]
+    pub fn tools(&self) -> &[PlannedTool] {
+        match &self.work {
+            PlannedWork::Agent { tools, .. } => tools,
+            _ => &[],
+        }
+    }
+
     fn add_calls<'p>(&'p self, calls: &mut Vec<&'p PlannedCall>) {
         calls.extend(self.call());
+        calls.extend(self.tools().iter().map(|tool| &tool.call));
         if let Some(plan) = self.child().and_then(|child| child.runbook.plan()) {
             calls.extend(plan.calls());
         }

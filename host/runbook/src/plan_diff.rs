@@ -236,8 +236,10 @@ fn work(step: &PlannedStep) -> Value {
         "connections",
     ];
     let mut work = serde_json::to_value(step).unwrap_or_default();
-    for pointer in ["", "/work/call", "/work/body/call"] {
-        if let Some(Value::Object(of)) = work.pointer_mut(pointer) {
+    let fixed = ["", "/work/call", "/work/body/call"].map(str::to_owned);
+    let tools = (0..step.tools().len()).map(|number| format!("/work/tools/{number}/call"));
+    for pointer in fixed.into_iter().chain(tools) {
+        if let Some(Value::Object(of)) = work.pointer_mut(&pointer) {
             ELSEWHERE.iter().for_each(|key| drop(of.remove(*key)));
             for limit in of.get_mut("limits").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
                 if let Some(value) = limit.get("value") {

@@ -1,6 +1,7 @@
 //! From a runbook to a plan: everything a name can mean is looked up, everything that can be checked is checked, and
 //! nothing stops at the first error.
 
+mod agent;
 mod bind;
 mod bounds;
 mod call;
@@ -111,7 +112,8 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
     let mut configs = Configs::default();
     let mut wanted: Vec<WantedRuleset> = Vec::new();
     let undone = runbook.steps.iter().filter_map(|step| step.compensate.as_deref());
-    for call in runbook.steps.iter().chain(undone).filter_map(Step::call) {
+    let tools: Vec<_> = runbook.steps.iter().flat_map(Step::tools).map(agent::tool_call).collect();
+    for call in runbook.steps.iter().chain(undone).filter_map(Step::call).chain(&tools) {
         let Ok(component) = components.find(&call.component.value) else { continue };
         if !component.manifest.inputs.iter().any(|port| matches!(port.source, InputSource::Ruleset { .. })) {
             continue;
@@ -286,11 +288,11 @@ impl<'p> Planner<'p> {
             let name = &declared.name;
             let Some(wanted) = &declared.schema else { continue };
             let Some(schema) = self.resolve_schema(wanted) else { continue };
-            let mut labels = BTreeSet::from(["input".to_owned()]);
-            labels.extend(declared.sensitive.then(|| "sensitive".to_owned()));
             if let Some(default) = &declared.default {
                 self.check_default(&schema, default);
             }
+            let mut labels = BTreeSet::from(["input".to_owned()]);
+            labels.extend(declared.sensitive.then(|| "sensitive".to_owned()));
             let source = BindingSource::Input { name: name.value.clone() };
             let made = Made { name: name.value.clone(), source, schema: Some(schema.clone()), span: name.span, labels };
             self.made.insert(name.value.key(), made);

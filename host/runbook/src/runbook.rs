@@ -367,6 +367,15 @@ impl Step {
         }
     }
 
+    /// The components that it may call as tools.
+    #[must_use]
+    pub fn tools(&self) -> &[Spanned<ComponentName>] {
+        match &self.work {
+            Work::Agent(agent) => &agent.tools,
+            _ => &[],
+        }
+    }
+
     /// The child runbook that it runs, if it runs one.
     #[must_use]
     pub fn child(&self) -> Option<&Child> {

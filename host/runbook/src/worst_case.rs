@@ -11,6 +11,7 @@ mod step;
 mod tests;
 
 pub use amounts::{Amounts, Measure, UNBOUNDED};
+pub use step::agent_runs;
 
 use crate::plan::{BindingSource, Plan, PlannedStep};
 use memory::Held;

@@ -12,6 +12,7 @@ wasmtime::component::bindgen!({
             import palisade:plugin/artifacts@0.1.0;
             import palisade:plugin/attempt@0.1.0;
             import palisade:plugin/sql@0.1.0;
+            import palisade:plugin/tools@0.1.0;
             export palisade:plugin/manifest@0.1.0;
             export palisade:plugin/step@0.1.0;
         }

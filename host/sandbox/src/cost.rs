@@ -26,6 +26,11 @@ pub(crate) enum Work {
     Query,
     /// Handing out rows: stepped, written as JSON and copied; 1.5 ns per byte.
     Rows,
+    /// Telling of tools: their schemas are copied.
+    Tools,
+    /// Starting a tool, checking what it is given, and writing down what comes of it: a commit. What the tool itself uses
+    /// is counted apart.
+    CallTool,
 }
 
 impl Work {
@@ -41,6 +46,8 @@ impl Work {
             Self::ReadFile => (30_000, 4),
             Self::Query => (1_500_000, 15),
             Self::Rows => (30_000, 24),
+            Self::Tools => (30_000, 2),
+            Self::CallTool => (1_500_000, 60),
         }
     }
 }

@@ -48,6 +48,9 @@ pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> 
             settle(store, 0)
         }
         CallHook::ReturningFromHost => {
+            if let Some(over) = store.data_mut().take_over() {
+                return Err(over.into());
+            }
             let cost = store.data_mut().cost.take();
             // Nothing is set after calls that cost nothing: in wasmtime's own, the guest keeps its count in a register.
             if cost > 0 { settle(store, cost) } else { Ok(()) }

@@ -18,7 +18,13 @@ const WITHOUT_POWER: [&str; 5] = [
 /// Interfaces that are linked to an empty world.
 const WASI_BASE: [&str; 5] = ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:sockets/"];
 /// The interfaces behind the powers.
-const POWERS: [(&str, Power); 2] = [("palisade:plugin/sql@", Power::Sql), ("wasi:filesystem/", Power::FsRead)];
+const POWERS: [(&str, Power); 3] = [
+    ("palisade:plugin/sql@", Power::Sql),
+    ("palisade:plugin/tools@", Power::Call),
+    ("wasi:filesystem/", Power::FsRead),
+];
+/// Interfaces whose answers are written down, so that who got them can be run again with the same.
+const RECORDED: [&str; 1] = ["palisade:plugin/tools@"];
 
 /// All that a component imports, in the order of its interfaces' names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,11 +74,23 @@ impl Imports {
     /// Whether what the component emits can only depend on its inputs and config, so that it may be remembered.
     #[must_use]
     pub fn are_pure(&self) -> bool {
-        let pure = |name: &str| WITHOUT_POWER.into_iter().chain(WASI_BASE).any(|prefix| name.starts_with(prefix));
-        self.iter().filter(|import| !import.functions.is_empty()).all(|import| {
-            // The key differs between the runs of one plan.
-            pure(&import.interface) && !import.interface.starts_with("palisade:plugin/attempt@")
-        })
+        self.are_all(is_pure)
+    }
+
+    /// Whether what the component emits can only depend on its inputs, its config and answers that are written down.
+    #[must_use]
+    pub fn are_repeatable(&self) -> bool {
+        self.are_all(|name| is_pure(name) || is_recorded(name))
+    }
+
+    /// Whether it asks for answers that are written down.
+    #[must_use]
+    pub fn are_recorded(&self) -> bool {
+        self.iter().any(|import| !import.functions.is_empty() && is_recorded(&import.interface))
+    }
+
+    fn are_all(&self, holds: impl Fn(&str) -> bool) -> bool {
+        self.iter().filter(|import| !import.functions.is_empty()).all(|import| holds(&import.interface))
     }
 
     /// Whether clocks or randomness are read, which follow from the plan, so that results hold for one seed only.
@@ -90,6 +108,16 @@ impl Imports {
         self.iter()
             .any(|import| import.interface.starts_with("palisade:plugin/limits@") && !import.functions.is_empty())
     }
+}
+
+fn is_pure(name: &str) -> bool {
+    let known = WITHOUT_POWER.into_iter().chain(WASI_BASE).any(|prefix| name.starts_with(prefix));
+    // The key differs between the runs of one plan.
+    known && !name.starts_with("palisade:plugin/attempt@")
+}
+
+fn is_recorded(name: &str) -> bool {
+    RECORDED.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn functions(name: &str, item: &ComponentItem, engine: &Engine) -> Vec<String> {

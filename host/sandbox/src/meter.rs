@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 pub struct AttemptMeter {
     limits: Limits,
     started: Instant,
+    /// The attempt that called this one as a tool, and spends what it spends.
+    caller: Option<Arc<Self>>,
+    /// A limit of the caller that was reached.
+    of_caller: Mutex<Option<Failure>>,
     fuel: AtomicU64,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
@@ -24,6 +28,8 @@ pub struct AttemptMeter {
     files_read: AtomicU64,
     file_bytes_read: AtomicU64,
     rows: AtomicU64,
+    tool_calls: AtomicU64,
+    denials: AtomicU64,
     instances: AtomicU64,
     memory_peak_bytes: AtomicU64,
     cpu_us: AtomicU64,
@@ -44,9 +50,22 @@ impl AttemptMeter {
     /// Starts the clock of an attempt that has used nothing.
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
+        Self::called_by(None, limits)
+    }
+
+    /// Starts the clock of a tool that the attempt of `caller` calls: what it spends of fuel, output and log text is spent by
+    /// the caller, too, and its time is over when the caller's is.
+    #[must_use]
+    pub fn of_tool(caller: &Arc<Self>, limits: Limits) -> Arc<Self> {
+        Self::called_by(Some(Arc::clone(caller)), limits)
+    }
+
+    fn called_by(caller: Option<Arc<Self>>, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             limits,
             started: Instant::now(),
+            caller,
+            of_caller: Mutex::default(),
             fuel: AtomicU64::new(0),
             input_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
@@ -55,6 +74,8 @@ impl AttemptMeter {
             files_read: AtomicU64::new(0),
             file_bytes_read: AtomicU64::new(0),
             rows: AtomicU64::new(0),
+            tool_calls: AtomicU64::new(0),
+            denials: AtomicU64::new(0),
             instances: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
             cpu_us: AtomicU64::new(0),
@@ -74,7 +95,14 @@ impl AttemptMeter {
         // A day is the default ceiling of `wall`; what no clock can hold is as good as a year.
         const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
         let wall = Duration::from_millis(self.limits.value(LimitKind::Wall)).min(YEAR);
-        self.started + wall
+        let own = self.started + wall;
+        self.caller.as_ref().map_or(own, |caller| own.min(caller.deadline()))
+    }
+
+    /// The limit of the attempt that called this one as a tool, if that is what was reached.
+    #[must_use]
+    pub fn limit_of_caller(&self) -> Option<Failure> {
+        self.of_caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was used so far.
@@ -94,6 +122,8 @@ impl AttemptMeter {
             files_read: self.files_read.load(Relaxed),
             file_bytes_read: self.file_bytes_read.load(Relaxed),
             rows: self.rows.load(Relaxed),
+            tool_calls: self.tool_calls.load(Relaxed),
+            denials: self.denials.load(Relaxed),
         }
     }
 
@@ -153,6 +183,14 @@ impl AttemptMeter {
 
     /// Takes fuel: at least `least`, at most `wanted`.
     pub(crate) fn take_fuel(&self, least: u64, wanted: u64) -> Result<u64, Failure> {
+        let own = self.take_own_fuel(least, wanted)?;
+        let Some(caller) = &self.caller else { return Ok(own) };
+        let taken = caller.take_fuel(least, own).map_err(|failure| self.caller_is_out(failure));
+        self.return_own_fuel(own - taken.as_ref().map_or(0, |taken| *taken));
+        taken
+    }
+
+    fn take_own_fuel(&self, least: u64, wanted: u64) -> Result<u64, Failure> {
         let allowed = self.allowed(LimitKind::Fuel);
         let mut taken = 0;
         self.fuel
@@ -166,7 +204,24 @@ impl AttemptMeter {
 
     /// Gives back fuel that was taken and not used.
     pub(crate) fn return_fuel(&self, fuel: u64) {
+        self.return_own_fuel(fuel);
+        if let Some(caller) = &self.caller {
+            caller.return_fuel(fuel);
+        }
+    }
+
+    fn return_own_fuel(&self, fuel: u64) {
         let _ = self.fuel.fetch_update(Relaxed, Relaxed, |used| Some(used.saturating_sub(fuel)));
+    }
+
+    /// Spends what a tool spent whose call is not made again, since its answer is known.
+    ///
+    /// # Errors
+    /// When the attempt does not have so much left.
+    pub fn spent_before(&self, tool: &Usage) -> Result<(), Failure> {
+        self.take_fuel(tool.fuel, tool.fuel)?;
+        self.spend(Total::OutputBytes, tool.output_bytes)?;
+        self.spend(Total::LogBytes, tool.log_bytes)
     }
 
     /// Counts `more` of a total of the attempt.
@@ -178,14 +233,23 @@ impl AttemptMeter {
         let allowed = self.allowed(kind);
         counter
             .fetch_update(Relaxed, Relaxed, |used| used.checked_add(more).filter(|&used| used <= allowed))
-            .map(|_| ())
-            .map_err(|used| self.reached(kind, Some(used.saturating_add(more))))
+            .map_err(|used| self.reached(kind, Some(used.saturating_add(more))))?;
+        match &self.caller {
+            Some(caller) => caller.spend(total, more).map_err(|failure| self.caller_is_out(failure)),
+            None => Ok(()),
+        }
+    }
+
+    fn caller_is_out(&self, failure: Failure) -> Failure {
+        self.of_caller.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| failure.clone());
+        failure
     }
 
     /// How much of a total is left.
     pub(crate) fn left(&self, total: Total) -> u64 {
         let (counter, kind) = self.counter(total);
-        self.allowed(kind).saturating_sub(counter.load(Relaxed))
+        let own = self.allowed(kind).saturating_sub(counter.load(Relaxed));
+        self.caller.as_ref().map_or(own, |caller| own.min(caller.left(total)))
     }
 
     /// Notes text that was dropped since `log-bytes` is used up.
@@ -196,12 +260,18 @@ impl AttemptMeter {
     /// Notes that an instance was started.
     pub(crate) fn instance_started(&self) {
         self.instances.fetch_add(1, Relaxed);
+        if let Some(caller) = &self.caller {
+            caller.instance_started();
+        }
     }
 
     /// Notes the peak of an instance's memory, and CPU time that it took beside what was noted before.
     pub(crate) fn used(&self, memory_peak_bytes: u64, cpu: Duration) {
         self.memory_peak_bytes.fetch_max(memory_peak_bytes, Relaxed);
         self.cpu_us.fetch_add(u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        if let Some(caller) = &self.caller {
+            caller.used(memory_peak_bytes, cpu);
+        }
     }
 
     fn counter(&self, total: Total) -> (&AtomicU64, LimitKind) {
@@ -211,6 +281,8 @@ impl AttemptMeter {
             Total::FilesRead => (&self.files_read, LimitKind::FilesRead),
             Total::FileBytesRead => (&self.file_bytes_read, LimitKind::FileBytesRead),
             Total::Rows => (&self.rows, LimitKind::Rows),
+            Total::ToolCalls => (&self.tool_calls, LimitKind::ToolCalls),
+            Total::Denials => (&self.denials, LimitKind::Denials),
         }
     }
 
@@ -242,6 +314,10 @@ pub(crate) enum Total {
     FileBytesRead,
     /// Rows handed out.
     Rows,
+    /// Calls of tools.
+    ToolCalls,
+    /// Refusals for want of authority.
+    Denials,
 }
 
 #[cfg(test)]
@@ -269,6 +345,8 @@ mod tests {
             (Total::FilesRead, LimitKind::FilesRead),
             (Total::FileBytesRead, LimitKind::FileBytesRead),
             (Total::Rows, LimitKind::Rows),
+            (Total::ToolCalls, LimitKind::ToolCalls),
+            (Total::Denials, LimitKind::Denials),
             (Total::OutputBytes, LimitKind::OutputBytes),
         ] {
             let meter = meter(&[(kind, 10)]);
@@ -278,6 +356,28 @@ mod tests {
             assert_eq!(meter.left(total), 0);
             assert!(meter.spend(total, u64::MAX).is_err(), "no overflow");
         }
+    }
+
+    #[test]
+    fn a_tool_spends_what_its_caller_has() {
+        let caller = meter(&[(LimitKind::Fuel, 100), (LimitKind::OutputBytes, 10), (LimitKind::Wall, 1_000)]);
+        let own: BTreeMap<_, _> = [(LimitKind::Fuel, 80), (LimitKind::OutputBytes, 50)].into();
+        let tool = AttemptMeter::of_tool(&caller, Limits::settle(&BTreeMap::new(), &own, &BTreeMap::new()));
+        assert!(tool.deadline() <= caller.deadline());
+        assert_eq!(tool.take_fuel(1, 1_000), Ok(80));
+        // That is its own limit.
+        assert!(tool.take_fuel(1, 1).is_err() && tool.limit_of_caller().is_none());
+        tool.return_fuel(50);
+        assert_eq!((tool.usage().fuel, caller.usage().fuel), (30, 30));
+        assert_eq!(caller.take_fuel(1, 60), Ok(60));
+        assert_eq!(tool.take_fuel(1, 50), Ok(10));
+        assert_eq!((tool.usage().fuel, caller.usage().fuel), (40, 100));
+        assert_eq!(limit_of(&tool.take_fuel(1, 1).unwrap_err()), LimitKind::Fuel);
+        assert_eq!(tool.usage().fuel, 40, "what the caller did not have is not taken");
+        assert_eq!(limit_of(&tool.limit_of_caller().unwrap()), LimitKind::Fuel);
+        assert_eq!(tool.left(Total::OutputBytes), 10);
+        tool.spend(Total::OutputBytes, 10).unwrap();
+        assert!(tool.spend(Total::OutputBytes, 1).is_err() && caller.left(Total::OutputBytes) == 0);
     }
 
     #[test]

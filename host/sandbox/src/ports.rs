@@ -5,7 +5,7 @@
 //! must check itself is said at each function.
 
 use palisade_authority::{Decision, Use};
-use palisade_model::Failure;
+use palisade_model::{ComponentId, Digest, Failure, neutral};
 use rustix::fd::OwnedFd;
 
 /// What one instance of a component reaches beside its inputs.
@@ -52,6 +52,77 @@ pub trait Ports: Send {
         statement: &str,
         parameters: &[SqlValue],
     ) -> Result<Box<dyn Rows>, PortError>;
+
+    /// The components that the instance may call as tools, in the order in which the runbook lists them.
+    fn tools(&self) -> &[Tool] {
+        &[]
+    }
+
+    /// Runs one of [`Self::tools`] to its end; what it makes is the caller's to read. The port counts what the tool uses
+    /// against the caller's limits, and what it answers is durable when this returns.
+    ///
+    /// # Errors
+    /// [`PortError::Invalid`] for a tool or arguments that can't be, and for a call that was made too often,
+    /// [`PortError::Unavailable`] for a tool that failed, [`PortError::Limit`] when the caller's limits are used up by it.
+    fn call_tool(&mut self, call: &ToolCall) -> Result<Vec<ToolOutput>, PortError> {
+        Err(PortError::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100))))
+    }
+}
+
+/// A component that an instance may call, as it is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    /// Which.
+    pub id: ComponentId,
+    /// A short name for people.
+    pub title: String,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema text of its config.
+    pub config_schema: String,
+    /// What goes in: name, accepted schemas, description.
+    pub inputs: Vec<ToolPort>,
+    /// What comes out.
+    pub outputs: Vec<ToolPort>,
+}
+
+/// A port of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolPort {
+    /// Its name.
+    pub name: String,
+    /// What it accepts, or the one schema of what it makes.
+    pub schemas: Vec<String>,
+    /// What it is for.
+    pub description: String,
+}
+
+/// A call of a tool, as the guest made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    /// Which tool.
+    pub id: String,
+    /// JSON text, not yet checked.
+    pub config: String,
+    /// What its ports get.
+    pub arguments: Vec<(String, ToolItems)>,
+}
+
+/// What a port of a tool gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolItems {
+    /// JSON Lines, not yet checked.
+    Lines(Vec<u8>),
+    /// A whole artifact that the caller reads.
+    Artifact(Digest),
+}
+
+/// What a tool made on one port.
+pub struct ToolOutput {
+    /// The port.
+    pub port: String,
+    /// Its items.
+    pub items: Box<dyn Items>,
 }
 
 /// How urgent a line for people is.
@@ -84,6 +155,9 @@ pub enum PortError {
     /// The other side failed; it may pass.
     #[error("{0}")]
     Unavailable(String),
+    /// A limit of the attempt is used up; the attempt fails with this, whatever the guest does next.
+    #[error("{}", .0.message)]
+    Limit(Box<Failure>),
     /// The run is being cancelled.
     #[error("the run is being cancelled")]
     Cancelled,
@@ -118,6 +192,11 @@ pub struct Batch {
 pub trait Items: Send {
     /// What is known of it.
     fn info(&self) -> ItemsInfo;
+
+    /// The artifact, if these are all of its items.
+    fn artifact(&self) -> Option<Digest> {
+        None
+    }
 
     /// The next whole items, about `max_bytes` of them, but at least one; none at the end and ever after.
     ///

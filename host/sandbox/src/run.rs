@@ -113,7 +113,7 @@ impl Prepared {
         self.call(job, async |guest, store| {
             let mut readers = Vec::with_capacity(inputs.len());
             for Input { port, items, of_all } in inputs {
-                let items = store.data_mut().push(Reader { items, of_all, read: 0 })?;
+                let items = store.data_mut().push(Reader::of_input(items, of_all))?;
                 readers.push(step::Input { port, items });
             }
             guest.palisade_plugin_step().call_run(store, &readers, &config).await

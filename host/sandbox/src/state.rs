@@ -76,6 +76,8 @@ pub(crate) struct Host {
     noted: Duration,
     failed: Option<Failure>,
     denied: Option<Failure>,
+    /// It was refused something too often.
+    over: Option<Failure>,
     last_error: Option<String>,
 }
 
@@ -101,6 +103,7 @@ impl Host {
             noted: thread_time(),
             failed: None,
             denied: None,
+            over: None,
             last_error: None,
         }
     }
@@ -144,12 +147,25 @@ impl Host {
         if decision.allowed() {
             return Ok(());
         }
+        self.count_denial();
         self.denied.get_or_insert_with(|| {
             let what = decision.denial().unwrap_or_default();
             let message = what.clone();
             Failure::new(FailureKind::Denied { what, allow: decision.allow_line() }, message)
         });
         Err(denial())
+    }
+
+    /// Counts a refusal. A guest that has too many is ended before it sees the last.
+    pub(crate) fn count_denial(&mut self) {
+        if let Err(failure) = self.meter.spend(Total::Denials, 1) {
+            self.over.get_or_insert(failure);
+        }
+    }
+
+    /// The end of a guest that was refused something too often.
+    pub(crate) fn take_over(&mut self) -> Option<Ended> {
+        self.over.take().map(|failure| Ended(Box::new(failure)))
     }
 
     /// Puts a resource into the table; ends the guest if it has too many.
@@ -172,6 +188,10 @@ impl Host {
                 denial()
             }
             PortError::Unavailable(_) => error(ErrorKind::Unavailable, &message),
+            PortError::Limit(failure) => {
+                self.fail(*failure);
+                error(ErrorKind::LimitExceeded, &message)
+            }
             PortError::Cancelled => {
                 self.fail(Failure::new(FailureKind::Cancelled, message.as_str()));
                 error(ErrorKind::Cancelled, &message)

@@ -42,6 +42,11 @@ impl Description {
         Self::new("classifier", id.into(), version.into(), title.into())
     }
 
+    /// Describes an agent: an analyser that works with tools towards a goal, which it gets in its config as `goal`.
+    pub fn agent(id: impl Into<String>, version: impl Into<String>, title: impl Into<String>) -> Self {
+        Self::new("agent", id.into(), version.into(), title.into())
+    }
+
     fn new(kind: &'static str, id: String, version: String, title: String) -> Self {
         Self {
             id,
@@ -282,6 +287,11 @@ impl Request {
     /// [`Property::connection`](crate::Property::connection)).
     pub fn sql(reason: impl Into<String>) -> Self {
         Self::new("sql", reason)
+    }
+
+    /// Asks to call the tools that its step names.
+    pub fn call(reason: impl Into<String>) -> Self {
+        Self::new("call", reason)
     }
 
     /// Narrows the request to a scope, for powers that have them.

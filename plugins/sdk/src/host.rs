@@ -8,6 +8,7 @@ use crate::{
     fs::{FileKind, FsError, Links, Stat},
     reader::Info,
     sql::{Column, Value},
+    tools::{Argument, Tool},
 };
 
 #[cfg(target_family = "wasm")]
@@ -32,6 +33,10 @@ pub(crate) trait Host {
     fn check_input(&self, port: &str) -> Result<(), HostError>;
     fn preopens(&self) -> Vec<(String, Directory)>;
     fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError>;
+    fn tools(&self) -> Vec<Tool>;
+    /// What the tool made, by output port.
+    fn call_tool(&self, id: &str, config: &str, arguments: &[Argument<'_>])
+    -> Result<Vec<(String, Reader)>, HostError>;
 }
 
 /// A cursor over the items of one artifact.

@@ -49,7 +49,7 @@
 //! - **Config**: [`ConfigSchema`] builds the schema, serde reads the value.
 //! - **Telling people**: [`Context::log`], [`Context::progress`], [`Context::skip`]; a panic's text is logged.
 //! - **Errors**: [`Failure`], by `?` from the errors of this crate and of `serde_json`.
-//! - **Files and databases**: [`fs`], [`sql`]. A component imports only what it calls.
+//! - **Files and databases**: [`fs`], [`sql`]. **Other components**: [`tools`]. A component imports only what it calls.
 //!
 //! The crate gives no time and no randomness: equal inputs must give equal outputs.
 #![deny(missing_docs)]
@@ -69,6 +69,7 @@ mod reader;
 pub mod sql;
 #[cfg(not(target_family = "wasm"))]
 mod testing;
+pub mod tools;
 
 pub use analyser::{Analyser, Metadata, NoConfig};
 pub use bytes::Bytes;

@@ -30,6 +30,10 @@ pub mod limit {
     pub const FILE_BYTES_READ: &str = "file-bytes-read";
     /// Rows handed out by `sql`.
     pub const ROWS: &str = "rows";
+    /// Calls of other components as tools.
+    pub const TOOL_CALLS: &str = "tool-calls";
+    /// Refusals for want of authority.
+    pub const DENIALS: &str = "denials";
 }
 
 /// A named set of limits, for [`Description::limits`](crate::Description::limits). The host knows what each gives.

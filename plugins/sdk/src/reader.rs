@@ -46,7 +46,12 @@ impl Reader {
         Self { port, inner }
     }
 
-    /// Returns the input port that it is wired to.
+    /// The host's end of it.
+    pub(crate) fn inner(&self) -> &host::Reader {
+        &self.inner
+    }
+
+    /// Returns the input port that it is wired to; of what a tool made, its output port.
     pub fn port(&self) -> &str {
         &self.port
     }

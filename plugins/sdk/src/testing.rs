@@ -10,11 +10,12 @@ use crate::{
     Analyser, Context, Description, Failure, HostError, Level, Result, analyser,
     description::Input,
     host::{
-        memory::{Memory, Node, Table, World, clean},
+        memory::{Memory, Node, Scripted, Table, World, clean},
         {self},
     },
     reader::{Info, Reader},
     sql,
+    tools::Tool,
 };
 
 /// One artifact for a test: items, schema, metadata.
@@ -179,6 +180,18 @@ impl TestContext {
             parameters: parameters.into_iter().collect(),
             answer: Err(error),
         });
+        self
+    }
+
+    /// Adds a tool, which answers as told: it gets the config and what is given to each port, and gives what comes out of
+    /// each.
+    #[must_use]
+    pub fn tool(
+        mut self,
+        tool: Tool,
+        answer: impl Fn(&Value, &[(String, Vec<Value>)]) -> Result<Vec<(String, Vec<Value>)>, HostError> + 'static,
+    ) -> Self {
+        self.world.tools.push(Scripted { tool, answer: Box::new(answer) });
         self
     }
 

@@ -1,16 +1,19 @@
 //! Attempts of components: what starts one, and what becomes of its end.
 
+use super::calls::Recorder;
 use super::{Begun, Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt::{self, AttemptInput, Ended, Made};
+use crate::calls::Calls;
 use crate::memo::{self, Done};
 use crate::perform::{Performer, Task};
 use crate::run::RunError;
+use crate::tools::Toolbox;
 use crate::uses::UseCount;
 use palisade_audit::{Entry, What};
 use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Output, Reuse, Turn};
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
-use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, names_data};
+use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, agent_runs, names_data};
 use palisade_store::{NewEntry, NewMemo, NewUsage, Pin, Room};
 
 impl<'a> Driver<'a> {
@@ -50,10 +53,15 @@ impl<'a> Driver<'a> {
         let (root, work_key) = (self.root.clone(), self.place.work_key.clone());
         let (observer, report) = (self.ahead(), crew.report.clone());
         let stop = crew.stop.of(self.machine.state());
+        let known = self.known_calls(step, &turn);
         crew.run(move || {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
             let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };
-            let task = Task { turn: turn.clone(), step, call, inputs, values };
+            let recorder = Recorder::new(&turn, report.clone());
+            let tools = step.tools();
+            let toolbox = Toolbox { engine, observer: &observer, work, plan_digest, step: &step.id, tools, stop };
+            let calls = (!tools.is_empty()).then(|| Calls::new(toolbox, known, Some(&recorder)));
+            let task = Task { turn: turn.clone(), step, call, inputs, values, calls };
             let wanted = performer.work.reuse;
             let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted));
             let panicked = || Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
@@ -191,9 +199,13 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// How often an attempt runs its component at most. A map over too many items runs nothing, which it tells itself.
+/// How often an attempt runs components at most. A map over too many items runs nothing, which it tells itself.
 pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
-    let PlannedWork::Map { max_items, .. } = &step.work else { return 1 };
+    let max_items = match &step.work {
+        PlannedWork::Map { max_items, .. } => max_items,
+        PlannedWork::Agent { call, tools, .. } => return agent_runs(call, tools),
+        _ => return 1,
+    };
     let is_ruleset = |binding: &&Binding| matches!(binding.source, BindingSource::Ruleset { .. });
     let mapped = step.inputs.iter().find(|binding| !is_ruleset(binding));
     let mapped = mapped.and_then(|binding| inputs.iter().find(|input| input.port == binding.port));

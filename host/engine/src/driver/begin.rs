@@ -1,5 +1,6 @@
 //! How a run begins, and how one is taken up that was begun.
 
+use super::calls::Answered;
 use super::writing::Writing;
 use super::{Begin, Beside, Driver, Place, now_ms, random};
 use crate::engine::Engine;
@@ -192,6 +193,7 @@ impl<'a> Driver<'a> {
             machine: Machine::new(graph(work.plan)?),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),
+            answered_calls: Answered::default(),
             events: Vec::new(),
             writing: Writing::default(),
             started: Instant::now(),

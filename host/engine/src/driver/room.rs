@@ -35,16 +35,14 @@ impl Driver<'_> {
     pub(super) fn room_for(&mut self, step: &PlannedStep) -> Result<Asked, RunError> {
         let (Some(host), Some(call)) = (&self.engine.parts.room, step.call()) else { return Ok(Asked::Has(None)) };
         let threads = self.engine.threads();
-        // Each item of a map has a memory of its own; the parts of any other attempt share one.
-        let (instances, memories) = match &step.work {
-            PlannedWork::Map { max_concurrency, .. } => {
-                let at_once = threads.min((*max_concurrency).into());
-                (at_once, at_once)
-            }
-            _ if call.per_item.is_empty() => (1, 1),
-            _ => (threads, 1),
+        let instances = match &step.work {
+            PlannedWork::Map { max_concurrency, .. } => threads.min((*max_concurrency).into()),
+            _ if call.per_item.is_empty() => 1,
+            _ => threads,
         };
-        let memory = call.limits.value(LimitKind::Memory).saturating_mul(memories);
+        // The limit is that of one instance. While a tool runs, its caller waits.
+        let of_tool = step.tools().iter().map(|tool| tool.call.limits.value(LimitKind::Memory)).max().unwrap_or(0);
+        let memory = call.limits.value(LimitKind::Memory).saturating_mul(instances).saturating_add(of_tool);
         let wanted = Amounts { runs: 0, instances, memory };
         let most = host.most();
         if !wanted.fits(most) {

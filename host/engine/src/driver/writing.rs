@@ -228,6 +228,7 @@ impl<'a> Driver<'a> {
             self.tell(event);
         }
         self.writing.delay.open(durable, self.observer);
+        self.answered_calls.tell(durable);
         Ok(())
     }
 

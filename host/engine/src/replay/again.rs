@@ -4,17 +4,20 @@ use super::ReplayError;
 use super::difference::{Differs, first};
 use super::stored;
 use crate::attempt::{AttemptInput, Ended, Made};
+use crate::calls::Calls;
 use crate::cancel::Cancel;
 use crate::catalogue::Entry;
 use crate::engine::Engine;
 use crate::observe::Observer;
 use crate::perform::{Performer, Task};
 use crate::run::Work;
-use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Output, ResolvedValue, Reuse, Turn};
+use crate::tools::Toolbox;
+use palisade_interpreter::{AttemptFailed, AttemptSucceeded, HostCallRecorded, Output, ResolvedValue, Reuse, Turn};
 use palisade_model::limits::worthwhile_parts;
 use palisade_model::record::{LogRecord, SkipRecord};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, RunId};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
+use palisade_sandbox::Prepared;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -37,6 +40,8 @@ pub(crate) struct Redo<'a> {
     pub(crate) call: &'a PlannedCall,
     pub(crate) inputs: Vec<AttemptInput>,
     pub(crate) values: Vec<ResolvedValue>,
+    /// What it asked of the host and was answered, in order.
+    pub(crate) calls: Vec<HostCallRecorded>,
     /// The Palisade that recorded it counts work as this one does.
     pub(crate) same_version: bool,
 }
@@ -47,9 +52,20 @@ impl Again<'_> {
     /// # Errors
     /// When it can't be loaded.
     pub(crate) fn is_pure(&self, call: &PlannedCall) -> Result<bool, ReplayError> {
+        Ok(self.load(call)?.imports().are_pure())
+    }
+
+    /// As [`Self::is_pure`], or from answers that were written down.
+    ///
+    /// # Errors
+    /// When it can't be loaded.
+    pub(crate) fn is_repeatable(&self, call: &PlannedCall) -> Result<bool, ReplayError> {
+        Ok(self.load(call)?.imports().are_repeatable())
+    }
+
+    fn load(&self, call: &PlannedCall) -> Result<Prepared, ReplayError> {
         let loaded = self.engine.load(self.entry(call)?, self.observer);
-        let loaded = loaded.map_err(|failure| ReplayError::Unable { step: None, failure: Box::new(failure) })?;
-        Ok(loaded.imports().are_pure())
+        loaded.map_err(|failure| ReplayError::Unable { step: None, failure: Box::new(failure) })
     }
 
     /// The component of a call.
@@ -92,7 +108,10 @@ impl Again<'_> {
         recorded: &AttemptSucceeded,
     ) -> Result<Option<Differs>, ReplayError> {
         let counts = redo.counts();
-        let ended = self.run(redo)?;
+        let ended = match self.run(redo)? {
+            Redone::Ended(ended) => *ended,
+            Redone::Departed(how) => return Ok(Some(Differs::new(how))),
+        };
         let Ended { result, usage, skipped_count, skipped, log, uses: _ } = ended;
         let made = match result {
             Ok(made) => made,
@@ -124,7 +143,10 @@ impl Again<'_> {
     /// When this host can't do its part.
     pub(crate) fn failed(&self, redo: Redo<'_>, recorded: &AttemptFailed) -> Result<Option<Differs>, ReplayError> {
         let counts = redo.counts();
-        let ended = self.run(redo)?;
+        let ended = match self.run(redo)? {
+            Redone::Ended(ended) => *ended,
+            Redone::Departed(how) => return Ok(Some(Differs::new(how))),
+        };
         let old = &recorded.failure.kind;
         Ok(match ended.result {
             Ok(_) => Some(Differs::new(format!("it failed when it was recorded ({}), and succeeds", told(old)))),
@@ -141,8 +163,8 @@ impl Again<'_> {
     ///
     /// # Errors
     /// When this host can't do its part, or the time of the attempt is over.
-    pub(crate) fn run(&self, redo: Redo<'_>) -> Result<Ended, ReplayError> {
-        let Redo { turn, step, call, inputs, values, .. } = redo;
+    pub(crate) fn run(&self, redo: Redo<'_>) -> Result<Redone, ReplayError> {
+        let Redo { turn, step, call, inputs, values, calls, .. } = redo;
         let performer = Performer {
             engine: self.engine,
             observer: self.observer,
@@ -152,13 +174,27 @@ impl Again<'_> {
             work_key: self.run.to_string(),
             plan_digest: self.plan_digest,
         };
-        let ended = performer.perform(&Task { turn, step, call, inputs, values }, self.cancel);
+        let toolbox = Toolbox {
+            engine: self.engine,
+            observer: self.observer,
+            work: self.work,
+            plan_digest: self.plan_digest,
+            step: &step.id,
+            tools: step.tools(),
+            stop: self.cancel,
+        };
+        let calls = (!step.tools().is_empty()).then(|| Calls::new(toolbox, calls, None));
+        let task = Task { turn, step, call, inputs, values, calls };
+        let ended = performer.perform(&task, self.cancel);
+        if let Some(how) = task.calls.as_ref().and_then(Calls::departed) {
+            return Ok(Redone::Departed(how));
+        }
         match &ended.result {
             Err(Failure { kind: FailureKind::Cancelled, .. }) => Err(ReplayError::Cancelled),
             Err(failure) if !is_repeatable(&failure.kind) => {
                 Err(ReplayError::Unable { step: Some(step.id.clone()), failure: Box::new(failure.clone()) })
             }
-            _ => Ok(ended),
+            _ => Ok(Redone::Ended(Box::new(ended))),
         }
     }
 
@@ -179,6 +215,14 @@ impl Again<'_> {
         let more = made.first().map(|(new, _)| Differs::of_port(&new.port, "it was not recorded, and comes out"));
         Ok(more)
     }
+}
+
+/// What came of an attempt that was made again.
+pub(crate) enum Redone {
+    /// It came to its end.
+    Ended(Box<Ended>),
+    /// It asked for something else than it did.
+    Departed(String),
 }
 
 /// What of an attempt can be compared beside its outputs.

@@ -104,6 +104,10 @@ impl Course {
             | Event::ValueResolved { .. }
             | Event::ChildPlanned(_) => false,
             Event::AttemptStarted(started) => runs && attempt(&started.step, started.iteration, started.attempt, true),
+            Event::HostCallRecorded(call) => {
+                let turn = Turn { step: call.step.clone(), iteration: call.iteration, attempt: call.attempt };
+                runs && self.is_running(&turn)
+            }
             Event::AttemptSucceeded(ended) => runs && attempt(&ended.step, ended.iteration, ended.attempt, false),
             Event::AttemptFailed(ended) => {
                 let retries = self.machine.graph().node(&ended.step).and_then(|node| node.retry.as_ref());

@@ -73,6 +73,7 @@ impl<'e> Subject<'e> {
                 (Some(step), *iteration, *attempt)
             }
             Event::AttemptStarted(started) => (Some(&started.step), started.iteration, started.attempt),
+            Event::HostCallRecorded(call) => (Some(&call.step), call.iteration, call.attempt),
             Event::AttemptSucceeded(ended) => (Some(&ended.step), ended.iteration, ended.attempt),
             Event::AttemptFailed(ended) => (Some(&ended.step), ended.iteration, ended.attempt),
             Event::ConditionEvaluated { step, iteration, .. } | Event::LoopEnded { step, iteration, .. } => {

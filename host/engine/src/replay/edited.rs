@@ -1,7 +1,7 @@
 //! A recorded run against another plan: what would it have made? Sources are fed from the record, pure steps run by the
 //! new plan, and what they make is compared by the names of artifacts.
 
-use super::again::{Again, Redo};
+use super::again::{Again, Redo, Redone};
 use super::difference::{Difference, Differs, first};
 use super::{Attempts, ReplayError, Replayed, stored};
 use crate::attempt::{AttemptInput, Ended, Made};
@@ -187,7 +187,11 @@ impl<'a> Replay<'a> {
         }
         self.attempts.replayed += 1;
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
-        let mut ended = self.again.run(Redo { turn: turn.clone(), step, call, inputs, values, same_version: false })?;
+        let redo = Redo { turn: turn.clone(), step, call, inputs, values, calls: Vec::new(), same_version: false };
+        let mut ended = match self.again.run(redo)? {
+            Redone::Ended(ended) => *ended,
+            Redone::Departed(how) => return Err(not_comparable(&step.id, &how)),
+        };
         match std::mem::replace(&mut ended.result, Ok(Vec::new())) {
             Ok(made) => {
                 let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
@@ -223,7 +227,11 @@ impl<'a> Replay<'a> {
             old_call.component_digest == call.component_digest
                 && old_call.config == call.config
                 && self.old.state.values(&step.id) == self.machine.state().values(&step.id)
-                && matches!((&old.work, &step.work), (PlannedWork::Component { .. }, PlannedWork::Component { .. }))
+                && match (&old.work, &step.work) {
+                    (PlannedWork::Component { .. }, PlannedWork::Component { .. }) => true,
+                    (PlannedWork::Agent { .. }, PlannedWork::Agent { .. }) => old.work == step.work,
+                    _ => false,
+                }
         });
         if old_call.is_none() {
             return Err(wrong("it reads from outside, and its component or config is another one than was recorded"));

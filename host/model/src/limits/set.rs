@@ -88,7 +88,7 @@ mod tests {
             assert_eq!(*value, kind.default_value(), "{kind}");
             assert!(large[kind] <= kind.default_ceiling(), "{kind}");
         }
-        let none = [LimitKind::TableElements, LimitKind::Instances, LimitKind::Handles];
+        let none = [LimitKind::TableElements, LimitKind::Instances, LimitKind::Handles, LimitKind::Denials];
         let named: Vec<_> = LimitKind::all().filter(|kind| !none.contains(kind)).collect();
         assert!([small, standard, large].iter().all(|set| set.keys().copied().eq(named.iter().copied())));
     }

@@ -10,7 +10,7 @@ use crate::plan::{Binding, BindingSource, PlannedCall, PlannedOutput, PlannedSch
 use crate::runbook::{Call, Outputs, Step};
 use crate::source::{Span, Spanned};
 use palisade_authority::Bound;
-use palisade_model::manifest::{InputSource, OutputPort};
+use palisade_model::manifest::{ComponentKind, InputSource, OutputPort};
 use palisade_model::{ArtifactName, LimitKind, LimitSet, Limits, SchemaRef, StepId, neutral};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +51,7 @@ impl Planner<'_> {
         let limits = self.limits(step, &component);
         let config = config?;
         let rulesets = self.bind_rulesets(call, &component, &config);
-        let named = self.named(call, &component, &config);
+        let named = self.named(call, &component, &config).map(|named| named.with(self.tools_of(step)));
         let (Some(bound), Some(values), Some(outputs), Some(rulesets), Some(named)) =
             (bound, values, outputs, rulesets, named)
         else {
@@ -100,6 +100,12 @@ impl Planner<'_> {
                     crate::runbook::Form::Execution => "make it the `connector` of a step of `type: source`",
                 },
             ),
+            Role::Agent if component.manifest.kind != ComponentKind::Agent => {
+                (format!("`{name}` is no agent"), "make it an `analyser`, or list it among the `tools` of an agent")
+            }
+            Role::Process if component.manifest.kind == ComponentKind::Agent => {
+                (format!("`{name}` is an agent"), "say `type: agent`, with `agent` and `goal`")
+            }
             Role::Source | Role::Process | Role::Agent => return true,
         };
         let wrong =
@@ -108,7 +114,7 @@ impl Planner<'_> {
         false
     }
 
-    fn config(&mut self, call: &Call, component: &KnownComponent) -> Option<Value> {
+    pub(super) fn config(&mut self, call: &Call, component: &KnownComponent) -> Option<Value> {
         let schema = match self.configs.of(component) {
             Ok(schema) => schema,
             Err(error) => {

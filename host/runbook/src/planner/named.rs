@@ -7,7 +7,7 @@ use crate::plan::{NamedConnection, NamedPath};
 use crate::runbook::Call;
 use palisade_authority::{NamedByConfig, Place};
 use palisade_model::manifest::{Power, marked};
-use palisade_model::{causes, neutral};
+use palisade_model::{ComponentId, causes, neutral};
 use serde_json::Value;
 
 /// What the values of a config name.
@@ -52,6 +52,16 @@ impl Planner<'_> {
 }
 
 impl Named {
+    /// These, and the components that an agent's step names.
+    pub(super) fn with(mut self, tools: impl IntoIterator<Item = ComponentId>) -> Self {
+        for tool in tools {
+            let named = NamedByConfig { pointer: "/tools".to_owned(), place: Place::Call(tool) };
+            self.places.push(named.clone());
+            self.all.push(named);
+        }
+        self
+    }
+
     fn add(&mut self, named: NamedByConfig, written: &str) {
         let pointer = named.pointer.clone();
         match named.place.clone() {

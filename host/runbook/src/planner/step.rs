@@ -2,14 +2,14 @@
 
 use super::Planner;
 use super::call::{PlannedParts, Role};
-use super::child::{ChildParts, generated_limits};
+use super::child::ChildParts;
 use super::condition::Latest;
 use crate::codes::Code;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::{
     Binding, BindingSource, PlannedAlias, PlannedBody, PlannedOutput, PlannedRetry, PlannedStep, PlannedWork,
 };
-use crate::runbook::{Agent, Body, Call, Step, Work};
+use crate::runbook::{Body, Call, Step, Work};
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
 use palisade_model::manifest::InputSource;
@@ -192,7 +192,10 @@ impl Planner<'_> {
                 };
                 Some(Planned { work, wired: Wired { inputs, outputs: Vec::new(), labels } })
             }
-            Work::Agent(agent) => self.agent(step, agent),
+            Work::Agent(agent) => {
+                let (parts, work) = self.agent(step, agent)?;
+                Some(Planned::of(parts, work))
+            }
             Work::Reuse { from_run, artifact } => {
                 let schema = self.resolve_schema(step.output_schema.as_ref()?)?;
                 let labels = BTreeSet::new();
@@ -322,16 +325,6 @@ impl Planner<'_> {
         Some(inputs)
     }
 
-    fn agent(&mut self, step: &Step, agent: &Agent) -> Option<Planned> {
-        let parts = self.component_call(step, &agent.call, Role::Agent);
-        let tools = self.allowed_components(&agent.tools);
-        let members = self.allowed_components(&agent.members);
-        let limits = generated_limits(&step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect());
-        let goal = agent.goal.value.clone();
-        let (tools, members) = (tools?, members?);
-        Some(Planned::of(parts?, |call| PlannedWork::Agent { call, goal, tools, members, limits }))
-    }
-
     /// Reads a system: its connector with the operator's config.
     fn system(&mut self, step: &Step, name: &Spanned<String>) -> Option<Planned> {
         let context = self.context;
@@ -366,7 +359,7 @@ impl Planner<'_> {
     /// Notes what this build can plan and not run.
     fn later_work(&mut self, step: &Step) {
         let work = match &step.work {
-            Work::Agent(_) => Some("agents"),
+            Work::Agent(agent) if !agent.members.is_empty() => Some("teams of agents"),
             Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
             _ => None,
         };

@@ -5,7 +5,8 @@ use super::attempt::{Reads, Work, attempt};
 use super::memory::Held;
 use super::{Assumed, Run, WorstCase, run_limit, worst_case};
 use crate::plan::{
-    BindingSource, PlannedBody, PlannedChild, PlannedChildRunbook, PlannedRetry, PlannedStep, PlannedWork,
+    BindingSource, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedRetry, PlannedStep, PlannedTool,
+    PlannedWork,
 };
 use palisade_model::{LimitKind, RunLimitKind, RunLimits};
 use std::collections::BTreeMap;
@@ -46,16 +47,16 @@ impl Run<'_> {
                 self.map(step, body, *max_items, (*max_concurrency).into(), artifacts)
             }
             PlannedWork::Loop { body, max_iterations, .. } => self.repeat(step, body, *max_iterations, artifacts),
-            PlannedWork::Agent { call, limits, .. } => {
-                let own = retried(attempt(call, self.reads(step, artifacts, 1)), step.retry.as_ref());
-                let all = self.generated(limits);
-                let amounts = own.amounts.and(&all.amounts).with(
-                    Measure::Wall,
-                    // Its own time is within the time of all that it does.
-                    own.amounts.get(Measure::Wall).max(all.amounts.get(Measure::Wall)),
-                );
-                let held = Held::only(own.held.most().saturating_add(all.held.most()));
-                Worst::of(Work { amounts: amounts.with(Measure::Memory, held.most()), held, ..own }, None)
+            // What its tools use it spends itself, but for the memory of the one that runs.
+            PlannedWork::Agent { call, tools, .. } => {
+                let own = attempt(call, self.reads(step, artifacts, 1));
+                let of_tool = tools.iter().map(|tool| tool.call.limits.value(LimitKind::Memory)).max().unwrap_or(0);
+                let held = Held::only(own.held.most().saturating_add(of_tool));
+                let amounts = own
+                    .amounts
+                    .with(Measure::ComponentRuns, agent_runs(call, tools))
+                    .with(Measure::Memory, held.most());
+                Worst::of(retried(Work { amounts, held, ..own }, step.retry.as_ref()), None)
             }
             // An artifact of another run is one that a component made there.
             PlannedWork::Reuse { .. } => {
@@ -197,6 +198,13 @@ impl Run<'_> {
             .with(Measure::ChildDepth, limit(RunLimitKind::MaxDepth));
         Work { amounts, held, input_bytes: 0, output_bytes: self.ceiling(LimitKind::OutputBytes) }
     }
+}
+
+/// How often an attempt of an agent runs a component at most: itself, and its tools.
+#[must_use]
+pub fn agent_runs(call: &PlannedCall, tools: &[PlannedTool]) -> u64 {
+    let calls = if tools.is_empty() { 0 } else { call.limits.value(LimitKind::ToolCalls) };
+    calls.saturating_add(1)
 }
 
 /// As often as it may be tried, with the waits in between. What failed attempts made is thrown away.

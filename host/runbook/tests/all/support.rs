@@ -67,6 +67,17 @@ fn two_outputs(mut component: KnownComponent) -> KnownComponent {
     component
 }
 
+/// The same as an agent, which gets a goal and asks to call tools.
+fn agent(mut component: KnownComponent) -> KnownComponent {
+    let manifest = &mut component.manifest;
+    manifest.kind = ComponentKind::Agent;
+    let properties = json!({"goal": {"type": "string"}, "turns": {"type": "integer", "default": 5}});
+    manifest.config_schema = closed(properties, json!(["goal"]));
+    let request = Request { power: Power::Call, reason: "to reach its goal".to_owned(), optional: false };
+    manifest.requests.push(request);
+    component
+}
+
 /// The same, asking for more than the operator accepted.
 fn not_accepted(mut component: KnownComponent) -> KnownComponent {
     let why = "`acme:wider@0.1.0` asks for more than was accepted: `sql` is new".to_owned();
@@ -259,6 +270,12 @@ pub(crate) fn components() -> Components {
             "runbook_definition/1.0.0",
             empty(),
         ),
+        agent(component(
+            "acme:thinker",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "personal_data_indicator/1.0.0",
+            empty(),
+        )),
         component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
         not_accepted(component("acme:wider", vec![], "standard_input/1.0.0", empty())),
     ];

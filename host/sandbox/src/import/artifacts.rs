@@ -2,9 +2,10 @@
 
 use crate::bindings::palisade::plugin::artifacts;
 use crate::cost::Work;
-use crate::meter::Total;
+use crate::meter::{AttemptMeter, Total};
 use crate::ports::{Items, ItemsInfo};
 use crate::state::{Answer, Host};
+use palisade_model::Digest;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 /// Bytes of a batch if the guest leaves it to the host. Measured: 64 KiB to 1 MiB are all as good.
@@ -17,10 +18,46 @@ const MAX_BATCH_BYTES: usize = 4 << 20;
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Reader {
     pub(crate) items: Box<dyn Items>,
-    /// The number of an input that every instance gets.
-    pub(crate) of_all: Option<usize>,
+    /// With what reading it counts as input.
+    pub(crate) counts: Counts,
     /// Bytes that were handed out.
     pub(crate) read: u64,
+}
+
+/// How bytes that are handed out count as input of the attempt, with which its allowances grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// Only this instance gets them.
+    Once,
+    /// Every instance gets them: the number of the input.
+    OfAll(usize),
+    /// Not at all: they were counted, or a tool made them, at the attempt's own cost. It could go on for ever otherwise.
+    NotAgain,
+}
+
+impl Reader {
+    /// A cursor over an input.
+    pub(crate) fn of_input(items: Box<dyn Items>, of_all: Option<usize>) -> Self {
+        Self { items, counts: of_all.map_or(Counts::Once, Counts::OfAll), read: 0 }
+    }
+
+    /// The artifact over whose items it goes, if it is one; a tool is to read it, which counts as if the attempt had.
+    pub(crate) fn hand_over(&mut self, meter: &AttemptMeter) -> Option<Digest> {
+        let artifact = self.items.artifact()?;
+        let bytes = self.items.info().bytes;
+        match self.counts {
+            Counts::Once => meter.handed_out(bytes.saturating_sub(self.read)),
+            Counts::OfAll(input) => meter.handed_out_to_all(input, bytes),
+            Counts::NotAgain => {}
+        }
+        self.counts = Counts::NotAgain;
+        Some(artifact)
+    }
+
+    /// A cursor over what a tool made.
+    pub(crate) fn of_tool(items: Box<dyn Items>) -> Self {
+        Self { items, counts: Counts::NotAgain, read: 0 }
+    }
 }
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -54,9 +91,10 @@ impl artifacts::HostReader for Host {
         if let Ok(Some(batch)) = &next {
             let bytes = batch.items.len() as u64;
             reader.read = reader.read.saturating_add(bytes);
-            match reader.of_all {
-                Some(input) => self.meter.handed_out_to_all(input, reader.read),
-                None => self.meter.handed_out(bytes),
+            match reader.counts {
+                Counts::OfAll(input) => self.meter.handed_out_to_all(input, reader.read),
+                Counts::Once => self.meter.handed_out(bytes),
+                Counts::NotAgain => {}
             }
         }
         let batch = match next {

@@ -151,6 +151,7 @@ impl Host {
                 let (what, reason) =
                     self.kept(path, "a link that leads out of its folder, to nothing that can be opened");
                 self.ports.refused(what, reason);
+                self.count_denial();
             }
         })?;
         self.authorise(&Use::FsRead { path: found.path.clone() }).map_err(|_denied| DENIED)?;

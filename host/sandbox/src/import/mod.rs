@@ -9,6 +9,7 @@ pub(crate) mod filesystem;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod sql;
+pub(crate) mod tools;
 pub(crate) mod wasi_base;
 
 /// Links all that a component could import; what its instance may do with it is decided at each call.
@@ -18,6 +19,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     artifacts::add_to_linker(linker)?;
     attempt::add_to_linker(linker)?;
     sql::add_to_linker(linker)?;
+    tools::add_to_linker(linker)?;
     wasi_base::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)
 }

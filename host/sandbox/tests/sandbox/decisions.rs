@@ -54,6 +54,7 @@ const INTERFACES: &[(&str, Option<Decided>)] = &[
     ("sockets::udp", Some(Refused)),
     ("sockets::udp_create_socket", Some(Refused)),
     ("sql", None),
+    ("tools", None),
     ("types", None),
 ];
 
@@ -61,6 +62,7 @@ const INTERFACES: &[(&str, Option<Decided>)] = &[
 const FUNCTIONS: &[(&str, &[(&str, Decided)])] = &[
     ("preopens", &[("get-directories", Authorised)]),
     ("sql", &[("[method]rows.columns", ByHandle), ("[method]rows.next", ByHandle), ("query", Authorised)]),
+    ("tools", &[("available", NoPower), ("call", Authorised)]),
     (
         "types",
         &[
@@ -149,7 +151,7 @@ fn what_is_said_to_be_authorised_or_refused_is() {
     let text = |file: &str| fs::read_to_string(root.join(file)).unwrap();
     // Each preopen is one of the values of the config, looked at before it is handed out.
     assert!(text("filesystem/preopens.rs").contains("self.authorise("));
-    let text = text("filesystem.rs") + &text("sql.rs");
+    let text = text("filesystem.rs") + &text("sql.rs") + &text("tools.rs");
     for (function, decided) in FUNCTIONS.iter().flat_map(|(_, functions)| *functions) {
         let name = function.rsplit('.').next().unwrap_or(function).replace('-', "_");
         let Some((_, body)) = text.split_once(&format!("fn {name}(")) else { continue };

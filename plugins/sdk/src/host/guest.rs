@@ -1,4 +1,4 @@
-//! Owns the host of a component: the WIT bindings of world `connector`, and the conversions to and from them.
+//! Owns the host of a component: the WIT bindings of world `everything`, and the conversions to and from them.
 //!
 //! Compiled for wasm only. Functions that nobody calls vanish from the component, imports included.
 
@@ -6,7 +6,7 @@ use std::{marker::PhantomData, panic};
 
 use self::bindings::{
     exports::palisade::plugin::{manifest, step},
-    palisade::plugin::{artifacts, attempt, limits, log, sql as wit_sql, types},
+    palisade::plugin::{artifacts, attempt, limits, log, sql as wit_sql, tools as wit_tools, types},
     wasi::filesystem::{preopens, types as wasi},
 };
 use super::{Host, ListNames, OpenFiles, ReadBytes, ReadItems, ReadRows};
@@ -16,6 +16,7 @@ use crate::{
     fs::{FileKind, FsError, FsErrorKind, Links, Stat},
     reader::Info,
     sql::{Column, Value},
+    tools::{Argument, Items, Tool, ToolPort},
 };
 
 /// What `wit-bindgen` makes of the WIT package.
@@ -24,7 +25,7 @@ pub mod bindings {
 
     wit_bindgen::generate!({
         path: "wit",
-        world: "connector",
+        world: "everything",
         generate_all,
         pub_export_macro: true,
         default_bindings_module: "palisade_sdk::bindings",
@@ -122,6 +123,45 @@ impl Host for Guest {
             .collect();
         wit_sql::query(connection, statement, &parameters).map(|inner| Rows { inner }).map_err(host_error)
     }
+
+    fn tools(&self) -> Vec<Tool> {
+        let tools = wit_tools::available().into_iter();
+        let ports = |ports: Vec<wit_tools::ToolPort>| ports.into_iter().map(tool_port).collect();
+        tools
+            .map(|tool| Tool {
+                id: tool.id,
+                title: tool.title,
+                description: tool.description,
+                config_schema: tool.config_schema,
+                inputs: ports(tool.inputs),
+                outputs: ports(tool.outputs),
+            })
+            .collect()
+    }
+
+    fn call_tool(
+        &self,
+        id: &str,
+        config: &str,
+        arguments: &[Argument<'_>],
+    ) -> Result<Vec<(String, Reader)>, HostError> {
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|argument| wit_tools::Argument {
+                port: argument.port.clone(),
+                items: match &argument.items {
+                    Items::Lines(lines) => wit_tools::Items::Lines(lines.clone()),
+                    Items::Artifact(reader) => wit_tools::Items::Artifact(&reader.inner),
+                },
+            })
+            .collect();
+        let made = wit_tools::call(id, config, &arguments).map_err(host_error)?;
+        Ok(made.into_iter().map(|output| (output.port, Reader { inner: output.items })).collect())
+    }
+}
+
+fn tool_port(port: wit_tools::ToolPort) -> ToolPort {
+    ToolPort { name: port.name, schemas: port.schemas, description: port.description }
 }
 
 #[derive(Debug)]

@@ -9,6 +9,8 @@ use std::{
     rc::Rc,
 };
 
+use serde_json::Value as Json;
+
 use super::{Host, ListNames, OpenFiles, ReadBytes, ReadItems, ReadRows};
 use crate::{
     HostError, HostErrorKind, Level,
@@ -16,6 +18,7 @@ use crate::{
     limits::limit,
     reader::Info,
     sql::{Column, Value},
+    tools::{Argument, Items, Tool},
 };
 
 /// Bytes of a batch if the guest leaves it to the host.
@@ -33,6 +36,7 @@ pub(crate) struct World {
     pub(crate) preopens: Vec<String>,
     pub(crate) files: BTreeMap<String, Node>,
     pub(crate) tables: Vec<Table>,
+    pub(crate) tools: Vec<Scripted>,
     pub(crate) outputs: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(crate) logs: RefCell<Vec<(Level, String)>>,
     pub(crate) skips: RefCell<Vec<(String, String)>>,
@@ -56,6 +60,21 @@ pub(crate) struct Table {
     pub(crate) statement: String,
     pub(crate) parameters: Vec<Value>,
     pub(crate) answer: Result<(Vec<Column>, Vec<Vec<Value>>), HostError>,
+}
+
+/// A tool of a test, and what it answers.
+pub(crate) struct Scripted {
+    pub(crate) tool: Tool,
+    pub(crate) answer: Answer,
+}
+
+/// Gets the config and what is given to each port; gives what comes out of each.
+pub(crate) type Answer = Box<dyn Fn(&Json, &[(String, Vec<Json>)]) -> Result<Vec<(String, Vec<Json>)>, HostError>>;
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scripted").field("tool", &self.tool.id).finish_non_exhaustive()
+    }
 }
 
 impl World {
@@ -144,6 +163,50 @@ impl Host for Memory {
         let (columns, rows) = table.answer.clone()?;
         Ok(Rows { world: Rc::clone(&self.world), columns, rows: RefCell::new(rows.into_iter()) })
     }
+
+    fn tools(&self) -> Vec<Tool> {
+        self.world.tools.iter().map(|scripted| scripted.tool.clone()).collect()
+    }
+
+    fn call_tool(
+        &self,
+        id: &str,
+        config: &str,
+        arguments: &[Argument<'_>],
+    ) -> Result<Vec<(String, Reader)>, HostError> {
+        let wrong = |text: String| HostError::new(HostErrorKind::Invalid, text);
+        let scripted = self.world.tools.iter().find(|scripted| scripted.tool.id == id);
+        let scripted = scripted.ok_or_else(|| HostError::new(HostErrorKind::Denied, "not allowed"))?;
+        self.world.spend(limit::TOOL_CALLS, 1)?;
+        let config = serde_json::from_str(config).map_err(|error| wrong(format!("the config of the tool: {error}")))?;
+        let given = |argument: &Argument<'_>| {
+            let text = match &argument.items {
+                Items::Lines(lines) => String::from_utf8_lossy(lines).into_owned(),
+                Items::Artifact(reader) => reader.lines.to_string(),
+            };
+            let items = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+            items.map(|items| (argument.port.clone(), items)).map_err(|error| wrong(error.to_string()))
+        };
+        let given = arguments.iter().map(given).collect::<Result<Vec<_>, _>>()?;
+        let made = (scripted.answer)(&config, &given)?;
+        Ok(made.into_iter().map(|(port, items)| (port.clone(), made_by(&scripted.tool, &port, &items))).collect())
+    }
+}
+
+/// What a tool of a test made.
+fn made_by(tool: &Tool, port: &str, items: &[Json]) -> Reader {
+    let lines: String = items.iter().map(|item| format!("{item}\n")).collect();
+    let schema = tool.outputs.iter().find(|known| known.name == port).and_then(|known| known.schemas.first());
+    let (schema, version) = schema.and_then(|schema| schema.rsplit_once('/')).unwrap_or_default();
+    let info = Info {
+        schema: schema.to_owned(),
+        version: version.to_owned(),
+        item_count: items.len() as u64,
+        byte_count: lines.len() as u64,
+        metadata: "{}".to_owned(),
+    };
+    let range = (0, lines.len());
+    Reader::new(info, lines.into(), range, 0)
 }
 
 /// A reader over JSON Lines in memory.

@@ -106,6 +106,11 @@ impl EventLines {
                 let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
                 format!("{turn} made {}{skipped} · {}", made.join("; "), used(&ended.usage))
             }
+            Event::HostCallRecorded(call) => {
+                let turn = turn(call.step.as_str(), call.attempt, call.iteration);
+                let again = if call.may_pass { ", which may pass" } else { "" };
+                format!("{turn}, call {} of {}{again} · {}", call.call, foreign(&call.what), used(&call.usage))
+            }
             Event::AttemptFailed(ended) => {
                 let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
                 let again = ended.retry_at_ms.map(|at_ms| Millis(at_ms.saturating_sub(ended.at_ms)));

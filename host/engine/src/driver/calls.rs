@@ -1,0 +1,95 @@
+//! Writes down what components ask of the host and what they are answered, before they see the answer.
+
+use super::{Beside, Driver, Outcome, now_ms};
+use crate::calls::{CallLog, NewCall};
+use crate::keep::Kept;
+use crate::run::RunError;
+use palisade_interpreter::{Event, HostCallRecorded, StepState, Turn, answers_for};
+use palisade_model::Digest;
+use palisade_runbook::PlannedStep;
+use palisade_sandbox::ports::PortError;
+use std::sync::mpsc::{Sender, SyncSender, sync_channel};
+
+/// Hands the calls of an attempt to the thread that writes the journal.
+pub(super) struct Recorder {
+    turn: Turn,
+    report: Sender<Outcome>,
+}
+
+impl Recorder {
+    pub(super) fn new(turn: &Turn, report: Sender<Outcome>) -> Self {
+        Self { turn: turn.clone(), report }
+    }
+}
+
+impl CallLog for Recorder {
+    fn record(&self, call: NewCall) -> Result<(), PortError> {
+        let (tell, durable) = sync_channel(1);
+        // The driver may have given up.
+        let outcome = Outcome::Call { turn: self.turn.clone(), call: Box::new(call), tell };
+        self.report.send(outcome).map_err(|_| PortError::Cancelled)?;
+        durable.recv().map_err(|_| PortError::Cancelled)
+    }
+}
+
+/// Attempts that wait until what they were answered is durable, each with the number of events that are to be.
+#[derive(Default)]
+pub(super) struct Answered(Vec<(usize, SyncSender<()>)>);
+
+impl Answered {
+    /// Tells those whose answers are durable.
+    pub(super) fn tell(&mut self, durable: usize) {
+        for (_, tell) in self.0.extract_if(.., |(after, _)| *after <= durable) {
+            // Whoever asked may be gone.
+            let _ = tell.send(());
+        }
+    }
+}
+
+impl Driver<'_> {
+    /// What an attempt that begins now is answered without asking again.
+    pub(super) fn known_calls(&self, step: &PlannedStep, turn: &Turn) -> Vec<HostCallRecorded> {
+        if step.tools().is_empty() {
+            return Vec::new();
+        }
+        let calls = self.events.iter().filter_map(|event| match event {
+            Event::HostCallRecorded(call) if call.step == turn.step && call.iteration == turn.iteration => {
+                Some(&**call)
+            }
+            _ => None,
+        });
+        answers_for(calls).into_iter().cloned().collect()
+    }
+
+    /// Takes what a component was answered into the journal; `tell` hears of it once it is durable. An attempt that is over
+    /// hears nothing: nobody gives its answer to anyone.
+    pub(super) fn take_call(&mut self, turn: Turn, call: NewCall, tell: SyncSender<()>) -> Result<(), RunError> {
+        let Turn { step, iteration, attempt } = turn;
+        if self.machine.state().step(&step) != Some(&StepState::Running { iteration, attempt }) {
+            return Ok(());
+        }
+        let NewCall { number, what, request, answer, may_pass, artifacts, usage } = call;
+        let mut kept = Kept::new(self.engine.store())?;
+        kept.bytes("request", &request)?;
+        kept.bytes("answer", &answer)?;
+        let event = Event::HostCallRecorded(Box::new(HostCallRecorded {
+            step,
+            attempt,
+            iteration,
+            call: number,
+            at_ms: now_ms(),
+            what,
+            request: Digest::of(&request),
+            answer: Digest::of(&answer),
+            may_pass,
+            artifacts: artifacts.iter().map(palisade_store::NewArtifact::digest).collect(),
+            usage,
+        }));
+        let mut beside = Beside { artifacts, ..Beside::default() };
+        beside.keep(kept);
+        let start = self.advance(vec![event], beside)?;
+        debug_assert!(start.is_empty(), "nothing follows from an answer");
+        self.answered_calls.0.push((self.events.len(), tell));
+        Ok(())
+    }
+}

@@ -1,0 +1,298 @@
+//! Runs a component as a tool of another: with no power, in an instance of its own, at the cost of its caller.
+
+use crate::attempt::{Attempt, AttemptInput, Ended, Made};
+use crate::cancel::Cancel;
+use crate::engine::Engine;
+use crate::observe::Observer;
+use crate::perform::seed;
+use crate::run::Work;
+use crate::uses::Uses;
+use palisade_authority::Authority;
+use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest};
+use palisade_model::{Digest, Failure, FailureKind, StepId, Usage, causes, neutral, strict_json};
+use palisade_runbook::{Binding, BindingSource, PlannedTool};
+use palisade_sandbox::ports::{Tool, ToolCall, ToolItems, ToolPort};
+use palisade_sandbox::{AttemptMeter, Granted};
+use palisade_schema::ConfigSchema;
+use palisade_store::{NewArtifact, Store};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The tools of a step, and where they run.
+pub(crate) struct Toolbox<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) work: Work<'a>,
+    pub(crate) plan_digest: Digest,
+    pub(crate) step: &'a StepId,
+    pub(crate) tools: &'a [PlannedTool],
+    pub(crate) stop: &'a Cancel,
+}
+
+/// What came of a call.
+pub(crate) struct Called {
+    /// What the tool made, by port.
+    pub(crate) result: Result<Vec<(String, NewArtifact)>, NotCalled>,
+    /// What it used; its caller has spent it.
+    pub(crate) usage: Usage,
+}
+
+/// Why a tool made nothing.
+#[derive(Debug)]
+pub(crate) enum NotCalled {
+    /// It can't be called so.
+    Invalid(String),
+    /// It failed.
+    Failed { message: String, may_pass: bool },
+    /// It used up what its caller had.
+    Limit(Box<Failure>),
+    /// The run is to end.
+    Cancelled,
+}
+
+impl From<NotCalled> for Called {
+    fn from(not_called: NotCalled) -> Self {
+        Self { result: Err(not_called), usage: Usage::default() }
+    }
+}
+
+impl Toolbox<'_> {
+    pub(crate) fn store(&self) -> &Store {
+        self.engine.store()
+    }
+
+    /// What the caller is told of its tools.
+    pub(crate) fn told(&self) -> Arc<[Tool]> {
+        let known = self.tools.iter().filter_map(|tool| self.engine.catalogue().get(&tool.call.component_digest));
+        known.map(|entry| told(&entry.manifest)).collect()
+    }
+
+    /// Runs a tool to its end, at the cost of the attempt that has this meter.
+    pub(crate) fn call(&self, call: &ToolCall, caller: &Arc<AttemptMeter>) -> Called {
+        let tool = self.tools.iter().find(|tool| tool.call.component.to_string() == call.id);
+        let Some(tool) = tool else {
+            return NotCalled::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100))).into();
+        };
+        let attempt = match self.attempt(tool, call) {
+            Ok(attempt) => attempt,
+            Err(not_called) => return not_called.into(),
+        };
+        let meter = AttemptMeter::of_tool(caller, attempt.limits.clone());
+        let ended = self.engine.attempt_of_tool(&attempt, Arc::clone(&meter), self.stop);
+        let Ended { result, usage, .. } = ended;
+        let result = match result {
+            Ok(made) => Ok(made.into_iter().map(artifact).collect()),
+            Err(failure) => Err(match (meter.limit_of_caller(), &failure.kind) {
+                (Some(failure), _) => NotCalled::Limit(Box::new(failure)),
+                (None, FailureKind::Cancelled) => NotCalled::Cancelled,
+                (None, kind) => NotCalled::Failed {
+                    message: format!("the tool `{}` failed: {}", tool.call.component, failure.message),
+                    may_pass: !crate::replay::is_repeatable(kind),
+                },
+            }),
+        };
+        Called { result, usage }
+    }
+
+    fn attempt(&self, tool: &PlannedTool, call: &ToolCall) -> Result<Attempt, NotCalled> {
+        let host = |what: String| NotCalled::Failed { message: what, may_pass: true };
+        let planned = &tool.call;
+        let id = format!("{}@{}", planned.component, planned.version);
+        let entry = self.engine.catalogue().get(&planned.component_digest);
+        let entry = entry.ok_or_else(|| host(format!("component {id} is not there")))?;
+        let config = config(&entry.manifest, &planned.config, &call.config)?;
+        let mut inputs = self.given(&entry.manifest, tool, &call.arguments)?;
+        for Binding { port, source, .. } in &tool.rulesets {
+            let BindingSource::Ruleset { name, digest } = source else { continue };
+            let found = self.store().artifact(*digest).map_err(|fault| host(causes(&fault)))?;
+            let found = found.ok_or_else(|| host(format!("the ruleset `{name}` is not in the store")))?;
+            inputs.push(AttemptInput {
+                port: port.clone(),
+                schema: found.schema.to_string(),
+                artifact: Some(found.digest),
+                items: found.items,
+                metadata: found.metadata,
+            });
+        }
+        let position = |port: &str| entry.manifest.inputs.iter().position(|known| known.name == port);
+        inputs.sort_by_key(|input| position(&input.port));
+        let outputs = entry.manifest.outputs.iter().map(|port| {
+            let known = self.work.schemas.get(&port.schema).cloned();
+            known.ok_or_else(|| host(format!("schema {} is not there", port.schema)))
+        });
+        let outputs = outputs.collect::<Result<_, _>>()?;
+        let prepared = self.engine.load(entry, self.observer).map_err(|failure| host(failure.message))?;
+        let nothing = Authority::of_operator([]);
+        Ok(Attempt {
+            manifest: Arc::clone(&entry.manifest),
+            prepared,
+            config,
+            limits: planned.limits.clone(),
+            granted: Arc::new(Granted {
+                authority: nothing,
+                root: PathBuf::new(),
+                paths: Vec::new(),
+                connections: Vec::new(),
+            }),
+            uses: Uses::default(),
+            seed: seed(&self.plan_digest, self.step),
+            idempotency_key: Digest::of(format!("{}/{}/{id}", self.plan_digest, self.step).as_bytes()).to_string(),
+            inputs,
+            outputs,
+            each: None,
+        })
+    }
+
+    /// What the caller gives to the ports of a tool.
+    fn given(
+        &self,
+        manifest: &Manifest,
+        tool: &PlannedTool,
+        arguments: &[(String, ToolItems)],
+    ) -> Result<Vec<AttemptInput>, NotCalled> {
+        let mut inputs = Vec::with_capacity(arguments.len());
+        for (port, items) in arguments {
+            let known = manifest.inputs.iter().find(|known| known.name == *port);
+            let accepts = known.and_then(|known| match &known.source {
+                InputSource::Runbook { accepts } => Some(accepts),
+                InputSource::Ruleset { .. } => None,
+            });
+            let Some(accepts) = accepts else {
+                return Err(NotCalled::Invalid(no_port(manifest, port)));
+            };
+            inputs.push(match items {
+                ToolItems::Lines(lines) => self.lines(tool, port, lines)?,
+                ToolItems::Artifact(artifact) => {
+                    let found = self.store().artifact(*artifact);
+                    let failed = |message| NotCalled::Failed { message, may_pass: true };
+                    let found = found.map_err(|fault| failed(causes(&fault)))?;
+                    let found = found.ok_or_else(|| failed(format!("artifact {artifact} is not in the store")))?;
+                    if !accepts.iter().any(|wanted| wanted.accepts(&found.schema)) {
+                        let wanted: Vec<_> = accepts.iter().map(|wanted| format!("`{wanted}`")).collect();
+                        return Err(NotCalled::Invalid(format!(
+                            "the port `{port}` takes {}, and not `{}`",
+                            wanted.join(" or "),
+                            found.schema
+                        )));
+                    }
+                    AttemptInput {
+                        port: port.clone(),
+                        schema: found.schema.to_string(),
+                        artifact: Some(found.digest),
+                        items: found.items,
+                        metadata: found.metadata,
+                    }
+                }
+            });
+        }
+        for known in &manifest.inputs {
+            check_arity(known, inputs.iter().filter(|input| input.port == known.name).count())?;
+        }
+        Ok(inputs)
+    }
+
+    fn lines(&self, tool: &PlannedTool, port: &str, lines: &[u8]) -> Result<AttemptInput, NotCalled> {
+        let host = |message: String| NotCalled::Failed { message, may_pass: true };
+        let schema = tool.lines.get(port).and_then(|schema| self.work.schemas.get(schema));
+        let schema = schema.ok_or_else(|| host(format!("the schema of the port `{port}` is not there")))?;
+        let validator = schema.item().map_err(|error| host(causes(&error)))?;
+        let wrong = |number: usize, what: String| {
+            NotCalled::Invalid(format!("item {number} for the port `{port}` does not fit {}: {what}", schema.name()))
+        };
+        let text = std::str::from_utf8(lines).map_err(|_| wrong(0, "it is not UTF-8".to_owned()))?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(NotCalled::Invalid(format!("the last item for the port `{port}` has no line end")));
+        }
+        for (number, line) in text.split_terminator('\n').enumerate() {
+            validator.check_line(line).map_err(|broken| {
+                wrong(number, format!("at `{}`, rule `{}`: it {}", broken.path, broken.rule, broken.message))
+            })?;
+        }
+        let mut spool = self.store().spool(0);
+        spool.append(lines).map_err(|error| host(causes(&error)))?;
+        let items = self.store().join(vec![spool]).map_err(|error| host(causes(&error)))?;
+        Ok(AttemptInput {
+            port: port.to_owned(),
+            schema: schema.name().to_string(),
+            artifact: None,
+            items: items.content().clone(),
+            metadata: Value::Object(Map::new()),
+        })
+    }
+}
+
+fn told(manifest: &Manifest) -> Tool {
+    let inputs = manifest.inputs.iter().filter_map(|port| match &port.source {
+        InputSource::Runbook { accepts } => Some(ToolPort {
+            name: port.name.clone(),
+            schemas: accepts.iter().map(ToString::to_string).collect(),
+            description: port.description.clone(),
+        }),
+        InputSource::Ruleset { .. } => None,
+    });
+    let outputs = manifest.outputs.iter().map(|port| ToolPort {
+        name: port.name.clone(),
+        schemas: vec![port.schema.to_string()],
+        description: port.description.clone(),
+    });
+    Tool {
+        id: manifest.id.clone(),
+        title: manifest.title.clone(),
+        description: manifest.description.clone(),
+        config_schema: manifest.config_schema.to_string(),
+        inputs: inputs.collect(),
+        outputs: outputs.collect(),
+    }
+}
+
+/// The config of a call: that of the plan where the caller says nothing. The rulesets stay those of the plan.
+fn config(manifest: &Manifest, planned: &Value, given: &str) -> Result<Value, NotCalled> {
+    let invalid = |what: String| NotCalled::Invalid(format!("the config of the tool `{}` {what}", manifest.id));
+    let mut config = strict_json::from_str(given).map_err(|error| invalid(format!("is no JSON: {error}")))?;
+    if !config.is_object() {
+        return Err(invalid("must be an object".to_owned()));
+    }
+    let schema = ConfigSchema::new(&manifest.config_schema).map_err(|error| invalid(causes(&error)))?;
+    schema.fill_defaults(&mut config);
+    for port in &manifest.inputs {
+        let InputSource::Ruleset { pointer } = &port.source else { continue };
+        if config.pointer(pointer) != planned.pointer(pointer) {
+            return Err(invalid(format!("can't name another ruleset in `{pointer}`")));
+        }
+    }
+    match schema.validate(&config).into_iter().next() {
+        None => Ok(config),
+        Some(first) => {
+            let place = if first.violation.path.is_empty() { "its root" } else { &first.violation.path };
+            let (rule, message) = (&first.violation.rule, &first.violation.message);
+            Err(invalid(format!("does not fit: at `{place}`, rule `{rule}`: it {message}")))
+        }
+    }
+}
+
+fn check_arity(port: &InputPort, given: usize) -> Result<(), NotCalled> {
+    if matches!(port.source, InputSource::Ruleset { .. }) {
+        return Ok(());
+    }
+    let name = &port.name;
+    match (port.arity, given) {
+        (Arity::One, 1) | (Arity::Optional, 0 | 1) | (Arity::Many, 1..) => Ok(()),
+        (Arity::One | Arity::Many, 0) => Err(NotCalled::Invalid(format!("the port `{name}` needs something"))),
+        (Arity::One | Arity::Optional, _) => {
+            Err(NotCalled::Invalid(format!("the port `{name}` takes one thing, and gets {given}")))
+        }
+    }
+}
+
+fn no_port(manifest: &Manifest, port: &str) -> String {
+    let known: Vec<_> = told(manifest).inputs.into_iter().map(|port| format!("`{}`", port.name)).collect();
+    let has =
+        if known.is_empty() { "has none to give something to".to_owned() } else { format!("has {}", known.join(", ")) };
+    format!("the tool `{}` has no input port `{}`: it {has}", manifest.id, neutral::line(port, 64))
+}
+
+fn artifact(made: Made) -> (String, NewArtifact) {
+    let (output, artifact) = made.into_artifact();
+    (output.port, artifact)
+}

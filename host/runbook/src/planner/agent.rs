@@ -1,0 +1,144 @@
+//! Planning an agent: its goal, and the components that it may call.
+
+use super::Planner;
+use super::call::{PlannedParts, Role};
+use super::child::generated_limits;
+use crate::codes::Code;
+use crate::components::KnownComponent;
+use crate::diagnostic::Diagnostic;
+use crate::plan::{PlannedCall, PlannedTool, PlannedWork};
+use crate::runbook::{Agent, Call, Step};
+use crate::source::Spanned;
+use crate::yaml::{Data, Entry, Node};
+use palisade_authority::{Authority, Bound};
+use palisade_model::id::ComponentName;
+use palisade_model::manifest::{ComponentKind, InputSource};
+use palisade_model::{ComponentId, Limits, neutral};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The property of an agent's config in which it gets its goal.
+const GOAL: &str = "goal";
+
+impl Planner<'_> {
+    /// Gives the agent's component, and what makes the work of it.
+    pub(super) fn agent(
+        &mut self,
+        step: &Step,
+        agent: &Agent,
+    ) -> Option<(PlannedParts, impl FnOnce(PlannedCall) -> PlannedWork + use<>)> {
+        let call = self.with_goal(agent)?;
+        let parts = self.component_call(step, &call, Role::Agent);
+        let tools: Vec<_> = agent.tools.iter().map(|name| self.tool(name)).collect();
+        let members = self.allowed_components(&agent.members);
+        let limits = generated_limits(&step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect());
+        let goal = agent.goal.value.clone();
+        let tools = tools.into_iter().collect::<Option<Vec<_>>>();
+        let (parts, tools, members) = (parts?, tools?, members?);
+        Some((parts, move |call| PlannedWork::Agent { call, goal, tools, members, limits }))
+    }
+
+    /// The agent's call, its goal put into the config.
+    fn with_goal(&mut self, agent: &Agent) -> Option<Call> {
+        let mut call = agent.call.clone();
+        // What is no agent has no such property, which would be told beside what is wrong.
+        let known = self.context.components.find(&call.component.value);
+        if known.is_ok_and(|known| known.manifest.kind != ComponentKind::Agent) {
+            return Some(call);
+        }
+        let span = agent.goal.span;
+        let config = call.config.get_or_insert_with(|| Node { data: Data::Map(Vec::new()), span });
+        // What is no mapping is told where configs are read.
+        if let Data::Map(entries) = &mut config.data {
+            if let Some(entry) = entries.iter().find(|entry| entry.key == GOAL) {
+                let message = format!("the goal of `{}` stands in `goal` of the step", step_agent(agent));
+                let wrong = Diagnostic::new(Code::Combination, &self.runbook.source, entry.key_span, message)
+                    .with_help("leave `goal` away in its `config`");
+                self.diagnostics.push(wrong);
+                return None;
+            }
+            let value = Node { data: Data::Text(agent.goal.value.clone()), span };
+            entries.push(Entry { key: GOAL.to_owned(), key_span: span, value });
+        }
+        Some(call)
+    }
+
+    /// The components that a step may call. A name that stands for none has been told.
+    pub(super) fn tools_of(&self, step: &Step) -> Vec<ComponentId> {
+        let components = self.context.components;
+        let known = step.tools().iter().filter_map(|name| components.find(&name.value).ok());
+        known.map(|component| component.manifest.id.clone()).collect()
+    }
+
+    /// A component as a tool: it runs with no power at all, and reads what the agent gives it.
+    fn tool(&mut self, name: &Spanned<ComponentName>) -> Option<PlannedTool> {
+        let component = self.component(name)?;
+        let manifest = &component.manifest;
+        let needs: BTreeSet<&str> =
+            manifest.requests.iter().filter(|request| !request.optional).map(|request| request.power.name()).collect();
+        if !needs.is_empty() {
+            let needs: Vec<String> = needs.into_iter().map(|power| format!("`{power}`")).collect();
+            let message = format!(
+                "`{}` can't be a tool: it needs {}, and a tool runs with no power",
+                manifest.id,
+                needs.join(" and ")
+            );
+            let wrong = Diagnostic::new(Code::WrongRole, &self.runbook.source, name.span, message)
+                .with_help("read the data in a step of its own, and give it to the agent as an input");
+            self.diagnostics.push(wrong);
+            return None;
+        }
+        let call = tool_call(name);
+        let config = self.config(&call, &component);
+        let lines = self.lines(&call, &component);
+        let mut good = true;
+        for port in &manifest.outputs {
+            good &= self.fix_schema(name.span, &port.schema);
+        }
+        let config = config?;
+        let rulesets = self.bind_rulesets(&call, &component, &config)?;
+        let call = PlannedCall {
+            component: manifest.id.clone(),
+            version: manifest.version.clone(),
+            component_digest: component.digest,
+            first_party: component.first_party,
+            config,
+            values: Vec::new(),
+            per_item: Vec::new(),
+            limits: Limits::settle(&manifest.limits, &BTreeMap::new(), self.context.ceilings),
+            authority: Authority::of_operator([]).meet(Bound::of_manifest(manifest)),
+            paths: Vec::new(),
+            connections: Vec::new(),
+            places: Vec::new(),
+        };
+        good.then_some(PlannedTool { call, rulesets, lines: lines? })
+    }
+
+    /// The schema of lines, for each port that an agent can give something to.
+    fn lines(
+        &mut self,
+        call: &Call,
+        component: &KnownComponent,
+    ) -> Option<BTreeMap<String, palisade_model::SchemaRef>> {
+        let span = call.component.span;
+        let mut lines = BTreeMap::new();
+        let mut good = true;
+        for port in &component.manifest.inputs {
+            let InputSource::Runbook { accepts } = &port.source else { continue };
+            let first = accepts.first().and_then(|wanted| self.resolve_schema(&Spanned::new(wanted.clone(), span)));
+            match first {
+                Some(schema) => drop(lines.insert(port.name.clone(), schema)),
+                None => good = false,
+            }
+        }
+        good.then_some(lines)
+    }
+}
+
+/// A tool as a step would call it that says nothing of its config.
+pub(super) fn tool_call(name: &Spanned<ComponentName>) -> Call {
+    Call { component: name.clone(), config: None, references: Vec::new(), span: name.span }
+}
+
+fn step_agent(agent: &Agent) -> String {
+    neutral::line(&agent.call.component.value.to_string(), 80)
+}
