@@ -58,6 +58,7 @@ impl Stepping {
             first_party: true,
             granted: Authority::none(),
             not_accepted: None,
+            declassifies: std::collections::BTreeSet::new(),
         });
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let executable = std::env::current_exe().expect("a program");
@@ -143,6 +144,7 @@ impl Stepping {
             folder: &folder,
             allowed: &[],
             generated: None,
+            labels: palisade_runbook::LabelRules::NONE,
         };
         let (planned, told) = plan(&runbook, &context);
         planned.unwrap_or_else(|| panic!("{told:?}"))

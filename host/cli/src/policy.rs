@@ -11,7 +11,7 @@ use palisade_engine::Entry;
 use palisade_model::Manifest;
 use palisade_model::manifest::Power;
 use palisade_runbook::NotAccepted;
-use palisade_settings::{DenyTable, GrantTable};
+use palisade_settings::{DeclassifyTable, DenyTable, GrantTable};
 use palisade_store::LockFile;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -158,6 +158,14 @@ impl<'s> Policy<'s> {
             // A state folder that has no normal path can't be told apart from data: then nothing can be granted.
             Err(_) => Authority::none(),
         }
+    }
+
+    /// The labels that what a component makes does not have: as the file says, if that counts for these bytes.
+    pub(crate) fn declassified(&self, entry: &Entry) -> BTreeSet<String> {
+        let manifest = &entry.manifest;
+        let of = |table: &&DeclassifyTable| table.component.means(&manifest.id, &manifest.version);
+        let tables = self.settings.written.declassified.iter().filter(of);
+        tables.filter(|_| self.acceptance(entry).counts()).flat_map(|table| table.labels.iter().cloned()).collect()
     }
 
     /// The tables of the file that grant something to a component, whether it counts or not.

@@ -83,6 +83,7 @@ impl Workspace {
                 first_party: entry.first_party,
                 granted: policy.granted(entry, allowed),
                 not_accepted: policy.not_accepted(entry),
+                declassifies: policy.declassified(entry),
             });
             if entry.first_party {
                 components.alias(entry.manifest.id.name(), entry.manifest.id.clone());

@@ -122,6 +122,7 @@ codes! {
     337 NotAllowed Error "A child uses a component that its parent or the operator does not allow.";
     338 NotForGenerated Error "A runbook that is an artifact has what only one that a person wrote may have.";
     339 NotAccepted Error "The operator has not accepted a component.";
+    340 LabelFlow Error "Labelled data could get to where it may not go.";
 
     401 BadRulesetName Error "A text is not the name of a ruleset.";
     402 RulesetProvider Error "The provider of a ruleset is not known.";

@@ -4,7 +4,7 @@ use crate::nearest::nearest;
 use palisade_authority::Authority;
 use palisade_model::id::ComponentName;
 use palisade_model::{ComponentId, Digest, Manifest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Components of WCF's that runbooks name and this build does not have.
@@ -30,6 +30,8 @@ pub struct KnownComponent {
     pub granted: Authority,
     /// What is granted does not count, since nobody accepted these bytes; none = it does, or nothing is granted.
     pub not_accepted: Option<NotAccepted>,
+    /// Labels that what it makes does not have, whatever it reads.
+    pub declassifies: BTreeSet<String>,
 }
 
 /// Why a component may not be used yet, for people.

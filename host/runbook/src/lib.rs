@@ -16,6 +16,7 @@ mod document;
 mod documents;
 mod estimate;
 mod execution_form;
+mod flow;
 mod form;
 mod nearest;
 mod parse;
@@ -47,6 +48,7 @@ pub use estimate::{
     Basis, Compared, Comparison, Estimate, EstimateFrom, FUEL_PER_CPU_MS, MAX_PAST_ATTEMPTS, PastAttempt, PerMeasure,
     Range, StepCompared, StepEstimate, Told, Unknown, compare, estimate, names_data,
 };
+pub use flow::{LabelRules, Leak, leaks};
 pub use nearest::suggestion;
 pub use parse::{parse, parse_as_written};
 pub use plan::{

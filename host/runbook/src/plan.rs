@@ -1,7 +1,7 @@
 //! The plan: a runbook with everything resolved, in a form that is stored when the run starts. Whoever runs it needs
 //! nothing else of the runbook.
 
-use palisade_authority::{Authority, Bound, NamedByConfig, ScopedPath};
+use palisade_authority::{Authority, Bound, NamedByConfig, SENSITIVE, ScopedPath};
 use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
 use palisade_model::{
@@ -209,6 +209,9 @@ pub struct PlannedCall {
     pub places: Vec<NamedByConfig>,
     /// What it may do: the meet of the operator's grants, the manifest, the runbook and the config.
     pub authority: Authority,
+    /// Labels that what it makes does not have, whatever it reads: the operator says so of its bytes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub declassifies: BTreeSet<String>,
 }
 
 /// A component that an agent may call.
@@ -684,6 +687,15 @@ impl PlannedChild {
             limits.set(RunLimitKind::MaxDepth, depth.saturating_sub(1));
         }
         limits
+    }
+}
+
+impl PlannedInput {
+    /// The labels of what is given.
+    #[must_use]
+    pub fn labels(&self) -> BTreeSet<String> {
+        let sensitive = self.sensitive.then(|| SENSITIVE.to_owned());
+        std::iter::once("input".to_owned()).chain(sensitive).collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod bounds;
 mod call;
 mod child;
 mod condition;
+mod flow;
 mod generated;
 mod named;
 pub(crate) mod order;
@@ -21,6 +22,7 @@ pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
 use crate::components::{Components, KnownComponent, NotAccepted, NotFound};
 use crate::config;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::flow::LabelRules;
 use crate::plan::{
     AllowedComponent, BindingSource, FORM, Plan, PlannedAlias, PlannedInput, PlannedRuleset, PlannedSchema, PlannedStep,
 };
@@ -67,6 +69,8 @@ pub struct PlanContext<'c> {
     pub allowed: &'c [Grant],
     /// The components that the operator lets runbooks use which steps make; none = those that come with Palisade.
     pub generated: Option<&'c [ComponentName]>,
+    /// Where labelled data may go.
+    pub labels: LabelRules<'c>,
 }
 
 /// What was found for a child runbook.
@@ -139,6 +143,7 @@ pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<
     if !planner.diagnostics.has_error() {
         planner.check_bounds(&plan);
     }
+    planner.check_flows(&plan, &BTreeSet::new());
     let broken = planner.diagnostics.has_error();
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
 }
@@ -291,20 +296,19 @@ impl<'p> Planner<'p> {
             if let Some(default) = &declared.default {
                 self.check_default(&schema, default);
             }
-            let mut labels = BTreeSet::from(["input".to_owned()]);
-            labels.extend(declared.sensitive.then(|| "sensitive".to_owned()));
-            let source = BindingSource::Input { name: name.value.clone() };
-            let made = Made { name: name.value.clone(), source, schema: Some(schema.clone()), span: name.span, labels };
-            self.made.insert(name.value.key(), made);
-            self.inputs.push(PlannedInput {
+            let input = PlannedInput {
                 name: name.value.clone(),
-                schema,
+                schema: schema.clone(),
                 declared: true,
                 optional: declared.optional,
                 default: declared.default.as_ref().map(|default| default.value.clone()),
                 sensitive: declared.sensitive,
                 description: declared.description.clone(),
-            });
+            };
+            let (source, labels) = (BindingSource::Input { name: name.value.clone() }, input.labels());
+            let made = Made { name: name.value.clone(), source, schema: Some(schema), span: name.span, labels };
+            self.made.insert(name.value.key(), made);
+            self.inputs.push(input);
         }
     }
 

@@ -87,6 +87,18 @@ pub fn commented_file() -> String {
          # component = \"*\"\n\
          # deny = [\"fs-read=hr\"]\n\
          # reason = \"who decided this, and why\"\n\n\
+         # Where data with a label may go. To others nothing goes that no rule lets go; what a rule keeps (`never_to`) gets\n\
+         # neither there nor before a person (`approval`) nor among the results (`output`). See docs/labels.md.\n\
+         # [[flow]]\n\
+         # labels = [\"personal\"]\n\
+         # never_to = [\"approval\"]\n\
+         # reason = \"who decided this, and why\"\n\n\
+         # What a component makes of data with a label no longer has it: say so only of one that takes away what the label\n\
+         # stands for. It counts for the bytes that you accepted.\n\
+         # [[declassify]]\n\
+         # component = \"acme:anonymiser\"\n\
+         # labels = [\"personal\"]\n\
+         # reason = \"who decided this, and why\"\n\n\
          # Components of a namespace that has an owner are added and used only with a signature of that key, as\n\
          # `palisade component sign FILE --key KEY` makes it (the key: `palisade approvals key NAME --out KEY`).\n\
          # [[namespace]]\n\

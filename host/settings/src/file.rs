@@ -2,12 +2,15 @@
 
 use crate::approval::Approval;
 use crate::ceiling::HostCeilings;
+use crate::flow::DeclassifyTable;
 use crate::grant::{DenyTable, GrantTable};
 use crate::mistake::Mistake;
 use crate::namespace::Owner;
 use crate::table::Reader;
-use crate::{alias, approval, audit, ceiling, environment, generated, grant, namespace, retention, ruleset, system};
-use palisade_authority::WorkingFolder;
+use crate::{
+    alias, approval, audit, ceiling, environment, flow, generated, grant, namespace, retention, ruleset, system,
+};
+use palisade_authority::{Flows, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::unit::Millis;
 use palisade_model::{ComponentId, LimitKind, RunLimits};
@@ -46,6 +49,10 @@ pub struct OperatorFile {
     pub denies: Vec<DenyTable>,
     /// Whose signature the components of a namespace need, in the order of the file.
     pub owners: Vec<Owner>,
+    /// Where labelled data may go.
+    pub flows: Flows,
+    /// Whose results no longer have a label, in the order of the file.
+    pub declassified: Vec<DeclassifyTable>,
 }
 
 impl OperatorFile {
@@ -74,6 +81,8 @@ impl Default for OperatorFile {
             grants: Vec::new(),
             denies: Vec::new(),
             owners: Vec::new(),
+            flows: Flows::default(),
+            declassified: Vec::new(),
         }
     }
 }
@@ -90,7 +99,7 @@ pub struct Place {
 }
 
 /// The tables.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "rulesets",
     "ceilings",
     "aliases",
@@ -103,6 +112,8 @@ const TABLES: [&str; 12] = [
     "grant",
     "deny",
     "namespace",
+    "flow",
+    "declassify",
 ];
 
 /// Reads the file's text.
@@ -132,6 +143,8 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         grants: grant::read_grants(r, &table, place, names),
         denies: grant::read_denies(r, &table, place, names),
         owners: namespace::read(r, &table),
+        flows: Flows::new(flow::read_flows(r, &table, place)),
+        declassified: flow::read_declassified(r, &table, names),
         aliases,
     };
     let mistakes = reader.into_mistakes();

@@ -105,7 +105,7 @@ pub(crate) fn read_denies(r: &mut Reader<'_>, file: &DeTable<'_>, place: &Place,
     denies
 }
 
-fn reason(r: &mut Reader<'_>, of: &str, table: &DeTable<'_>) -> Option<String> {
+pub(crate) fn reason(r: &mut Reader<'_>, of: &str, table: &DeTable<'_>) -> Option<String> {
     r.text(of, table, "reason").map(|text| neutral::line(&text.value, MAX_REASON_CHARS))
 }
 

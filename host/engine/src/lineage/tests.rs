@@ -29,6 +29,7 @@ fn step(id: &str, reads: Vec<BindingSource>, artifact: Option<&str>) -> PlannedS
         limits: Limits::default(),
         paths: Vec::new(),
         connections: Vec::new(),
+        declassifies: std::collections::BTreeSet::new(),
         places: Vec::new(),
         authority: Authority::none(),
     };

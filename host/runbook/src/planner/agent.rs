@@ -109,6 +109,7 @@ impl Planner<'_> {
             paths: Vec::new(),
             connections: Vec::new(),
             places: Vec::new(),
+            declassifies: BTreeSet::new(),
         };
         good.then_some(PlannedTool { call, rulesets, lines: lines? })
     }

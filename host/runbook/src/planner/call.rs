@@ -47,7 +47,8 @@ impl Planner<'_> {
             labels.insert(manifest.id.to_string());
         }
         let values = self.values(call, &component, &mut labels);
-        let outputs = self.component_outputs(step, &component, &labels);
+        let kept: BTreeSet<_> = labels.difference(&component.declassifies).cloned().collect();
+        let outputs = self.component_outputs(step, &component, &kept);
         let limits = self.limits(step, &component);
         let config = config?;
         let rulesets = self.bind_rulesets(call, &component, &config);
@@ -77,6 +78,7 @@ impl Planner<'_> {
             paths: named.paths,
             connections: named.connections,
             places: named.places,
+            declassifies: component.declassifies.clone(),
         };
         Some(PlannedParts { call, inputs, outputs, labels })
     }

@@ -103,6 +103,7 @@ pub fn plan_artifact(
     if !planner.diagnostics.has_error() {
         planner.check_bounds(&plan);
     }
+    planner.check_flows(&plan, &caller.step.labels);
     let broken = planner.diagnostics.has_error();
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
 }

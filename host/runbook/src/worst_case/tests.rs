@@ -29,6 +29,7 @@ fn call(limits: &[(LimitKind, u64)]) -> PlannedCall {
         limits: Limits::settle(&BTreeMap::new(), &settled, &BTreeMap::from([(OutputBytes, 1 << 40)])),
         paths: Vec::new(),
         connections: Vec::new(),
+        declassifies: std::collections::BTreeSet::new(),
         places: Vec::new(),
         authority: Authority::none(),
     }

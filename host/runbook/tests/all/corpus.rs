@@ -4,10 +4,11 @@
 //! `BLESS=1` in the environment the texts are rewritten; read them before you commit.
 
 use crate::support::{World, demo};
+use palisade_authority::{FlowRule, Flows, Labels, Sink};
 use palisade_model::{LimitKind, RunLimitKind};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, Source, System};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,14 @@ struct Settings {
     environment: Environment,
     system: Vec<SystemTable>,
     generated: Generated,
+    flow: Vec<FlowTable>,
+}
+
+/// Of places, only those that are no powers.
+#[derive(Deserialize)]
+struct FlowTable {
+    labels: BTreeSet<String>,
+    never_to: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,6 +80,21 @@ pub(crate) fn world(case: &Path) -> World {
     world.variables = settings.environment.variables.into_iter().map(|name| (name, "data".to_owned())).collect();
     let names = settings.generated.components;
     world.generated = names.map(|names| names.iter().map(|name| name.parse().unwrap()).collect());
+    let rule = |table: FlowTable| FlowRule {
+        labels: Labels::These(table.labels),
+        sinks: table
+            .never_to
+            .iter()
+            .map(|place| match place.as_str() {
+                "output" => Sink::Output,
+                "approval" => Sink::Approval,
+                other => panic!("{other}"),
+            })
+            .collect(),
+        never: true,
+        stated: "palisade.toml:1".to_owned(),
+    };
+    world.flows = Flows::new(settings.flow.into_iter().map(rule).collect());
     for table in settings.system {
         let taken = world.systems.add(System {
             name: table.name,

@@ -3,6 +3,7 @@
 
 use crate::support;
 
+use palisade_authority::{FlowRule, Flows, Labels, Sink};
 use palisade_runbook::{Code, Diagnostic, Severity, Source, read_ruleset};
 use palisade_schema::Registry;
 use std::fmt::Write as _;
@@ -49,7 +50,13 @@ fn run(example: &Example) -> Vec<Diagnostic> {
         "x.yaml" => Some(source.clone()),
         _ => None,
     };
-    support::World::new().check(&source, &support::demo, &read).1.into_iter().map(|(_, found)| found).collect()
+    let mut world = support::World::new();
+    if example.flags.first().is_some_and(|flag| flag == "labels") {
+        let labels = Labels::These(["sensitive".to_owned()].into());
+        let stated = "palisade.toml:3: of the council".to_owned();
+        world.flows = Flows::new(vec![FlowRule { labels, sinks: vec![Sink::Output], never: true, stated }]);
+    }
+    world.check(&source, &support::demo, &read).1.into_iter().map(|(_, found)| found).collect()
 }
 
 fn answer(diagnostic: &Diagnostic) -> String {

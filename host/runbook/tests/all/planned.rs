@@ -140,6 +140,7 @@ fn variables_come_from_the_given_map_alone() {
         folder: &WorkingFolder::new(b"/w").unwrap(),
         allowed: &[],
         generated: None,
+        labels: palisade_runbook::LabelRules::NONE,
     };
     let (planned, _) = plan(&runbook, &context);
     assert_eq!(planned.unwrap().steps[0].call().unwrap().paths[0].path.to_string(), "in/x");

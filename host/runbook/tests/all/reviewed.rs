@@ -29,6 +29,7 @@ fn found(text: &str, ceilings: &[(RunLimitKind, u64)]) -> Vec<Diagnostic> {
         folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
         allowed: &[],
         generated: None,
+        labels: palisade_runbook::LabelRules::NONE,
     };
     plan(&runbook, &context).1
 }

@@ -1,16 +1,16 @@
 //! Components and schemas for the tests: the shapes of the real ones, written by hand.
 
-use palisade_authority::{Authority, Grant, WorkingFolder};
+use palisade_authority::{Authority, Flows, Grant, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
-    Caller, ChildLookup, Components, Diagnostic, KnownComponent, NotAccepted, Plan, PlanContext, RulesetLookup, Source,
-    Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
+    Caller, ChildLookup, Components, Diagnostic, KnownComponent, LabelRules, NotAccepted, Plan, PlanContext,
+    RulesetLookup, Source, Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 /// The ruleset that exists in tests, as `local/demo/1.0.0`.
@@ -56,7 +56,14 @@ fn component(id: &str, inputs: Vec<InputPort>, output: &str, config_schema: Valu
         limits: BTreeMap::new(),
     };
     let granted = Authority::of_operator(Grant::default_set());
-    KnownComponent { manifest, digest: Digest::of(id.as_bytes()), first_party: true, granted, not_accepted: None }
+    KnownComponent {
+        manifest,
+        digest: Digest::of(id.as_bytes()),
+        first_party: true,
+        granted,
+        not_accepted: None,
+        declassifies: BTreeSet::new(),
+    }
 }
 
 /// The same with a second output, `code`.
@@ -64,6 +71,12 @@ fn two_outputs(mut component: KnownComponent) -> KnownComponent {
     let code =
         OutputPort { name: "code".into(), schema: "source_code/1.0.0".parse().unwrap(), description: String::new() };
     component.manifest.outputs.push(code);
+    component
+}
+
+/// The same, of which the operator says that what it makes is not personal any more.
+fn declassifying(mut component: KnownComponent) -> KnownComponent {
+    component.declassifies.insert("personal".to_owned());
     component
 }
 
@@ -270,6 +283,12 @@ pub(crate) fn components() -> Components {
             "runbook_definition/1.0.0",
             empty(),
         ),
+        declassifying(component(
+            "acme:anonymiser",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "standard_input/1.0.0",
+            empty(),
+        )),
         agent(component(
             "acme:thinker",
             vec![port("documents", &["standard_input/1"], Arity::One)],
@@ -331,6 +350,8 @@ pub(crate) struct World {
     pub(crate) variables: BTreeMap<String, String>,
     /// What runbooks may use that are artifacts.
     pub(crate) generated: Option<Vec<ComponentName>>,
+    /// Where labelled data may go.
+    pub(crate) flows: Flows,
 }
 
 impl World {
@@ -343,6 +364,7 @@ impl World {
             run_ceilings: RunLimits::default(),
             variables: BTreeMap::new(),
             generated: None,
+            flows: Flows::default(),
         }
     }
 
@@ -407,6 +429,7 @@ impl World {
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
             allowed: &[],
             generated: self.generated.as_deref(),
+            labels: LabelRules { flows: &self.flows, ..LabelRules::NONE },
         };
         let (planned, more) = plan(&runbook, &context);
         for found in more {
@@ -441,6 +464,7 @@ impl World {
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
             allowed: &[],
             generated: self.generated.as_deref(),
+            labels: LabelRules { flows: &self.flows, ..LabelRules::NONE },
         };
         let above = [(caller_plan.name.clone(), caller_plan.runbook_digest)];
         let caller = Caller { step, child: step.child().unwrap(), above: &above };

@@ -1,0 +1,176 @@
+//! Which labelled data a run could bring to a place where it may not go: seen on the plan, before anything runs.
+//!
+//! Labels join over everything that a step needs: inputs, values of configs, conditions, and the runbook that it runs.
+
+use crate::plan::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork};
+use palisade_authority::{Flow, Flows, Sink, is_outward};
+use palisade_model::StepId;
+use palisade_model::manifest::Power;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Data that would get to where it may not go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leak {
+    /// The steps from the outside inwards, to the one at which it leaves.
+    pub way: Vec<StepId>,
+    /// The label.
+    pub label: String,
+    /// Where it would get to.
+    pub sink: Sink,
+    /// The steps and inputs through which it comes there, from where it has the label.
+    pub through: Vec<String>,
+    /// The rule that keeps it; none = no rule lets it go.
+    pub kept_by: Option<String>,
+}
+
+/// The labels of something, each with the steps through which it came.
+type Labelled = BTreeMap<String, Vec<String>>;
+
+/// What the operator says of labels.
+#[derive(Debug, Clone, Copy)]
+pub struct LabelRules<'r> {
+    /// Where labelled data may go.
+    pub flows: &'r Flows,
+    /// Models that run on this machine or in this house: what they are asked does not leave.
+    pub local_models: &'r BTreeSet<String>,
+}
+
+impl LabelRules<'static> {
+    /// Nobody said anything of labels, and every model is somebody else's.
+    pub const NONE: Self = Self { flows: &NO_FLOWS, local_models: &NO_MODELS };
+}
+
+static NO_FLOWS: Flows = Flows::new(Vec::new());
+static NO_MODELS: BTreeSet<String> = BTreeSet::new();
+
+/// Everything that would get to where it may not go, in the order of the steps; each label once for each place of a step.
+/// `around` are the labels of the runbook itself, where something made it: it may hold what its maker read.
+#[must_use]
+pub fn leaks(plan: &Plan, around: &BTreeSet<String>, rules: LabelRules<'_>) -> Vec<Leak> {
+    let around = around.iter().map(|label| (label.clone(), vec!["what made the runbook".to_owned()])).collect();
+    let mut found = Vec::new();
+    let given = BTreeMap::new();
+    let made = labelled(plan, &given, &around, &mut Vec::new(), rules, &mut found);
+    // What a child gives out is a result of the run where its parent makes it one.
+    let of_steps = plan.steps.iter().filter(|step| step.outputs.iter().any(|output| output.exported));
+    let of_steps = of_steps.map(|step| (vec![step.id.clone()], made.get(&step.id).cloned().unwrap_or_default()));
+    let aliases = plan.aliases.iter().filter(|alias| alias.exported);
+    let of_aliases = aliases.filter_map(|alias| match &alias.source {
+        BindingSource::Step { step, .. } => Some((vec![step.clone()], of(&alias.source, plan, &given, &made))),
+        BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
+    });
+    for (way, labels) in of_steps.chain(of_aliases) {
+        let leaks = blocked(&labels, &Sink::Output, &way, rules);
+        found.extend(leaks.into_iter().filter(|leak| !found.contains(leak)).collect::<Vec<_>>());
+    }
+    found
+}
+
+/// Labels what a plan makes, `given` being what its inputs have; gives that of its steps by their ports, and notes leaks.
+fn labelled(
+    plan: &Plan,
+    given: &BTreeMap<String, Labelled>,
+    around: &Labelled,
+    way: &mut Vec<StepId>,
+    rules: LabelRules<'_>,
+    leaks: &mut Vec<Leak>,
+) -> BTreeMap<StepId, Labelled> {
+    let mut made: BTreeMap<StepId, Labelled> = BTreeMap::new();
+    for step in &plan.steps {
+        let mut labels = Labelled::new();
+        for source in step.needs() {
+            join(&mut labels, of(source, plan, given, &made));
+        }
+        // What it brings in itself. Of all others, `labels` of the step holds what they read.
+        for own in step.labels.iter().filter(|_| step.kind() == "source") {
+            labels.entry(own.clone()).or_insert_with(|| vec![step.id.to_string()]);
+        }
+        join(&mut labels, around.clone());
+        way.push(step.id.clone());
+        for sink in sinks(step, rules) {
+            leaks.extend(blocked(&labels, &sink, way, rules));
+        }
+        if let Some(PlannedChildRunbook::File { plan: child, .. }) = step.child().map(|child| &child.runbook) {
+            let of_input = |port: &str| {
+                let mut input = Labelled::new();
+                let bound = step.inputs.iter().filter(|binding| binding.port == port);
+                bound.for_each(|binding| join(&mut input, of(&binding.source, plan, given, &made)));
+                input
+            };
+            let inputs = child.inputs.iter().map(|input| (input.name.key(), of_input(input.name.as_str()))).collect();
+            let of_child = labelled(child, &inputs, around, way, rules, leaks);
+            of_child.values().for_each(|inner| join(&mut labels, inner.clone()));
+        }
+        way.pop();
+        if let Some(undo) = step.compensate.as_deref() {
+            way.push(undo.id.clone());
+            for sink in sinks(undo, rules) {
+                leaks.extend(blocked(&labels, &sink, way, rules));
+            }
+            way.pop();
+        }
+        for lost in step.call().map(|call| &call.declassifies).into_iter().flatten() {
+            labels.remove(lost);
+        }
+        for through in labels.values_mut() {
+            if through.last().map(String::as_str) != Some(step.id.as_str()) {
+                through.push(step.id.to_string());
+            }
+        }
+        made.insert(step.id.clone(), labels);
+    }
+    made
+}
+
+/// The labels of what something stands for.
+fn of(
+    source: &BindingSource,
+    plan: &Plan,
+    given: &BTreeMap<String, Labelled>,
+    made: &BTreeMap<StepId, Labelled>,
+) -> Labelled {
+    match source {
+        BindingSource::Step { step, .. } => made.get(step).cloned().unwrap_or_default(),
+        BindingSource::Input { name } => {
+            let mut labels = given.get(&name.key()).cloned().unwrap_or_default();
+            let input = plan.inputs.iter().find(|input| input.name == *name);
+            for label in input.map(crate::plan::PlannedInput::labels).unwrap_or_default() {
+                labels.entry(label).or_insert_with(|| vec![name.to_string()]);
+            }
+            labels
+        }
+        BindingSource::Ruleset { .. } => Labelled::new(),
+    }
+}
+
+/// Where a label came through first is where it comes through.
+fn join(labels: &mut Labelled, more: Labelled) {
+    for (label, through) in more {
+        labels.entry(label).or_insert(through);
+    }
+}
+
+/// The places to which a step can bring what it reads.
+fn sinks(step: &PlannedStep, rules: LabelRules<'_>) -> Vec<Sink> {
+    if matches!(step.work, PlannedWork::Approval { .. }) {
+        return vec![Sink::Approval];
+    }
+    let Some(call) = step.call() else { return Vec::new() };
+    let outward = Power::ALL.into_iter().filter(|power| is_outward(*power));
+    let reached = outward.flat_map(|power| Sink::of(&call.authority.reach(power)));
+    let is_local = |sink: &Sink| sink.model().is_some_and(|model| rules.local_models.contains(&model));
+    reached.filter(|sink| !is_local(sink)).collect()
+}
+
+fn blocked(labels: &Labelled, sink: &Sink, way: &[StepId], rules: LabelRules<'_>) -> Vec<Leak> {
+    let blocked = labels.iter().filter_map(|(label, through)| {
+        let kept_by = match rules.flows.decide(label, sink) {
+            Flow::Allowed => return None,
+            Flow::Kept(rule) => Some(rule.stated.clone()),
+            Flow::Unsaid => None,
+        };
+        let (label, through) = (label.clone(), through.clone());
+        Some(Leak { way: way.to_vec(), label, sink: sink.clone(), through, kept_by })
+    });
+    blocked.collect()
+}

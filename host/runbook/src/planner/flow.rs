@@ -1,0 +1,60 @@
+//! Telling which labelled data could get to where it may not go.
+
+use super::Planner;
+use crate::codes::Code;
+use crate::diagnostic::Diagnostic;
+use crate::flow::{Leak, leaks};
+use crate::plan::Plan;
+use palisade_authority::Sink;
+use palisade_model::{StepId, neutral};
+use std::collections::BTreeSet;
+
+impl Planner<'_> {
+    /// Checks a plan in which all else is well. `around` are the labels of the runbook itself, where something made it.
+    pub(super) fn check_flows(&mut self, plan: &Plan, around: &BTreeSet<String>) {
+        if self.diagnostics.has_error() {
+            return;
+        }
+        for leak in leaks(plan, around, self.context.labels) {
+            let at = leak.way.first().and_then(|first| {
+                let steps = self.runbook.steps.iter();
+                let all = steps.flat_map(|step| std::iter::once(step).chain(step.compensate.as_deref()));
+                all.map(|step| &step.id).find(|id| StepId::from(id.value.clone()) == *first)
+            });
+            let span = at.map(|id| id.span).unwrap_or_default();
+            let told =
+                Diagnostic::new(Code::LabelFlow, &self.runbook.source, span, message(&leak)).with_help(help(&leak));
+            self.diagnostics.push(told);
+        }
+    }
+}
+
+fn message(leak: &Leak) -> String {
+    let step = leak.way.iter().map(StepId::as_str).collect::<Vec<_>>().join("/");
+    let through: Vec<String> = leak.through.iter().map(|name| format!("`{}`", neutral::line(name, 80))).collect();
+    let label = neutral::line(&leak.label, 80);
+    let why = match &leak.kept_by {
+        Some(rule) => format!("{} keeps it from there", neutral::line(rule, 200)),
+        None => "no `[[flow]]` lets it go there".to_owned(),
+    };
+    format!(
+        "step `{step}` could bring data labelled `{label}` to {}, and {why}; it comes through {}",
+        neutral::line(&leak.sink.to_string(), 200),
+        through.join(", ")
+    )
+}
+
+fn help(leak: &Leak) -> String {
+    if leak.kept_by.is_some() {
+        return "give the step less to read, or have a component make the data harmless that a `[[declassify]]` names"
+            .to_owned();
+    }
+    match &leak.sink {
+        sink @ Sink::Power(_) => format!(
+            "if it may leave, the operator says so in palisade.toml: `[[flow]] labels = [\"{}\"], to = [\"{}\"]`",
+            neutral::line(&leak.label, 80),
+            neutral::line(&sink.to_string(), 200)
+        ),
+        Sink::Approval | Sink::Output => "the operator decides where labelled data may go".to_owned(),
+    }
+}
