@@ -9,6 +9,7 @@ pub mod edit;
 pub mod failure;
 pub mod id;
 pub mod limits;
+pub mod llm;
 pub mod manifest;
 pub mod neutral;
 mod output_name;

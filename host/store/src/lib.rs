@@ -17,9 +17,11 @@ mod group;
 mod inspect;
 mod items;
 mod journal;
+mod ledger;
 mod lock;
 mod lock_file;
 mod memos;
+mod model_records;
 mod naming;
 mod removal;
 mod requests;
@@ -33,6 +35,8 @@ mod usages;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod ledger_tests;
 #[cfg(test)]
 mod removal_tests;
 #[cfg(test)]
@@ -52,9 +56,13 @@ pub use gc::{Collected, Doing};
 pub use inspect::{Damage, Inspection};
 pub use items::{Batch, ItemsReader, Part};
 pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, VerifyError};
+pub use ledger::{
+    Account, Books, CallRow, Ledger, Measure, NewCall, Outcome, Reservation, ReserveError, Settled, Spent, Used,
+};
 pub use lock::{OwnError, Pin, RunLock};
 pub use lock_file::{LockFile, LockFileError, Locked, LockedComponent};
 pub use memos::NewMemo;
+pub use model_records::ModelRecord;
 pub use naming::{Named, Naming, NamingError};
 pub use requests::Asked;
 pub use room::{Amounts, HostRoom, Room};

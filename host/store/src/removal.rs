@@ -4,6 +4,7 @@
 use crate::backend::Backend;
 use crate::content;
 use crate::fault::Fault;
+use crate::model_records;
 use crate::session::{Folders, remove_unneeded};
 use palisade_model::{Digest, RunId};
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -28,9 +29,10 @@ pub(crate) fn content(connection: &Connection, tenant: &str, digest: Digest) -> 
     Ok(())
 }
 
-/// Removes what is only a hint of a run: what its attempts used, and what may be reused of it.
+/// Removes what is only a hint of a run: what its attempts used, what may be reused of it, and what models answered it.
 pub(crate) fn hints(connection: &Connection, tenant: &str, run: RunId) -> rusqlite::Result<()> {
-    ["usage", "memo"].iter().try_for_each(|table| delete(connection, tenant, run, table))
+    ["usage", "memo"].iter().try_for_each(|table| delete(connection, tenant, run, table))?;
+    model_records::remove(connection, tenant, run)
 }
 
 /// Removes all rows of a run.

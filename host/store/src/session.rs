@@ -187,7 +187,7 @@ fn is_session_id(name: &str) -> bool {
     name.len() == ID_LENGTH && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-fn random_id() -> Result<String, rustix::io::Errno> {
+pub(crate) fn random_id() -> Result<String, rustix::io::Errno> {
     let mut bytes = [0_u8; ID_LENGTH / 2];
     // So few bytes come whole or not at all.
     getrandom(&mut bytes, GetRandomFlags::empty())?;

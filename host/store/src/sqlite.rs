@@ -15,13 +15,14 @@ const APPLICATION_ID: i32 = 0x506c_7364;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// What leads from each version of the tables to the next. An entry never changes once released: add one.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("tables.sql"),
     include_str!("tables_2.sql"),
     include_str!("tables_3.sql"),
     include_str!("tables_4.sql"),
     include_str!("tables_5.sql"),
     include_str!("tables_6.sql"),
+    include_str!("tables_7.sql"),
 ];
 
 /// The version of the tables that this Palisade writes.
