@@ -103,7 +103,35 @@ pub fn commented_file() -> String {
          # `palisade component sign FILE --key KEY` makes it (the key: `palisade approvals key NAME --out KEY`).\n\
          # [[namespace]]\n\
          # name = \"acme\"\n\
-         # key = \"acme+37854264+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea\"\n",
+         # key = \"acme+37854264+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea\"\n\n\
+         [llm]\n\
+         # What calls of models do: take recorded answers and ask for the others (\"record\"), take recorded ones alone\n\
+         # (\"replay\"), always ask (\"live\"), or none of it (\"off\"). See docs/models.md.\n\
+         # mode = \"record\"\n\
+         # The model that is asked where none is named.\n\
+         # default = \"big\"\n\
+         # How long one call may take, how often it is tried, and how often a model is told what does not fit.\n\
+         # timeout = \"2m\"\n\
+         # max_attempts = 3\n\
+         # max_corrections = 2\n\n\
+         # Models by the names that components and runbooks know. Keys stand in the environment or in files of mode 0600;\n\
+         # prices are for a million tokens. `local` says that what is sent to it stays with you.\n\
+         # [[model]]\n\
+         # alias = \"big\"\n\
+         # provider = \"openai-compatible\"\n\
+         # model = \"some-model-1\"\n\
+         # base_url = \"https://models.example.org/v1\"\n\
+         # key = { env = \"MODELS_KEY\" }\n\
+         # local = false\n\
+         # price = { input = \"2.50 USD\", output = \"10 USD\", as_of = \"2026-11-01\" }\n\
+         # structured = \"native\"\n\
+         # max_concurrent = 4\n\n\
+         # The most that may be spent on models at a level: \"organisation\", \"user\", \"day\", \"run\", \"child\" or \"step\".\n\
+         # [[budget]]\n\
+         # level = \"day\"\n\
+         # cost = \"5 USD\"\n\
+         # tokens = \"2M\"\n\
+         # calls = 1000\n",
     );
     text
 }

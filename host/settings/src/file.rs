@@ -8,10 +8,11 @@ use crate::mistake::Mistake;
 use crate::namespace::Owner;
 use crate::table::Reader;
 use crate::{
-    alias, approval, audit, ceiling, environment, flow, generated, grant, namespace, retention, ruleset, system,
+    alias, approval, audit, ceiling, environment, flow, generated, grant, llm, namespace, retention, ruleset, system,
 };
 use palisade_authority::{Flows, WorkingFolder};
 use palisade_model::id::ComponentName;
+use palisade_model::llm::LlmSettings;
 use palisade_model::unit::Millis;
 use palisade_model::{ComponentId, LimitKind, RunLimits};
 use palisade_runbook::{Source, Systems};
@@ -53,6 +54,8 @@ pub struct OperatorFile {
     pub flows: Flows,
     /// Whose results no longer have a label, in the order of the file.
     pub declassified: Vec<DeclassifyTable>,
+    /// Models, and what may be spent on them.
+    pub llm: LlmSettings,
 }
 
 impl OperatorFile {
@@ -83,6 +86,7 @@ impl Default for OperatorFile {
             owners: Vec::new(),
             flows: Flows::default(),
             declassified: Vec::new(),
+            llm: LlmSettings::default(),
         }
     }
 }
@@ -99,7 +103,7 @@ pub struct Place {
 }
 
 /// The tables.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 17] = [
     "rulesets",
     "ceilings",
     "aliases",
@@ -114,6 +118,9 @@ const TABLES: [&str; 14] = [
     "namespace",
     "flow",
     "declassify",
+    "llm",
+    "model",
+    "budget",
 ];
 
 /// Reads the file's text.
@@ -145,6 +152,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         owners: namespace::read(r, &table),
         flows: Flows::new(flow::read_flows(r, &table, place)),
         declassified: flow::read_declassified(r, &table, names),
+        llm: llm::read(r, &table),
         aliases,
     };
     let mistakes = reader.into_mistakes();
@@ -206,6 +214,7 @@ pub(crate) mod tests {
         let shared = HostCeilings { runs: Some(4), instances: Some(8), memory: Some(4 << 30) };
         assert_eq!(file.host_ceilings, Some(shared));
         assert_eq!((file.grants.len(), file.denies.len(), file.systems.iter().count()), (1, 1, 2));
+        assert_eq!((file.llm.models.len(), file.llm.budgets.len(), file.llm.default_model.is_some()), (1, 1, true));
     }
 
     #[test]

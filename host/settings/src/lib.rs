@@ -14,6 +14,7 @@ mod file;
 mod flow;
 mod generated;
 mod grant;
+mod llm;
 mod mistake;
 mod namespace;
 mod retention;
