@@ -5,6 +5,7 @@ mod cpu;
 pub mod dir;
 pub mod guest;
 pub mod journal;
+pub mod models;
 pub mod redact;
 pub mod stepping;
 pub mod told;
@@ -12,6 +13,7 @@ pub mod told;
 pub use command::{Outcome, palisade};
 pub use cpu::cpu_time;
 pub use dir::Dir;
+pub use models::{ModelServer, Reply};
 
 /// The root of the project.
 #[must_use]

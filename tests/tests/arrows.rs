@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("authority", &["model"]),
     ("schema", &["model"]),
     ("store", &["audit", "model"]),
+    ("llm", &["model", "schema", "store"]),
     ("report", &["model"]),
     ("interpreter", &["model"]),
     ("kit", &[]),

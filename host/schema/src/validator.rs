@@ -1,6 +1,6 @@
 //! Compiled validators: of whole values, and of items that stream as lines.
 
-use crate::check::SchemaError;
+use crate::check::{SchemaError, check};
 use crate::quick::Quick;
 use crate::violation::{ConfigViolation, Violation};
 use jsonschema::PatternOptions;
@@ -15,6 +15,15 @@ const PATTERN_BYTES: usize = 256 << 10;
 pub struct Validator(jsonschema::Validator);
 
 impl Validator {
+    /// Compiles a schema from foreign hands.
+    ///
+    /// # Errors
+    /// When it breaks a rule that bounds what a schema can cost, or is none.
+    pub fn of_foreign(schema: &Value) -> Result<Self, SchemaError> {
+        check(schema)?;
+        Self::compile(schema)
+    }
+
     /// Compiles a schema that has passed [`crate::check::check`], or is derived from one that has.
     pub(crate) fn compile(schema: &Value) -> Result<Self, SchemaError> {
         jsonschema::draft202012::options()
