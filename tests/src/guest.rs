@@ -3,7 +3,8 @@
 use palisade_authority::{Authority, Bound, Decision, Grant, NamedByConfig, Place, ScopedPath, Use, WorkingFolder};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
 use palisade_sandbox::ports::{
-    Batch, Column, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
+    Batch, Column, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, PortError, Ports, Rows,
+    SqlValue, Tool, ToolCall, ToolOutput,
 };
 use palisade_sandbox::{AttemptMeter, Compiling, Granted, Input, Job, NamedPath, Prepared, Sandbox, Settings, Symbols};
 use palisade_schema::ArtifactSchema;
@@ -191,6 +192,7 @@ impl Setting {
         by_config.extend(of_config(Place::Sql, &connections));
         let tools = TOOLS.iter().map(|tool| Place::Call(tool.id.clone()));
         by_config.extend(tools.map(|place| NamedByConfig { pointer: "/tools".to_owned(), place }));
+        by_config.push(NamedByConfig { pointer: String::new(), place: Place::Llm("big".to_owned()) });
         let mut grants = Grant::default_set();
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
         let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));
@@ -284,6 +286,16 @@ impl Ports for Memory {
     /// A tool that makes nothing.
     fn call_tool(&mut self, _: &ToolCall) -> Result<Vec<ToolOutput>, PortError> {
         Ok(Vec::new())
+    }
+
+    fn default_model(&self) -> Option<&str> {
+        Some("big")
+    }
+
+    /// A model that always says yes, for ten tokens and three millionths of a US dollar.
+    fn ask_model(&mut self, _: &ModelCall) -> ModelAnswered {
+        let spent = ModelSpent { calls: 1, tokens: 10, cost: 3 };
+        ModelAnswered { result: Ok(("yes".to_owned(), ModelFinish::Complete)), spent }
     }
 }
 

@@ -6,6 +6,7 @@ use palisade_engine::{
     Approving, Cancel, Catalogue, Engine, EngineParts, FirstParty, GivenInput, Observer, Ran, RunError, RunRequest,
     Work, default_artifact,
 };
+use palisade_model::llm::LlmMode;
 use palisade_model::{Digest, RunId, TenantId};
 use palisade_runbook::{Components, KnownComponent, Plan, PlanContext, Source, parse, plan};
 use palisade_sandbox::{Compiling, Sandbox, Settings, describe};
@@ -63,6 +64,7 @@ impl Stepping {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let executable = std::env::current_exe().expect("a program");
         let engine = Engine::new(EngineParts {
+            models: None,
             sandbox,
             cache: None,
             store,
@@ -121,6 +123,7 @@ impl Stepping {
             estimate: None,
             planning: None,
             gate: None,
+            llm: LlmMode::Off,
         }
     }
 
@@ -145,6 +148,7 @@ impl Stepping {
             allowed: &[],
             generated: None,
             labels: palisade_runbook::LabelRules::NONE,
+            models: &Default::default(),
         };
         let (planned, told) = plan(&runbook, &context);
         planned.unwrap_or_else(|| panic!("{told:?}"))

@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runbook", &["authority", "model", "schema"]),
     ("sandbox", &["authority", "model"]),
     ("settings", &["audit", "authority", "model", "runbook"]),
-    ("engine", &["audit", "authority", "interpreter", "model", "runbook", "sandbox", "schema", "store"]),
+    ("engine", &["audit", "authority", "interpreter", "llm", "model", "runbook", "sandbox", "schema", "store"]),
     (
         "cli",
         &[
@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "authority",
             "engine",
             "kit",
+            "llm",
             "model",
             "report",
             "runbook",

@@ -25,7 +25,7 @@ struct Case {
 }
 
 /// Which guest is stopped by which limit, and what is said of it.
-const CASES: [Case; 14] = [
+const CASES: [Case; 17] = [
     Case {
         guest: "spin",
         limit: LimitKind::Fuel,
@@ -147,6 +147,33 @@ const CASES: [Case; 14] = [
         help: "raise `limits.tool_calls` of the step; it may go up to 1,000",
     },
     Case {
+        guest: "model-asker",
+        limit: LimitKind::LlmCalls,
+        value: 7,
+        attack: r#"{"times":1000000}"#,
+        below: r#"{"times":7}"#,
+        message: "it reached its limit `llm_calls` of 7",
+        help: "raise `limits.llm_calls` of the step; it may go up to 10,000",
+    },
+    Case {
+        guest: "model-asker",
+        limit: LimitKind::LlmTokens,
+        value: 70,
+        attack: r#"{"times":1000000}"#,
+        below: r#"{"times":7}"#,
+        message: "it reached its limit `llm_tokens` of 70",
+        help: "raise `limits.llm_tokens` of the step; it may go up to 100,000,000",
+    },
+    Case {
+        guest: "model-asker",
+        limit: LimitKind::LlmCost,
+        value: 21,
+        attack: r#"{"times":1000000}"#,
+        below: r#"{"times":7}"#,
+        message: "it reached its limit `llm_cost` of 0.000021 USD",
+        help: "raise `limits.llm_cost` of the step; it may go up to 100.00 USD",
+    },
+    Case {
         guest: "path-prober",
         limit: LimitKind::Denials,
         value: 10,
@@ -176,7 +203,7 @@ fn attempt(guest: &Guest, case: &Case, config: &str) -> Attempt {
         world.path(),
         &["data"],
         &["data.db"],
-        &["call=test:nothing"],
+        &["call=test:nothing", "llm=big"],
     );
     guest.run(config, &setting)
 }
@@ -229,6 +256,7 @@ by_table!(handle_hoarder, "handle-hoarder");
 by_table!(file_reader, "file-reader");
 by_table!(row_reader, "row-reader");
 by_table!(tool_caller, "tool-caller");
+by_table!(model_asker, "model-asker");
 
 mod huge_partial {
     use super::*;

@@ -53,23 +53,28 @@ fn store(dir: &Dir) -> Store {
     Store::open(&dir.join(".palisade"), TenantId::default()).unwrap()
 }
 
-fn gateway(store: Store, mode: LlmMode, settings: LlmSettings) -> Gateway {
+/// A gateway, and what its callers may do.
+#[derive(Debug)]
+struct Asker(Gateway, LlmMode);
+
+fn gateway(store: Store, mode: LlmMode, settings: LlmSettings) -> Asker {
     let keys = |model: &ModelSpec| {
         let key = model.key.as_ref().map(|place| Key::read(place, Path::new("/"), |_| Some(SECRET.into())));
         key.transpose()
     };
     let backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_secs(5) };
     let provider = Box::new(HttpProvider::new().unwrap());
-    Gateway::new(settings, mode, backoff, store, provider, keys, || NOW).unwrap()
+    Asker(Gateway::new(settings, backoff, store, provider, keys, || NOW).unwrap(), mode)
 }
 
-fn caller() -> Caller {
+fn caller(mode: LlmMode) -> Caller {
     Caller {
         runs: vec![(run_id(), Bound::default())],
         step: "s".to_owned(),
-        step_bound: Bound::default(),
+        left: Bound::default(),
         component: "acme:asks".to_owned(),
         user: "someone".to_owned(),
+        mode,
     }
 }
 
@@ -78,10 +83,11 @@ fn question(text: &str, schema: Option<Value>) -> Request {
     Request { model: None, messages, schema, max_output_tokens: 100 }
 }
 
-fn ask(gateway: &Gateway, request: &Request) -> (Result<Completion, LlmError>, Totals) {
+fn ask(asker: &Asker, request: &Request) -> (Result<Completion, LlmError>, Totals) {
     let mut totals = Totals::default();
     let until = Instant::now() + Duration::from_secs(30);
-    let answer = gateway.complete(&caller(), request, &mut totals, until, &AtomicBool::new(false));
+    let Asker(gateway, mode) = asker;
+    let answer = gateway.complete(&caller(*mode), request, &mut totals, until, &AtomicBool::new(false));
     (answer, totals)
 }
 
@@ -258,7 +264,7 @@ fn who_waits_too_long_or_is_cancelled_closes_the_connection_and_pays() {
         let until = Instant::now() + Duration::from_secs(30);
         let request = question("why?", None);
         let (gateway, totals, cancelled) = (&gateway, &mut totals, &cancelled);
-        let asking = scope.spawn(move || gateway.complete(&caller(), &request, totals, until, cancelled));
+        let asking = scope.spawn(move || gateway.0.complete(&caller(gateway.1), &request, totals, until, cancelled));
         wait_for(|| server.seen().len() == 2);
         cancelled.store(true, Ordering::SeqCst);
         assert!(matches!(asking.join().unwrap(), Err(LlmError::Cancelled)));
@@ -362,12 +368,13 @@ fn a_model_without_a_price_is_refused_where_its_cost_is_bounded() {
         let mut settings = LlmSettings { budgets: vec![(BudgetLevel::Child, bound)], ..settings(&server.url()) };
         (settings.models[0].price, settings.models[0].local) = (price, local);
         let gateway = gateway(store.clone(), LlmMode::Live, settings);
-        let mut caller = caller();
+        let mut caller = caller(LlmMode::Live);
         caller.runs.push((RunId::new(1, [1; 10]), Bound::default()));
         let until = Instant::now() + Duration::from_secs(30);
         let mut totals = Totals::default();
         let request = question("why?", None);
         gateway
+            .0
             .complete(&caller, &request, &mut totals, until, &AtomicBool::new(false))
             .map(|answer| answer.totals.cost)
     };
@@ -437,7 +444,7 @@ fn for_ten(url: &str) -> LlmSettings {
 }
 
 /// So many calls at once; gives how many were answered, the others being refused by the budget.
-fn many(gateway: &Gateway, count: usize) -> usize {
+fn many(gateway: &Asker, count: usize) -> usize {
     let answered = || match ask(gateway, &question("why?", None)).0 {
         Ok(_) => 1,
         Err(LlmError::Budget(_)) => 0,

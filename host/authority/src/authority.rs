@@ -113,6 +113,7 @@ impl Bound {
             capability: Capability::at(named.place.power(), [named.place.clone()]),
             stated: match named.place {
                 Place::Call(_) => "`tools` of the step".to_owned(),
+                Place::Llm(_) => "what its component was granted".to_owned(),
                 _ => format!("`{}` of the step's config", named.pointer),
             },
         });

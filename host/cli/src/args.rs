@@ -1,6 +1,7 @@
 //! What was typed: the command line, and nothing that it means yet.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use palisade_model::llm::LlmMode;
 use palisade_model::unit::Millis;
 use std::path::PathBuf;
 
@@ -112,8 +113,42 @@ pub(crate) enum Command {
     /// Rewrites runbooks
     #[command(subcommand)]
     Runbook(RunbookCommand),
+    /// Shows what calls of language models cost
+    Costs(CostsArgs),
     /// Says what of the set-up works and what does not
     Doctor,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct CostsArgs {
+    /// What is added up
+    #[arg(long, value_enum, default_value_t = CostsBy::Model)]
+    pub(crate) by: CostsBy,
+    /// Only of one run: its id, the beginning of it, or `last`
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<CostsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CostsCommand {
+    /// Opens again the budgets that were closed since a provider billed more than was reserved
+    Accept,
+}
+
+/// What costs are added up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CostsBy {
+    /// The component that asked.
+    Component,
+    /// The model that was asked.
+    Model,
+    /// Who started the run.
+    User,
+    /// The day, in UTC.
+    Day,
 }
 
 #[derive(Debug, Subcommand)]
@@ -225,8 +260,17 @@ pub(crate) struct RunArgs {
     /// Pure steps run again even if their result is known from an earlier run
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Whether language models are asked: not at all, if no answer is recorded, never but by the record, or always
+    /// [default: `mode` of [llm] in palisade.toml]
+    #[arg(long, value_name = "MODE", value_parser = llm_mode)]
+    pub(crate) llm: Option<LlmMode>,
     #[command(flatten)]
     pub(crate) telling: TellingArgs,
+}
+
+fn llm_mode(text: &str) -> Result<LlmMode, String> {
+    let words = LlmMode::ALL.map(LlmMode::word).join(", ");
+    LlmMode::ALL.into_iter().find(|mode| mode.word() == text).ok_or_else(|| format!("known are {words}"))
 }
 
 /// A key is short, and can be shown as it is.

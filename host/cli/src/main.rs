@@ -22,6 +22,7 @@ mod input_sizes;
 mod inputs;
 mod interrupt;
 mod lock;
+mod model;
 mod output;
 mod person;
 mod planning;
@@ -108,6 +109,7 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Schema(command) => commands::schema::exec(&context, command),
         Command::Ruleset(command) => commands::ruleset::exec(&context, command),
         Command::Runbook(command) => commands::runbook::exec(&context, command),
+        Command::Costs(args) => commands::costs::exec(&context, args),
         Command::Doctor => commands::doctor::exec(&context, mistake),
     }
 }

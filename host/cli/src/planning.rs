@@ -142,6 +142,7 @@ pub(crate) fn context<'c>(
         allowed,
         generated: settings.written.generated.as_deref(),
         labels: LabelRules { flows: &settings.written.flows, ..LabelRules::NONE },
+        models: &settings.written.llm,
     }
 }
 

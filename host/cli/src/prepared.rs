@@ -15,6 +15,7 @@ use palisade_engine::{
     Cancel, Engine, ForkPoint, Forking, Gate, GivenInput, History, Observer, Otherwise, Ran, RunError, RunRequest,
     Side, StepState, Work, asks_a_person, read_plan,
 };
+use palisade_model::llm::LlmMode;
 use palisade_model::{ArtifactName, Edit, StepId};
 use palisade_runbook::{Denied, Estimate, Plan, Setting, Source, first_denied};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +81,8 @@ pub(crate) struct Driving<'a> {
     pub(crate) approved_by: Option<String>,
     /// Who holds it at each step.
     pub(crate) gate: Option<&'a dyn Gate>,
+    /// What it may do about language models; none = what the operator's file says.
+    pub(crate) llm: Option<LlmMode>,
 }
 
 /// Plans a runbook to be run, and shows all that is wrong with it.
@@ -108,7 +111,11 @@ pub(crate) fn planned(
 fn deny_early(plan: &Plan) -> Result<(), CliError> {
     let Some(Denied { step, pointer, why, allow }) = first_denied(plan) else { return Ok(()) };
     let step = step.iter().map(StepId::as_str).collect::<Vec<_>>().join("/");
-    let message = format!("step `{step}` may not read what `{pointer}` of its config names: {why}");
+    let message = if pointer.is_empty() {
+        format!("step `{step}` may not do what its component needs: {why}")
+    } else {
+        format!("step `{step}` may not read what `{pointer}` of its config names: {why}")
+    };
     let error = CliError::new(ExitCode::Denied, message);
     Err(match allow {
         Some(line) => error.help(format!("`{line}` would allow it for this run")),
@@ -230,7 +237,7 @@ impl Prepared {
         key: Option<String>,
         (observer, cancel): (&dyn Observer, &Cancel),
     ) -> Result<Ran, RunError> {
-        let Driving { context, workspace, reuse, by, approved_by, gate } = driving;
+        let Driving { context, workspace, reuse, by, approved_by, gate, llm } = driving;
         let planner = ArtifactPlanner { workspace, settings: &context.settings, folders: &self.folders };
         let given = std::mem::take(&mut self.given);
         let forking = self.fork.as_mut().map(|taken| Forking {
@@ -248,6 +255,7 @@ impl Prepared {
                 estimate: Some(&self.estimate),
                 planning: Some(&planner),
                 gate,
+                llm: llm.unwrap_or(context.settings.written.llm.mode),
             },
             by: Some(by),
             approved_by,

@@ -135,6 +135,11 @@ fn can_move(stream: &impl IsTerminal) -> bool {
 }
 
 impl Settings {
+    /// The folder of the operator's file, or the working folder where there is none.
+    pub(crate) fn base(&self) -> &Path {
+        self.file.as_deref().and_then(Path::parent).unwrap_or(&self.working_dir)
+    }
+
     /// Paths as people know them: relative to the working folder where they are below it.
     pub(crate) fn shown(&self, paths: &[PathBuf]) -> Vec<String> {
         let shown = |path: &PathBuf| path.strip_prefix(&self.working_dir).unwrap_or(path).display().to_string();

@@ -3,12 +3,15 @@
 use crate::embedded::FIRST_PARTY;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::model;
 use crate::person;
 use crate::policy::Policy;
 use crate::settings::Settings;
 use palisade_authority::{Grant, WorkingFolder};
 use palisade_engine::{Approving, Catalogue, Engine, EngineParts, Entry, FirstParty};
+use palisade_llm::{Backoff, Gateway, HttpProvider};
 use palisade_model::id::ComponentName;
+use palisade_model::llm::{LlmSettings, ModelSpec};
 use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
 use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
@@ -31,6 +34,9 @@ pub(crate) struct Workspace {
     store: Option<Store>,
     host_ceilings: Option<Amounts>,
     approving: Approving,
+    models: LlmSettings,
+    /// The folder of the operator's file, to which the files of keys are relative.
+    base: PathBuf,
 }
 
 /// A manifest as the build wrote it.
@@ -53,7 +59,8 @@ impl Workspace {
             .map_err(|error| CliError::usage(format!("the working folder can't be used: {error}")))?;
         let (data_dir, host_ceilings) = (settings.data_dir.clone(), settings.written.host_ceilings.map(amounts));
         let (schemas, approving) = (schemas(&catalogue)?, settings.approving.clone());
-        Ok(Self { schemas, catalogue, folder, data_dir, store, host_ceilings, approving })
+        let (models, base) = (settings.written.llm.clone(), settings.base().to_owned());
+        Ok(Self { schemas, catalogue, folder, data_dir, store, host_ceilings, approving, models, base })
     }
 
     /// The store, if there is one.
@@ -168,6 +175,7 @@ impl Workspace {
         // No process computes with more instances than all of them may.
         let of_all = most.and_then(|most| NonZeroUsize::new(usize::try_from(most.instances).unwrap_or(usize::MAX)));
         let engine = Engine::new(EngineParts {
+            models: self.gateway(&store)?,
             sandbox,
             cache,
             approving: self.approving.clone(),
@@ -180,6 +188,20 @@ impl Workspace {
         });
         warning.into_iter().for_each(|warning| engine.warn(warning));
         Ok(engine)
+    }
+
+    /// The way to language models, if there are any.
+    fn gateway(&self, store: &Store) -> Result<Option<Gateway>, CliError> {
+        if self.models.models.is_empty() {
+            return Ok(None);
+        }
+        let provider = HttpProvider::new()
+            .map_err(|error| CliError::new(ExitCode::Failed, format!("models can't be reached: {}", causes(&error))))?;
+        let base = self.base.clone();
+        let keys = move |model: &ModelSpec| model::key(model, &base);
+        let (settings, backoff) = (self.models.clone(), Backoff::default());
+        let gateway = Gateway::new(settings, backoff, store.clone(), Box::new(provider), keys, model::now_ms);
+        gateway.map(Some).map_err(|fault| not_read(&fault))
     }
 }
 

@@ -285,7 +285,7 @@ impl<'a> Running<'a> {
         let (done, results) = channel();
         let asking = self.around.answering.map(|answering| {
             let asks = done.clone();
-            Asking::new(answering.tools(), move |request| asks.send(Report::Asks(request)).is_ok())
+            Asking::new(answering, move |request| asks.send(Report::Asks(request)).is_ok())
         });
         let (run, finish) = (self.job(&only.left, asking.clone()), self.job(&last, asking));
         let inputs = self.inputs(&only.inputs)?;

@@ -4,11 +4,13 @@
 //! An attempt that is taken up again, and one that is replayed, is given what was answered then. What is asked must be the
 //! same: it follows from the inputs, the config and the answers before it.
 
+use crate::models::{self, Models};
 use crate::tools::{self, Toolbox};
 use palisade_interpreter::HostCallRecorded;
+use palisade_llm::Finish;
 use palisade_model::{Digest, Failure, Usage, canonical, strict_json};
 use palisade_sandbox::AttemptMeter;
-use palisade_sandbox::ports::{PortError, Tool, ToolCall, ToolItems};
+use palisade_sandbox::ports::{ModelAnswered, ModelCall, ModelFinish, ModelRole, PortError, Tool, ToolCall, ToolItems};
 use palisade_store::{Artifact, NewArtifact};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,15 +27,18 @@ pub(crate) type Answer = Result<Vec<(String, Artifact)>, PortError>;
 
 /// A call on its way to the thread of the attempt.
 #[derive(Debug)]
-pub(crate) struct Request {
-    call: ToolCall,
-    answer: SyncSender<Answer>,
+pub(crate) enum Request {
+    /// Of a tool.
+    Tool { call: ToolCall, answer: SyncSender<Answer> },
+    /// Of a model.
+    Model { call: ModelCall, answer: SyncSender<ModelAnswered> },
 }
 
 /// Sends calls to the thread of the attempt; one for each instance.
 #[derive(Clone)]
 pub(crate) struct Asking {
     tools: Arc<[Tool]>,
+    default_model: Option<Arc<str>>,
     send: Arc<dyn Fn(Request) -> bool + Send + Sync>,
 }
 
@@ -42,8 +47,14 @@ pub(crate) trait Answering {
     /// What may be called.
     fn tools(&self) -> Arc<[Tool]>;
 
-    /// Answers a call of the attempt that has this meter.
-    fn answer(&self, call: &ToolCall, meter: &Arc<AttemptMeter>) -> Answer;
+    /// The model that is asked where none is named.
+    fn default_model(&self) -> Option<Arc<str>>;
+
+    /// Answers a call of a tool by the attempt that has this meter.
+    fn call_tool(&self, call: &ToolCall, meter: &Arc<AttemptMeter>) -> Answer;
+
+    /// Answers a call of a model by the attempt that has this meter.
+    fn ask_model(&self, call: &ModelCall, meter: &Arc<AttemptMeter>) -> ModelAnswered;
 }
 
 /// What is to be written down of a call, before its guest sees the answer.
@@ -70,6 +81,9 @@ pub(crate) trait CallLog: Sync {
 /// Answers calls by what was answered before, then by making them.
 pub(crate) struct Calls<'a> {
     toolbox: Toolbox<'a>,
+    models: Option<Models<'a>>,
+    /// The model that is asked where none is named, as the plan has it.
+    default_model: Option<Arc<str>>,
     /// What earlier attempts were answered, in order.
     known: Vec<HostCallRecorded>,
     /// None = nothing is made that was not recorded.
@@ -88,34 +102,64 @@ struct State {
 /// An answer as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Stored {
+pub(crate) enum Stored {
     /// What the tool made, by port.
     Outputs(Vec<(String, Digest)>),
+    /// What the model said.
+    Said {
+        /// The text.
+        content: String,
+        /// Why it ends.
+        finish: Finish,
+    },
     /// The call can't be made.
     Invalid(String),
-    /// The tool failed.
+    /// It may not be made. The text is for people.
+    Denied(String),
+    /// The tool failed, or the model gave no answer.
     Unavailable(String),
-    /// The caller's limits were used up by it.
+    /// The caller's limits, or a budget, were used up by it.
     Limit(Box<Failure>),
 }
 
+/// How a call gets its answer.
+enum Way<'c> {
+    /// It was answered before.
+    Again(&'c HostCallRecorded),
+    /// It is made, and written down under that number.
+    Make(u32, &'c dyn CallLog),
+}
+
 impl Asking {
-    pub(crate) fn new(tools: Arc<[Tool]>, send: impl Fn(Request) -> bool + Send + Sync + 'static) -> Self {
-        Self { tools, send: Arc::new(send) }
+    pub(crate) fn new(answering: &dyn Answering, send: impl Fn(Request) -> bool + Send + Sync + 'static) -> Self {
+        Self { tools: answering.tools(), default_model: answering.default_model(), send: Arc::new(send) }
     }
 
     pub(crate) fn tools(&self) -> &[Tool] {
         &self.tools
     }
 
-    /// Waits for the answer.
-    pub(crate) fn ask(&self, call: &ToolCall) -> Answer {
+    pub(crate) fn default_model(&self) -> Option<&str> {
+        self.default_model.as_deref()
+    }
+
+    /// Waits for what came of a tool.
+    pub(crate) fn call_tool(&self, call: &ToolCall) -> Answer {
         let (answer, answered) = sync_channel(1);
-        if !(self.send)(Request { call: call.clone(), answer }) {
+        if !(self.send)(Request::Tool { call: call.clone(), answer }) {
             return Err(PortError::Cancelled);
         }
         // The attempt was given up.
         answered.recv().unwrap_or(Err(PortError::Cancelled))
+    }
+
+    /// Waits for the answer of a model.
+    pub(crate) fn ask_model(&self, call: &ModelCall) -> ModelAnswered {
+        let (answer, answered) = sync_channel(1);
+        if !(self.send)(Request::Model { call: call.clone(), answer }) {
+            return PortError::Cancelled.into();
+        }
+        answered.recv().unwrap_or_else(|_| PortError::Cancelled.into())
     }
 }
 
@@ -128,13 +172,23 @@ impl fmt::Debug for Asking {
 impl Request {
     pub(crate) fn serve(self, by: &dyn Answering, meter: &Arc<AttemptMeter>) {
         // Whoever asked may be gone.
-        drop(self.answer.send(by.answer(&self.call, meter)));
+        match self {
+            Self::Tool { call, answer } => drop(answer.send(by.call_tool(&call, meter))),
+            Self::Model { call, answer } => drop(answer.send(by.ask_model(&call, meter))),
+        }
     }
 }
 
 impl<'a> Calls<'a> {
-    pub(crate) fn new(toolbox: Toolbox<'a>, known: Vec<HostCallRecorded>, log: Option<&'a dyn CallLog>) -> Self {
-        Self { toolbox, known, log, state: Mutex::default() }
+    /// `models` is None where no call is made that was not recorded.
+    pub(crate) fn new(
+        toolbox: Toolbox<'a>,
+        models: Option<Models<'a>>,
+        default_model: Option<&str>,
+        known: Vec<HostCallRecorded>,
+        log: Option<&'a dyn CallLog>,
+    ) -> Self {
+        Self { toolbox, models, default_model: default_model.map(Arc::from), known, log, state: Mutex::default() }
     }
 
     /// How the attempt departed from what was recorded, if it did.
@@ -152,31 +206,56 @@ impl<'a> Calls<'a> {
         PortError::Host(how)
     }
 
-    /// The answer that was recorded.
-    fn again(&self, recorded: &HostCallRecorded, meter: &AttemptMeter) -> Answer {
-        let store = self.toolbox.store();
-        let missing = |what: &str| PortError::Host(format!("{what} of call {} is not in the store", recorded.call));
-        let fault = |fault: palisade_store::Fault| PortError::Host(palisade_model::causes(&fault));
-        let bytes = store.content(recorded.answer).map_err(fault)?.ok_or_else(|| missing("the answer"))?;
-        let bytes = bytes.read_all().map_err(fault)?;
-        let stored: Stored = serde_json::from_slice(&bytes).map_err(|_| missing("a readable answer"))?;
-        // It was spent when it was made, and is spent again: what is left for the rest is as much as then.
-        meter.spent_before(&recorded.usage).map_err(|failure| PortError::Limit(Box::new(failure)))?;
-        match stored {
-            Stored::Outputs(outputs) => {
-                let found = outputs.into_iter().map(|(port, artifact)| {
-                    let found = store.artifact(artifact).map_err(fault)?.ok_or_else(|| missing("an artifact"))?;
-                    Ok((port, found))
-                });
-                found.collect()
+    /// How the next call of the attempt gets its answer. `called` is what is called, if its answer is always the same.
+    fn way(&self, request: &[u8], called: Option<&str>) -> Result<Way<'_>, PortError> {
+        let digest = Digest::of(request);
+        let index = {
+            let mut state = self.lock();
+            let asked = state.asked.entry(digest).or_default();
+            *asked += 1;
+            if let Some(called) = called.filter(|_| *asked > MOST_REPEATS) {
+                let message = format!(
+                    "`{}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same",
+                    palisade_model::neutral::line(called, 100)
+                );
+                return Err(PortError::Invalid(message));
             }
-            Stored::Invalid(what) => Err(PortError::Invalid(what)),
-            Stored::Unavailable(what) => Err(PortError::Unavailable(what)),
-            Stored::Limit(failure) => Err(PortError::Limit(failure)),
+            state.answered += 1;
+            state.answered - 1
+        };
+        let number = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
+        match (self.known.get(index), self.log) {
+            (Some(recorded), _) if recorded.request == digest => Ok(Way::Again(recorded)),
+            (Some(_), _) => Err(self.departs(format!("call {number} asks for something else than was recorded"))),
+            (None, Some(log)) => Ok(Way::Make(number, log)),
+            (None, None) => Err(self.departs(format!("call {number} was not recorded"))),
         }
     }
 
-    /// Makes the call and writes down what came of it.
+    /// The answer that was recorded.
+    fn stored(&self, recorded: &HostCallRecorded) -> Result<Stored, PortError> {
+        let missing = |what: &str| PortError::Host(format!("{what} of call {} is not in the store", recorded.call));
+        let bytes = self.toolbox.store().content(recorded.answer).map_err(fault)?;
+        let bytes = bytes.ok_or_else(|| missing("the answer"))?.read_all().map_err(fault)?;
+        serde_json::from_slice(&bytes).map_err(|_| missing("a readable answer"))
+    }
+
+    /// What a tool made when it was recorded.
+    fn again(&self, recorded: &HostCallRecorded, meter: &AttemptMeter) -> Answer {
+        let store = self.toolbox.store();
+        let stored = self.stored(recorded)?;
+        // It was spent when it was made, and is spent again: what is left for the rest is as much as then.
+        meter.spent_before(&recorded.usage).map_err(|failure| PortError::Limit(Box::new(failure)))?;
+        let Stored::Outputs(outputs) = stored else { return Err(refused(stored)) };
+        let found = outputs.into_iter().map(|(port, artifact)| {
+            let found = store.artifact(artifact).map_err(fault)?;
+            let missing = || PortError::Host(format!("an artifact of call {} is not in the store", recorded.call));
+            Ok((port, found.ok_or_else(missing)?))
+        });
+        found.collect()
+    }
+
+    /// Makes a call of a tool and writes down what came of it.
     fn make(
         &self,
         number: u32,
@@ -199,14 +278,42 @@ impl<'a> Calls<'a> {
         let (ports, artifacts): (Vec<_>, Vec<_>) = artifacts.into_iter().unzip();
         let found = artifacts.iter().map(crate::replay::unstored);
         let made: Vec<_> = ports.into_iter().zip(found).collect();
-        let answer = serde_json::to_vec(&stored).map_err(|error| PortError::Host(error.to_string()))?;
+        let answer = bytes(&stored)?;
         let what = format!("tools.call {}", call.id);
         log.record(NewCall { number, what, request, answer, may_pass, artifacts, usage: called.usage })?;
         match stored {
             Stored::Outputs(_) => Ok(made),
-            Stored::Invalid(what) => Err(PortError::Invalid(what)),
-            Stored::Unavailable(what) => Err(PortError::Unavailable(what)),
-            Stored::Limit(failure) => Err(PortError::Limit(failure)),
+            refusal => Err(refused(refusal)),
+        }
+    }
+
+    /// Asks a model, or finds what it answered, and what that took.
+    fn said(
+        &self,
+        call: &ModelCall,
+        meter: &AttemptMeter,
+        usage: &mut Usage,
+    ) -> Result<(String, ModelFinish), PortError> {
+        let request = question(call);
+        let stored = match self.way(&request, None)? {
+            Way::Again(recorded) => {
+                *usage = recorded.usage;
+                self.stored(recorded)?
+            }
+            Way::Make(number, log) => {
+                let models = self.models.as_ref().ok_or(PortError::Cancelled)?;
+                let asked = models.ask(call, meter);
+                *usage = asked.usage;
+                let (stored, may_pass) = asked.result?;
+                let (answer, artifacts) = (bytes(&stored)?, Vec::new());
+                let what = format!("llm.complete {}", call.model);
+                log.record(NewCall { number, what, request, answer, may_pass, artifacts, usage: asked.usage })?;
+                stored
+            }
+        };
+        match stored {
+            Stored::Said { content, finish } => Ok((content, models::as_told(finish))),
+            refusal => Err(refused(refusal)),
         }
     }
 }
@@ -216,31 +323,58 @@ impl Answering for Calls<'_> {
         self.toolbox.told()
     }
 
-    fn answer(&self, call: &ToolCall, meter: &Arc<AttemptMeter>) -> Answer {
+    fn default_model(&self) -> Option<Arc<str>> {
+        self.default_model.clone()
+    }
+
+    fn call_tool(&self, call: &ToolCall, meter: &Arc<AttemptMeter>) -> Answer {
         let request = request(call)?;
-        let digest = Digest::of(&request);
-        let index = {
-            let mut state = self.lock();
-            let asked = state.asked.entry(digest).or_default();
-            *asked += 1;
-            if *asked > MOST_REPEATS {
-                let message = format!(
-                    "`{}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same",
-                    palisade_model::neutral::line(&call.id, 100)
-                );
-                return Err(PortError::Invalid(message));
-            }
-            state.answered += 1;
-            state.answered - 1
-        };
-        let number = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
-        match (self.known.get(index), self.log) {
-            (Some(recorded), _) if recorded.request == digest => self.again(recorded, meter),
-            (Some(_), _) => Err(self.departs(format!("call {number} asks for something else than was recorded"))),
-            (None, Some(log)) => self.make(number, call, request, meter, log),
-            (None, None) => Err(self.departs(format!("call {number} was not recorded"))),
+        match self.way(&request, Some(&call.id))? {
+            Way::Again(recorded) => self.again(recorded, meter),
+            Way::Make(number, log) => self.make(number, call, request, meter, log),
         }
     }
+
+    fn ask_model(&self, call: &ModelCall, meter: &Arc<AttemptMeter>) -> ModelAnswered {
+        let mut usage = Usage::default();
+        let result = self.said(call, meter, &mut usage);
+        ModelAnswered { result, spent: models::spent(&usage) }
+    }
+}
+
+/// What the guest gets where there is no answer.
+fn refused(stored: Stored) -> PortError {
+    match stored {
+        Stored::Invalid(what) => PortError::Invalid(what),
+        Stored::Denied(what) => PortError::Denied(what),
+        Stored::Unavailable(what) => PortError::Unavailable(what),
+        Stored::Limit(failure) => PortError::Limit(failure),
+        // Each call looks for its own kind of answer first; the other kind is no answer to it.
+        Stored::Outputs(_) | Stored::Said { .. } => {
+            PortError::Host("the recorded answer is one to another call".to_owned())
+        }
+    }
+}
+
+fn bytes(stored: &Stored) -> Result<Vec<u8>, PortError> {
+    serde_json::to_vec(stored).map_err(|error| PortError::Host(error.to_string()))
+}
+
+fn fault(fault: palisade_store::Fault) -> PortError {
+    PortError::Host(palisade_model::causes(&fault))
+}
+
+/// What a model was asked, in the one form by which it is known again. What is left of the limits follows from the rest.
+fn question(call: &ModelCall) -> Vec<u8> {
+    let message =
+        |(role, content): &(ModelRole, String)| json!({"role": models::as_asked(*role).word(), "content": content});
+    canonical::to_vec(&json!({
+        "call": "llm.complete",
+        "model": call.model,
+        "messages": call.messages.iter().map(message).collect::<Vec<_>>(),
+        "output_schema": call.output_schema,
+        "max_output_tokens": call.max_output_tokens,
+    }))
 }
 
 /// What was asked, in the one form by which it is known again.

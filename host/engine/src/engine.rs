@@ -8,6 +8,7 @@ use crate::catalogue::{Catalogue, Entry};
 use crate::observe::{Observed, Observer};
 use crate::permits::Permits;
 use crate::threads::Threads;
+use palisade_llm::Gateway;
 use palisade_model::{Digest, Failure, FailureKind};
 use palisade_sandbox::{AttemptMeter, CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
 use palisade_store::{Content, HostRoom, Store};
@@ -35,6 +36,8 @@ pub struct EngineParts {
     pub room: Option<HostRoom>,
     /// The executable that can be started as a compile worker.
     pub executable: PathBuf,
+    /// The way to language models; none = no model is set up.
+    pub models: Option<Gateway>,
     /// Who runs the process, as the system knows them, for the audit log; none = nobody knows.
     pub user: Option<String>,
 }
@@ -81,6 +84,11 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.parts.store
+    }
+
+    /// The way to language models.
+    pub(crate) fn models(&self) -> Option<&Gateway> {
+        self.parts.models.as_ref()
     }
 
     /// Who runs the process, as the system knows them.

@@ -115,6 +115,7 @@ mod tests {
                 allowed: Vec::new(),
                 by: None,
                 approved_by: None,
+                llm: None,
                 inputs: Vec::new(),
                 folder: None,
                 parent: None,

@@ -21,6 +21,7 @@ mod lineage;
 mod lookup;
 mod map;
 mod memo;
+mod models;
 mod named;
 mod observe;
 mod part;

@@ -11,7 +11,8 @@ use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::{Digest, Failure, FailureKind, causes, neutral};
 use palisade_sandbox::Granted;
 use palisade_sandbox::ports::{
-    Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
+    Batch, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, SqlValue, Tool, ToolCall,
+    ToolOutput,
 };
 use palisade_schema::ArtifactSchema;
 use palisade_store::{Artifact, Content, ItemsReader, Spool, SpoolError};
@@ -124,7 +125,7 @@ pub(crate) struct PartPorts {
     pub(crate) max_row_bytes: usize,
     /// When statements are to end.
     pub(crate) until: sql::Until,
-    /// Who answers calls of tools; none = it has none.
+    /// Who answers calls of tools and models; none = it may make none.
     pub(crate) asking: Option<Asking>,
 }
 
@@ -277,13 +278,33 @@ impl Ports for PartPorts {
 
     fn call_tool(&mut self, call: &ToolCall) -> Result<Vec<ToolOutput>, PortError> {
         let no_tools = || PortError::Invalid("the step has no tools".to_owned());
-        let made = self.asking.as_ref().ok_or_else(no_tools)?.ask(call)?;
+        let made = self.asking.as_ref().ok_or_else(no_tools)?.call_tool(call)?;
         let output = |(port, artifact): (String, Artifact)| {
             let metadata = artifact.metadata.to_string();
             let items = PartItems::whole(&artifact.items, artifact.digest, artifact.schema.to_string(), metadata);
             ToolOutput { port, items: Box::new(items) }
         };
         Ok(made.into_iter().map(output).collect())
+    }
+
+    fn default_model(&self) -> Option<&str> {
+        self.asking.as_ref().and_then(Asking::default_model)
+    }
+
+    fn ask_model(&mut self, call: &ModelCall) -> ModelAnswered {
+        let Some(asking) = &self.asking else {
+            return PortError::Invalid("models are asked in runs only".to_owned()).into();
+        };
+        let answered = asking.ask_model(call);
+        if let Err(PortError::Denied(why)) = &answered.result {
+            // The guest learns no more than that; people learn why.
+            let (what, reason) = (format!("the model {}", neutral::line(&call.model, 100)), why.clone());
+            let refused = SkipRecord { what, reason, allow: None, asked: None };
+            let mut left = self.left.lock();
+            left.refuse(&refused);
+            left.denied = Some(refused);
+        }
+        answered
     }
 }
 

@@ -367,7 +367,7 @@ impl<'a> Replay<'a> {
         if !self.again.is_repeatable(call)? {
             return Ok(None);
         }
-        let calls = if step.tools().is_empty() { Vec::new() } else { calls_of(&turn, past) };
+        let calls = if step.asks() { calls_of(&turn, past) } else { Vec::new() };
         let inputs = self.lookup().inputs(step, turn.iteration)?;
         let values = self.course.state().values(&turn.step).unwrap_or_default().to_vec();
         Ok(Some(Redo { turn, step, call, inputs, values, calls, same_version: self.same_version }))

@@ -11,6 +11,7 @@ use crate::observe::Observer;
 use crate::planning::Planning;
 use crate::record::Ran;
 use palisade_interpreter::GraphError;
+use palisade_model::llm::LlmMode;
 use palisade_model::record::Status;
 use palisade_model::{ArtifactName, RunId};
 use palisade_runbook::{Estimate, Plan, Ruleset};
@@ -43,6 +44,8 @@ pub struct Work<'a> {
     pub planning: Option<&'a dyn Planning>,
     /// Who may hold the run, and all below it, at each step.
     pub gate: Option<&'a dyn Gate>,
+    /// What it may do about language models.
+    pub llm: LlmMode,
 }
 
 /// What is to be run.

@@ -1,5 +1,6 @@
 //! What a run and all runs below it may use together, looked at from the outermost run in.
 
+use palisade_model::llm::Bound;
 use palisade_model::{Digest, Failure, FailureKind, RunId, RunLimitKind, RunLimits, neutral};
 use palisade_runbook::Plan;
 use std::sync::Arc;
@@ -33,6 +34,12 @@ impl Subtree {
     pub(crate) fn below(&self, run: RunId, plan: &Plan, limits: RunLimits) -> Self {
         let own = Arc::new(Level::new(run, plan, limits));
         Self(self.0.iter().cloned().chain([own]).collect())
+    }
+
+    /// What each may spend on models with everything below it, the outermost first.
+    pub(crate) fn llm_bounds(&self) -> Vec<(RunId, Bound)> {
+        let bound = |level: &Level| Bound { cost: level.limits.get(RunLimitKind::MaxLlmCost), ..Bound::default() };
+        self.0.iter().map(|level| (level.run, bound(level))).collect()
     }
 
     /// The name and digest of the runbook of each, the outermost first.
@@ -192,6 +199,13 @@ mod tests {
         assert_eq!(refused.kind, FailureKind::Bound { key: "max_runs".to_owned(), most: 5, found: 6 });
         assert!(refused.message.contains("so says `max_runs` of `Outer`, which counts all runs below it: `Outer` ("));
         root.take_runs(1).unwrap();
+    }
+
+    #[test]
+    fn what_models_may_cost_is_bounded_at_each_level() {
+        let (root, below) = tree((RunLimitKind::MaxLlmCost, 9), (RunLimitKind::MaxDepth, 1));
+        let told = |tree: &Subtree| tree.llm_bounds().iter().map(|(_, bound)| bound.cost).collect::<Vec<_>>();
+        assert_eq!((told(&root), told(&below)), (vec![Some(9)], vec![Some(9), None]));
     }
 
     #[test]

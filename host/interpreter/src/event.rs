@@ -3,6 +3,7 @@
 //! On disk an event is a JSON object with `kind` and `v`. Its bytes are hashed as they are, so an event is written once
 //! and never again; a change of its form is a new `v`.
 
+use palisade_model::llm::LlmMode;
 use palisade_model::record::{LogRecord, SkipRecord, Status};
 use palisade_model::{ArtifactName, Digest, Failure, Limits, RunId, SchemaRef, StepId, Usage};
 use serde::{Deserialize, Serialize};
@@ -198,6 +199,9 @@ pub struct RunStarted {
     /// Who said yes beforehand to the runbooks that its steps make and allow; none = nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// What it may do about language models; none where no model was set up, and for runs from before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm: Option<LlmMode>,
     /// The inputs of the run, in the order of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<RunInput>,
@@ -652,6 +656,7 @@ mod tests {
                 allowed: vec!["fs-read=x".to_owned()],
                 by: Some("ann".to_owned()),
                 approved_by: Some("ann".to_owned()),
+                llm: Some(LlmMode::Record),
                 inputs: vec![RunInput {
                     name: "policy".parse().unwrap(),
                     artifact: digest,

@@ -10,7 +10,7 @@ use crate::provider::{Outgoing, ProviderError};
 use crate::request::{Answer, Request};
 use crate::wire::{self, NoAnswer, Wire};
 use palisade_model::llm::ModelSpec;
-use palisade_store::{NewCall, Reservation, Used};
+use palisade_store::{Measure, NewCall, Reservation, Used};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ impl Asking<'_> {
                 Kept::Out => LlmError::Late { alias: alias() },
                 Kept::Cancelled => LlmError::Cancelled,
             })?;
-            let reservation = self.reserve(input_bound, u64::from(request.max_output_tokens))?;
+            let reservation = self.reserve(input_bound, u64::from(request.max_output_tokens), totals)?;
             totals.calls += 1;
             let result = self.attempt(&wire, key.as_ref());
             self.settle(reservation, &result, totals)?;
@@ -66,16 +66,28 @@ impl Asking<'_> {
         Err(LlmError::Late { alias: alias() })
     }
 
-    fn reserve(&self, input_bound: u64, output_bound: u64) -> Result<Reservation, LlmError> {
+    fn reserve(&self, input_bound: u64, output_bound: u64, spent: &Totals) -> Result<Reservation, LlmError> {
         let (at_ms, day) = self.gateway.today();
         let accounts = self.caller.accounts(&self.gateway.settings, &day);
-        let bounded = accounts.iter().any(|account| account.bound.cost.is_some());
+        let left = self.caller.left;
+        let bounded = left.cost.is_some() || accounts.iter().any(|account| account.bound.cost.is_some());
         let cost = match &self.model.price {
             Some(price) => price.cost(input_bound, output_bound),
             // Nobody is paid for what the operator runs.
             None if self.model.local || !bounded => 0,
             None => return Err(LlmError::NoPrice { alias: self.model.alias.clone() }),
         };
+        let tokens = input_bound.saturating_add(output_bound);
+        for (measure, left, spent, more) in [
+            (Measure::Calls, left.calls, spent.calls, 1),
+            (Measure::Tokens, left.tokens, spent.tokens, tokens),
+            (Measure::Cost, left.cost, spent.cost, cost),
+        ] {
+            let wanted = spent.saturating_add(more);
+            if let Some(left) = left.filter(|left| wanted > *left) {
+                return Err(LlmError::Limit { measure, left, wanted });
+            }
+        }
         let call = NewCall {
             run: self.caller.run(),
             step: self.caller.step.clone(),
@@ -86,7 +98,7 @@ impl Asking<'_> {
             at_ms,
             accounts,
             cost,
-            tokens: input_bound.saturating_add(output_bound),
+            tokens,
         };
         Ok(self.gateway.ledger.reserve(&call)?)
     }

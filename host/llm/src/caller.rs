@@ -1,7 +1,7 @@
 //! On whose behalf a call is made, and which accounts that comes to.
 
 use palisade_model::RunId;
-use palisade_model::llm::{Bound, BudgetLevel, LlmSettings};
+use palisade_model::llm::{Bound, BudgetLevel, LlmMode, LlmSettings};
 use palisade_store::Account;
 
 /// On whose behalf a call is made.
@@ -12,12 +12,14 @@ pub struct Caller {
     pub runs: Vec<(RunId, Bound)>,
     /// The step of the last of them.
     pub step: String,
-    /// What bounds the step beside the operator's budget.
-    pub step_bound: Bound,
+    /// What is left of the limits of its attempt: an attempt asks for one thing after the other, so nobody else takes of it.
+    pub left: Bound,
     /// The component that asks.
     pub component: String,
     /// Who started the run.
     pub user: String,
+    /// What may be done for the run.
+    pub mode: LlmMode,
 }
 
 impl Caller {
@@ -41,7 +43,7 @@ impl Caller {
             let level = if depth == 0 { BudgetLevel::Run } else { BudgetLevel::Child };
             accounts.push(account(level, run.to_string(), *bound));
         }
-        accounts.push(account(BudgetLevel::Step, format!("{}/{}", self.run(), self.step), self.step_bound));
+        accounts.push(account(BudgetLevel::Step, format!("{}/{}", self.run(), self.step), none));
         accounts
     }
 }
@@ -83,9 +85,10 @@ mod tests {
         let caller = Caller {
             runs: vec![(root, cost(9)), (child, cost(5))],
             step: "s".to_owned(),
-            step_bound: cost(3),
+            left: cost(3),
             component: "a:b".to_owned(),
             user: "u".to_owned(),
+            mode: LlmMode::Live,
         };
         let settings = LlmSettings {
             budgets: vec![(BudgetLevel::Run, cost(7)), (BudgetLevel::Child, cost(6)), (BudgetLevel::Day, cost(1))],
@@ -101,7 +104,7 @@ mod tests {
                 (BudgetLevel::Day, "d".to_owned(), Some(1)),
                 (BudgetLevel::Run, root.to_string(), Some(7)),
                 (BudgetLevel::Child, child.to_string(), Some(5)),
-                (BudgetLevel::Step, format!("{child}/s"), Some(3)),
+                (BudgetLevel::Step, format!("{child}/s"), None),
             ]
         );
     }

@@ -3,7 +3,7 @@
 use crate::key::KeyError;
 use crate::provider::ProviderError;
 use palisade_schema::SchemaError;
-use palisade_store::{Fault, ReserveError};
+use palisade_store::{Fault, Measure, ReserveError};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,16 @@ pub enum LlmError {
     /// The schema that the answer is to fit is none.
     #[error("the schema of the answer is none")]
     Schema(#[from] SchemaError),
+    /// The attempt has too little left of its own limits.
+    #[error("the call may take {wanted} {measure}, and its attempt has {left} left")]
+    Limit {
+        /// What is limited.
+        measure: Measure,
+        /// What is left.
+        left: u64,
+        /// What is wanted.
+        wanted: u64,
+    },
     /// A budget has too little left, or is closed.
     #[error(transparent)]
     Budget(ReserveError),
@@ -99,7 +109,7 @@ impl LlmError {
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Off => Some("`mode` of [llm] in palisade.toml switches them on"),
+            Self::Off => Some("`--llm` of `palisade run`, or `mode` of [llm] in palisade.toml, switches them on"),
             Self::UnknownModel { .. } | Self::NoModel => {
                 Some("[[model]] in palisade.toml sets up models, `default` of [llm] names one")
             }
@@ -107,7 +117,10 @@ impl LlmError {
                 Some("set `price` of the [[model]] in palisade.toml, with the day on which it was so")
             }
             Self::Budget(ReserveError::Budget { .. }) => {
-                Some("raise the budget in palisade.toml or the limit of the step, or lower `max_output_tokens`")
+                Some("raise the budget where it is set, or lower `max_output_tokens`")
+            }
+            Self::Budget(ReserveError::Overspent { .. }) => {
+                Some("`palisade costs` shows the call; `palisade costs accept` opens the level again")
             }
             Self::NotRecorded { .. } => Some("the mode `record` asks the model and records its answer"),
             _ => None,

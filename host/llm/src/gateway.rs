@@ -56,7 +56,6 @@ pub struct Totals {
 /// The way to all models. One for a process; it may be used by many threads at once.
 pub struct Gateway {
     pub(crate) settings: LlmSettings,
-    pub(crate) mode: LlmMode,
     pub(crate) backoff: Backoff,
     pub(crate) store: Store,
     pub(crate) ledger: Ledger,
@@ -73,7 +72,6 @@ impl Gateway {
     /// When the ledger can't be opened.
     pub fn new(
         settings: LlmSettings,
-        mode: LlmMode,
         backoff: Backoff,
         store: Store,
         provider: Box<dyn Provider>,
@@ -83,7 +81,7 @@ impl Gateway {
         let ledger = store.ledger()?;
         let gates =
             settings.models.iter().map(|model| (model.alias.clone(), Gate::new(model.max_concurrent))).collect();
-        Ok(Self { settings, mode, backoff, store, ledger, provider, keys: Box::new(keys), clock, gates })
+        Ok(Self { settings, backoff, store, ledger, provider, keys: Box::new(keys), clock, gates })
     }
 
     /// Asks a model, or finds what it answered before. Blocks until `until` at most, or until `cancelled` is set. What was spent is
@@ -99,7 +97,7 @@ impl Gateway {
         until: Instant,
         cancelled: &AtomicBool,
     ) -> Result<Completion, LlmError> {
-        if self.mode == LlmMode::Off {
+        if caller.mode == LlmMode::Off {
             return Err(LlmError::Off);
         }
         check(request)?;
@@ -161,14 +159,14 @@ impl Gateway {
         let run = asking.caller.run();
         let asked = Asked::new(asking.model, request);
         let (bytes, digest) = asked.canonical();
-        if self.mode != LlmMode::Live {
+        if asking.caller.mode != LlmMode::Live {
             let recorded = self.store.recorded_answer(run, digest)?;
             if let Some(answer) = recorded.and_then(|answer| serde_json::from_slice(&answer).ok()) {
                 totals.recorded += 1;
                 return Ok(answer);
             }
         }
-        if self.mode == LlmMode::Replay {
+        if asking.caller.mode == LlmMode::Replay {
             let difference = recording::nearest(&self.store, &asked)?;
             return Err(LlmError::NotRecorded { alias: asking.model.alias.clone(), difference });
         }
@@ -198,7 +196,7 @@ impl Gateway {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("models", &self.settings.models.len()).finish_non_exhaustive()
     }
 }
 

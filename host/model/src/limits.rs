@@ -4,7 +4,7 @@ mod set;
 
 pub use set::LimitSet;
 
-use crate::unit::{Bytes, Count, Millis};
+use crate::unit::{Bytes, Count, MicroUsd, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +42,12 @@ pub enum LimitKind {
     Rows,
     /// Calls of other components as tools.
     ToolCalls,
+    /// Calls of models: those that the guest makes, and each further attempt and correction that one of them takes.
+    LlmCalls,
+    /// Tokens that models read and write.
+    LlmTokens,
+    /// Millionths of a US dollar that calls of models cost.
+    LlmCost,
     /// Refusals for want of authority: who goes on asking looks for a way out.
     Denials,
 }
@@ -55,6 +61,8 @@ pub enum LimitUnit {
     Bytes,
     /// Milliseconds; a bare number in a runbook is seconds.
     Millis,
+    /// Millionths of a US dollar; a bare number in a runbook is US dollars.
+    MicroUsd,
 }
 
 /// A limit's name in WIT, unit, default, the ceiling that holds unless the operator sets another, and what the sets
@@ -82,11 +90,12 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
+const USD: u64 = 1_000_000;
 
 /// All limits. Why these numbers: docs/design/002-limits.md.
-const TABLE: [Row; 16] = {
+const TABLE: [Row; 19] = {
     use LimitKind as Kind;
-    use LimitUnit::{Bytes, Count, Millis};
+    use LimitUnit::{Bytes, Count, MicroUsd, Millis};
     [
         row(Kind::Fuel, "fuel", Count, 2_000_000_000, 1_000_000_000_000).sizes(200_000_000, 20_000_000_000),
         row(Kind::FuelPerInputByte, "fuel-per-input-byte", Count, 2_000, 100_000).sizes(1_000, 20_000),
@@ -103,6 +112,9 @@ const TABLE: [Row; 16] = {
         row(Kind::FileBytesRead, "file-bytes-read", Bytes, 16 * GIB, TIB).sizes(256 * MIB, 256 * GIB),
         row(Kind::Rows, "rows", Count, 1_000_000, 1_000_000_000).sizes(100_000, 100_000_000),
         row(Kind::ToolCalls, "tool-calls", Count, 20, 1_000).sizes(5, 100),
+        row(Kind::LlmCalls, "llm-calls", Count, 50, 10_000).sizes(10, 500),
+        row(Kind::LlmTokens, "llm-tokens", Count, 500_000, 100_000_000).sizes(100_000, 5_000_000),
+        row(Kind::LlmCost, "llm-cost", MicroUsd, USD, 100 * USD).sizes(USD / 4, 10 * USD),
         row(Kind::Denials, "denials", Count, 1_000, 100_000),
     ]
 };
@@ -176,6 +188,7 @@ impl LimitKind {
             LimitUnit::Count => Count(value).to_string(),
             LimitUnit::Bytes => Bytes(value).to_string(),
             LimitUnit::Millis => Millis(value).to_string(),
+            LimitUnit::MicroUsd => MicroUsd(value).to_string(),
         }
     }
 
@@ -188,6 +201,7 @@ impl LimitKind {
             LimitUnit::Count => Count::parse(text).map(|amount| amount.0),
             LimitUnit::Bytes => Bytes::parse(text).map(|amount| amount.0),
             LimitUnit::Millis => Millis::parse(text).map(|amount| amount.0),
+            LimitUnit::MicroUsd => MicroUsd::parse(text).map(|amount| amount.0),
         }
     }
 }

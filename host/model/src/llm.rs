@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a call may do about models that are asked and answers that are recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LlmMode {
     /// Every call is refused.
     Off,
@@ -276,6 +277,11 @@ impl LlmSettings {
     #[must_use]
     pub fn model(&self, alias: &str) -> Option<&ModelSpec> {
         self.models.iter().find(|model| model.alias == alias)
+    }
+
+    /// The aliases of the models that are with the operator: what is sent to them stays there.
+    pub fn local(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().filter(|model| model.local).map(|model| model.alias.as_str())
     }
 
     /// What bounds a level.

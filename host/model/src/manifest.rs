@@ -168,7 +168,7 @@ impl Power {
     pub const ALL: [Self; 5] = [Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call];
     /// Those whose interfaces this build links. No other can be requested, granted or denied: there would be nothing
     /// behind it.
-    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Call];
+    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Llm, Self::Call];
 
     /// The power of that name, whether this build links it or not.
     #[must_use]
@@ -211,15 +211,14 @@ impl Power {
     }
 
     /// The mark in a config schema of the values that name what the power is used on, and what the mark must say; none
-    /// if the step itself names it.
+    /// if the step itself names it, or the grant.
     #[must_use]
     pub const fn mark(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::FsRead => Some(("x-palisade-path", "read")),
             Self::Sql => Some(("x-palisade-connection", "sqlite")),
             Self::Http => Some(("x-palisade-url", "http")),
-            Self::Llm => Some(("x-palisade-model", "llm")),
-            Self::Call => None,
+            Self::Llm | Self::Call => None,
         }
     }
 }

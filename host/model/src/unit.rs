@@ -123,8 +123,12 @@ impl MicroUsd {
 
 impl fmt::Display for MicroUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cents = self.0.div_ceil(10_000);
-        write!(f, "{}.{:02} USD", cents / 100, cents % 100)
+        // Exact: a call costs less than a cent, and a bound is never shown as another than it is.
+        let (whole, micro) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        if micro.is_multiple_of(10_000) {
+            return write!(f, "{whole}.{:02} USD", micro / 10_000);
+        }
+        write!(f, "{whole}.{} USD", format!("{micro:06}").trim_end_matches('0'))
     }
 }
 
@@ -205,6 +209,12 @@ mod tests {
         assert_eq!(Millis(1_500).to_string(), "1.5 s");
         assert_eq!(Count(1_234_567).to_string(), "1,234,567");
         assert_eq!(Count(12).to_string(), "12");
-        assert_eq!(MicroUsd(1_230_001).to_string(), "1.24 USD", "a bound is never shown lower than it is");
+        for (micro, shown) in
+            [(0, "0.00"), (1_230_000, "1.23"), (1_230_001, "1.230001"), (1_500, "0.0015"), (7, "0.000007")]
+        {
+            let shown = format!("{shown} USD");
+            assert_eq!(MicroUsd(micro).to_string(), shown);
+            assert_eq!(MicroUsd::parse(&shown), Ok(MicroUsd(micro)));
+        }
     }
 }

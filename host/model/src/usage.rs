@@ -32,6 +32,15 @@ pub struct Usage {
     /// Calls of tools.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tool_calls: u64,
+    /// Calls of models, recorded answers included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub llm_calls: u64,
+    /// Tokens that models read and wrote.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub llm_tokens: u64,
+    /// What calls of models cost, in millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub llm_cost_micro_usd: u64,
     /// Refusals for want of authority.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub denials: u64,
@@ -59,6 +68,9 @@ impl Usage {
             (&mut self.file_bytes_read, other.file_bytes_read),
             (&mut self.rows, other.rows),
             (&mut self.tool_calls, other.tool_calls),
+            (&mut self.llm_calls, other.llm_calls),
+            (&mut self.llm_tokens, other.llm_tokens),
+            (&mut self.llm_cost_micro_usd, other.llm_cost_micro_usd),
             (&mut self.denials, other.denials),
         ] {
             *sum = sum.saturating_add(more);

@@ -3,6 +3,7 @@
 use crate::nearest::nearest;
 use palisade_authority::Authority;
 use palisade_model::id::ComponentName;
+use palisade_model::manifest::{Power, Request};
 use palisade_model::{ComponentId, Digest, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +33,13 @@ pub struct KnownComponent {
     pub not_accepted: Option<NotAccepted>,
     /// Labels that what it makes does not have, whatever it reads.
     pub declassifies: BTreeSet<String>,
+}
+
+impl KnownComponent {
+    /// Its request of a power.
+    pub(crate) fn requests(&self, power: Power) -> Option<&Request> {
+        self.manifest.requests.iter().find(|request| request.power == power)
+    }
 }
 
 /// Why a component may not be used yet, for people.

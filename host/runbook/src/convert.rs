@@ -260,6 +260,7 @@ fn run_limits(limits: &BTreeMap<RunLimitKind, Spanned<u64>>) -> Mapping {
 fn amount(kind: LimitKind, value: u64) -> Value {
     match kind.unit() {
         palisade_model::limits::LimitUnit::Millis => json!(millis(value)),
+        palisade_model::limits::LimitUnit::MicroUsd => json!(format!("{} USD", micro(value))),
         palisade_model::limits::LimitUnit::Count | palisade_model::limits::LimitUnit::Bytes => json!(value),
     }
 }

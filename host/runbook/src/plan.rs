@@ -4,6 +4,7 @@
 use palisade_authority::{Authority, Bound, NamedByConfig, SENSITIVE, ScopedPath};
 use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
+use palisade_model::manifest::Power;
 use palisade_model::{
     ArtifactName, ComponentId, Digest, Limits, OutputName, RunLimitKind, RunLimits, SchemaRef, StepId,
 };
@@ -207,11 +208,22 @@ pub struct PlannedCall {
     /// What else the config names: origins and the like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<NamedByConfig>,
+    /// The alias of the model that it asks where it names none; absent if it asks none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_model: Option<Box<str>>,
     /// What it may do: the meet of the operator's grants, the manifest, the runbook and the config.
     pub authority: Authority,
     /// Labels that what it makes does not have, whatever it reads: the operator says so of its bytes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub declassifies: BTreeSet<String>,
+}
+
+impl PlannedCall {
+    /// Whether it may ask language models.
+    #[must_use]
+    pub fn asks_models(&self) -> bool {
+        self.authority.reach(Power::Llm).places().is_none_or(|models| !models.is_empty())
+    }
 }
 
 /// A component that an agent may call.
@@ -770,6 +782,12 @@ impl PlannedStep {
             PlannedWork::Agent { .. } => "agent",
             PlannedWork::Reuse { .. } => "reuse",
         }
+    }
+
+    /// Whether what it asks of the host is written down, and given again: calls of tools and of models.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        !self.tools().is_empty() || self.call().is_some_and(PlannedCall::asks_models)
     }
 
     /// The components that it may call as tools.

@@ -9,6 +9,7 @@ mod child;
 mod condition;
 mod flow;
 mod generated;
+mod models;
 mod named;
 pub(crate) mod order;
 mod output;
@@ -32,6 +33,7 @@ use crate::source::{Span, Spanned};
 use crate::system::Systems;
 use palisade_authority::{Bound, Capability, Grant, Rule, WorkingFolder};
 use palisade_model::id::ComponentName;
+use palisade_model::llm::LlmSettings;
 use palisade_model::manifest::{InputSource, ruleset_type};
 use palisade_model::{
     ArtifactName, ComponentId, LimitKind, RunLimitKind, RunLimits, SchemaRef, SchemaReq, StepId, causes, neutral,
@@ -71,6 +73,8 @@ pub struct PlanContext<'c> {
     pub generated: Option<&'c [ComponentName]>,
     /// Where labelled data may go.
     pub labels: LabelRules<'c>,
+    /// The language models that the operator set up.
+    pub models: &'c LlmSettings,
 }
 
 /// What was found for a child runbook.

@@ -31,6 +31,8 @@ pub(crate) enum Work {
     /// Starting a tool, checking what it is given, and writing down what comes of it: a commit. What the tool itself uses
     /// is counted apart.
     CallTool,
+    /// Checking and writing down what a model is asked and what it answers: a commit. What the model costs is counted apart.
+    AskModel,
 }
 
 impl Work {
@@ -47,7 +49,7 @@ impl Work {
             Self::Query => (1_500_000, 15),
             Self::Rows => (30_000, 24),
             Self::Tools => (30_000, 2),
-            Self::CallTool => (1_500_000, 60),
+            Self::CallTool | Self::AskModel => (1_500_000, 60),
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct AttemptMeter {
     file_bytes_read: AtomicU64,
     rows: AtomicU64,
     tool_calls: AtomicU64,
+    llm_calls: AtomicU64,
+    llm_tokens: AtomicU64,
+    llm_cost: AtomicU64,
     denials: AtomicU64,
     instances: AtomicU64,
     memory_peak_bytes: AtomicU64,
@@ -75,6 +78,9 @@ impl AttemptMeter {
             file_bytes_read: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             tool_calls: AtomicU64::new(0),
+            llm_calls: AtomicU64::new(0),
+            llm_tokens: AtomicU64::new(0),
+            llm_cost: AtomicU64::new(0),
             denials: AtomicU64::new(0),
             instances: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
@@ -123,6 +129,9 @@ impl AttemptMeter {
             file_bytes_read: self.file_bytes_read.load(Relaxed),
             rows: self.rows.load(Relaxed),
             tool_calls: self.tool_calls.load(Relaxed),
+            llm_calls: self.llm_calls.load(Relaxed),
+            llm_tokens: self.llm_tokens.load(Relaxed),
+            llm_cost_micro_usd: self.llm_cost.load(Relaxed),
             denials: self.denials.load(Relaxed),
         }
     }
@@ -282,6 +291,9 @@ impl AttemptMeter {
             Total::FileBytesRead => (&self.file_bytes_read, LimitKind::FileBytesRead),
             Total::Rows => (&self.rows, LimitKind::Rows),
             Total::ToolCalls => (&self.tool_calls, LimitKind::ToolCalls),
+            Total::LlmCalls => (&self.llm_calls, LimitKind::LlmCalls),
+            Total::LlmTokens => (&self.llm_tokens, LimitKind::LlmTokens),
+            Total::LlmCost => (&self.llm_cost, LimitKind::LlmCost),
             Total::Denials => (&self.denials, LimitKind::Denials),
         }
     }
@@ -316,6 +328,12 @@ pub(crate) enum Total {
     Rows,
     /// Calls of tools.
     ToolCalls,
+    /// Calls of models.
+    LlmCalls,
+    /// Tokens of models.
+    LlmTokens,
+    /// Millionths of a US dollar.
+    LlmCost,
     /// Refusals for want of authority.
     Denials,
 }
@@ -346,6 +364,9 @@ mod tests {
             (Total::FileBytesRead, LimitKind::FileBytesRead),
             (Total::Rows, LimitKind::Rows),
             (Total::ToolCalls, LimitKind::ToolCalls),
+            (Total::LlmCalls, LimitKind::LlmCalls),
+            (Total::LlmTokens, LimitKind::LlmTokens),
+            (Total::LlmCost, LimitKind::LlmCost),
             (Total::Denials, LimitKind::Denials),
             (Total::OutputBytes, LimitKind::OutputBytes),
         ] {

@@ -5,6 +5,7 @@
 //! must check itself is said at each function.
 
 use palisade_authority::{Decision, Use};
+use palisade_model::llm::Bound;
 use palisade_model::{ComponentId, Digest, Failure, neutral};
 use rustix::fd::OwnedFd;
 
@@ -66,6 +67,80 @@ pub trait Ports: Send {
     /// [`PortError::Unavailable`] for a tool that failed, [`PortError::Limit`] when the caller's limits are used up by it.
     fn call_tool(&mut self, call: &ToolCall) -> Result<Vec<ToolOutput>, PortError> {
         Err(PortError::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100))))
+    }
+
+    /// The alias of the model that is asked where none is named.
+    fn default_model(&self) -> Option<&str> {
+        None
+    }
+
+    /// Asks a model that was already authorised. What it answers is durable when this returns. The sandbox counts what was
+    /// spent against the attempt's limits.
+    fn ask_model(&mut self, call: &ModelCall) -> ModelAnswered {
+        PortError::Invalid(format!("there is no model `{}`", neutral::line(&call.model, 100))).into()
+    }
+}
+
+/// What a model is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelCall {
+    /// The alias of the model.
+    pub model: String,
+    /// The conversation so far: whose words, and the words.
+    pub messages: Vec<(ModelRole, String)>,
+    /// JSON Schema text, not yet checked, that the answer is to fit.
+    pub output_schema: Option<String>,
+    /// Most tokens of the answer.
+    pub max_output_tokens: u32,
+    /// What is left of the attempt's limits; the port asks for nothing that could pass them.
+    pub left: Bound,
+}
+
+/// Whose words a message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelRole {
+    /// Instructions.
+    System,
+    /// What is asked.
+    User,
+    /// What the model said before.
+    Assistant,
+}
+
+/// Why an answer of a model ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelFinish {
+    /// The model was done.
+    Complete,
+    /// It reached the most tokens that it may write.
+    CutOff,
+    /// It, or its provider, would not answer.
+    Refused,
+}
+
+/// What came of asking a model.
+#[derive(Debug)]
+pub struct ModelAnswered {
+    /// What it says and why that ends.
+    pub result: Result<(String, ModelFinish), PortError>,
+    /// What was spent on it, also where there is no answer.
+    pub spent: ModelSpent,
+}
+
+/// What was spent on models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ModelSpent {
+    /// Requests that were sent, or may have been.
+    pub calls: u64,
+    /// Tokens, read and written.
+    pub tokens: u64,
+    /// Millionths of a US dollar.
+    pub cost: u64,
+}
+
+impl From<PortError> for ModelAnswered {
+    fn from(error: PortError) -> Self {
+        Self { result: Err(error), spent: ModelSpent::default() }
     }
 }
 

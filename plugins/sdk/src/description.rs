@@ -289,6 +289,11 @@ impl Request {
         Self::new("sql", reason)
     }
 
+    /// Asks to ask language models: those that are granted to it.
+    pub fn llm(reason: impl Into<String>) -> Self {
+        Self::new("llm", reason)
+    }
+
     /// Asks to call the tools that its step names.
     pub fn call(reason: impl Into<String>) -> Self {
         Self::new("call", reason)

@@ -6,6 +6,7 @@
 use crate::{
     HostError, Level,
     fs::{FileKind, FsError, Links, Stat},
+    llm::{Answer, Question},
     reader::Info,
     sql::{Column, Value},
     tools::{Argument, Tool},
@@ -37,6 +38,7 @@ pub(crate) trait Host {
     /// What the tool made, by output port.
     fn call_tool(&self, id: &str, config: &str, arguments: &[Argument<'_>])
     -> Result<Vec<(String, Reader)>, HostError>;
+    fn ask_model(&self, question: &Question) -> Result<Answer, HostError>;
 }
 
 /// A cursor over the items of one artifact.

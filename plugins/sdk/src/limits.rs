@@ -32,6 +32,12 @@ pub mod limit {
     pub const ROWS: &str = "rows";
     /// Calls of other components as tools.
     pub const TOOL_CALLS: &str = "tool-calls";
+    /// Calls of models, and each further attempt and correction that one takes.
+    pub const LLM_CALLS: &str = "llm-calls";
+    /// Tokens that models read and write.
+    pub const LLM_TOKENS: &str = "llm-tokens";
+    /// Millionths of a US dollar that calls of models cost.
+    pub const LLM_COST: &str = "llm-cost";
     /// Refusals for want of authority.
     pub const DENIALS: &str = "denials";
 }

@@ -10,9 +10,10 @@ use crate::{
     Analyser, Context, Description, Failure, HostError, Level, Result, analyser,
     description::Input,
     host::{
-        memory::{Memory, Node, Scripted, Table, World, clean},
+        memory::{Memory, Model, Node, Scripted, Table, World, clean},
         {self},
     },
+    llm,
     reader::{Info, Reader},
     sql,
     tools::Tool,
@@ -192,6 +193,13 @@ impl TestContext {
         answer: impl Fn(&Value, &[(String, Vec<Value>)]) -> Result<Vec<(String, Vec<Value>)>, HostError> + 'static,
     ) -> Self {
         self.world.tools.push(Scripted { tool, answer: Box::new(answer) });
+        self
+    }
+
+    /// Lets models answer as told, whichever is asked. Without it every question is denied.
+    #[must_use]
+    pub fn models(mut self, answer: impl Fn(&llm::Question) -> Result<llm::Answer, HostError> + 'static) -> Self {
+        self.world.models = Some(Model(Box::new(answer)));
         self
     }
 

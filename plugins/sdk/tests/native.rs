@@ -6,7 +6,7 @@ use palisade_sdk::{
     Analyser, ConfigSchema, Context, Description, Failure, FailureKind, HostError, HostErrorKind, Input, Level,
     Metadata, NoConfig, Property, Result, TestContext, TestInput,
     fs::{self, FileKind, FsErrorKind, Links},
-    limit,
+    limit, llm,
     serde::{Deserialize, Serialize},
     serde_json::{Value, json},
     sql,
@@ -373,6 +373,34 @@ fn rows_are_typed_and_counted() {
             .rows_error("db", "DROP TABLE t", [], denied)
     };
     assert_eq!(test().limit(limit::ROWS, 2).run::<Queries>().result, Ok(()));
+}
+
+#[test]
+fn models_answer_as_a_test_tells_them_and_are_counted() {
+    analyser!(Asks, |ctx| {
+        for document in ctx.items::<Document>("documents") {
+            let schema = json!({"type": "integer"});
+            let length: usize = llm::ask(ctx).system("count").user(document?.content).schema(&schema).json()?;
+            ctx.emit("lengths", &Length { item: 0, length })?;
+        }
+        Ok(())
+    });
+    let test = || TestContext::new().input("documents", documents(3));
+    let ask = |calls: u64, said: &'static str| {
+        let answer = move |question: &llm::Question| {
+            assert_eq!(
+                (question.messages.len(), question.output_schema.as_deref()),
+                (2, Some(r#"{"type":"integer"}"#))
+            );
+            let usage = llm::Usage { calls: 1, tokens: 10, cost: 3 };
+            Ok(llm::Answer { content: said.to_owned(), usage, ..llm::Answer::default() })
+        };
+        test().limit(limit::LLM_CALLS, calls).models(answer).run::<Asks>()
+    };
+    assert_eq!(ask(3, "7").items("lengths").len(), 3);
+    assert!(ask(2, "7").failure().message.contains("llm-calls"));
+    assert_eq!(ask(3, "seven").failure().kind, FailureKind::Unavailable);
+    assert_eq!(test().run::<Asks>().failure().message, "not allowed");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::telling::not_driven;
 use crate::workspace::{Workspace, not_read};
 use palisade_engine::{Cancel, History, Request, Silent, Standing, Work};
 use palisade_model::RunId;
+use palisade_model::llm::LlmMode;
 use palisade_model::record::Status;
 use palisade_store::Store;
 use std::path::Path;
@@ -74,6 +75,7 @@ fn in_its_place(workspace: &Workspace, store: &Store, run: RunId) -> Result<Opti
         estimate: None,
         planning: None,
         gate: None,
+        llm: LlmMode::Off,
     };
     match engine.resume(run, work, &Silent, &Cancel::new()) {
         Ok(ran) => Ok(Some(told(run, ran.record.status.name()))),

@@ -145,7 +145,8 @@ impl Debugger<'_> {
         let live = Live::new(engine.store(), style, &check, &mut self.core, &mut self.terminal);
         let approved_by = person::approves_beforehand(context, args.approve)?;
         let gate: Option<&dyn Gate> = Some(&live);
-        let driving = Driving { context, workspace, reuse: !args.no_cache, by: person::name(), approved_by, gate };
+        let driving =
+            Driving { context, workspace, reuse: !args.no_cache, by: person::name(), approved_by, gate, llm: None };
         let ran = prepared.run(engine, driving, None, (&Compiling, &self.cancel));
         let ran = ran.map_err(|error| telling::not_driven(&error))?;
         Ok((ran, live.left()))

@@ -7,8 +7,11 @@ use crate::args::Format;
 use crate::embedded::FIRST_PARTY;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::model;
 use crate::render::console;
 use crate::workspace::{cache_dir, code_cache, state_dir};
+use palisade_model::causes;
+use palisade_model::llm::ModelSpec;
 use palisade_sandbox::{Sandbox, Settings};
 use serde::Serialize;
 
@@ -40,6 +43,7 @@ pub(crate) fn exec(context: &Context, mistake: Option<CliError>) -> Result<ExitC
         None => settings(context),
     }];
     checks.extend(state::checks(&context.settings));
+    checks.extend(context.settings.written.llm.models.iter().map(|model| asked(context, model)));
     checks.extend([components(), sandbox(), containment(), cache(context), guests()]);
     if context.format == Format::Json {
         console::json(&checks);
@@ -91,6 +95,29 @@ fn settings(context: &Context) -> Check {
         "settings",
         file.unwrap_or_else(|| "no palisade.toml: the defaults hold (`palisade init` writes one)".to_owned()),
     )
+}
+
+/// Whether a model could be asked. It is not.
+fn asked(context: &Context, model: &ModelSpec) -> Check {
+    let detail = |rest: &str| format!("`{}` ({} {}) {rest}", model.alias, model.provider.word(), model.model);
+    let key = match model::key(model, context.settings.base()) {
+        Ok(Some(_)) => "its key is there",
+        Ok(None) => "it needs no key",
+        Err(error) => {
+            let help = format!("`key` of the [[model]] `{}` in palisade.toml says where it should be", model.alias);
+            return missing("model", detail(&causes(&error)), Some(help));
+        }
+    };
+    match &model.price {
+        Some(price) => ok("model", detail(&format!("{key}; its price is that of {}", price.as_of))),
+        None if model.local => ok("model", detail(&format!("{key}; it is yours, and costs nothing"))),
+        None => check(
+            "model",
+            State::Missing,
+            detail(&format!("{key}; its price is not known, so no step may ask it")),
+            Some(format!("set `price` of the [[model]] `{}` in palisade.toml", model.alias)),
+        ),
+    }
 }
 
 fn components() -> Check {

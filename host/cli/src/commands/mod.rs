@@ -6,6 +6,7 @@ mod asked;
 pub(crate) mod audit;
 pub(crate) mod cancel;
 pub(crate) mod component;
+pub(crate) mod costs;
 pub(crate) mod debug;
 pub(crate) mod doctor;
 pub(crate) mod evidence;

@@ -60,6 +60,7 @@ pub(super) fn go_on(
         estimate: estimate.as_ref(),
         planning: Some(&planner),
         gate: None,
+        llm: history.start().map_err(|error| not_told(&error))?.llm.unwrap_or(context.settings.written.llm.mode),
     };
     let ran = telling::drive(context, telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
     // A runbook that is an artifact may have brought schemas that nobody knew when the run was taken up.

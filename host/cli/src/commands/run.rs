@@ -40,7 +40,8 @@ pub(crate) fn exec(context: &Context, args: &RunArgs) -> Result<ExitCode, CliErr
     let by = approver::starts(context, args.key.as_deref(), &plan)?;
     let mut prepared = Prepared::fresh(context, &engine, (plan, reading), source, given, planning)?;
     let approved_by = person::approves_beforehand(context, args.approve)?;
-    let driving = Driving { context, workspace: &workspace, reuse: !args.no_cache, by, approved_by, gate: None };
+    let driving =
+        Driving { context, workspace: &workspace, reuse: !args.no_cache, by, approved_by, gate: None, llm: args.llm };
     let key = args.idempotency_key.clone();
     let ran = telling::drive(context, &args.telling, |observer, cancel| {
         prepared.run(&engine, driving, key, (observer, cancel))

@@ -5,6 +5,7 @@ use super::{Begun, Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt::{self, AttemptInput, Ended, Made};
 use crate::calls::Calls;
 use crate::memo::{self, Done};
+use crate::models::Models;
 use crate::perform::{Performer, Task};
 use crate::run::RunError;
 use crate::tools::Toolbox;
@@ -54,13 +55,16 @@ impl<'a> Driver<'a> {
         let (observer, report) = (self.ahead(), crew.report.clone());
         let stop = crew.stop.of(self.machine.state());
         let known = self.known_calls(step, &turn);
+        let caller = self.caller(&turn.step, call);
         crew.run(move || {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
             let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };
             let recorder = Recorder::new(&turn, report.clone());
             let tools = step.tools();
+            let models = Models { gateway: engine.models(), caller, stop };
             let toolbox = Toolbox { engine, observer: &observer, work, plan_digest, step: &step.id, tools, stop };
-            let calls = (!tools.is_empty()).then(|| Calls::new(toolbox, known, Some(&recorder)));
+            let default_model = call.default_model.as_deref();
+            let calls = step.asks().then(|| Calls::new(toolbox, Some(models), default_model, known, Some(&recorder)));
             let task = Task { turn: turn.clone(), step, call, inputs, values, calls };
             let wanted = performer.work.reuse;
             let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted));

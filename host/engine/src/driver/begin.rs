@@ -338,6 +338,8 @@ impl<'a> Driver<'a> {
             allowed: self.allowed.clone(),
             by: self.by.clone(),
             approved_by: self.approved_by.clone(),
+            // Where no model is set up there is no mode to hold to.
+            llm: self.engine.models().map(|_| self.work.llm),
             folder: Some(shown_folder(self.work.folder)),
             inputs,
             parent: self.place.parent.clone(),

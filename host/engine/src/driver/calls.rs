@@ -5,8 +5,10 @@ use crate::calls::{CallLog, NewCall};
 use crate::keep::Kept;
 use crate::run::RunError;
 use palisade_interpreter::{Event, HostCallRecorded, StepState, Turn, answers_for};
-use palisade_model::Digest;
-use palisade_runbook::PlannedStep;
+use palisade_llm::Caller;
+use palisade_model::llm::Bound;
+use palisade_model::{Digest, StepId};
+use palisade_runbook::{PlannedCall, PlannedStep};
 use palisade_sandbox::ports::PortError;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 
@@ -47,9 +49,22 @@ impl Answered {
 }
 
 impl Driver<'_> {
+    /// On whose behalf the component of a step asks models.
+    pub(super) fn caller(&self, step: &StepId, call: &PlannedCall) -> Caller {
+        let user = self.by.as_deref().or(self.engine.user()).unwrap_or("unknown");
+        Caller {
+            runs: self.place.subtree.llm_bounds(),
+            step: step.to_string(),
+            left: Bound::default(),
+            component: call.component.to_string(),
+            user: user.to_owned(),
+            mode: self.work.llm,
+        }
+    }
+
     /// What an attempt that begins now is answered without asking again.
     pub(super) fn known_calls(&self, step: &PlannedStep, turn: &Turn) -> Vec<HostCallRecorded> {
-        if step.tools().is_empty() {
+        if !step.asks() {
             return Vec::new();
         }
         let calls = self.events.iter().filter_map(|event| match event {

@@ -37,7 +37,7 @@ impl Driver<'_> {
         let threads = self.engine.threads();
         let instances = match &step.work {
             PlannedWork::Map { max_concurrency, .. } => threads.min((*max_concurrency).into()),
-            _ if call.per_item.is_empty() => 1,
+            _ if call.per_item.is_empty() || step.asks() => 1,
             _ => threads,
         };
         // The limit is that of one instance. While a tool runs, its caller waits.

@@ -31,6 +31,7 @@ fn step(id: &str, reads: Vec<BindingSource>, artifact: Option<&str>) -> PlannedS
         connections: Vec::new(),
         declassifies: std::collections::BTreeSet::new(),
         places: Vec::new(),
+        default_model: None,
         authority: Authority::none(),
     };
     let binding = |source| Binding { port: "in".to_owned(), source, schema: schema.clone() };
@@ -125,6 +126,7 @@ fn events() -> Vec<Event> {
         allowed: Vec::new(),
         by: None,
         approved_by: None,
+        llm: None,
         inputs: vec![input],
         folder: None,
         parent: None,

@@ -183,7 +183,7 @@ impl Again<'_> {
             tools: step.tools(),
             stop: self.cancel,
         };
-        let calls = (!step.tools().is_empty()).then(|| Calls::new(toolbox, calls, None));
+        let calls = step.asks().then(|| Calls::new(toolbox, None, call.default_model.as_deref(), calls, None));
         let task = Task { turn, step, call, inputs, values, calls };
         let ended = performer.perform(&task, self.cancel);
         if let Some(how) = task.calls.as_ref().and_then(Calls::departed) {

@@ -14,6 +14,7 @@ use crate::lookup::{Lookup, digest_of, digests};
 use crate::observe::Observer;
 use crate::run::Work;
 use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Event, Machine, Output, Question, State, StepState, Turn};
+use palisade_model::llm::LlmMode;
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
@@ -67,6 +68,7 @@ impl Engine {
             estimate: None,
             planning: None,
             gate: None,
+            llm: LlmMode::Off,
         };
         // The seeds are those of the run, so that what differs comes from what was edited.
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };

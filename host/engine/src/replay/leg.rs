@@ -8,6 +8,7 @@ use crate::fork::Past;
 use crate::history::History;
 use crate::run::Work;
 use palisade_interpreter::Event;
+use palisade_model::llm::LlmMode;
 use palisade_model::{Digest, StepId};
 use palisade_runbook::{Plan, PlannedStep};
 use palisade_schema::Registry;
@@ -59,6 +60,7 @@ impl Leg {
             estimate: None,
             planning: None,
             gate: None,
+            llm: LlmMode::Off,
         }
     }
 

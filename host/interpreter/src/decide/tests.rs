@@ -50,6 +50,7 @@ fn started() -> Event {
         allowed: Vec::new(),
         by: None,
         approved_by: None,
+        llm: None,
         inputs: Vec::new(),
         folder: None,
         parent: None,

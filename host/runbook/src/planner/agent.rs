@@ -110,6 +110,7 @@ impl Planner<'_> {
             connections: Vec::new(),
             places: Vec::new(),
             declassifies: BTreeSet::new(),
+            default_model: None,
         };
         good.then_some(PlannedTool { call, rulesets, lines: lines? })
     }

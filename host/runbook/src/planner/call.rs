@@ -10,7 +10,7 @@ use crate::plan::{Binding, BindingSource, PlannedCall, PlannedOutput, PlannedSch
 use crate::runbook::{Call, Outputs, Step};
 use crate::source::{Span, Spanned};
 use palisade_authority::Bound;
-use palisade_model::manifest::{ComponentKind, InputSource, OutputPort};
+use palisade_model::manifest::{ComponentKind, InputSource, OutputPort, Power};
 use palisade_model::{ArtifactName, LimitKind, LimitSet, Limits, SchemaRef, StepId, neutral};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,8 @@ impl Planner<'_> {
         let limits = self.limits(step, &component);
         let config = config?;
         let rulesets = self.bind_rulesets(call, &component, &config);
-        let named = self.named(call, &component, &config).map(|named| named.with(self.tools_of(step)));
+        let models = self.models_of(call, &component);
+        let named = self.named(call, &component, &config).map(|named| named.with(self.tools_of(step), models));
         let (Some(bound), Some(values), Some(outputs), Some(rulesets), Some(named)) =
             (bound, values, outputs, rulesets, named)
         else {
@@ -79,6 +80,10 @@ impl Planner<'_> {
             connections: named.connections,
             places: named.places,
             declassifies: component.declassifies.clone(),
+            default_model: component
+                .requests(Power::Llm)
+                .and(self.context.models.default_model.as_deref())
+                .map(Box::from),
         };
         Some(PlannedParts { call, inputs, outputs, labels })
     }

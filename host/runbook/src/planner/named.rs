@@ -52,10 +52,11 @@ impl Planner<'_> {
 }
 
 impl Named {
-    /// These, and the components that an agent's step names.
-    pub(super) fn with(mut self, tools: impl IntoIterator<Item = ComponentId>) -> Self {
-        for tool in tools {
-            let named = NamedByConfig { pointer: "/tools".to_owned(), place: Place::Call(tool) };
+    /// These, and what no config names: the components that an agent's step lists, and the models that a step may ask.
+    pub(super) fn with(mut self, tools: impl IntoIterator<Item = ComponentId>, models: Vec<String>) -> Self {
+        let tools = tools.into_iter().map(|tool| ("/tools", Place::Call(tool)));
+        for (pointer, place) in tools.chain(models.into_iter().map(|model| ("", Place::Llm(model)))) {
+            let named = NamedByConfig { pointer: pointer.to_owned(), place };
             self.places.push(named.clone());
             self.all.push(named);
         }

@@ -38,7 +38,10 @@ pub(super) fn attempt(call: &PlannedCall, reads: Reads) -> Work {
     let output_bytes = grown(LimitKind::OutputBytes, LimitKind::OutputBytesPerInputByte).min(ceiling);
     let parts = worthwhile_parts(reads.artifacts, reads.threads);
     let held = Held { always: limit(LimitKind::Memory), each_more: limit(LimitKind::Memory), more: parts - 1 };
+    let of_models = |kind| if call.asks_models() { limit(kind) } else { 0 };
     let amounts = Amounts::default()
+        .with(Measure::LlmCalls, of_models(LimitKind::LlmCalls))
+        .with(Measure::LlmCost, of_models(LimitKind::LlmCost))
         .with(Measure::ComponentRuns, 1)
         .with(Measure::Fuel, grown(LimitKind::Fuel, LimitKind::FuelPerInputByte))
         .with(Measure::Memory, held.most())

@@ -218,9 +218,10 @@ fn retried(work: Work, retry: Option<&PlannedRetry>) -> Work {
     Work { amounts, ..work }
 }
 
-/// Whether a step's component may run as several instances: all that the runbook wires goes to one per-item port.
+/// Whether a step's component may run as several instances: all that the runbook wires goes to one per-item port, and what
+/// it asks is not written down, which is done in one order.
 fn splits(step: &PlannedStep) -> bool {
-    let Some(call) = step.call() else { return false };
+    let Some(call) = step.call().filter(|_| !step.asks()) else { return false };
     let mut wired = step
         .inputs
         .iter()

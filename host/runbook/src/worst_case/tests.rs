@@ -31,6 +31,7 @@ fn call(limits: &[(LimitKind, u64)]) -> PlannedCall {
         connections: Vec::new(),
         declassifies: std::collections::BTreeSet::new(),
         places: Vec::new(),
+        default_model: None,
         authority: Authority::none(),
     }
 }

@@ -45,12 +45,15 @@ fn run(example: &Example) -> Vec<Diagnostic> {
     if example.flags.first().is_some_and(|flag| flag == "artifact") {
         return support::World::new().check_artifact(&Source::new("caller.yaml", CALLER), &source).1;
     }
+    let mut world = support::World::new();
+    if example.flags.first().is_some_and(|flag| flag == "unpriced") {
+        world.models.models.push(support::model("dear"));
+    }
     let read = |path: &str| match path {
         "child.yaml" => Some(Source::new(path, CHILD)),
         "x.yaml" => Some(source.clone()),
         _ => None,
     };
-    let mut world = support::World::new();
     if example.flags.first().is_some_and(|flag| flag == "labels") {
         let labels = Labels::These(["sensitive".to_owned()].into());
         let stated = "palisade.toml:3: of the council".to_owned();

@@ -141,6 +141,7 @@ fn variables_come_from_the_given_map_alone() {
         allowed: &[],
         generated: None,
         labels: palisade_runbook::LabelRules::NONE,
+        models: &Default::default(),
     };
     let (planned, _) = plan(&runbook, &context);
     assert_eq!(planned.unwrap().steps[0].call().unwrap().paths[0].path.to_string(), "in/x");

@@ -30,6 +30,7 @@ fn found(text: &str, ceilings: &[(RunLimitKind, u64)]) -> Vec<Diagnostic> {
         allowed: &[],
         generated: None,
         labels: palisade_runbook::LabelRules::NONE,
+        models: &Default::default(),
     };
     plan(&runbook, &context).1
 }

@@ -2,6 +2,7 @@
 
 use palisade_authority::{Authority, Flows, Grant, WorkingFolder};
 use palisade_model::id::ComponentName;
+use palisade_model::llm::{LlmSettings, ModelSpec, ProviderKind, Structured};
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
@@ -91,11 +92,34 @@ fn agent(mut component: KnownComponent) -> KnownComponent {
     component
 }
 
+/// The same, asking models: `dear` is granted to it.
+fn asks(mut component: KnownComponent) -> KnownComponent {
+    component.manifest.requests = vec![Request { power: Power::Llm, reason: "to ask".to_owned(), optional: false }];
+    let grant = Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), b"llm=dear").unwrap();
+    component.granted = Authority::of_operator([grant]);
+    component
+}
+
 /// The same, asking for more than the operator accepted.
 fn not_accepted(mut component: KnownComponent) -> KnownComponent {
     let why = "`acme:wider@0.1.0` asks for more than was accepted: `sql` is new".to_owned();
     component.not_accepted = Some(NotAccepted { why, help: "`palisade grants accept acme:wider@0.1.0`".to_owned() });
     component
+}
+
+/// A model that is not here and of which nobody knows what it costs.
+pub(crate) fn model(alias: &str) -> ModelSpec {
+    ModelSpec {
+        alias: alias.to_owned(),
+        provider: ProviderKind::OpenAi,
+        model: "some-model".to_owned(),
+        base_url: "https://localhost/v1".to_owned(),
+        key: None,
+        local: false,
+        price: None,
+        structured: Structured::Native,
+        max_concurrent: 1,
+    }
 }
 
 /// The built-in schemas, read once.
@@ -295,6 +319,12 @@ pub(crate) fn components() -> Components {
             "personal_data_indicator/1.0.0",
             empty(),
         )),
+        asks(component(
+            "acme:asker",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "standard_input/1.0.0",
+            empty(),
+        )),
         component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
         not_accepted(component("acme:wider", vec![], "standard_input/1.0.0", empty())),
     ];
@@ -352,6 +382,7 @@ pub(crate) struct World {
     pub(crate) generated: Option<Vec<ComponentName>>,
     /// Where labelled data may go.
     pub(crate) flows: Flows,
+    pub(crate) models: LlmSettings,
 }
 
 impl World {
@@ -365,6 +396,7 @@ impl World {
             variables: BTreeMap::new(),
             generated: None,
             flows: Flows::default(),
+            models: LlmSettings { default_model: Some("dear".to_owned()), ..LlmSettings::default() },
         }
     }
 
@@ -430,6 +462,7 @@ impl World {
             allowed: &[],
             generated: self.generated.as_deref(),
             labels: LabelRules { flows: &self.flows, ..LabelRules::NONE },
+            models: &self.models,
         };
         let (planned, more) = plan(&runbook, &context);
         for found in more {
@@ -465,6 +498,7 @@ impl World {
             allowed: &[],
             generated: self.generated.as_deref(),
             labels: LabelRules { flows: &self.flows, ..LabelRules::NONE },
+            models: &self.models,
         };
         let above = [(caller_plan.name.clone(), caller_plan.runbook_digest)];
         let caller = Caller { step, child: step.child().unwrap(), above: &above };

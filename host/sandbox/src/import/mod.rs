@@ -7,6 +7,7 @@ pub(crate) mod artifacts;
 pub(crate) mod attempt;
 pub(crate) mod filesystem;
 pub(crate) mod limits;
+pub(crate) mod llm;
 pub(crate) mod log;
 pub(crate) mod sql;
 pub(crate) mod tools;
@@ -20,6 +21,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     attempt::add_to_linker(linker)?;
     sql::add_to_linker(linker)?;
     tools::add_to_linker(linker)?;
+    llm::add_to_linker(linker)?;
     wasi_base::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)
 }

@@ -42,6 +42,7 @@ const INTERFACES: &[(&str, Option<Decided>)] = &[
     ("io::poll", Some(NoPower)),
     ("io::streams", Some(ByHandle)),
     ("limits", Some(NoPower)),
+    ("llm", None),
     ("log", Some(NoPower)),
     ("random::insecure", Some(NoPower)),
     ("random::insecure_seed", Some(NoPower)),
@@ -61,6 +62,7 @@ const INTERFACES: &[(&str, Option<Decided>)] = &[
 /// The functions of the interfaces behind powers.
 const FUNCTIONS: &[(&str, &[(&str, Decided)])] = &[
     ("preopens", &[("get-directories", Authorised)]),
+    ("llm", &[("complete", Authorised)]),
     ("sql", &[("[method]rows.columns", ByHandle), ("[method]rows.next", ByHandle), ("query", Authorised)]),
     ("tools", &[("available", NoPower), ("call", Authorised)]),
     (

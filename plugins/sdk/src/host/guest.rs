@@ -6,7 +6,7 @@ use std::{marker::PhantomData, panic};
 
 use self::bindings::{
     exports::palisade::plugin::{manifest, step},
-    palisade::plugin::{artifacts, attempt, limits, log, sql as wit_sql, tools as wit_tools, types},
+    palisade::plugin::{artifacts, attempt, limits, llm as wit_llm, log, sql as wit_sql, tools as wit_tools, types},
     wasi::filesystem::{preopens, types as wasi},
 };
 use super::{Host, ListNames, OpenFiles, ReadBytes, ReadItems, ReadRows};
@@ -14,6 +14,7 @@ use crate::{
     Analyser, Context, Description, Failure, FailureKind, HostError, HostErrorKind, Level, analyser,
     description::{self, Arity},
     fs::{FileKind, FsError, FsErrorKind, Links, Stat},
+    llm::{Answer, Finish, Message, Question, Role, Usage},
     reader::Info,
     sql::{Column, Value},
     tools::{Argument, Items, Tool, ToolPort},
@@ -157,6 +158,31 @@ impl Host for Guest {
             .collect();
         let made = wit_tools::call(id, config, &arguments).map_err(host_error)?;
         Ok(made.into_iter().map(|output| (output.port, Reader { inner: output.items })).collect())
+    }
+
+    fn ask_model(&self, question: &Question) -> Result<Answer, HostError> {
+        let message = |message: &Message| wit_llm::Message {
+            role: match message.role {
+                Role::System => wit_llm::Role::System,
+                Role::User => wit_llm::Role::User,
+                Role::Assistant => wit_llm::Role::Assistant,
+            },
+            content: message.content.clone(),
+        };
+        let wit_llm::Answer { content, finish, usage } = wit_llm::complete(&wit_llm::Request {
+            model: question.model.clone(),
+            messages: question.messages.iter().map(message).collect(),
+            output_schema: question.output_schema.clone(),
+            max_output_tokens: question.max_output_tokens,
+        })
+        .map_err(host_error)?;
+        let finish = match finish {
+            wit_llm::Finish::Complete => Finish::Complete,
+            wit_llm::Finish::CutOff => Finish::CutOff,
+            wit_llm::Finish::Refused => Finish::Refused,
+        };
+        let wit_llm::Usage { calls, tokens, cost } = usage;
+        Ok(Answer { content, finish, usage: Usage { calls, tokens, cost } })
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     HostError, HostErrorKind, Level,
     fs::{FileKind, FsError, FsErrorKind, Links, Stat},
     limits::limit,
+    llm,
     reader::Info,
     sql::{Column, Value},
     tools::{Argument, Items, Tool},
@@ -37,6 +38,7 @@ pub(crate) struct World {
     pub(crate) files: BTreeMap<String, Node>,
     pub(crate) tables: Vec<Table>,
     pub(crate) tools: Vec<Scripted>,
+    pub(crate) models: Option<Model>,
     pub(crate) outputs: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(crate) logs: RefCell<Vec<(Level, String)>>,
     pub(crate) skips: RefCell<Vec<(String, String)>>,
@@ -70,6 +72,18 @@ pub(crate) struct Scripted {
 
 /// Gets the config and what is given to each port; gives what comes out of each.
 pub(crate) type Answer = Box<dyn Fn(&Json, &[(String, Vec<Json>)]) -> Result<Vec<(String, Vec<Json>)>, HostError>>;
+
+/// What models of a test answer.
+pub(crate) struct Model(pub(crate) Said);
+
+/// Gets the question; gives the answer.
+pub(crate) type Said = Box<dyn Fn(&llm::Question) -> Result<llm::Answer, HostError>>;
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").finish_non_exhaustive()
+    }
+}
 
 impl std::fmt::Debug for Scripted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -190,6 +204,17 @@ impl Host for Memory {
         let given = arguments.iter().map(given).collect::<Result<Vec<_>, _>>()?;
         let made = (scripted.answer)(&config, &given)?;
         Ok(made.into_iter().map(|(port, items)| (port.clone(), made_by(&scripted.tool, &port, &items))).collect())
+    }
+
+    fn ask_model(&self, question: &llm::Question) -> Result<llm::Answer, HostError> {
+        let Some(Model(answer)) = &self.world.models else {
+            return Err(HostError::new(HostErrorKind::Denied, "not allowed"));
+        };
+        self.world.spend(limit::LLM_CALLS, 1)?;
+        let answer = answer(question)?;
+        self.world.spend(limit::LLM_TOKENS, answer.usage.tokens)?;
+        self.world.spend(limit::LLM_COST, answer.usage.cost)?;
+        Ok(answer)
     }
 }
 

@@ -92,6 +92,7 @@ impl<'a> Workbench<'a> {
             room: None,
             approving: Approving::default(),
             executable: std::env::current_exe().map_err(|error| bug(&error))?,
+            models: None,
             // Nothing that runs here is written down.
             user: None,
         });

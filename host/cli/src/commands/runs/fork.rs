@@ -38,8 +38,15 @@ pub(super) fn exec(context: &Context, args: &RunsForkArgs) -> Result<ExitCode, C
         console::err(&prepared.said());
     }
     let approved_by = person::approves_beforehand(context, args.approve)?;
-    let driving =
-        Driving { context, workspace: &workspace, reuse: !args.no_cache, by: person::name(), approved_by, gate: None };
+    let driving = Driving {
+        context,
+        workspace: &workspace,
+        reuse: !args.no_cache,
+        by: person::name(),
+        approved_by,
+        gate: None,
+        llm: None,
+    };
     let ran = telling::drive(context, &args.telling, |observer, cancel| {
         prepared.run(&engine, driving, None, (observer, cancel))
     })?;

@@ -26,7 +26,7 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
             way(&open.step)
         );
     }
-    out.push_str("  nothing else: this build has no power to write, to reach a network or to call a model\n");
+    out.push_str("  nothing else: this build has no power to write, nor to reach a network but through models\n");
 }
 
 fn row(touch: &Touch) -> Vec<String> {
@@ -40,6 +40,7 @@ fn row(touch: &Touch) -> Vec<String> {
 
 fn toucher(by: &Toucher) -> String {
     match &by.pointer {
+        Some(pointer) if pointer.is_empty() => way(&by.step),
         Some(pointer) => format!("{} (`{}`)", way(&by.step), foreign(pointer)),
         None => format!("{} (only where links lead there)", way(&by.step)),
     }

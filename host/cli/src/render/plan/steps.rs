@@ -167,7 +167,9 @@ fn scopes(call: &PlannedCall) -> Vec<String> {
         .iter()
         .map(|named| format!("sql {} (`{}` of its config)", named.path, foreign(&named.pointer)));
     let others = call.places.iter().map(|named| {
-        format!("{} {} (`{}` of its config)", named.place.power().name(), named.place, foreign(&named.pointer))
+        let what = format!("{} {}", named.place.power().name(), named.place);
+        // What no config names, a grant does.
+        if named.pointer.is_empty() { what } else { format!("{what} (`{}` of its config)", foreign(&named.pointer)) }
     });
     files.chain(databases).chain(others).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{foreign, painted, signed, skip_cause};
 use palisade_engine::{AttemptNode, Standing, StepNode};
-use palisade_model::unit::{Bytes, Count, Millis};
+use palisade_model::unit::{Bytes, Count, MicroUsd, Millis};
 use palisade_model::{Failure, RunId, Usage};
 use std::fmt::Write as _;
 
@@ -62,13 +62,20 @@ fn attempt_line(attempt: &AttemptNode, colour: bool) -> String {
 
 /// What an attempt used, in one line.
 pub(super) fn used(usage: &Usage) -> String {
-    format!(
+    let mut used = format!(
         "{} CPU · {} memory · {} read · {} made",
         Millis(usage.cpu_ms),
         Bytes(usage.memory_peak_bytes),
         Bytes(usage.input_bytes),
         Bytes(usage.output_bytes)
-    )
+    );
+    if usage.llm_calls > 0 {
+        let (tokens, cost) = (Count(usage.llm_tokens), MicroUsd(usage.llm_cost_micro_usd));
+        let calls = format!("{} call{}", Count(usage.llm_calls), if usage.llm_calls == 1 { "" } else { "s" });
+        // Writing to a String can't fail.
+        let _ = write!(used, " · {calls} of models, {tokens} tokens, {cost}");
+    }
+    used
 }
 
 fn below(attempt: &AttemptNode) -> Vec<String> {

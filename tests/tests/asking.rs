@@ -1,0 +1,349 @@
+//! Components that ask language models, through the binary: what is asked, paid, recorded and refused. The component is the
+//! asker (`plugins/asker`), which asks what its config lists; the model is a scripted server that really speaks HTTP.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
+use palisade_tests::command::command;
+use palisade_tests::{Dir, ModelServer, Outcome, Reply, journal, root, skipped};
+use serde_json::{Value, json};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SECRET: &str = "sk-very-secret-0123456789";
+const DOCS: &str = r#"{"schemaVersion": "1.0.0", "name": "docs", "data": [
+    {"content": "a", "metadata": {"source": "one"}}]}"#;
+/// What the question `why?` reserves, in tokens that cost a micro-dollar to read and two to write: the bytes of its body, what
+/// stands around them, and its answer.
+const RESERVED: u64 = 83 + 16 + 512 + 2 * 100;
+
+/// A folder in which the asker may ask the model `big`, its bytes accepted.
+struct Bench {
+    dir: Dir,
+    url: String,
+}
+
+impl Bench {
+    fn new(server: &ModelServer) -> Option<Self> {
+        let asker = root().join("target/asker/asker.wasm");
+        if !asker.is_file() {
+            skipped("the asker is not in target/asker");
+            return None;
+        }
+        let bench = Self { dir: Dir::new(), url: server.url() };
+        bench.settings("price = { input = 1, output = 2, as_of = \"2026-11-01\" }", "llm=big");
+        bench.dir.write("docs.json", DOCS);
+        let _ = bench.call(&["component", "add", asker.to_str().unwrap()]).exits(0);
+        let digest = palisade_model::Digest::of(&std::fs::read(asker).unwrap()).to_string();
+        let _ = bench.call(&["grants", "accept", "test:asker", "--digest", &digest]).exits(0);
+        Some(bench)
+    }
+
+    fn settings(&self, price: &str, allow: &str) {
+        let url = &self.url;
+        let text = format!(
+            "[llm]\ndefault = \"big\"\nmax_attempts = 1\n\n[[model]]\nalias = \"big\"\nprovider = \"openai-compatible\"\n\
+             model = \"scripted\"\nbase_url = \"{url}\"\nlocal = false\nkey = {{ env = \"THE_KEY\" }}\n{price}\n\n\
+             [[grant]]\ncomponent = \"test:asker\"\nallow = [\"{allow}\"]\n"
+        );
+        self.dir.write("palisade.toml", text);
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(self.dir.path());
+        command.args(arguments).env("THE_KEY", SECRET);
+        command
+    }
+
+    fn call(&self, arguments: &[&str]) -> Outcome {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Writes a runbook that asks these questions; `more` goes into its step and `limits` are those of the run.
+    fn runbook(&self, questions: &[&str], config: &Value, more: &Value, limits: &Value) {
+        let mut step = json!({
+            "id": "ask", "type": "analyse", "analyser": "test:asker", "input": "docs", "output": "said",
+            "config": {"questions": questions},
+        });
+        step["config"].as_object_mut().unwrap().extend(config.as_object().cloned().unwrap_or_default());
+        step.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        let mut runbook = json!({
+            "name": "Asks", "inputs": {"docs": {"input_schema": "standard_input"}}, "execution": [step],
+        });
+        if limits.is_object() {
+            runbook["limits"] = limits.clone();
+        }
+        self.dir.write("runbook.yaml", runbook.to_string());
+    }
+
+    fn ask(&self, questions: &[&str]) {
+        self.runbook(questions, &Value::Null, &Value::Null, &Value::Null);
+    }
+
+    fn run(&self, more: &[&str]) -> Outcome {
+        let run = ["run", "-q", "runbook.yaml", "--input", "docs=docs.json", "--out", "out"];
+        self.call(&[&run, more].concat())
+    }
+
+    fn said(&self) -> Vec<String> {
+        let document: Value = serde_json::from_slice(&std::fs::read(self.dir.join("out/said.json")).unwrap()).unwrap();
+        document["data"].as_array().unwrap().iter().map(|item| item["content"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn usage(&self) -> [Value; 3] {
+        let record: Value = serde_json::from_slice(&std::fs::read(self.dir.join("out/run.json")).unwrap()).unwrap();
+        ["llm_calls", "llm_tokens", "llm_cost_micro_usd"].map(|key| record["steps"][0]["usage"][key].clone())
+    }
+
+    /// The calls that are recorded, as step's attempt, number, and what was called.
+    fn calls(&self) -> Vec<(u64, u64, String)> {
+        let events = journal::events(&journal::open(&self.dir.join(".palisade")));
+        let told = |event: &Value| {
+            let number = |key: &str| event[key].as_u64().unwrap();
+            (number("attempt"), number("call"), event["what"].as_str().unwrap().to_owned())
+        };
+        events.iter().filter(|event| event["kind"] == "HostCallRecorded").map(told).collect()
+    }
+
+    fn costs(&self) -> Value {
+        serde_json::from_str(&self.call(&["costs", "--format", "json"]).exits(0).stdout).unwrap()
+    }
+}
+
+/// Whether a text holds a part, wherever its lines end.
+#[track_caller]
+fn holds(text: &str, part: &str) {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words(text).contains(&words(part)), "no `{part}` in:\n{text}");
+}
+
+/// A model that counts what it is asked.
+fn counting() -> ModelServer {
+    ModelServer::start(|seen| Reply::Say(format!("answer {}", seen.number), Some((10, 5))))
+}
+
+#[test]
+fn what_a_model_says_is_paid_kept_and_replayed_without_it() {
+    let server = counting();
+    let Some(bench) = Bench::new(&server) else { return };
+    bench.ask(&["why?", "why so?"]);
+    let _ = bench.run(&[]).exits(0);
+    assert_eq!(bench.said(), ["answer 0", "answer 1"]);
+    assert_eq!(bench.usage(), [json!(2), json!(30), json!(40)]);
+    let called = |number| (1, number, "llm.complete big".to_owned());
+    assert_eq!(bench.calls(), [called(1), called(2)]);
+    let total = json!({"calls": 2, "tokens": 30, "cost_micro_usd": 40, "unknown": 0, "overspent": 0});
+    assert_eq!(bench.costs()["total"], total);
+    let by_component = bench.call(&["costs", "--by", "component"]).exits(0).stdout;
+    holds(&by_component, "test:asker");
+    holds(&by_component, "0.00004 USD");
+    let shown = bench.call(&["runs", "show", "last", "--tree"]).exits(0).stdout;
+    holds(&shown, "2 calls of models, 30 tokens, 0.00004 USD");
+    // The same questions again are not paid, since the mode is `record` if nobody says; nor is the step remembered.
+    let _ = bench.run(&[]).exits(0);
+    assert_eq!(bench.said(), ["answer 0", "answer 1"]);
+    assert_eq!(bench.usage(), [json!(2), Value::Null, Value::Null]);
+    assert_eq!(server.seen().len(), 2);
+    // `live` asks whatever is recorded.
+    let _ = bench.run(&["--llm", "live"]).exits(0);
+    assert_eq!((bench.said(), server.seen().len()), (vec!["answer 2".to_owned(), "answer 3".to_owned()], 4));
+    drop(server);
+    let replayed = bench.call(&["replay", "last", "--format", "json"]).exits(0);
+    let replayed: Value = serde_json::from_str(&replayed.stdout).unwrap();
+    assert_eq!(replayed["runs"][0]["attempts"], json!({"replayed": 1, "fed": 0, "as_recorded": 0}));
+}
+
+#[test]
+fn a_run_may_go_by_the_record_alone_and_is_told_what_it_lacks() {
+    let server = counting();
+    let Some(bench) = Bench::new(&server) else { return };
+    bench.ask(&["why?"]);
+    let nothing = bench.run(&["--llm", "replay"]).exits(1);
+    holds(&nothing.stderr, "no answer of `big` to this request is recorded: nothing is recorded");
+    let _ = bench.run(&["--llm", "record"]).exits(0);
+    drop(server);
+    let _ = bench.run(&["--llm", "replay"]).exits(0);
+    assert_eq!(bench.said(), ["answer 0"]);
+    bench.ask(&["why not?"]);
+    let miss = bench.run(&["--llm", "replay"]).exits(1);
+    holds(&miss.stderr, "the nearest recorded request differs in message 1 (user) from character 4");
+    let told = bench.run(&["--llm", "sometimes"]).exits(2);
+    holds(&told.stderr, "known are off, record, replay, live");
+}
+
+#[test]
+fn who_may_not_ask_is_refused() {
+    let server = counting();
+    let Some(bench) = Bench::new(&server) else { return };
+    bench.ask(&["why?"]);
+    let off = bench.run(&["--llm", "off"]).exits(3);
+    holds(&off.stderr, "models are switched off");
+    // Not the model that was granted.
+    bench.runbook(&["why?"], &json!({"model": "other"}), &Value::Null, &Value::Null);
+    let other = bench.run(&[]).exits(3);
+    holds(&other.stderr, "the operator grants no `llm` of `other`");
+    // What it needs is missing, which is told before anything runs.
+    bench.settings("price = { input = 1, output = 2, as_of = \"2026-11-01\" }", "llm=small");
+    bench.dir.write(
+        "palisade.toml",
+        std::fs::read_to_string(bench.dir.join("palisade.toml")).unwrap().split("[[grant]]").next().unwrap(),
+    );
+    bench.ask(&["why?"]);
+    let ungranted = bench.run(&[]).exits(3);
+    holds(&ungranted.stderr, "step `ask` may not do what its component needs: the operator grants no `llm` of `big`");
+    let _ = bench.run(&["--allow", "llm=big"]).exits(0);
+    assert_eq!(server.seen().len(), 1);
+    // Nobody knows what it costs.
+    bench.settings("", "llm=big");
+    let unpriced = bench.call(&["plan", "runbook.yaml"]).exits(2);
+    holds(&unpriced.stderr, "`test:asker` may ask the model `big`, and it is not known what that costs");
+    let doctor = bench.call(&["doctor"]);
+    holds(&doctor.stdout, "its price is not known, so no step may ask it");
+}
+
+#[test]
+fn an_attempt_and_a_run_have_limits_and_the_plan_says_what_they_come_to() {
+    let server = counting();
+    let Some(bench) = Bench::new(&server) else { return };
+    let limited = |limits: Value| {
+        bench.runbook(&["why?", "why so?"], &Value::Null, &json!({"limits": limits}), &Value::Null);
+        bench.run(&["--llm", "live"])
+    };
+    let calls = limited(json!({"llm_calls": 1})).exits(4);
+    holds(&calls.stderr, "it reached its limit `llm_calls` of 1 (2 wanted), set by the step in the runbook");
+    assert_eq!(server.seen().len(), 1);
+    // The bounds hold before anything is sent.
+    let micro = |amount: u64| format!("0.{amount:06} USD");
+    let cost = limited(json!({"llm_cost": micro(RESERVED - 1)})).exits(4);
+    let wanted = format!("it reached its limit `llm_cost` of {} ({} wanted)", micro(RESERVED - 1), micro(RESERVED));
+    holds(&cost.stderr, &wanted.replace("0 USD", " USD"));
+    let tokens = limited(json!({"llm_tokens": RESERVED - 101})).exits(4);
+    holds(
+        &tokens.stderr,
+        &format!("it reached its limit `llm_tokens` of {} ({} wanted)", RESERVED - 101, RESERVED - 100),
+    );
+    assert_eq!(server.seen().len(), 1);
+    // The second question has three bytes more, and the first has cost 20.
+    let _ =
+        limited(json!({"llm_calls": 2, "llm_cost": micro(RESERVED + 3 + 20), "llm_tokens": RESERVED + 3 - 100 + 15}))
+            .exits(0);
+    assert_eq!(server.seen().len(), 3);
+    bench.runbook(&["why?", "why so?"], &Value::Null, &Value::Null, &json!({"max_llm_cost": micro(RESERVED + 3 + 19)}));
+    let run = bench.run(&["--llm", "live"]).exits(4);
+    holds(
+        &run.stderr,
+        &format!("the budget of the run has too little left: 20 of {} micro-USD are spent", RESERVED + 22),
+    );
+    holds(&run.stderr, "raise `limits.max_llm_cost` of the runbook");
+    assert_eq!(server.seen().len(), 4);
+    let plan: Value =
+        serde_json::from_str(&bench.call(&["plan", "runbook.yaml", "--format", "json"]).exits(0).stdout).unwrap();
+    let unlimited = &plan["worst_case"]["unlimited"];
+    assert_eq!([&unlimited["llm_calls"], &unlimited["llm_cost_micro_usd"]], [&json!(50), &json!(1_000_000)]);
+}
+
+#[test]
+fn what_was_answered_is_not_paid_twice_when_the_process_dies() {
+    let server = ModelServer::start(|seen| match seen.number {
+        1 => Reply::Nothing,
+        number => Reply::Say(format!("answer {number}"), Some((10, 5))),
+    });
+    let Some(bench) = Bench::new(&server) else { return };
+    bench.ask(&["why?", "why so?"]);
+    let run = ["run", "-q", "runbook.yaml", "--input", "docs=docs.json", "--llm", "live"];
+    let mut process = bench.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while server.seen().len() < 2 {
+        assert!(started.elapsed() < Duration::from_secs(60), "two questions in a minute");
+        assert!(process.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        std::thread::yield_now();
+    }
+    process.kill().unwrap();
+    let _ = process.wait().unwrap();
+    // The mode is that of the run, whatever holds now.
+    let _ = bench.call(&["resume", "last", "-q", "--out", "out"]).exits(0);
+    assert_eq!(bench.said(), ["answer 0", "answer 2"]);
+    let asked: Vec<_> = server.seen().iter().map(|seen| seen.body["messages"][0]["content"].clone()).collect();
+    assert_eq!(asked, ["why?", "why so?", "why so?"]);
+    let calls: Vec<_> = bench.calls().into_iter().map(|(attempt, number, _)| (attempt, number)).collect();
+    assert_eq!(calls, [(1, 1), (2, 2)]);
+    // What its process did not live to see counts in full.
+    let total = &bench.costs()["total"];
+    assert_eq!([&total["calls"], &total["unknown"]], [3, 1]);
+    assert_eq!(total["cost_micro_usd"], 40 + RESERVED + 3);
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
+fn an_answer_fits_its_schema_or_there_is_none() {
+    let server = ModelServer::start(|seen| {
+        let said = ["no", "{\"n\": 1}"][usize::from(seen.number != 0)];
+        Reply::Say(said.to_owned(), Some((10, 5)))
+    });
+    let Some(bench) = Bench::new(&server) else { return };
+    let schema = json!({"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}});
+    bench.runbook(&["how many?"], &json!({"schema": schema}), &Value::Null, &Value::Null);
+    let _ = bench.run(&[]).exits(0);
+    // One question, and one correction.
+    assert_eq!((bench.said(), bench.usage()), (vec!["{\"n\": 1}".to_owned()], [json!(2), json!(30), json!(40)]));
+    assert_eq!(bench.calls().len(), 1);
+    bench.runbook(
+        &["how many?"],
+        &json!({"schema": {"$ref": "file:///etc/passwd"}, "strict": false}),
+        &Value::Null,
+        &Value::Null,
+    );
+    let _ = bench.run(&[]).exits(0);
+    holds(&bench.said()[0], "Invalid: the schema of the answer is none");
+}
+
+#[test]
+fn the_key_is_written_nowhere() {
+    let server = ModelServer::start(|seen| {
+        let echoed = seen.headers.iter().find(|(name, _)| name == "authorization").unwrap().1.clone();
+        Reply::Say(format!("your header was {echoed}"), Some((10, 5)))
+    });
+    let Some(bench) = Bench::new(&server) else { return };
+    bench.ask(&["what was my header?"]);
+    let ran = bench.run(&["-vv"]).exits(0);
+    assert_eq!(bench.said(), ["your header was Bearer [key]"]);
+    let doctor = bench.call(&["doctor"]);
+    holds(&doctor.stdout, "`big` (openai-compatible scripted) its key is there; its price is that of 2026-11-01");
+    for told in [&ran.stdout, &ran.stderr, &doctor.stdout] {
+        assert!(!told.contains(SECRET), "{told}");
+    }
+    let missing = command(bench.dir.path()).arg("doctor").output().unwrap();
+    holds(&Outcome::from(missing).stdout, "there is no key: the environment variable `THE_KEY` is not set");
+    let mut folders = vec![bench.dir.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_bill_above_what_was_reserved_closes_the_budget_until_somebody_accepts_it() {
+    let server = ModelServer::start(|_| Reply::Say("yes".to_owned(), Some((1_000, 5))));
+    let Some(bench) = Bench::new(&server) else { return };
+    bench.dir.write(
+        "palisade.toml",
+        format!(
+            "{}\n[[budget]]\nlevel = \"day\"\ncost = \"5 USD\"\n",
+            std::fs::read_to_string(bench.dir.join("palisade.toml")).unwrap()
+        ),
+    );
+    bench.ask(&["why?"]);
+    let _ = bench.run(&["--llm", "live"]).exits(0);
+    let closed = bench.run(&["--llm", "live"]).exits(4);
+    holds(&closed.stderr, "the day is closed: `big` was billed with");
+    holds(&closed.stderr, "`palisade costs accept` opens the level again");
+    holds(&bench.call(&["costs"]).exits(0).stdout, "1 billed above what was reserved");
+    holds(&bench.call(&["costs", "accept"]).exits(0).stdout, "what was closed is open again");
+    let _ = bench.run(&["--llm", "live"]).exits(0);
+    assert_eq!(server.seen().len(), 2);
+}
