@@ -147,7 +147,7 @@ impl Stepping {
             folder: &folder,
             allowed: &[],
             generated: None,
-            labels: palisade_runbook::LabelRules::NONE,
+            flows: &Default::default(),
             models: &Default::default(),
         };
         let (planned, told) = plan(&runbook, &context);

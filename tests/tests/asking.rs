@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const SECRET: &str = "sk-very-secret-0123456789";
+/// What may leave to the model.
+const FLOW: &str = "[[flow]]\nlabels = [\"input\"]\nto = [\"llm=big\"]\n";
 const DOCS: &str = r#"{"schemaVersion": "1.0.0", "name": "docs", "data": [
     {"content": "a", "metadata": {"source": "one"}}]}"#;
 /// What the question `why?` reserves, in tokens that cost a micro-dollar to read and two to write: the bytes of its body, what
@@ -42,7 +44,7 @@ impl Bench {
         let text = format!(
             "[llm]\ndefault = \"big\"\nmax_attempts = 1\n\n[[model]]\nalias = \"big\"\nprovider = \"openai-compatible\"\n\
              model = \"scripted\"\nbase_url = \"{url}\"\nlocal = false\nkey = {{ env = \"THE_KEY\" }}\n{price}\n\n\
-             [[grant]]\ncomponent = \"test:asker\"\nallow = [\"{allow}\"]\n"
+             [[grant]]\ncomponent = \"test:asker\"\nallow = [\"{allow}\"]\n\n{FLOW}"
         );
         self.dir.write("palisade.toml", text);
     }
@@ -197,6 +199,24 @@ fn who_may_not_ask_is_refused() {
     holds(&unpriced.stderr, "`test:asker` may ask the model `big`, and it is not known what that costs");
     let doctor = bench.call(&["doctor"]);
     holds(&doctor.stdout, "its price is not known, so no step may ask it");
+}
+
+#[test]
+fn data_leaves_to_a_model_of_others_only_where_a_flow_lets_it_go() {
+    let server = counting();
+    let Some(bench) = Bench::new(&server) else { return };
+    bench.ask(&["why?"]);
+    let settings = std::fs::read_to_string(bench.dir.join("palisade.toml")).unwrap();
+    let strict = settings.replace(FLOW, "");
+    bench.dir.write("palisade.toml", &strict);
+    let refused = bench.run(&[]).exits(2);
+    let told = "error[PAL0340]: step `ask` could bring data labelled `input` to llm=big, and no `[[flow]]` lets it go there; it comes through `docs`";
+    holds(&refused.stderr, told);
+    assert!(server.seen().is_empty());
+    // What a model of this house is asked does not leave it.
+    bench.dir.write("palisade.toml", strict.replace("local = false", "local = true"));
+    let _ = bench.run(&[]).exits(0);
+    assert_eq!(bench.said(), ["answer 0"]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 use palisade_authority::Grant;
 use palisade_model::{RunLimits, neutral};
 use palisade_runbook::{
-    ChildLookup, Code, Components, Diagnostic, LabelRules, Plan, PlanContext, Runbook, Setting, SettingError, Severity,
-    Source, parse, plan, wanted_rulesets,
+    ChildLookup, Code, Components, Diagnostic, Plan, PlanContext, Runbook, Setting, SettingError, Severity, Source,
+    parse, plan, wanted_rulesets,
 };
 use palisade_store::Store;
 use std::collections::BTreeMap;
@@ -141,7 +141,7 @@ pub(crate) fn context<'c>(
         folder: &workspace.folder,
         allowed,
         generated: settings.written.generated.as_deref(),
-        labels: LabelRules { flows: &settings.written.flows, ..LabelRules::NONE },
+        flows: &settings.written.flows,
         models: &settings.written.llm,
     }
 }

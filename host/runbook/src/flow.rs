@@ -5,6 +5,7 @@
 use crate::plan::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork};
 use palisade_authority::{Flow, Flows, Sink, is_outward};
 use palisade_model::StepId;
+use palisade_model::llm::LlmSettings;
 use palisade_model::manifest::Power;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,17 +32,9 @@ type Labelled = BTreeMap<String, Vec<String>>;
 pub struct LabelRules<'r> {
     /// Where labelled data may go.
     pub flows: &'r Flows,
-    /// Models that run on this machine or in this house: what they are asked does not leave.
-    pub local_models: &'r BTreeSet<String>,
+    /// The models: what those are asked that run on this machine or in this house does not leave.
+    pub models: &'r LlmSettings,
 }
-
-impl LabelRules<'static> {
-    /// Nobody said anything of labels, and every model is somebody else's.
-    pub const NONE: Self = Self { flows: &NO_FLOWS, local_models: &NO_MODELS };
-}
-
-static NO_FLOWS: Flows = Flows::new(Vec::new());
-static NO_MODELS: BTreeSet<String> = BTreeSet::new();
 
 /// Everything that would get to where it may not go, in the order of the steps; each label once for each place of a step.
 /// `around` are the labels of the runbook itself, where something made it: it may hold what its maker read.
@@ -158,7 +151,10 @@ fn sinks(step: &PlannedStep, rules: LabelRules<'_>) -> Vec<Sink> {
     let Some(call) = step.call() else { return Vec::new() };
     let outward = Power::ALL.into_iter().filter(|power| is_outward(*power));
     let reached = outward.flat_map(|power| Sink::of(&call.authority.reach(power)));
-    let is_local = |sink: &Sink| sink.model().is_some_and(|model| rules.local_models.contains(&model));
+    let is_local = |sink: &Sink| {
+        let model = sink.model();
+        model.and_then(|model| rules.models.model(&model)).is_some_and(|model| model.local)
+    };
     reached.filter(|sink| !is_local(sink)).collect()
 }
 

@@ -23,7 +23,6 @@ pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
 use crate::components::{Components, KnownComponent, NotAccepted, NotFound};
 use crate::config;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::flow::LabelRules;
 use crate::plan::{
     AllowedComponent, BindingSource, FORM, Plan, PlannedAlias, PlannedInput, PlannedRuleset, PlannedSchema, PlannedStep,
 };
@@ -31,7 +30,7 @@ use crate::ruleset::{RulesetLookup, RulesetName, WantedRuleset};
 use crate::runbook::{Call, ChildRunbook, Runbook, Step};
 use crate::source::{Span, Spanned};
 use crate::system::Systems;
-use palisade_authority::{Bound, Capability, Grant, Rule, WorkingFolder};
+use palisade_authority::{Bound, Capability, Flows, Grant, Rule, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::LlmSettings;
 use palisade_model::manifest::{InputSource, ruleset_type};
@@ -72,7 +71,7 @@ pub struct PlanContext<'c> {
     /// The components that the operator lets runbooks use which steps make; none = those that come with Palisade.
     pub generated: Option<&'c [ComponentName]>,
     /// Where labelled data may go.
-    pub labels: LabelRules<'c>,
+    pub flows: &'c Flows,
     /// The language models that the operator set up.
     pub models: &'c LlmSettings,
 }

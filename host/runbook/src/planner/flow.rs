@@ -3,7 +3,7 @@
 use super::Planner;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
-use crate::flow::{Leak, leaks};
+use crate::flow::{LabelRules, Leak, leaks};
 use crate::plan::Plan;
 use palisade_authority::Sink;
 use palisade_model::{StepId, neutral};
@@ -15,7 +15,8 @@ impl Planner<'_> {
         if self.diagnostics.has_error() {
             return;
         }
-        for leak in leaks(plan, around, self.context.labels) {
+        let rules = LabelRules { flows: self.context.flows, models: self.context.models };
+        for leak in leaks(plan, around, rules) {
             let at = leak.way.first().and_then(|first| {
                 let steps = self.runbook.steps.iter();
                 let all = steps.flat_map(|step| std::iter::once(step).chain(step.compensate.as_deref()));

@@ -140,7 +140,7 @@ fn variables_come_from_the_given_map_alone() {
         folder: &WorkingFolder::new(b"/w").unwrap(),
         allowed: &[],
         generated: None,
-        labels: palisade_runbook::LabelRules::NONE,
+        flows: &Default::default(),
         models: &Default::default(),
     };
     let (planned, _) = plan(&runbook, &context);

@@ -29,7 +29,7 @@ fn found(text: &str, ceilings: &[(RunLimitKind, u64)]) -> Vec<Diagnostic> {
         folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
         allowed: &[],
         generated: None,
-        labels: palisade_runbook::LabelRules::NONE,
+        flows: &Default::default(),
         models: &Default::default(),
     };
     plan(&runbook, &context).1

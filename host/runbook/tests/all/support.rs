@@ -6,8 +6,8 @@ use palisade_model::llm::{LlmSettings, ModelSpec, ProviderKind, Structured};
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
-    Caller, ChildLookup, Components, Diagnostic, KnownComponent, LabelRules, NotAccepted, Plan, PlanContext,
-    RulesetLookup, Source, Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
+    Caller, ChildLookup, Components, Diagnostic, KnownComponent, NotAccepted, Plan, PlanContext, RulesetLookup, Source,
+    Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
@@ -461,7 +461,7 @@ impl World {
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
             allowed: &[],
             generated: self.generated.as_deref(),
-            labels: LabelRules { flows: &self.flows, ..LabelRules::NONE },
+            flows: &self.flows,
             models: &self.models,
         };
         let (planned, more) = plan(&runbook, &context);
@@ -497,7 +497,7 @@ impl World {
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
             allowed: &[],
             generated: self.generated.as_deref(),
-            labels: LabelRules { flows: &self.flows, ..LabelRules::NONE },
+            flows: &self.flows,
             models: &self.models,
         };
         let above = [(caller_plan.name.clone(), caller_plan.runbook_digest)];
