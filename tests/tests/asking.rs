@@ -183,11 +183,9 @@ fn who_may_not_ask_is_refused() {
     let other = bench.run(&[]).exits(3);
     holds(&other.stderr, "the operator grants no `llm` of `other`");
     // What it needs is missing, which is told before anything runs.
-    bench.settings("price = { input = 1, output = 2, as_of = \"2026-11-01\" }", "llm=small");
-    bench.dir.write(
-        "palisade.toml",
-        std::fs::read_to_string(bench.dir.join("palisade.toml")).unwrap().split("[[grant]]").next().unwrap(),
-    );
+    let settings = std::fs::read_to_string(bench.dir.join("palisade.toml")).unwrap();
+    let without_grant = settings.split("[[grant]]").next().unwrap();
+    bench.dir.write("palisade.toml", format!("{without_grant}{FLOW}"));
     bench.ask(&["why?"]);
     let ungranted = bench.run(&[]).exits(3);
     holds(&ungranted.stderr, "step `ask` may not do what its component needs: the operator grants no `llm` of `big`");

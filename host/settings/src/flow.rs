@@ -154,7 +154,7 @@ mod tests {
                 "1:1: [[flow]] speaks of nothing: `labels` lists labels, as `labels = [\"personal\"]`",
                 "3:1: [[flow]] says nothing: `to` or `never_to` lists places, as `to = [\"llm=local\"]`",
                 "7:7: nothing leaves through `fs-read` (`http` and `llm` lead out, `approval` and `output` to people)",
-                "7:20: `outputs` is not a capability",
+                "7:20: `outputs` is not a capability: that is a power, `=` and a place, as in `fs-read=PATH`",
                 "8:1: [[declassify]] needs a `reason`",
                 "8:1: [[declassify]] names each label: `*` is for [[flow]] alone",
             ],
