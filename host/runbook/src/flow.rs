@@ -95,13 +95,6 @@ fn labelled(
             of_child.values().for_each(|inner| join(&mut labels, inner.clone()));
         }
         way.pop();
-        if let Some(undo) = step.compensate.as_deref() {
-            way.push(undo.id.clone());
-            for sink in sinks(undo, rules) {
-                leaks.extend(blocked(&labels, &sink, way, rules));
-            }
-            way.pop();
-        }
         for lost in step.call().map(|call| &call.declassifies).into_iter().flatten() {
             labels.remove(lost);
         }
@@ -111,6 +104,16 @@ fn labelled(
             }
         }
         made.insert(step.id.clone(), labels);
+        if let Some(undo) = step.compensate.as_deref() {
+            // It reads what it names itself, what the step made among it.
+            let mut labels = around.clone();
+            undo.needs().for_each(|source| join(&mut labels, of(source, plan, given, &made)));
+            way.push(undo.id.clone());
+            for sink in sinks(undo, rules) {
+                leaks.extend(blocked(&labels, &sink, way, rules));
+            }
+            way.pop();
+        }
     }
     made
 }
