@@ -136,6 +136,7 @@ fn what(kind: Option<&str>) -> &'static str {
     match kind {
         Some("found_but_denied") => "denied, yet found",
         Some("found_not_stated") => "not stated, yet found",
+        Some("stated_by_model_alone") => "stated as a model alone reads it",
         Some("special_without_basis") => "stated without a ground of Article 9(2)",
         Some("system_not_checked") => "named, not checked",
         Some("stated_not_found") => "stated, not found",

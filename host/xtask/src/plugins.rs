@@ -35,15 +35,16 @@ pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::R
 
 /// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, the hello plugin into
 /// `target/hello`, the stepper, over which loops and maps are tried out, into `target/stepper`, and the reader, which has
-/// versions that ask for more or less, into `target/reader`, the delegate, an agent, into `target/delegate`, and the asker, which asks
-/// models, into `target/asker`.
+/// versions that ask for more or less, into `target/reader`, the delegate, an agent, into `target/delegate`, the asker, which asks
+/// models, into `target/asker`, and the parrot, a planner that believes them, into `target/parrot`.
 pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
     build(project, toolchain, "hostile", "plugins/hostile")?;
     build(project, toolchain, "hello", "plugins/hello")?;
     build(project, toolchain, "stepper", "plugins/stepper")?;
     build(project, toolchain, "reader", "plugins/reader")?;
     build(project, toolchain, "delegate", "plugins/delegate")?;
-    build(project, toolchain, "asker", "plugins/asker")
+    build(project, toolchain, "asker", "plugins/asker")?;
+    build(project, toolchain, "parrot", "plugins/parrot")
 }
 
 /// Builds all guests at or below a folder with one cargo command.

@@ -27,6 +27,9 @@ pub(crate) struct Fact {
     #[serde(default)]
     pub(crate) special_category: bool,
     pub(crate) checked: Option<bool>,
+    /// A model alone reads it in the policy.
+    #[serde(default)]
+    pub(crate) by_model: bool,
     pub(crate) sentence: String,
 }
 
@@ -66,8 +69,9 @@ impl Facts {
         self.list.iter().find(speaks).map(|fact| fact.value.as_str())
     }
 
-    /// Whether it names a ground that allows to process special categories.
+    /// Whether it names a ground that allows to process special categories. What a model alone reads there does not count:
+    /// no word of a model takes a gap away.
     pub(crate) fn has_special_basis(&self) -> bool {
-        self.of(About::LegalBasis).any(|fact| fact.special_category)
+        self.of(About::LegalBasis).any(|fact| fact.special_category && !fact.by_model)
     }
 }

@@ -16,6 +16,7 @@ pub(crate) enum GapKind {
     FoundButDenied,
     FoundNotStated,
     SpecialWithoutBasis,
+    StatedByModelAlone,
     SystemNotChecked,
     StatedNotFound,
     NotComparable,
@@ -53,6 +54,21 @@ pub(crate) struct Gap {
     pub(crate) sentence: Option<String>,
 }
 
+/// What a policy says of something that was found.
+#[derive(Debug, Clone, Copy)]
+enum Says<'f> {
+    Denied(&'f Fact),
+    Stated(&'f Fact),
+}
+
+impl<'f> Says<'f> {
+    const fn fact(self) -> &'f Fact {
+        match self {
+            Self::Denied(fact) | Self::Stated(fact) => fact,
+        }
+    }
+}
+
 /// What the comparison comes to.
 pub(crate) struct Report {
     /// Gravest first.
@@ -67,6 +83,7 @@ impl GapKind {
             Self::FoundButDenied => "found_but_denied",
             Self::FoundNotStated => "found_not_stated",
             Self::SpecialWithoutBasis => "special_without_basis",
+            Self::StatedByModelAlone => "stated_by_model_alone",
             Self::SystemNotChecked => "system_not_checked",
             Self::StatedNotFound => "stated_not_found",
             Self::NotComparable => "not_comparable",
@@ -156,37 +173,53 @@ impl Report {
     /// Something that has a word in policies.
     fn found(&mut self, facts: &Facts, kind: Kind, name: &str, words: &[&str], seen: &Seen) {
         let one_of = |fact: &&Fact| words.iter().any(|word| same(word, &fact.value));
-        let denied = facts.of(About::DeniedCategory).find(one_of).filter(|_| kind == Kind::DataCategory);
-        let stated = facts.of(kind.about()).find(one_of);
-        let special = seen.special || stated.or(denied).is_some_and(|fact| fact.special_category);
-        if denied.is_none() {
-            self.agreed.extend(stated.map(|fact| fact.value.clone()));
-        }
-        let (gap, severity, explanation) = match (denied, stated) {
-            // A policy that denies a thing in one place and states it in another is wrong in one of them.
-            (Some(_), _) => (
+        let read = |about, by_model| facts.of(about).filter(move |fact| fact.by_model == by_model).find(one_of);
+        let denied = |by_model| read(About::DeniedCategory, by_model).filter(|_| kind == Kind::DataCategory);
+        // What the rules read goes before what a model does. A policy that denies a thing in one place and states it in another
+        // is wrong in one of them.
+        let says = denied(false)
+            .map(Says::Denied)
+            .or_else(|| read(kind.about(), false).map(Says::Stated))
+            .or_else(|| denied(true).map(Says::Denied))
+            .or_else(|| read(kind.about(), true).map(Says::Stated));
+        let special = seen.special || says.is_some_and(|says| says.fact().special_category);
+        let (gap, severity, explanation) = match says {
+            Some(Says::Denied(fact)) if fact.by_model => (
+                GapKind::FoundButDenied,
+                if special { Severity::High } else { Severity::Medium },
+                "the data hold it, and a model reads in this sentence of the policy that it is not collected: look whether it says so",
+            ),
+            Some(Says::Denied(_)) => (
                 GapKind::FoundButDenied,
                 Severity::High,
                 "the policy says that it is not collected, and the data hold it",
             ),
-            (None, None) if special => (
+            None if special => (
                 GapKind::FoundNotStated,
                 Severity::High,
                 "the data hold this special category, and the policy does not state it",
             ),
-            (None, None) => {
-                (GapKind::FoundNotStated, Severity::Medium, "the data hold it, and the policy does not state it")
-            }
-            (None, Some(_)) if special && kind == Kind::DataCategory && !facts.has_special_basis() => (
-                GapKind::SpecialWithoutBasis,
-                Severity::Medium,
-                "the policy states this special category and names no ground of Article 9(2) of the GDPR for it",
+            None => (GapKind::FoundNotStated, Severity::Medium, "the data hold it, and the policy does not state it"),
+            Some(Says::Stated(fact)) if fact.by_model => (
+                GapKind::StatedByModelAlone,
+                if special { Severity::Medium } else { Severity::Low },
+                "the data hold it, and a model alone reads it in this sentence of the policy: look whether it says so",
             ),
-            (None, Some(_)) => return,
+            Some(Says::Stated(fact)) => {
+                self.agreed.insert(fact.value.clone());
+                if !special || kind != Kind::DataCategory || facts.has_special_basis() {
+                    return;
+                }
+                (
+                    GapKind::SpecialWithoutBasis,
+                    Severity::Medium,
+                    "the policy states this special category and names no ground of Article 9(2) of the GDPR for it",
+                )
+            }
         };
         self.gaps.push(Gap {
             special,
-            sentence: denied.or(stated).map(|fact| fact.sentence.clone()),
+            sentence: says.map(|says| says.fact().sentence.clone()),
             ..seen.gap(gap, severity, kind, name, explanation)
         });
     }

@@ -191,3 +191,30 @@ fn what_broken_findings_bring_is_bounded_and_counted() {
     let further = gaps.iter().find(|gap| gap["category"] == "further categories");
     assert_eq!(further.map(|gap| gap["findings"].clone()), Some(json!(3)));
 }
+
+#[test]
+fn what_a_model_alone_reads_takes_no_gap_away() {
+    let by_model = |fact: Value| {
+        let mut fact = fact;
+        fact["by_model"] = true.into();
+        fact
+    };
+    let stated = |value: &str| by_model(fact("data_category", value));
+    let found = [finding("contact", "e-mail", "a"), finding("health", "x", "a")];
+    check(
+        &[stated("email address"), stated("health data"), by_model(special(fact("legal_basis", "explicit consent")))],
+        &found,
+        &["medium stated_by_model_alone health data 1/1", "low stated_by_model_alone email address 1/1"],
+    );
+    // What the rules read holds whatever the model says.
+    let denies = by_model(fact("denied_category", "email address"));
+    check(&[fact("data_category", "email address"), denies.clone()], &found[..1], &[]);
+    check(
+        &[fact("denied_category", "email address"), stated("email address")],
+        &found[..1],
+        &["high found_but_denied email address 1/1"],
+    );
+    check(&[denies], &found[..1], &["medium found_but_denied email address 1/1"]);
+    let outcome = context(&[stated("email address")], &found[..1]).run::<PolicyGapReport>();
+    assert_eq!(outcome.metadata["gaps"]["agreed"], json!([]));
+}

@@ -6,13 +6,13 @@ use crate::vocabulary::{
     PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, UNITS,
     WITHIN_BOUNDS, WORDS,
 };
-use crate::world::World;
-use serde::Serialize;
+use palisade_planning::{System, World};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What kind of thing is stated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// A category of personal data.
@@ -48,6 +48,9 @@ pub(crate) struct Fact {
     /// The system is one that can be checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checked: Option<bool>,
+    /// A model alone reads it there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_model: bool,
     /// The sentence that says it first.
     pub(crate) sentence: String,
     /// The heading it stands under.
@@ -56,6 +59,19 @@ pub(crate) struct Fact {
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::DataCategory,
+        Self::DeniedCategory,
+        Self::Purpose,
+        Self::DataSubject,
+        Self::System,
+        Self::ThirdParty,
+        Self::Retention,
+        Self::Transfer,
+        Self::LegalBasis,
+    ];
+
     /// Its name in documents.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -72,8 +88,8 @@ impl Kind {
     }
 }
 
-/// All facts, in the order of the policy; each is told once.
-pub(crate) fn found(sentences: &[Sentence], world: &World) -> Vec<Fact> {
+/// What the rules read, in the order of the policy.
+pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
     let mut facts = Facts::default();
     for sentence in sentences {
         let lower = &sentence.lower;
@@ -112,17 +128,19 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Vec<Fact> {
             }
         }
     }
-    facts.list
+    facts
 }
 
+/// Facts, each once: the first that was told.
 #[derive(Default)]
-struct Facts {
-    list: Vec<Fact>,
+pub(crate) struct Facts {
+    /// In the order in which they were told.
+    pub(crate) list: Vec<Fact>,
     known: BTreeSet<(Kind, String)>,
 }
 
 impl Facts {
-    fn add(&mut self, fact: Fact) {
+    pub(crate) fn add(&mut self, fact: Fact) {
         if self.known.insert((fact.kind, fact.value.to_lowercase())) {
             self.list.push(fact);
         }
@@ -135,6 +153,7 @@ fn fact(kind: Kind, value: &str, sentence: &Sentence) -> Fact {
         value: value.to_owned(),
         special_category: None,
         checked: None,
+        by_model: false,
         sentence: sentence.text.clone(),
         heading: sentence.heading.clone(),
     }
@@ -155,13 +174,7 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
             facts.add(Fact { checked: Some(true), ..fact(Kind::System, &system.name, sentence) });
         }
     }
-    let is_mapped = |value: &str| {
-        let names = |name: &String| has_word(&name.to_lowercase(), value) || has_word(value, &name.to_lowercase());
-        world
-            .systems
-            .iter()
-            .any(|system| !system.builtin && std::iter::once(&system.name).chain(&system.aliases).any(names))
-    };
+    let is_mapped = |value: &str| is_checked(world, value).is_some();
     for (column, cell) in sentence.cells() {
         if any(column, COUNTRY_COLUMNS) {
             named(&cell.to_lowercase(), TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
@@ -191,6 +204,33 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     }
 }
 
+/// The system that the operator named so, or nearly so. `value` is in lower case.
+pub(crate) fn is_checked<'w>(world: &'w World, value: &str) -> Option<&'w str> {
+    let names = |name: &String| has_word(&name.to_lowercase(), value) || has_word(value, &name.to_lowercase());
+    let is_called =
+        |system: &&System| !system.builtin && std::iter::once(&system.name).chain(&system.aliases).any(names);
+    world.systems.iter().find(is_called).map(|system| system.name.as_str())
+}
+
+/// The words of a kind of facts, each with whether it stands for something special where that is told.
+pub(crate) fn words(kind: Kind) -> impl Iterator<Item = (&'static str, Option<bool>)> {
+    type Words = &'static [(&'static str, &'static [&'static str])];
+    let lists: &[(Words, Option<bool>)] = match kind {
+        Kind::DataCategory | Kind::DeniedCategory => &[(DATA, Some(false)), (SPECIAL, Some(true))],
+        Kind::LegalBasis => &[(BASES, Some(false)), (SPECIAL_BASES, Some(true))],
+        Kind::Purpose => &[(PURPOSES, None)],
+        Kind::DataSubject => &[(SUBJECTS, None)],
+        Kind::Transfer => &[(TRANSFERS, None)],
+        Kind::System | Kind::ThirdParty | Kind::Retention => &[],
+    };
+    lists.iter().flat_map(|(words, special)| words.iter().map(move |(word, _)| (*word, *special)))
+}
+
+/// The word of a kind of facts that is meant. `lower` is in lower case.
+pub(crate) fn known_word(kind: Kind, lower: &str) -> Option<(&'static str, Option<bool>)> {
+    words(kind).find(|(word, _)| word.to_lowercase() == lower)
+}
+
 fn names_product(cell: &str) -> bool {
     PRODUCTS.iter().any(|product| has_word(&cell.to_lowercase(), &product.to_lowercase()))
 }
@@ -218,7 +258,7 @@ fn named<'v>(lower: &'v str, words: &'v [(&'v str, &'v [&'v str])]) -> impl Iter
 }
 
 /// Spans of time in a sentence, as `3 years`.
-fn times(lower: &str) -> impl Iterator<Item = String> {
+pub(crate) fn times(lower: &str) -> impl Iterator<Item = String> {
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let number = |word: &str| {
         word.parse::<u32>().ok().or_else(|| NUMBERS.iter().find(|(name, _)| *name == word).map(|(_, number)| *number))

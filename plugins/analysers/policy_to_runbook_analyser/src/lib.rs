@@ -1,22 +1,23 @@
-//! Reads a privacy policy, says what it states, and makes the runbook that looks whether the data agree. No model is needed.
+//! Reads a privacy policy, says what it states, and makes the runbook that looks whether the data agree. No model is needed;
+//! with one, more of the policy is read.
 //!
 //! What there is to check and what can check it, it learns from the host (the planning context): it names no system and no
 //! component of its own.
 
 mod facts;
+mod reading;
 mod steps;
 mod text;
 mod vocabulary;
-mod world;
 
 use facts::Kind;
+use palisade_planning::{World, plain};
 use palisade_sdk::{
-    Analyser, ConfigSchema, Context, Description, Failure, Input, Metadata, Property, Result,
+    Analyser, ConfigSchema, Context, Description, Failure, Input, Metadata, Property, Request, Result,
     serde_json::{Value, json},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use world::World;
 
 /// The component.
 pub struct PolicyToRunbook;
@@ -27,6 +28,8 @@ pub struct Config {
     /// The components that the runbook may use, of those that the operator allows; none named = all of them.
     #[serde(default)]
     components: Vec<String>,
+    /// The model that reads the policy, too; none = the rules alone.
+    model: Option<String>,
 }
 
 /// What the last call needs of the first.
@@ -62,6 +65,8 @@ impl Analyser for PolicyToRunbook {
         let context = context.about("What the host says of its systems and components");
         let components = Property::list_of(Property::string())
             .about("The components that the runbook may use; absent: all that the operator lets such runbooks use");
+        let model = Property::string().nullable().default(Value::Null);
+        let model = model.about("The model that reads the policy beside the rules, by its alias; absent: none");
         Description::analyser(
             "palisade:policy_to_runbook_analyser",
             env!("CARGO_PKG_VERSION"),
@@ -75,12 +80,13 @@ impl Analyser for PolicyToRunbook {
         .input(Input::new(WORLD).ruleset("/context").about("What there is to check, and what can check it"))
         .output(RUNBOOK, "runbook_definition/1.0.0")
         .output(FACTS, "policy_facts/1.0.0")
-        .config(ConfigSchema::new().property("context", context).property("components", components))
+        .config(ConfigSchema::new().property("context", context).property("components", components).property("model", model))
+        .request(Request::llm("to read more of the policy, where the config names a model").optional())
         .limit("fuel-per-input-byte", 100_000)
     }
 
     fn run(ctx: &Context, config: Config) -> Result<Told> {
-        let mut world = World::read(ctx)?;
+        let mut world = World::read(ctx, WORLD)?;
         if !config.components.is_empty() {
             for name in
                 config.components.iter().filter(|name| !world.components.iter().any(|known| known.name == **name))
@@ -100,7 +106,11 @@ impl Analyser for PolicyToRunbook {
             return Err(Failure::bad_input("the policy has no text").at(POLICY, 0));
         }
         let title = policy.title.or_else(|| text::title(&sentences)).unwrap_or_else(|| "the privacy policy".to_owned());
-        let facts = facts::found(&sentences, &world);
+        let mut facts = facts::found(&sentences, &world);
+        if let Some(model) = &config.model {
+            reading::read(ctx, model, &sentences, &world, &mut facts)?;
+        }
+        let facts = facts.list;
         for fact in &facts {
             ctx.emit(FACTS, fact)?;
             if fact.kind == Kind::System && fact.checked == Some(false) {
@@ -125,13 +135,13 @@ impl Analyser for PolicyToRunbook {
         for fact in &facts {
             *counts.entry(fact.kind.name().to_owned()).or_default() += 1;
         }
-        Ok(Told { title: text::plain(&title, 120), language: text::language(&sentences).to_owned(), counts })
+        Ok(Told { title: plain(&title, 120), language: text::language(&sentences).to_owned(), counts })
     }
 
     fn finish(_: &Context, _: Config, parts: Vec<Told>) -> Result<Vec<Metadata>> {
         let Some(Told { title, language, counts }) = parts.into_iter().next() else { return Ok(Vec::new()) };
         let runbook = json!({
-            "name": text::plain(&format!("What “{title}” has checked"), 160),
+            "name": plain(&format!("What “{title}” has checked"), 160),
             "description": "Made of a privacy policy: every fitting analysis over every system that the operator named.",
         });
         let facts: Value = json!({"title": title, "language": language, "summary": counts});

@@ -1,9 +1,8 @@
 //! The steps of the runbook: every system is read, everything that fits is run over what comes of it, and each step says why.
 
 use crate::facts::{Fact, Kind};
-use crate::text::plain;
-use crate::world::{Component, Port, World};
-use palisade_sdk::serde_json::{Map, Value, json};
+use palisade_planning::{Analysis, Component, Port, World, config, identifier, plain, source};
+use palisade_sdk::serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often what was made is looked at again for what fits it.
@@ -51,9 +50,7 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
                 "The operator named this system; the policy does not, and its data are checked all the same.".to_owned()
             }
         };
-        made.steps.push(json!({
-            "id": name, "name": format!("Read {}", plain(&system.name, 80)), "type": "source", "system": system.name, "description": why,
-        }));
+        made.steps.push(source(&name, &system.name, &why));
         artifacts.push(Artifact { name, schema: system.schema.clone() });
     }
     // What was run over the data themselves is not run again over what others made of them.
@@ -133,27 +130,6 @@ fn fitting<'a>(port: &Port, artifacts: &'a [Artifact]) -> Vec<Vec<&'a str>> {
     by_schema.into_iter().map(|(_, names)| names).collect()
 }
 
-/// The config of a component: the rulesets that it needs, where the ones that it names itself are not there.
-fn config<'w>(world: &World, component: &'w Component) -> Result<Value, &'w str> {
-    let mut config = Value::Object(Map::new());
-    for wanted in &component.rulesets {
-        let Some(ruleset) = world.ruleset(wanted) else { return Err(&wanted.kind) };
-        if wanted.default.as_deref() == Some(ruleset) {
-            continue;
-        }
-        let mut place = &mut config;
-        for key in wanted.pointer.split('/').skip(1) {
-            if !place.is_object() {
-                *place = Value::Object(Map::new());
-            }
-            let Value::Object(map) = place else { break };
-            place = map.entry(key).or_insert(Value::Null);
-        }
-        *place = ruleset.into();
-    }
-    Ok(config)
-}
-
 fn analysis(
     component: &Component,
     inputs: &[&str],
@@ -163,18 +139,14 @@ fn analysis(
 ) -> (Value, Option<Artifact>) {
     let short = component.name.rsplit(':').next().unwrap_or(&component.name);
     let name = free(&identifier(short), names);
-    let mut step = json!({
-        "id": name,
-        "name": plain(&component.title, 100),
-        "type": "analyse",
-        "analyser": component.name,
-        "inputs": inputs,
-        "output": name,
-        "description": reason(component, facts),
+    let step = palisade_planning::analysis(&Analysis {
+        id: &name,
+        title: &component.title,
+        component: &component.name,
+        inputs,
+        config,
+        why: &reason(component, facts),
     });
-    if config.as_object().is_some_and(|config| !config.is_empty()) {
-        step["config"] = config.clone();
-    }
     let artifact = component.outputs.first().map(|output| Artifact { name, schema: output.schema.clone() });
     (step, artifact)
 }
@@ -203,20 +175,6 @@ fn reason(component: &Component, facts: &[Fact]) -> String {
 
 fn cites(what: &str, fact: &Fact) -> String {
     plain(&format!("{what} ({}): “{}”", fact.value, fact.sentence), MAX_REASON)
-}
-
-/// An id made from a name.
-fn identifier(name: &str) -> String {
-    let mut id = String::new();
-    for c in name.to_lowercase().chars() {
-        if c.is_alphanumeric() {
-            id.push(c);
-        } else if !id.is_empty() && !id.ends_with('_') {
-            id.push('_');
-        }
-    }
-    let id: String = id.trim_end_matches('_').chars().take(60).collect();
-    if id.is_empty() { "step".to_owned() } else { id }
 }
 
 /// A name that nothing else has.

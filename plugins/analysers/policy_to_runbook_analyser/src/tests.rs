@@ -1,7 +1,7 @@
 use super::PolicyToRunbook;
 use crate::text;
 use palisade_sdk::serde_json::{Value, json};
-use palisade_sdk::{TestContext, TestInput, TestOutcome};
+use palisade_sdk::{HostError, HostErrorKind, TestContext, TestInput, TestOutcome, llm::Answer};
 
 fn component(name: &str, title: &str, accepts: &str, makes: &str, ruleset: Option<&str>) -> Value {
     let rulesets: Vec<Value> = ruleset
@@ -331,4 +331,78 @@ fn a_french_clinic_s_notice_is_read() {
         &["data_subject", "system", "third_party", "retention", "transfer", "purpose", "legal_basis"],
         &others,
     );
+}
+
+/// What a model says of a policy.
+fn read_by(says: &'static str, policy: &str) -> TestOutcome {
+    TestContext::new()
+        .input("policy", [json!({"content": policy})])
+        .artifact(world(&[system("CRM", &["customer list"])], &[]))
+        .config(json!({"model": "big"}))
+        .models(move |question| {
+            assert_eq!(question.model.as_deref(), Some("big"));
+            match says {
+                "" => Err(HostError::new(HostErrorKind::Unavailable, "it is away")),
+                says => Ok(Answer { content: says.to_owned(), ..Answer::default() }),
+            }
+        })
+        .run::<PolicyToRunbook>()
+}
+
+fn of_model(outcome: &TestOutcome) -> Vec<String> {
+    let facts = outcome.items("facts");
+    let of_model = facts.iter().filter(|fact| fact["by_model"] == true);
+    of_model
+        .map(|fact| format!("{} {}", fact["kind"].as_str().unwrap_or(""), fact["value"].as_str().unwrap_or("")))
+        .collect()
+}
+
+const UNUSUAL: &str =
+    "How folks reach you is kept in the customer list. We look after the wellness notes of Kestrel Cove.";
+
+#[test]
+fn a_model_reads_more_and_each_statement_stands_in_a_sentence() {
+    let says = r#"{"facts": [
+        {"kind": "data_category", "value": "Email address", "sentence": 0, "special_category": false},
+        {"kind": "system", "value": "customer list", "sentence": 0, "special_category": false},
+        {"kind": "data_category", "value": "wellness notes", "sentence": 1, "special_category": true},
+        {"kind": "third_party", "value": "Kestrel Cove", "sentence": 1, "special_category": false},
+        {"kind": "third_party", "value": "Nobody Ltd", "sentence": 1, "special_category": false},
+        {"kind": "retention", "value": "3 years", "sentence": 1, "special_category": false},
+        {"kind": "system", "value": "CRM", "sentence": 99, "special_category": false}
+    ]}"#;
+    let outcome = read_by(says, UNUSUAL);
+    // The list is a name that the operator knows, so the rules read it too, and theirs is told.
+    let expected = ["data_category email address", "data_category wellness notes", "third_party Kestrel Cove"];
+    assert_eq!(of_model(&outcome), expected);
+    let facts = outcome.items("facts");
+    let notes = facts.iter().find(|fact| fact["value"] == "wellness notes").cloned().unwrap_or_default();
+    assert_eq!(notes["special_category"], true);
+    assert_eq!(notes["sentence"], "We look after the wellness notes of Kestrel Cove.");
+    assert!(outcome.logs.iter().any(|(_, text)| text.starts_with("3 statements of the model")), "{:?}", outcome.logs);
+}
+
+#[test]
+fn whatever_a_model_says_the_runbook_checks_as_much() {
+    let plain = run(UNUSUAL, &[system("CRM", &["customer list"])], &[]).items("runbook");
+    let ids = |steps: &[Value]| steps.iter().map(|step| step["id"].clone()).collect::<Vec<_>>();
+    for says in [
+        "",
+        "no JSON",
+        r#"{"facts": []}"#,
+        r#"{"facts": [{"kind": "denied_category", "value": "name", "sentence": 0, "special_category": false}]}"#,
+        r#"{"facts": [{"kind": "system", "value": "/etc", "sentence": 0, "special_category": false}]}"#,
+    ] {
+        let outcome = read_by(says, UNUSUAL);
+        assert_eq!(ids(&outcome.items("runbook")), ids(&plain), "{says}");
+    }
+    let away = read_by("", UNUSUAL);
+    assert_eq!(away.skips, [("what the model `big` reads in sentences 0 to 1".to_owned(), "it is away".to_owned())]);
+}
+
+#[test]
+fn a_long_policy_is_read_in_parts() {
+    let policy = "We keep your name in a list. ".repeat(2_000);
+    let outcome = read_by(r#"{"facts": []}"#, &policy);
+    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
 }
