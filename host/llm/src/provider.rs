@@ -3,7 +3,7 @@
 use crate::key::Key;
 use crate::transport::{self, Address, Reply, TransportError};
 use palisade_model::neutral;
-use std::sync::Arc;
+use palisade_net::Tls;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ impl ProviderError {
 pub struct HttpProvider {
     /// Taken when this goes: what still looks up a name must not be waited for.
     runtime: Option<tokio::runtime::Runtime>,
-    tls: Arc<rustls::ClientConfig>,
+    tls: Tls,
 }
 
 impl HttpProvider {
@@ -116,7 +116,7 @@ impl HttpProvider {
             .thread_name("models")
             .enable_io()
             .build()?;
-        Ok(Self { runtime: Some(runtime), tls: transport::tls().map_err(std::io::Error::other)? })
+        Ok(Self { runtime: Some(runtime), tls: Tls::new()? })
     }
 }
 
@@ -127,7 +127,7 @@ impl Provider for HttpProvider {
         let request = transport::request(&address, outgoing).ok_or_else(|| garbage("its URL has a wrong form"))?;
         let Some(runtime) = &self.runtime else { return Err(garbage("this process ends")) };
         let (tell, told) = channel();
-        let tls = Arc::clone(&self.tls);
+        let tls = self.tls.clone();
         let task = runtime.spawn(async move {
             // Who was told to stop does not listen any more.
             drop(tell.send(transport::exchange(&address, tls, request).await));

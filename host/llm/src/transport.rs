@@ -6,8 +6,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use std::sync::Arc;
+use palisade_net::Tls;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -16,10 +15,6 @@ use tokio::net::TcpStream;
 pub(crate) const MAX_ANSWER_BYTES: usize = 2 << 20;
 /// Most bytes of what is said about a failure.
 const MAX_FAILURE_BYTES: usize = 16 << 10;
-/// Most bytes of the head of an answer, and of what is read ahead.
-const MAX_HEAD_BYTES: usize = 64 << 10;
-/// Most headers of an answer.
-const MAX_HEADERS: usize = 100;
 
 /// Where a provider is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,17 +62,6 @@ impl Address {
     }
 }
 
-/// Certificates are checked against the roots that browsers trust.
-pub(crate) fn tls() -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
 /// Writes the request; none if a part of it has not the form that HTTP asks for.
 pub(crate) fn request(address: &Address, outgoing: &Outgoing<'_>) -> Option<Request<Full<Bytes>>> {
     let mut builder = Request::post(format!("{}{}", address.path, outgoing.path))
@@ -97,7 +81,7 @@ pub(crate) fn request(address: &Address, outgoing: &Outgoing<'_>) -> Option<Requ
 /// Connects, sends, and reads what comes back. Dropped on the way, it closes the connection.
 pub(crate) async fn exchange(
     address: &Address,
-    tls: Arc<rustls::ClientConfig>,
+    tls: Tls,
     request: Request<Full<Bytes>>,
 ) -> Result<Reply, TransportError> {
     let unreachable = |error: std::io::Error| TransportError::Unreachable(error.to_string());
@@ -105,9 +89,7 @@ pub(crate) async fn exchange(
     if !address.tls {
         return over(TokioIo::new(stream), request).await;
     }
-    let name = ServerName::try_from(address.host.clone());
-    let name = name.map_err(|_| TransportError::Unreachable("its name can't be in a certificate".to_owned()))?;
-    let stream = tokio_rustls::TlsConnector::from(tls).connect(name, stream).await.map_err(unreachable)?;
+    let stream = tls.connect(&address.host, stream).await.map_err(unreachable)?;
     over(TokioIo::new(stream), request).await
 }
 
@@ -116,9 +98,7 @@ async fn over(
     request: Request<Full<Bytes>>,
 ) -> Result<Reply, TransportError> {
     let cut = |error: hyper::Error| TransportError::CutOff(error.to_string());
-    let builder =
-        hyper::client::conn::http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS).handshake(io);
-    let (mut sender, connection) = builder.await.map_err(cut)?;
+    let (mut sender, connection) = palisade_net::http1().handshake(io).await.map_err(cut)?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(cut)?;
         read(response).await
