@@ -9,6 +9,9 @@ use crate::scope::PathScope;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
 
+/// What stands for every place of a power that is not over paths.
+pub(crate) const EVERYWHERE: &str = "*";
+
 /// A power and how far it reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "power", content = "scope", rename_all = "kebab-case")]
@@ -79,10 +82,31 @@ impl Capability {
     /// As [`Capability::parse`].
     pub fn parse_in(folder: &WorkingFolder, base: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
         let (power, rest) = power_and_rest(text)?;
-        let place = Reading { folder, base, methods: Methods::READING }.place(power, rest)?;
+        Self::read(Reading { folder, base, methods: Methods::READING }, power, rest)
+    }
+
+    /// As [`Capability::parse_in`], for a rule about where something may go: without methods, all of an origin are meant,
+    /// and `http=*` and its like mean everywhere.
+    ///
+    /// # Errors
+    /// As [`Capability::parse`].
+    pub fn parse_destination_in(
+        folder: &WorkingFolder,
+        base: &WorkingFolder,
+        text: &[u8],
+    ) -> Result<Self, ParseCapabilityError> {
+        let (power, rest) = power_and_rest(text)?;
+        if rest == EVERYWHERE.as_bytes() && !power.is_over_paths() {
+            return Ok(Self::any(power));
+        }
+        Self::read(Reading { folder, base, methods: Methods::ALL }, power, rest)
+    }
+
+    fn read(reading: Reading<'_>, power: Power, rest: &[u8]) -> Result<Self, ParseCapabilityError> {
+        let place = reading.place(power, rest)?;
         match place.path().filter(|path| crate::scope::is_own(path)) {
             Some(path) => Err(ParseCapabilityError::OwnFolder { path: path.clone() }),
-            None => Ok(Self::at(power, with_folder_below(folder, place))),
+            None => Ok(Self::at(power, with_folder_below(reading.folder, place))),
         }
     }
 

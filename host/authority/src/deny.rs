@@ -1,15 +1,12 @@
 //! What the operator forbids. A deny beats every allow: those of files and of the command line, and the default set.
 
 use crate::authorise::Use;
-use crate::capability::with_folder_below;
+use crate::capability::{EVERYWHERE, with_folder_below};
 use crate::http::Methods;
 use crate::path::{PathError, ScopedPath, WorkingFolder};
 use crate::place::{ParseCapabilityError, Place, Reading, power_and_rest};
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
-
-/// What stands for every place of a power that is not over paths.
-const EVERYWHERE: &str = "*";
 
 /// A power in a place, which nobody may use: on a path and all that lies below it, key files included; at an origin,
 /// wherever its host leads; or everywhere.

@@ -328,6 +328,16 @@ impl HttpScope {
         }
     }
 
+    /// Says whether all requests of the set go to one origin.
+    #[must_use]
+    pub fn is_one_origin(&self) -> bool {
+        let mut origins = self.places().into_iter().flatten().map(HttpPlace::origins);
+        match origins.next() {
+            Some(first @ OriginPattern::One(_)) => origins.all(|origin| origin == first),
+            _ => false,
+        }
+    }
+
     /// The requests that are in both sets.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
@@ -433,6 +443,16 @@ mod tests {
         check("", "it begins with neither");
         check("*", "it begins with neither");
         assert!(serde_json::from_str::<HttpPlace>(r#""https://a.b""#).is_err(), "the stored form names its methods");
+    }
+
+    #[test]
+    fn one_origin_is_one_whatever_is_asked_of_it() {
+        let check = |texts: &[&str], expected| assert_eq!(scope(texts).is_one_origin(), expected, "{texts:?}");
+        check(&["https://a.b", "POST https://a.b private"], true);
+        check(&["https://a.b", "https://a.b:8443"], false);
+        check(&["https://*.a.b"], false);
+        check(&[], false);
+        assert!(!HttpScope::any().is_one_origin());
     }
 
     #[test]

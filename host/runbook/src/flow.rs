@@ -3,7 +3,7 @@
 //! Labels join over everything that a step needs: inputs, values of configs, conditions, and the runbook that it runs.
 
 use crate::plan::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork};
-use palisade_authority::{Flow, Flows, Sink, is_outward};
+use palisade_authority::{Capability, Flow, Flows, Sink, is_outward};
 use palisade_model::StepId;
 use palisade_model::llm::LlmSettings;
 use palisade_model::manifest::Power;
@@ -74,6 +74,7 @@ fn labelled(
         for source in step.needs() {
             join(&mut labels, of(source, plan, given, &made));
         }
+        let handed = labels.clone();
         // What it brings in itself. Of all others, `labels` of the step holds what they read.
         for own in step.labels.iter().filter(|_| step.kind() == "source") {
             labels.entry(own.clone()).or_insert_with(|| vec![step.id.to_string()]);
@@ -81,7 +82,8 @@ fn labelled(
         join(&mut labels, around.clone());
         way.push(step.id.clone());
         for sink in sinks(step, rules) {
-            leaks.extend(blocked(&labels, &sink, way, rules));
+            let leaving = if is_all_it_reads(step, &sink) { &handed } else { &labels };
+            leaks.extend(blocked(leaving, &sink, way, rules));
         }
         if let Some(PlannedChildRunbook::File { plan: child, .. }) = step.child().map(|child| &child.runbook) {
             let of_input = |port: &str| {
@@ -159,6 +161,13 @@ fn sinks(step: &PlannedStep, rules: LabelRules<'_>) -> Vec<Sink> {
         model.and_then(|model| rules.models.model(&model)).is_some_and(|model| model.local)
     };
     reached.filter(|sink| !is_local(sink)).collect()
+}
+
+/// Says whether a step brings in nothing itself but from the server at which `sink` is: that goes back to whence it came.
+fn is_all_it_reads(step: &PlannedStep, sink: &Sink) -> bool {
+    let (Sink::Power(Capability::Http(_)), Some(call)) = (sink, step.call()) else { return false };
+    let others = [Power::FsRead, Power::Sql].into_iter().any(|power| call.may_use(power));
+    !others && matches!(call.authority.reach(Power::Http), Capability::Http(scope) if scope.is_one_origin())
 }
 
 fn blocked(labels: &Labelled, sink: &Sink, way: &[StepId], rules: LabelRules<'_>) -> Vec<Leak> {

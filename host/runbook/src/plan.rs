@@ -222,7 +222,12 @@ impl PlannedCall {
     /// Whether it may ask language models.
     #[must_use]
     pub fn asks_models(&self) -> bool {
-        self.authority.reach(Power::Llm).places().is_none_or(|models| !models.is_empty())
+        self.may_use(Power::Llm)
+    }
+
+    /// Whether there is anything that it may use a power on.
+    pub(crate) fn may_use(&self, power: Power) -> bool {
+        self.authority.reach(power).places().is_none_or(|places| !places.is_empty())
     }
 }
 

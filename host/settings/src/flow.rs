@@ -75,7 +75,8 @@ fn sinks(r: &mut Reader<'_>, written: &[Spanned<String>], place: &Place) -> Vec<
             _ => powers.push(text.clone()),
         }
     }
-    let read = each(r, &powers, |text, _| Capability::parse_in(&place.folder, &place.base, text.as_bytes()));
+    let read =
+        each(r, &powers, |text, _| Capability::parse_destination_in(&place.folder, &place.base, text.as_bytes()));
     for (text, capability) in powers.iter().zip(&read) {
         if !is_outward(capability.power()) {
             let message = format!("nothing leaves through `{}`", capability.power().name());
