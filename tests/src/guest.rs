@@ -1,15 +1,18 @@
 //! A guest in the sandbox, with all of the engine's side in memory: what a test gives it and what came of it.
 
 use palisade_authority::{Authority, Bound, Decision, Grant, NamedByConfig, Place, ScopedPath, Use, WorkingFolder};
+use palisade_model::manifest::Power;
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
 use palisade_sandbox::ports::{
-    Batch, Column, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, PortError, Ports, Rows,
-    SqlValue, Tool, ToolCall, ToolOutput,
+    Batch, Column, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, Network, PortError,
+    Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
 };
 use palisade_sandbox::{AttemptMeter, Compiling, Granted, Input, Job, NamedPath, Prepared, Sandbox, Settings, Symbols};
 use palisade_schema::ArtifactSchema;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -196,8 +199,50 @@ impl Setting {
         let mut grants = Grant::default_set();
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
         let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));
-        self.granted = Some(Arc::new(Granted { authority, root, paths, connections }));
+        self.granted =
+            Some(Arc::new(Granted { authority, root, paths, connections, network: Arc::new(Names::default()) }));
         self
+    }
+}
+
+impl Setting {
+    /// Lets the config name the origins of `urls`, where `names` are known to be at these addresses, under what `allow`
+    /// grants.
+    ///
+    /// # Panics
+    /// When one of them is none.
+    #[must_use]
+    pub fn http(mut self, urls: &[&str], names: &[(&str, &[&str])], allow: &[&str]) -> Self {
+        let folder = WorkingFolder::new(b"/w").expect("a folder");
+        let grants = allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant"));
+        let named = urls.iter().map(|url| NamedByConfig {
+            pointer: "/url".to_owned(),
+            place: Place::named(Power::Http, &folder, url).expect("a URL"),
+        });
+        let named: Vec<_> = named.collect();
+        let authority = Authority::of_operator(grants).meet(Bound::of_config(&named, &[]));
+        let answers = names.iter().map(|(name, addresses)| {
+            let addresses = addresses.iter().map(|address| address.parse().expect("an address"));
+            ((*name).to_owned(), addresses.collect())
+        });
+        let network = Arc::new(Names(Mutex::new(answers.collect())));
+        let (root, paths, connections) = ("/w".into(), Vec::new(), Vec::new());
+        self.granted = Some(Arc::new(Granted { authority, root, paths, connections, network }));
+        self
+    }
+}
+
+/// What names are at which addresses. Each answer to a name is given once if there is another one after it.
+#[derive(Debug, Default)]
+struct Names(Mutex<Vec<(String, Vec<IpAddr>)>>);
+
+impl Network for Names {
+    fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let mut answers = locked(&self.0);
+        let of_name = |(known, _): &(String, Vec<IpAddr>)| known == name;
+        let first = answers.iter().position(of_name).ok_or(io::ErrorKind::NotFound)?;
+        let again = answers.iter().filter(|answer| of_name(answer)).count() > 1;
+        Ok(if again { answers.remove(first).1 } else { answers[first].1.clone() })
     }
 }
 

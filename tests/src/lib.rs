@@ -7,6 +7,7 @@ pub mod guest;
 pub mod journal;
 pub mod models;
 pub mod redact;
+pub mod server;
 pub mod stepping;
 pub mod told;
 

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("interpreter", &["model"]),
     ("kit", &[]),
     ("runbook", &["authority", "model", "schema"]),
-    ("sandbox", &["authority", "model"]),
+    ("sandbox", &["authority", "model", "net"]),
     ("settings", &["audit", "authority", "model", "runbook"]),
     ("engine", &["audit", "authority", "interpreter", "llm", "model", "runbook", "sandbox", "schema", "store"]),
     (

@@ -478,3 +478,41 @@ mod path_prober {
         check_just_below("path-prober");
     }
 }
+
+/// It asks a server on this machine, which has to be there first.
+mod http_asker {
+    use super::*;
+    use palisade_tests::server::Server;
+
+    /// A path, and how often it is asked.
+    type Asks = (&'static str, u64);
+
+    /// The limit, its value, and what reaches it and what stays below.
+    const CASES: [(LimitKind, u64, Asks, Asks); 2] =
+        [(LimitKind::HttpRequests, 3, ("/", 4), ("/", 3)), (LimitKind::HttpBytes, 10_000, ("/endless", 1), ("/", 10))];
+
+    fn run(limit: LimitKind, value: u64, (path, times): Asks) -> Option<Attempt> {
+        let (guest, server) = (Guest::hostile("http-asker")?, Server::start());
+        let url = format!("http://localhost:{}", server.port());
+        let config = format!(r#"{{"times": {times}, "requests": [{{"url": "{url}{path}"}}]}}"#);
+        let setting = Setting::default().limit(limit, value).http(&[&url], &[], &[&format!("http={url}")]);
+        Some(guest.run(&config, &setting))
+    }
+
+    #[test]
+    pub(super) fn bites() {
+        for (limit, value, attack, _) in CASES {
+            let Some(attempt) = run(limit, value, attack) else { return };
+            assert_eq!(attempt.limit().0, limit);
+            assert!(attempt.usage.http_bytes <= 10_000 && attempt.usage.http_requests <= 3, "{:?}", attempt.usage);
+        }
+    }
+
+    #[test]
+    pub(super) fn just_below() {
+        for (limit, value, _, below) in CASES {
+            let Some(attempt) = run(limit, value, below) else { return };
+            assert!(attempt.result.is_ok(), "{limit}: {:?}", attempt.result);
+        }
+    }
+}

@@ -29,7 +29,7 @@ impl Planning for ArtifactPlanner<'_> {
             failure: Failure::new(FailureKind::Host, error.message),
             diagnostics: Vec::new(),
         };
-        let allowed = planning::grants(workspace, allowed).map_err(host)?;
+        let allowed = planning::grants(&workspace.folder, allowed).map_err(host)?;
         let components = workspace.components(settings, &allowed).map_err(host)?;
         // What stands in the operator's environment is for runbooks that a person wrote.
         let (runbook, mut told) = parse(source, &BTreeMap::new());

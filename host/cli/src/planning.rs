@@ -8,8 +8,8 @@ use crate::render::diagnostics;
 use crate::rulesets::{FoundRulesets, RulesetFolders};
 use crate::settings::Settings;
 use crate::workspace::Workspace;
-use palisade_authority::Grant;
-use palisade_model::{RunLimits, neutral};
+use palisade_authority::{Grant, WorkingFolder};
+use palisade_model::{RunLimits, causes, neutral};
 use palisade_runbook::{
     ChildLookup, Code, Components, Diagnostic, Plan, PlanContext, Runbook, Setting, SettingError, Severity, Source,
     parse, plan, wanted_rulesets,
@@ -69,11 +69,11 @@ impl Reading {
     }
 }
 
-/// Reads the grants of `--allow`.
-pub(crate) fn grants(workspace: &Workspace, allow: &[String]) -> Result<Vec<Grant>, CliError> {
+/// Reads the grants of `--allow`, whose paths are relative to a folder.
+pub(crate) fn grants(folder: &WorkingFolder, allow: &[String]) -> Result<Vec<Grant>, CliError> {
     let grant = |text: &String| {
-        Grant::parse(&workspace.folder, text.as_bytes())
-            .map_err(|error| CliError::usage(format!("--allow {}: {error}", neutral::line(text, 200))))
+        Grant::parse(folder, text.as_bytes())
+            .map_err(|error| CliError::usage(format!("--allow {}: {}", neutral::line(text, 200), causes(&error))))
     };
     allow.iter().map(grant).collect()
 }
@@ -85,7 +85,7 @@ pub(crate) fn read(
     args: PlanningArgs<'_>,
     source: &Source,
 ) -> Result<Reading, CliError> {
-    let allowed = grants(workspace, args.allow)?;
+    let allowed = grants(&workspace.folder, args.allow)?;
     let components = workspace.components(settings, &allowed)?;
     let folders = RulesetFolders::new(args.rulesets, settings)?;
     let (runbook, told) = parse(source, &settings.variables);

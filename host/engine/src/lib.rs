@@ -23,6 +23,7 @@ mod map;
 mod memo;
 mod models;
 mod named;
+mod network;
 mod observe;
 mod part;
 mod perform;
@@ -56,6 +57,7 @@ pub use gate::{Gate, Stand};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
+pub use network::SystemNetwork;
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
     ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, Compensation, ConditionOutcome, Event,

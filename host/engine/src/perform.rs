@@ -5,6 +5,7 @@ use crate::calls::{Answering, Calls};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::lookup::filled;
+use crate::network::SystemNetwork;
 use crate::observe::{Observed, Observer};
 use crate::run::Work;
 use crate::uses::Uses;
@@ -81,6 +82,7 @@ impl Performer<'_> {
             root: self.root.clone(),
             paths: call.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
             connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
+            network: Arc::new(SystemNetwork),
         };
         let config =
             if values.is_empty() { call.config.clone() } else { filled(call, values, &entry.manifest.config_schema)? };

@@ -3,6 +3,7 @@
 use crate::attempt::{Attempt, AttemptInput, Ended, Made};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
+use crate::network::SystemNetwork;
 use crate::observe::Observer;
 use crate::perform::seed;
 use crate::run::Work;
@@ -134,6 +135,8 @@ impl Toolbox<'_> {
                 root: PathBuf::new(),
                 paths: Vec::new(),
                 connections: Vec::new(),
+                // Nothing is granted, so nobody is asked.
+                network: Arc::new(SystemNetwork),
             }),
             uses: Uses::default(),
             seed: seed(&self.plan_digest, self.step),

@@ -50,6 +50,10 @@ pub enum LimitKind {
     LlmCost,
     /// Refusals for want of authority: who goes on asking looks for a way out.
     Denials,
+    /// Requests sent to web servers.
+    HttpRequests,
+    /// Bytes sent to web servers and received from them, TLS aside.
+    HttpBytes,
 }
 
 /// How an amount of a limit is written and shown.
@@ -93,7 +97,7 @@ const TIB: u64 = 1 << 40;
 const USD: u64 = 1_000_000;
 
 /// All limits. Why these numbers: docs/design/002-limits.md.
-const TABLE: [Row; 19] = {
+const TABLE: [Row; 21] = {
     use LimitKind as Kind;
     use LimitUnit::{Bytes, Count, MicroUsd, Millis};
     [
@@ -116,6 +120,8 @@ const TABLE: [Row; 19] = {
         row(Kind::LlmTokens, "llm-tokens", Count, 500_000, 100_000_000).sizes(100_000, 5_000_000),
         row(Kind::LlmCost, "llm-cost", MicroUsd, USD, 100 * USD).sizes(USD / 4, 10 * USD),
         row(Kind::Denials, "denials", Count, 1_000, 100_000),
+        row(Kind::HttpRequests, "http-requests", Count, 1_000, 1_000_000).sizes(100, 100_000),
+        row(Kind::HttpBytes, "http-bytes", Bytes, 64 * MIB, 64 * GIB).sizes(8 * MIB, 4 * GIB),
     ]
 };
 

@@ -168,7 +168,7 @@ impl Power {
     pub const ALL: [Self; 5] = [Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call];
     /// Those whose interfaces this build links. No other can be requested, granted or denied: there would be nothing
     /// behind it.
-    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Llm, Self::Call];
+    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call];
 
     /// The power of that name, whether this build links it or not.
     #[must_use]
@@ -485,6 +485,8 @@ fn may_be_zero(kind: LimitKind) -> bool {
             | LimitKind::FilesRead
             | LimitKind::FileBytesRead
             | LimitKind::Rows
+            | LimitKind::HttpRequests
+            | LimitKind::HttpBytes
             | LimitKind::TableElements
     )
 }

@@ -44,6 +44,12 @@ pub struct Usage {
     /// Refusals for want of authority.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub denials: u64,
+    /// Requests sent to web servers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub http_requests: u64,
+    /// Bytes sent to web servers and received from them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub http_bytes: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -72,6 +78,8 @@ impl Usage {
             (&mut self.llm_tokens, other.llm_tokens),
             (&mut self.llm_cost_micro_usd, other.llm_cost_micro_usd),
             (&mut self.denials, other.denials),
+            (&mut self.http_requests, other.http_requests),
+            (&mut self.http_bytes, other.http_bytes),
         ] {
             *sum = sum.saturating_add(more);
         }

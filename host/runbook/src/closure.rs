@@ -70,8 +70,8 @@ pub fn closure(plan: &Plan) -> Closure {
             }
         }
         for power in Power::ALL {
-            // Without a name in the config there is nothing that a link could lie in.
-            if !named.iter().any(|(_, place)| place.power() == power) {
+            // Without a name in the config there is nothing that a link could lie in; what is no path needs none.
+            if power.is_over_paths() && !named.iter().any(|(_, place)| place.power() == power) {
                 continue;
             }
             let Some(places) = call.authority.reach(power).places() else {

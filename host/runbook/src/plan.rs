@@ -225,6 +225,12 @@ impl PlannedCall {
         self.may_use(Power::Llm)
     }
 
+    /// Whether it may ask web servers.
+    #[must_use]
+    pub fn asks_servers(&self) -> bool {
+        self.may_use(Power::Http)
+    }
+
     /// Whether there is anything that it may use a power on.
     pub(crate) fn may_use(&self, power: Power) -> bool {
         self.authority.reach(power).places().is_none_or(|places| !places.is_empty())

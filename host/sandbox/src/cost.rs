@@ -24,6 +24,12 @@ pub(crate) enum Work {
     ReadFile,
     /// Preparing and starting a statement.
     Query,
+    /// A call of HTTP that builds a request or looks into an answer, headers copied.
+    Fields,
+    /// Sending a request: a name looked up, a connection, most of it for TLS.
+    Request,
+    /// Taking bytes for a body or a line.
+    Write,
     /// Handing out rows: stepped, written as JSON and copied; 1.5 ns per byte.
     Rows,
     /// Telling of tools: their schemas are copied.
@@ -47,6 +53,9 @@ impl Work {
             Self::Stat => (30_000, 0),
             Self::ReadFile => (30_000, 4),
             Self::Query => (1_500_000, 15),
+            Self::Fields => (15_000, 0),
+            Self::Request => (15_000_000, 0),
+            Self::Write => (1_500, 4),
             Self::Rows => (30_000, 24),
             Self::Tools => (30_000, 2),
             Self::CallTool | Self::AskModel => (1_500_000, 60),

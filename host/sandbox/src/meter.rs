@@ -33,6 +33,8 @@ pub struct AttemptMeter {
     llm_tokens: AtomicU64,
     llm_cost: AtomicU64,
     denials: AtomicU64,
+    http_requests: AtomicU64,
+    http_bytes: AtomicU64,
     instances: AtomicU64,
     memory_peak_bytes: AtomicU64,
     cpu_us: AtomicU64,
@@ -82,6 +84,8 @@ impl AttemptMeter {
             llm_tokens: AtomicU64::new(0),
             llm_cost: AtomicU64::new(0),
             denials: AtomicU64::new(0),
+            http_requests: AtomicU64::new(0),
+            http_bytes: AtomicU64::new(0),
             instances: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
             cpu_us: AtomicU64::new(0),
@@ -133,6 +137,8 @@ impl AttemptMeter {
             llm_tokens: self.llm_tokens.load(Relaxed),
             llm_cost_micro_usd: self.llm_cost.load(Relaxed),
             denials: self.denials.load(Relaxed),
+            http_requests: self.http_requests.load(Relaxed),
+            http_bytes: self.http_bytes.load(Relaxed),
         }
     }
 
@@ -295,6 +301,8 @@ impl AttemptMeter {
             Total::LlmTokens => (&self.llm_tokens, LimitKind::LlmTokens),
             Total::LlmCost => (&self.llm_cost, LimitKind::LlmCost),
             Total::Denials => (&self.denials, LimitKind::Denials),
+            Total::HttpRequests => (&self.http_requests, LimitKind::HttpRequests),
+            Total::HttpBytes => (&self.http_bytes, LimitKind::HttpBytes),
         }
     }
 
@@ -336,6 +344,10 @@ pub(crate) enum Total {
     LlmCost,
     /// Refusals for want of authority.
     Denials,
+    /// Requests sent to web servers.
+    HttpRequests,
+    /// Bytes sent to web servers and received from them.
+    HttpBytes,
 }
 
 #[cfg(test)]
@@ -368,6 +380,8 @@ mod tests {
             (Total::LlmTokens, LimitKind::LlmTokens),
             (Total::LlmCost, LimitKind::LlmCost),
             (Total::Denials, LimitKind::Denials),
+            (Total::HttpRequests, LimitKind::HttpRequests),
+            (Total::HttpBytes, LimitKind::HttpBytes),
             (Total::OutputBytes, LimitKind::OutputBytes),
         ] {
             let meter = meter(&[(kind, 10)]);

@@ -8,6 +8,9 @@ use palisade_authority::{Decision, Use};
 use palisade_model::llm::Bound;
 use palisade_model::{ComponentId, Digest, Failure, neutral};
 use rustix::fd::OwnedFd;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
 
 /// What one instance of a component reaches beside its inputs.
 pub trait Ports: Send {
@@ -198,6 +201,15 @@ pub struct ToolOutput {
     pub port: String,
     /// Its items.
     pub items: Box<dyn Items>,
+}
+
+/// What an attempt needs of the network, beside the sockets that the sandbox opens itself.
+pub trait Network: fmt::Debug + Send + Sync {
+    /// The addresses of a name. May block; called on a thread of its own.
+    ///
+    /// # Errors
+    /// When they can't be had.
+    fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
 /// How urgent a line for people is.

@@ -6,10 +6,11 @@
 use crate::bindings::{Error, ErrorKind};
 use crate::cost::{Cost, Work};
 use crate::drive::Stopped;
+use crate::import::http::Web;
 use crate::import::wasi_base::World;
 use crate::limiter::Limiter;
 use crate::meter::{AttemptMeter, Total};
-use crate::ports::{PortError, Ports};
+use crate::ports::{Network, PortError, Ports};
 use crate::run::thread_time;
 use palisade_authority::{Authority, GUEST_DENIAL, ScopedPath, Use, authorise};
 use palisade_model::{Failure, FailureKind, LimitKind};
@@ -33,6 +34,8 @@ pub struct Granted {
     pub paths: Vec<NamedPath>,
     /// The databases that the config names.
     pub connections: Vec<NamedPath>,
+    /// Where names of hosts are looked up.
+    pub network: Arc<dyn Network>,
 }
 
 /// A path that the config names.
@@ -71,6 +74,8 @@ pub(crate) struct Host {
     /// Wasmtime is reading values out of the guest, for a host call or as what an export returned.
     pub(crate) lifting: bool,
     wasi: Option<World>,
+    /// What it has of HTTP; none before it is used.
+    pub(crate) web: Option<Web>,
     seed: u64,
     /// CPU time of the thread when its use was last noted.
     noted: Duration,
@@ -99,6 +104,7 @@ impl Host {
             cost: Cost::default(),
             lifting: false,
             wasi: None,
+            web: None,
             seed,
             noted: thread_time(),
             failed: None,
@@ -216,7 +222,7 @@ impl Host {
 
     /// The failure that holds whatever the guest returned.
     pub(crate) fn take_failed(&mut self) -> Option<Failure> {
-        self.failed.take()
+        self.failed.take().or_else(|| self.web.as_ref()?.take_reached())
     }
 
     /// The first denial, for a guest that could not do without.

@@ -80,11 +80,13 @@ const OWN: &[&str] = &[
     "x-palisade-id-of",
     "x-palisade-items",
     "x-palisade-members",
+    "x-palisade-model",
     "x-palisade-path",
     "x-palisade-ruleset",
     "x-palisade-sensitive",
     "x-palisade-stamp",
     "x-palisade-text",
+    "x-palisade-url",
     "x-palisade-wcf-lax",
 ];
 

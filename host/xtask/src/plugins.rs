@@ -34,9 +34,10 @@ pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::R
 }
 
 /// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, the hello plugin into
-/// `target/hello`, the stepper, over which loops and maps are tried out, into `target/stepper`, and the reader, which has
-/// versions that ask for more or less, into `target/reader`, the delegate, an agent, into `target/delegate`, the asker, which asks
-/// models, into `target/asker`, and the parrot, a planner that believes them, into `target/parrot`.
+/// `target/hello`, the stepper, over which loops and maps are tried out, into `target/stepper`, the reader, which has
+/// versions that ask for more or less, into `target/reader`, the delegate, an agent, into `target/delegate`, the asker,
+/// which asks models, into `target/asker`, the parrot, a planner that believes them, into `target/parrot`, and the fetcher,
+/// the example for web servers, into `target/fetcher`.
 pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
     build(project, toolchain, "hostile", "plugins/hostile")?;
     build(project, toolchain, "hello", "plugins/hello")?;
@@ -44,7 +45,8 @@ pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Resu
     build(project, toolchain, "reader", "plugins/reader")?;
     build(project, toolchain, "delegate", "plugins/delegate")?;
     build(project, toolchain, "asker", "plugins/asker")?;
-    build(project, toolchain, "parrot", "plugins/parrot")
+    build(project, toolchain, "parrot", "plugins/parrot")?;
+    build(project, toolchain, "fetcher", "plugins/fetcher")
 }
 
 /// Builds all guests at or below a folder with one cargo command.

@@ -24,7 +24,7 @@ const LINE: &str = r#"{
   }
 }"#;
 
-/// The manifest of `hostile:NAME`: one output `out`, any config, and both powers where they are granted.
+/// The manifest of `hostile:NAME`: one output `out`, any config, and the powers over data where they are granted.
 #[must_use]
 pub fn description(name: &str, title: &str) -> Description {
     Description::connector(format!("hostile:{name}"), "1.0.0", title)

@@ -171,6 +171,12 @@ impl Property {
         self.with("x-palisade-connection", kind.into())
     }
 
+    /// Marks a URL, whose server may be asked. The plan authorises exactly its origin: scheme, host and port.
+    #[must_use]
+    pub fn url(self) -> Self {
+        self.with("x-palisade-url", "http")
+    }
+
     /// Marks the name of a ruleset of a type. The host resolves it and wires it to a port.
     #[must_use]
     pub fn ruleset(self, rule_type: impl Into<String>) -> Self {

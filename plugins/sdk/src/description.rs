@@ -299,6 +299,11 @@ impl Request {
         Self::new("call", reason)
     }
 
+    /// Asks to send requests to the web servers that the config names (marked by [`Property::url`](crate::Property::url)).
+    pub fn http(reason: impl Into<String>) -> Self {
+        Self::new("http", reason)
+    }
+
     /// Narrows the request to a scope, for powers that have them.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@
 use crate::{
     HostError, Level,
     fs::{FileKind, FsError, Links, Stat},
+    http::{HttpError, Request},
     llm::{Answer, Question},
     reader::Info,
     sql::{Column, Value},
@@ -18,9 +19,9 @@ pub(crate) mod guest;
 pub(crate) mod memory;
 
 #[cfg(target_family = "wasm")]
-pub(crate) use guest::{Directory, File, Guest as Current, Names, Reader, Rows};
+pub(crate) use guest::{Body, Directory, File, Guest as Current, Names, Reader, Rows};
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use memory::{Directory, File, Memory as Current, Names, Reader, Rows};
+pub(crate) use memory::{Body, Directory, File, Memory as Current, Names, Reader, Rows};
 
 /// What a context asks of its host.
 pub(crate) trait Host {
@@ -39,7 +40,14 @@ pub(crate) trait Host {
     fn call_tool(&self, id: &str, config: &str, arguments: &[Argument<'_>])
     -> Result<Vec<(String, Reader)>, HostError>;
     fn ask_model(&self, question: &Question) -> Result<Answer, HostError>;
+    fn send(&self, request: &Request) -> Result<Answered, HttpError>;
 }
+
+/// Status, headers and body of an answer.
+pub(crate) type Answered = (u16, Headers, Body);
+
+/// Names and values.
+pub(crate) type Headers = Vec<(String, Vec<u8>)>;
 
 /// A cursor over the items of one artifact.
 pub(crate) trait ReadItems {
@@ -73,4 +81,9 @@ pub(crate) trait ListNames {
 pub(crate) trait ReadRows {
     fn columns(&self) -> Vec<Column>;
     fn next(&self, max_bytes: u32) -> Result<Option<Vec<u8>>, HostError>;
+}
+
+/// The body of an answer.
+pub(crate) trait ReadBody {
+    fn next(&mut self, most: u64) -> Result<Option<Vec<u8>>, HttpError>;
 }

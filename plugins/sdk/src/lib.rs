@@ -49,8 +49,8 @@
 //! - **Config**: [`ConfigSchema`] builds the schema, serde reads the value.
 //! - **Telling people**: [`Context::log`], [`Context::progress`], [`Context::skip`]; a panic's text is logged.
 //! - **Errors**: [`Failure`], by `?` from the errors of this crate and of `serde_json`.
-//! - **Files and databases**: [`fs`], [`sql`]. **Other components**: [`tools`]. **Language models**: [`llm`]. **Agents**: [`agent`].
-//!   A component imports only what it calls.
+//! - **Files, databases and web servers**: [`fs`], [`sql`], [`http`]. **Other components**: [`tools`]. **Language models**:
+//!   [`llm`]. **Agents**: [`agent`]. A component imports only what it calls.
 //!
 //! The crate gives no time and no randomness: equal inputs must give equal outputs.
 #![deny(missing_docs)]
@@ -64,6 +64,7 @@ mod description;
 mod failure;
 pub mod fs;
 mod host;
+pub mod http;
 mod json;
 mod limits;
 pub mod llm;

@@ -40,6 +40,10 @@ pub mod limit {
     pub const LLM_COST: &str = "llm-cost";
     /// Refusals for want of authority.
     pub const DENIALS: &str = "denials";
+    /// Requests sent to web servers.
+    pub const HTTP_REQUESTS: &str = "http-requests";
+    /// Bytes sent to web servers and received from them, TLS aside.
+    pub const HTTP_BYTES: &str = "http-bytes";
 }
 
 /// A named set of limits, for [`Description::limits`](crate::Description::limits). The host knows what each gives.

@@ -10,10 +10,10 @@ use crate::{
     Analyser, Context, Description, Failure, HostError, Level, Result, analyser,
     description::Input,
     host::{
-        memory::{Memory, Model, Node, Scripted, Table, World, clean},
+        memory::{Memory, Model, Node, Scripted, Server, Table, World, clean},
         {self},
     },
-    llm,
+    http, llm,
     reader::{Info, Reader},
     sql,
     tools::Tool,
@@ -203,6 +203,28 @@ impl TestContext {
         self
     }
 
+    /// Scripts the answer of a web server to requests of a method and a URL. All other requests are denied.
+    #[must_use]
+    pub fn answer(
+        mut self,
+        method: http::Method,
+        url: impl Into<String>,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'static str, &'static str)>,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+        self.world.servers.push(Server { method, url: url.into(), answer: Ok((status, headers, body.into())) });
+        self
+    }
+
+    /// Scripts that requests of a method and a URL come to nothing.
+    #[must_use]
+    pub fn answer_error(mut self, method: http::Method, url: impl Into<String>, error: http::HttpError) -> Self {
+        self.world.servers.push(Server { method, url: url.into(), answer: Err(error) });
+        self
+    }
+
     /// Runs the analyser: `run` for each part, then `finish`.
     ///
     /// Mistakes that the real host would refuse when the component is added or planned (a port that the manifest does
@@ -225,6 +247,7 @@ impl TestContext {
             metadata,
             outputs: world.outputs.take(),
             logs: world.logs.take(),
+            requests: world.requests.take(),
             skips: world.skips.take(),
             progress: world.progress.take(),
         }
@@ -338,6 +361,8 @@ pub struct TestOutcome {
     pub skips: Vec<(String, String)>,
     /// The latest progress: done, total, note.
     pub progress: Option<(u64, Option<u64>, String)>,
+    /// Requests to web servers, in order, those that came to nothing among them.
+    pub requests: Vec<http::Request>,
     outputs: BTreeMap<String, Vec<u8>>,
 }
 

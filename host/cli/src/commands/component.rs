@@ -19,7 +19,7 @@ use crate::workspace::{Workspace, not_read};
 use palisade_audit::{VerifyingKey, What};
 use palisade_engine::{Entry, History};
 use palisade_model::id::ComponentName;
-use palisade_model::manifest::{Arity, InputSource, marked};
+use palisade_model::manifest::{Arity, InputSource, Power, marked};
 use palisade_model::{ComponentId, Digest, Limits, Manifest, RunId, neutral};
 use palisade_runbook::NotAccepted;
 use palisade_sandbox::Imports;
@@ -142,8 +142,14 @@ fn standing(context: &Context, manifest: &Manifest, digest: Digest) -> Result<St
             policy.tables(manifest).map(|table| format!("palisade.toml:{}", table.line)).collect();
         match (acceptance.counts(), tables.as_slice()) {
             (_, []) => {
-                let power = manifest.requests.first().map_or("fs-read", |request| request.power.name());
-                line("granted", &format!("nothing; `--allow {power}=PATH` grants it for one run"));
+                let power = manifest.requests.first().map_or(Power::FsRead, |request| request.power);
+                let place = match power {
+                    Power::FsRead | Power::Sql => "PATH",
+                    Power::Http => "ORIGIN",
+                    Power::Llm => "MODEL",
+                    Power::Call => "ID",
+                };
+                line("granted", &format!("nothing; `--allow {}={place}` grants it for one run", power.name()));
             }
             (true, tables) => line("granted", &format!("as before, by {}: it asks for no more", tables.join(", "))),
             // Why it does not count follows.

@@ -21,7 +21,7 @@ pub(crate) fn exec(context: &Context, command: &RunbookCommand) -> Result<ExitCo
 fn exec_convert(context: &Context, file: &Path, out: Option<&Path>) -> Result<ExitCode, CliError> {
     let source = rulesets::source(file)?;
     let workspace = Workspace::open(&context.settings)?;
-    let components = workspace.components(&context.settings, &planning::grants(&workspace, &[])?)?;
+    let components = workspace.components(&context.settings, &planning::grants(&workspace.folder, &[])?)?;
     let (runbook, mut told) = parse_as_written(&source);
     let mut converted = None;
     if let Some(runbook) = runbook.filter(|_| !told.iter().any(Diagnostic::is_error)) {

@@ -16,8 +16,13 @@ use palisade_schema::split;
 use std::collections::BTreeSet;
 
 /// Marks of config values that the plan must know: they decide what a step may reach.
-const MUST_BE_WRITTEN: [(&str, &str); 3] =
-    [("x-palisade-path", "a path"), ("x-palisade-connection", "a database"), ("x-palisade-ruleset", "a ruleset")];
+const MUST_BE_WRITTEN: [(&str, &str); 5] = [
+    ("x-palisade-path", "a path"),
+    ("x-palisade-connection", "a database"),
+    ("x-palisade-url", "a server"),
+    ("x-palisade-model", "a model"),
+    ("x-palisade-ruleset", "a ruleset"),
+];
 
 impl Planner<'_> {
     /// Checks the references of a config against the documents they lead into and the config schema.

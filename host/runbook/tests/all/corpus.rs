@@ -4,7 +4,7 @@
 //! `BLESS=1` in the environment the texts are rewritten; read them before you commit.
 
 use crate::support::{World, demo};
-use palisade_authority::{FlowRule, Flows, Labels, Sink};
+use palisade_authority::{Capability, FlowRule, Flows, Labels, Sink, WorkingFolder};
 use palisade_model::{LimitKind, RunLimitKind};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, Source, System};
 use serde::Deserialize;
@@ -23,11 +23,11 @@ struct Settings {
     flow: Vec<FlowTable>,
 }
 
-/// Of places, only those that are no powers.
 #[derive(Deserialize)]
 struct FlowTable {
     labels: BTreeSet<String>,
-    never_to: Vec<String>,
+    to: Option<Vec<String>>,
+    never_to: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,16 +82,8 @@ pub(crate) fn world(case: &Path) -> World {
     world.generated = names.map(|names| names.iter().map(|name| name.parse().unwrap()).collect());
     let rule = |table: FlowTable| FlowRule {
         labels: Labels::These(table.labels),
-        sinks: table
-            .never_to
-            .iter()
-            .map(|place| match place.as_str() {
-                "output" => Sink::Output,
-                "approval" => Sink::Approval,
-                other => panic!("{other}"),
-            })
-            .collect(),
-        never: true,
+        never: table.never_to.is_some(),
+        sinks: table.to.or(table.never_to).into_iter().flatten().map(|place| sink(&place)).collect(),
         stated: "palisade.toml:1".to_owned(),
     };
     world.flows = Flows::new(settings.flow.into_iter().map(rule).collect());
@@ -106,6 +98,15 @@ pub(crate) fn world(case: &Path) -> World {
         assert_eq!(taken, None);
     }
     world
+}
+
+fn sink(place: &str) -> Sink {
+    let folder = WorkingFolder::new(b"/srv/folder").unwrap();
+    match place {
+        "output" => Sink::Output,
+        "approval" => Sink::Approval,
+        power => Sink::Power(Capability::parse_destination_in(&folder, &folder, power.as_bytes()).unwrap()),
+    }
 }
 
 /// What is shown for a case, and its plan.

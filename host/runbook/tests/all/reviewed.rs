@@ -1,8 +1,8 @@
 //! What follows from a plan: whether it has a bound, what it could touch, how it differs from another.
 
-use crate::support::{self, components, lookup};
+use crate::support::{self, World, components, demo, lookup};
 
-use palisade_authority::WorkingFolder;
+use palisade_authority::{Grant, WorkingFolder};
 use palisade_model::{RunLimitKind, RunLimits};
 use palisade_runbook::{
     Assumed, Code, Diagnostic, Plan, PlanContext, PlanDocument, Source, Systems, closure, first_denied, parse, plan,
@@ -109,6 +109,21 @@ fn the_closure_holds_what_configs_name_and_says_what_is_denied() {
     assert_eq!((denied.step[0].as_str(), denied.pointer.as_str()), ("outside", "/path"));
     assert_eq!(denied.allow.as_deref(), Some("--allow fs-read=/etc"));
     assert_eq!(first_denied(&planned(FILES)), None);
+}
+
+#[test]
+fn the_closure_holds_a_server_that_was_allowed_and_that_no_config_names() {
+    let text = "name: N\nexecution:\n- {id: tickets, type: source, connector: 'acme:tracker', output: tickets}\n";
+    let mut world = World::new();
+    let touched = |world: &World| {
+        let (plan, told) = world.check(&Source::new("x.yaml", text), &demo, &|_| None);
+        let plan = plan.unwrap_or_else(|| panic!("{told:?}"));
+        closure(&plan).touches.into_iter().map(|touch| touch.reached.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(touched(&world), Vec::<String>::new());
+    let folder = WorkingFolder::new(b"/srv/folder").unwrap();
+    world.allowed = vec![Grant::parse(&folder, b"http=https://mirror.example.org").unwrap()];
+    assert_eq!(touched(&world), ["GET,HEAD https://mirror.example.org"]);
 }
 
 fn document(text: &str) -> PlanDocument {

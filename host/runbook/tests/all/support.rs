@@ -100,6 +100,19 @@ fn asks(mut component: KnownComponent) -> KnownComponent {
     component
 }
 
+/// The same, asking web servers: two are granted to it.
+fn sends(mut component: KnownComponent) -> KnownComponent {
+    component.manifest.requests = vec![Request { power: Power::Http, reason: "to send".to_owned(), optional: false }];
+    let url = json!({"type": "string", "x-palisade-url": "http"});
+    component.manifest.config_schema = closed(json!({"url": url, "mirror": url}), json!([]));
+    let grant = |text: &[u8]| Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), text).unwrap();
+    component.granted = Authority::of_operator([
+        grant(b"http=GET,POST https://api.example.org"),
+        grant(b"http=https://mirror.example.org"),
+    ]);
+    component
+}
+
 /// The same, asking for more than the operator accepted.
 fn not_accepted(mut component: KnownComponent) -> KnownComponent {
     let why = "`acme:wider@0.1.0` asks for more than was accepted: `sql` is new".to_owned();
@@ -325,6 +338,13 @@ pub(crate) fn components() -> Components {
             "standard_input/1.0.0",
             empty(),
         )),
+        sends(component("acme:tracker", vec![], "standard_input/1.0.0", empty())),
+        sends(component(
+            "acme:reporter",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "standard_input/1.0.0",
+            empty(),
+        )),
         component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
         not_accepted(component("acme:wider", vec![], "standard_input/1.0.0", empty())),
     ];
@@ -380,6 +400,8 @@ pub(crate) struct World {
     pub(crate) variables: BTreeMap<String, String>,
     /// What runbooks may use that are artifacts.
     pub(crate) generated: Option<Vec<ComponentName>>,
+    /// What was allowed for this run alone.
+    pub(crate) allowed: Vec<Grant>,
     /// Where labelled data may go.
     pub(crate) flows: Flows,
     pub(crate) models: LlmSettings,
@@ -395,6 +417,7 @@ impl World {
             run_ceilings: RunLimits::default(),
             variables: BTreeMap::new(),
             generated: None,
+            allowed: Vec::new(),
             flows: Flows::default(),
             models: LlmSettings { default_model: Some("dear".to_owned()), ..LlmSettings::default() },
         }
@@ -459,7 +482,7 @@ impl World {
             ceilings: &self.ceilings,
             run_ceilings: &self.run_ceilings,
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
-            allowed: &[],
+            allowed: &self.allowed,
             generated: self.generated.as_deref(),
             flows: &self.flows,
             models: &self.models,
@@ -495,7 +518,7 @@ impl World {
             ceilings: &self.ceilings,
             run_ceilings: &self.run_ceilings,
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
-            allowed: &[],
+            allowed: &self.allowed,
             generated: self.generated.as_deref(),
             flows: &self.flows,
             models: &self.models,

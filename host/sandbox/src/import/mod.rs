@@ -6,6 +6,7 @@ use wasmtime::component::Linker;
 pub(crate) mod artifacts;
 pub(crate) mod attempt;
 pub(crate) mod filesystem;
+pub(crate) mod http;
 pub(crate) mod limits;
 pub(crate) mod llm;
 pub(crate) mod log;
@@ -22,6 +23,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     sql::add_to_linker(linker)?;
     tools::add_to_linker(linker)?;
     llm::add_to_linker(linker)?;
+    http::add_to_linker(linker)?;
     wasi_base::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)
 }

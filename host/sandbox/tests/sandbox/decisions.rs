@@ -38,12 +38,15 @@ const INTERFACES: &[(&str, Option<Decided>)] = &[
     ("clocks::monotonic_clock", Some(NoPower)),
     ("clocks::wall_clock", Some(NoPower)),
     ("filesystem::preopens", None),
+    // Builds a request and looks into an answer; the handler sends it.
+    ("http::types", Some(NoPower)),
     ("io::error", Some(NoPower)),
     ("io::poll", Some(NoPower)),
     ("io::streams", Some(ByHandle)),
     ("limits", Some(NoPower)),
     ("llm", None),
     ("log", Some(NoPower)),
+    ("outgoing_handler", None),
     ("random::insecure", Some(NoPower)),
     ("random::insecure_seed", Some(NoPower)),
     ("random::random", Some(NoPower)),
@@ -63,6 +66,7 @@ const INTERFACES: &[(&str, Option<Decided>)] = &[
 const FUNCTIONS: &[(&str, &[(&str, Decided)])] = &[
     ("preopens", &[("get-directories", Authorised)]),
     ("llm", &[("complete", Authorised)]),
+    ("outgoing_handler", &[("handle", Authorised)]),
     ("sql", &[("[method]rows.columns", ByHandle), ("[method]rows.next", ByHandle), ("query", Authorised)]),
     ("tools", &[("available", NoPower), ("call", Authorised)]),
     (
@@ -133,11 +137,15 @@ fn every_interface_that_is_linked_has_a_stated_decision() {
 fn every_function_behind_a_power_has_a_stated_decision() {
     let mut resolve = Resolve::default();
     resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit")).unwrap();
+    let without_power = |interface: &wit_parser::Interface| {
+        let package = interface.package.and_then(|package| resolve.packages.get(package));
+        package.is_some_and(|package| package.name.name == "http") && interface.name.as_deref() == Some("types")
+    };
     for (name, stated) in FUNCTIONS {
         // Of the types of Palisade's own package there are no functions.
         let interfaces = resolve.interfaces.iter().map(|(_, interface)| interface);
         let found: BTreeSet<&str> = interfaces
-            .filter(|interface| interface.name.as_deref() == Some(name))
+            .filter(|interface| interface.name.as_deref() == Some(&name.replace('_', "-")) && !without_power(interface))
             .flat_map(|interface| interface.functions.keys().map(String::as_str))
             .collect();
         assert_eq!(found, stated.iter().map(|(function, _)| *function).collect(), "{name}");
@@ -153,14 +161,21 @@ fn what_is_said_to_be_authorised_or_refused_is() {
     let text = |file: &str| fs::read_to_string(root.join(file)).unwrap();
     // Each preopen is one of the values of the config, looked at before it is handed out.
     assert!(text("filesystem/preopens.rs").contains("self.authorise("));
-    let text = text("filesystem.rs") + &text("sql.rs") + &text("tools.rs");
+    // What a request asks for is decided about where the addresses are.
+    let http = text("http.rs");
+    let decide = http.split_once("fn decide(").and_then(|(_, body)| body.split("\n    }\n").next()).unwrap();
+    assert_eq!(decide.matches("self.authorise(").count(), 2);
+    let text = text("filesystem.rs") + &text("sql.rs") + &text("tools.rs") + &text("http.rs");
     for (function, decided) in FUNCTIONS.iter().flat_map(|(_, functions)| *functions) {
         let name = function.rsplit('.').next().unwrap_or(function).replace('-', "_");
         let Some((_, body)) = text.split_once(&format!("fn {name}(")) else { continue };
         let body = body.split("\n    }\n").next().unwrap_or_default();
         match decided {
             // By itself, or where every path is followed.
-            Authorised => assert!(body.contains(".reach(") || body.contains("authorise("), "{function}: {body}"),
+            Authorised => assert!(
+                body.contains(".reach(") || body.contains("authorise(") || body.contains(".decide("),
+                "{function}: {body}"
+            ),
             Refused => assert!(body.contains("refuse_to_write"), "{function}: {body}"),
             NoPower | ByHandle => {}
         }

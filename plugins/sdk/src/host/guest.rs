@@ -8,12 +8,15 @@ use self::bindings::{
     exports::palisade::plugin::{manifest, step},
     palisade::plugin::{artifacts, attempt, limits, llm as wit_llm, log, sql as wit_sql, tools as wit_tools, types},
     wasi::filesystem::{preopens, types as wasi},
+    wasi::http::{outgoing_handler, types as wasi_http},
+    wasi::io::streams::{InputStream, StreamError},
 };
-use super::{Host, ListNames, OpenFiles, ReadBytes, ReadItems, ReadRows};
+use super::{Answered, Host, ListNames, OpenFiles, ReadBody, ReadBytes, ReadItems, ReadRows};
 use crate::{
     Analyser, Context, Description, Failure, FailureKind, HostError, HostErrorKind, Level, analyser,
     description::{self, Arity},
     fs::{FileKind, FsError, FsErrorKind, Links, Stat},
+    http::{self, HttpError, HttpErrorKind, Method},
     llm::{Answer, Finish, Message, Question, Role, Usage},
     reader::Info,
     sql::{Column, Value},
@@ -184,10 +187,118 @@ impl Host for Guest {
         let wit_llm::Usage { calls, tokens, cost } = usage;
         Ok(Answer { content, finish, usage: Usage { calls, tokens, cost } })
     }
+
+    fn send(&self, request: &http::Request) -> Result<Answered, HttpError> {
+        let invalid = |what: &str| HttpError::new(HttpErrorKind::Invalid, format!("the request has {what}"));
+        let (scheme, authority, path) = http::parts(&request.url).ok_or_else(|| invalid("no whole URL"))?;
+        let mut headers = request.headers.clone();
+        if !request.body.is_empty() {
+            headers.push(("content-length".to_owned(), request.body.len().to_string().into_bytes()));
+        }
+        let fields = wasi_http::Fields::from_list(&headers).map_err(|_| invalid("a header that can't be sent"))?;
+        let sent = wasi_http::OutgoingRequest::new(fields);
+        let scheme = match scheme {
+            "https" => wasi_http::Scheme::Https,
+            "http" => wasi_http::Scheme::Http,
+            other => wasi_http::Scheme::Other(other.to_owned()),
+        };
+        sent.set_method(&method(request.method)).map_err(|()| invalid("an unknown method"))?;
+        sent.set_scheme(Some(&scheme)).map_err(|()| invalid("an unknown scheme"))?;
+        sent.set_authority(Some(authority)).map_err(|()| invalid("a host that can't be used"))?;
+        sent.set_path_with_query(Some(path)).map_err(|()| invalid("a path that can't be used"))?;
+        // Without one that is taken, the host knows that there is none, and says so to the server.
+        let body = match request.body.is_empty() {
+            true => None,
+            false => Some(sent.body().map_err(|()| invalid("a body that can't be sent"))?),
+        };
+        let answer = outgoing_handler::handle(sent, None).map_err(|code| match code {
+            wasi_http::ErrorCode::HttpProtocolError => invalid("an unknown scheme"),
+            other => http_error(other),
+        })?;
+        // A server may answer, and close, before it has read all: what it says counts.
+        let written = body.map_or(Ok(()), |body| write(body, &request.body));
+        answer.subscribe().block();
+        let answered = answer.get().and_then(Result::ok);
+        let response = answered.unwrap_or(Err(wasi_http::ErrorCode::HttpResponseIncomplete)).map_err(http_error)?;
+        written?;
+        let unread = |()| http_error(wasi_http::ErrorCode::HttpResponseIncomplete);
+        let body = response.consume().map_err(unread)?;
+        let stream = body.stream().map_err(unread)?;
+        Ok((response.status(), response.headers().entries(), Body { stream, _body: body }))
+    }
 }
 
 fn tool_port(port: wit_tools::ToolPort) -> ToolPort {
     ToolPort { name: port.name, schemas: port.schemas, description: port.description }
+}
+
+fn method(method: Method) -> wasi_http::Method {
+    match method {
+        Method::Get => wasi_http::Method::Get,
+        Method::Head => wasi_http::Method::Head,
+        Method::Post => wasi_http::Method::Post,
+        Method::Put => wasi_http::Method::Put,
+        Method::Patch => wasi_http::Method::Patch,
+        Method::Delete => wasi_http::Method::Delete,
+        Method::Options => wasi_http::Method::Options,
+    }
+}
+
+/// Writes a whole body, in pieces of the size that one blocking write takes.
+fn write(body: wasi_http::OutgoingBody, bytes: &[u8]) -> Result<(), HttpError> {
+    let broken = || HttpError::new(HttpErrorKind::Unavailable, "the connection broke while the request was sent");
+    let stream = body.write().map_err(|()| broken())?;
+    for piece in bytes.chunks(4_096) {
+        stream.blocking_write_and_flush(piece).map_err(|_| broken())?;
+    }
+    drop(stream);
+    wasi_http::OutgoingBody::finish(body, None).map_err(http_error)
+}
+
+fn http_error(code: wasi_http::ErrorCode) -> HttpError {
+    use wasi_http::ErrorCode as Code;
+    let kind = match &code {
+        Code::HttpRequestDenied => HttpErrorKind::Denied,
+        Code::HttpRequestMethodInvalid | Code::HttpRequestUriInvalid => HttpErrorKind::Invalid,
+        _ => HttpErrorKind::Unavailable,
+    };
+    let message = match &code {
+        Code::HttpRequestDenied => "not allowed".to_owned(),
+        Code::InternalError(Some(message)) => message.clone(),
+        Code::DnsTimeout | Code::DnsError(_) => "the name of the server could not be looked up".to_owned(),
+        Code::ConnectionRefused | Code::DestinationUnavailable => "the server could not be reached".to_owned(),
+        Code::ConnectionTimeout => "the server could not be reached in time".to_owned(),
+        Code::ConnectionReadTimeout => "the server was silent for too long".to_owned(),
+        Code::ConnectionTerminated | Code::HttpResponseIncomplete => "the server broke off".to_owned(),
+        Code::TlsProtocolError | Code::TlsCertificateError | Code::TlsAlertReceived(_) => {
+            "there is no secure connection to the server".to_owned()
+        }
+        other => format!("the request failed: {other:?}"),
+    };
+    HttpError::new(kind, message)
+}
+
+/// The body of an answer. The stream goes before the body whose it is.
+#[derive(Debug)]
+pub(crate) struct Body {
+    stream: InputStream,
+    _body: wasi_http::IncomingBody,
+}
+
+impl ReadBody for Body {
+    fn next(&mut self, most: u64) -> Result<Option<Vec<u8>>, HttpError> {
+        loop {
+            match self.stream.blocking_read(most) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(StreamError::Closed) => return Ok(None),
+                Err(StreamError::LastOperationFailed(error)) => {
+                    let code = wasi_http::http_error_code(&error);
+                    return Err(http_error(code.unwrap_or(wasi_http::ErrorCode::HttpResponseIncomplete)));
+                }
+            }
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -11,10 +11,11 @@ use std::{
 
 use serde_json::Value as Json;
 
-use super::{Host, ListNames, OpenFiles, ReadBytes, ReadItems, ReadRows};
+use super::{Answered, Headers, Host, ListNames, OpenFiles, ReadBody, ReadBytes, ReadItems, ReadRows};
 use crate::{
     HostError, HostErrorKind, Level,
     fs::{FileKind, FsError, FsErrorKind, Links, Stat},
+    http::{self, HttpError, HttpErrorKind},
     limits::limit,
     llm,
     reader::Info,
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) tables: Vec<Table>,
     pub(crate) tools: Vec<Scripted>,
     pub(crate) models: Option<Model>,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) requests: RefCell<Vec<http::Request>>,
     pub(crate) outputs: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(crate) logs: RefCell<Vec<(Level, String)>>,
     pub(crate) skips: RefCell<Vec<(String, String)>>,
@@ -67,11 +70,11 @@ pub(crate) struct Table {
 /// A tool of a test, and what it answers.
 pub(crate) struct Scripted {
     pub(crate) tool: Tool,
-    pub(crate) answer: Answer,
+    pub(crate) answer: ToolAnswer,
 }
 
 /// Gets the config and what is given to each port; gives what comes out of each.
-pub(crate) type Answer = Box<dyn Fn(&Json, &[(String, Vec<Json>)]) -> Result<Vec<(String, Vec<Json>)>, HostError>>;
+pub(crate) type ToolAnswer = Box<dyn Fn(&Json, &[(String, Vec<Json>)]) -> Result<Vec<(String, Vec<Json>)>, HostError>>;
 
 /// What models of a test answer.
 pub(crate) struct Model(pub(crate) Said);
@@ -89,6 +92,14 @@ impl std::fmt::Debug for Scripted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scripted").field("tool", &self.tool.id).finish_non_exhaustive()
     }
+}
+
+/// The scripted answer to requests of one method and URL.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) method: http::Method,
+    pub(crate) url: String,
+    pub(crate) answer: Result<(u16, Headers, Vec<u8>), HttpError>,
 }
 
 impl World {
@@ -216,6 +227,19 @@ impl Host for Memory {
         self.world.spend(limit::LLM_COST, answer.usage.cost)?;
         Ok(answer)
     }
+
+    fn send(&self, request: &http::Request) -> Result<Answered, HttpError> {
+        let over = |error: HostError| HttpError::new(HttpErrorKind::Unavailable, error.message);
+        self.world.spend(limit::HTTP_REQUESTS, 1).map_err(over)?;
+        self.world.spend(limit::HTTP_BYTES, request.body.len() as u64).map_err(over)?;
+        self.world.requests.borrow_mut().push(request.clone());
+        let known = |server: &&Server| server.method == request.method && server.url == request.url;
+        // What a test does not script is what nobody granted.
+        let denied = || HttpError::new(HttpErrorKind::Denied, "not allowed");
+        let (status, headers, bytes) = self.world.servers.iter().find(known).ok_or_else(denied)?.answer.clone()?;
+        self.world.spend(limit::HTTP_BYTES, bytes.len() as u64).map_err(over)?;
+        Ok((status, headers, Body { bytes }))
+    }
 }
 
 /// What a tool of a test made.
@@ -276,6 +300,20 @@ impl ReadItems for Reader {
 fn lines(bytes: &[u8]) -> u64 {
     let ends = |piece: &[u8]| piece.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>();
     bytes.chunks(u8::MAX.into()).map(|piece| u64::from(ends(piece))).sum()
+}
+
+/// What is left of a scripted body.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Vec<u8>,
+}
+
+impl ReadBody for Body {
+    fn next(&mut self, most: u64) -> Result<Option<Vec<u8>>, HttpError> {
+        let rest = self.bytes.split_off(self.bytes.len().min(most as usize));
+        let piece = std::mem::replace(&mut self.bytes, rest);
+        Ok(Some(piece).filter(|piece| !piece.is_empty()))
+    }
 }
 
 /// The scripted rows of a statement.

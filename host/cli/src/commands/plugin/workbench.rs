@@ -11,8 +11,10 @@ use crate::policy::denies_in;
 use crate::render::diagnostics;
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
-use palisade_authority::{Authority, Bound, Grant, NamedByConfig, Place, ScopedPath, WorkingFolder};
-use palisade_engine::{Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts, Uses};
+use palisade_authority::{Authority, Bound, NamedByConfig, Place, ScopedPath, WorkingFolder};
+use palisade_engine::{
+    Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts, SystemNetwork, Uses,
+};
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest, Power, marked, ruleset_type};
 use palisade_model::{LimitKind, Limits, TenantId};
 use palisade_runbook::{Source, WantedRuleset};
@@ -290,13 +292,7 @@ impl<'a> Workbench<'a> {
             .map_err(|error| CliError::usage(format!("{} can't be opened: {error}", trial.folder.display())))?;
         let folder = WorkingFolder::new(root.as_os_str().as_bytes())
             .map_err(|error| CliError::usage(format!("{} can't be used: {error}", root.display())))?;
-        let grant = |text: &String| {
-            Grant::parse(&folder, text.as_bytes()).map_err(|error| {
-                let told = CliError::from_error(ExitCode::Usage, &error);
-                CliError::usage(format!("--allow {}: {}", palisade_model::neutral::line(text, 200), told.message))
-            })
-        };
-        let grants = trial.allow.iter().map(grant).collect::<Result<Vec<_>, _>>()?;
+        let grants = crate::planning::grants(&folder, trial.allow)?;
         let (mut paths, mut connections, mut named) = (Vec::new(), Vec::new(), Vec::new());
         let marks = Power::LINKED.iter().filter_map(|power| Some((*power, power.mark()?.0)));
         for (power, mark) in marks {
@@ -319,7 +315,7 @@ impl<'a> Workbench<'a> {
             authority = authority.without(state);
         }
         let authority = authority.meet(Bound::of_manifest(&self.manifest)).meet(Bound::of_config(&named, &grants));
-        Ok(Granted { authority, root, paths, connections })
+        Ok(Granted { authority, root, paths, connections, network: Arc::new(SystemNetwork) })
     }
 }
 

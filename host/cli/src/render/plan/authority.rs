@@ -26,7 +26,7 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
             way(&open.step)
         );
     }
-    out.push_str("  nothing else: this build has no power to write, nor to reach a network but through models\n");
+    out.push_str("  nothing else: this build has no power to write files or databases, and only what is listed above reaches a network\n");
 }
 
 fn row(touch: &Touch) -> Vec<String> {

@@ -75,6 +75,11 @@ pub(super) fn used(usage: &Usage) -> String {
         // Writing to a String can't fail.
         let _ = write!(used, " · {calls} of models, {tokens} tokens, {cost}");
     }
+    if usage.http_requests > 0 {
+        let requests =
+            format!("{} request{}", Count(usage.http_requests), if usage.http_requests == 1 { "" } else { "s" });
+        let _ = write!(used, " · {requests} over HTTP, {}", Bytes(usage.http_bytes));
+    }
     used
 }
 

@@ -1,7 +1,7 @@
 //! `wasi:io/streams`: what is read from a file and what is written for people, charged and bounded.
 //!
-//! Only two kinds of streams exist: those of `filesystem/stream.rs`, and standard input (always at its end) and output
-//! (lines for the log). None of them ever waits.
+//! Three kinds of streams exist: those of `filesystem/stream.rs`, standard input (always at its end) and output (lines for
+//! the log), and bodies of HTTP. The last alone ever wait.
 
 use crate::bindings::palisade::plugin::log;
 use crate::cost::Work;
@@ -119,6 +119,7 @@ impl streams::HostInputStream for Host {
     }
 
     async fn blocking_read(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
+        self.table.get_mut(&stream)?.ready().await;
         streams::HostInputStream::read(self, stream, length)
     }
 
@@ -127,6 +128,7 @@ impl streams::HostInputStream for Host {
     }
 
     async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
+        self.table.get_mut(&stream)?.ready().await;
         streams::HostInputStream::skip(self, stream, length)
     }
 
@@ -148,7 +150,7 @@ impl streams::HostOutputStream for Host {
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        self.charge(Work::Small, 0);
+        self.charge(Work::Write, bytes.len());
         streams::HostOutputStream::write(&mut self.table, stream, bytes)?;
         self.log_lines().map_err(StreamError::Trap)
     }
@@ -158,7 +160,9 @@ impl streams::HostOutputStream for Host {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        streams::HostOutputStream::write(self, stream, bytes)
+        self.charge(Work::Write, bytes.len());
+        self.table.get_mut(&stream)?.blocking_write_and_flush(bytes.into()).await?;
+        self.log_lines().map_err(StreamError::Trap)
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
@@ -167,7 +171,10 @@ impl streams::HostOutputStream for Host {
     }
 
     async fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        streams::HostOutputStream::flush(self, stream)
+        self.charge(Work::Small, 0);
+        let stream = self.table.get_mut(&stream)?;
+        stream.flush()?;
+        stream.write_ready().await.map(drop)
     }
 
     fn subscribe(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<Resource<DynPollable>> {
@@ -188,7 +195,11 @@ impl streams::HostOutputStream for Host {
         stream: Resource<DynOutputStream>,
         length: u64,
     ) -> StreamResult<()> {
-        streams::HostOutputStream::write_zeroes(self, stream, length)
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > MAX_WRITE {
+            return Err(StreamError::trap("more was written than `check-write` allows"));
+        }
+        streams::HostOutputStream::blocking_write_and_flush(self, stream, vec![0; length]).await
     }
 
     fn splice(
@@ -197,7 +208,8 @@ impl streams::HostOutputStream for Host {
         from: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<u64> {
-        let bytes = streams::HostInputStream::read(self, from, length.min(MAX_WRITE as u64))?;
+        let allowed = self.table.get_mut(&to)?.check_write()?.min(MAX_WRITE) as u64;
+        let bytes = streams::HostInputStream::read(self, from, length.min(allowed))?;
         let moved = bytes.len() as u64;
         streams::HostOutputStream::write(self, to, bytes)?;
         Ok(moved)
@@ -209,6 +221,8 @@ impl streams::HostOutputStream for Host {
         from: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<u64> {
+        self.table.get_mut(&from)?.ready().await;
+        self.table.get_mut(&to)?.write_ready().await?;
         streams::HostOutputStream::splice(self, to, from, length)
     }
 
