@@ -3,9 +3,12 @@
 
 use palisade_model::Digest;
 use palisade_tests::server::Server;
-use palisade_tests::{Dir, Outcome, palisade, root, skipped};
+use palisade_tests::{Dir, Outcome, command, journal, palisade, root, skipped};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 struct Web {
     dir: Dir,
@@ -41,9 +44,63 @@ impl Web {
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{}{}", outcome.stdout, outcome.stderr))
     }
 
+    fn edit(&self, file: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.dir.join(file)).unwrap();
+        assert!(text.contains(from), "{text}");
+        self.dir.write(file, text.replace(from, to));
+    }
+
     fn origin(&self) -> String {
         format!("http://localhost:{}", self.server.port())
     }
+
+    /// A runbook of three steps, each of which tells the server that it is done, and the grant for it.
+    fn tell(&self, retry: &str) {
+        let origin = self.origin();
+        let step = |id: &str| {
+            format!(
+                "  - {{id: {id}, type: source, connector: 'example:fetcher', output: {id}, \
+                 config: {{url: '{origin}/', paths: [], done: {id}}}{retry}}}\n"
+            )
+        };
+        self.dir.write("runbook.yaml", format!("name: Tell\nexecution:\n{}", STEPS.map(step).concat()));
+        self.edit("palisade.toml", "http=http", "http=POST http");
+    }
+
+    /// What became of the steps of the latest run.
+    fn steps(&self) -> Vec<Value> {
+        self.json("runs show last")["record"]["steps"].as_array().unwrap().clone()
+    }
+
+    /// How often the server was told of each step under each idempotency key.
+    fn told(&self) -> BTreeMap<(String, String), usize> {
+        let mut told = BTreeMap::new();
+        for request in self.server.seen() {
+            let step = request.strip_prefix("POST /").and_then(|rest| rest.split(' ').next()).unwrap();
+            let key = request.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap();
+            *told.entry((step.to_owned(), key.to_owned())).or_default() += 1;
+        }
+        told
+    }
+}
+
+const STEPS: [&str; 3] = ["a", "b", "c"];
+
+/// The steps of which such an event was the last.
+fn last(events: &[Value], kinds: &[&str]) -> BTreeSet<String> {
+    let mut latest = BTreeMap::new();
+    for event in events {
+        if let (Some(step), Some(kind)) = (event["step"].as_str(), event["kind"].as_str()) {
+            latest.insert(step.to_owned(), kind);
+        }
+    }
+    latest.into_iter().filter(|(_, kind)| kinds.contains(kind)).map(|(step, _)| step).collect()
+}
+
+/// The steps that are told to be in doubt.
+fn in_doubt(web: &Web) -> BTreeSet<String> {
+    let steps = web.steps().into_iter().filter(|step| step["failure"]["kind"] == "in_doubt");
+    steps.map(|step| step["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -75,4 +132,114 @@ fn a_plan_shows_what_of_the_origin_is_granted() {
     assert!(denied.stderr.contains(&line), "{}", denied.stderr);
     let _ = denied.exits(3);
     assert!(web.server.seen().is_empty());
+}
+
+/// Kills a run whose component waits for the answer to a `POST`.
+fn killed(web: &Web) {
+    web.edit("runbook.yaml", "paths: [\"runbook.yaml\", \"elsewhere\"]", "paths: []\n      done: mute");
+    web.edit("palisade.toml", "http=http", "http=POST http");
+    let mut run = command::command(web.dir.path());
+    let mut going = run.args(["run", "-q", "runbook.yaml"]).stderr(Stdio::null()).spawn().unwrap();
+    while web.server.seen().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    going.kill().and_then(|()| going.wait()).unwrap();
+}
+
+#[test]
+fn what_was_cut_off_while_it_could_change_something_is_not_made_again() {
+    let Some(web) = Web::new() else { return };
+    killed(&web);
+    let resumed = web.call("resume last");
+    assert!(resumed.stderr.contains("nobody knows which arrived"), "{}", resumed.stderr);
+    let _ = resumed.exits(1);
+    assert_eq!(web.server.seen().len(), 1);
+}
+
+#[test]
+fn wherever_a_run_died_that_may_try_again_each_step_is_told_under_one_key() {
+    let Some(web) = Web::new() else { return };
+    web.tell(", retry: {max_attempts: 2, backoff: 1ms}");
+    let _ = web.call("run -q runbook.yaml").exits(0);
+    let keys: Vec<_> = web.told().into_keys().collect();
+    assert_eq!(keys.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>(), STEPS);
+    let connection = journal::open(&web.dir.join(".palisade"));
+    let whole = journal::events(&connection);
+    for length in 1..whole.len() {
+        let before = web.told();
+        journal::rewrite(&connection, &whole[..length]);
+        let _ = web.call("resume -q last").exits(0);
+        let done = last(&whole[..length], &["AttemptSucceeded"]);
+        // The other side counts by key: whatever it was told again, nothing happens twice, and nothing is left out.
+        for (key, times) in web.told() {
+            let again = usize::from(!done.contains(&key.0));
+            assert_eq!(Some(times), before.get(&key).map(|before| before + again), "{key:?} behind event {length}");
+        }
+    }
+}
+
+#[test]
+fn wherever_a_run_died_nothing_that_may_have_happened_is_done_again() {
+    let Some(web) = Web::new() else { return };
+    web.tell("");
+    let _ = web.call("run -q runbook.yaml").exits(0);
+    let connection = journal::open(&web.dir.join(".palisade"));
+    let whole = journal::events(&connection);
+    for length in 1..whole.len() {
+        let before = web.told();
+        journal::rewrite(&connection, &whole[..length]);
+        let begun = last(&whole[..length], &["AttemptStarted"]);
+        let resumed = web.call("resume -q last");
+        assert_eq!(in_doubt(&web), begun, "behind event {length}");
+        let _ = resumed.exits(i32::from(!begun.is_empty()));
+        let known: BTreeSet<_> = last(&whole[..length], &["AttemptSucceeded"]).union(&begun).cloned().collect();
+        let succeeded = last(&journal::events(&connection), &["AttemptSucceeded"]);
+        for (key, times) in web.told() {
+            let again = usize::from(succeeded.contains(&key.0) && !known.contains(&key.0));
+            assert_eq!(Some(times), before.get(&key).map(|before| before + again), "{key:?} behind event {length}");
+        }
+    }
+}
+
+#[test]
+fn whenever_a_run_is_killed_each_step_is_done_once_or_in_doubt() {
+    let Some(web) = Web::new() else { return };
+    web.tell("");
+    let (mut runs, mut doubted) = (0, 0);
+    for round in 0..24_u32 {
+        let before = web.told();
+        let mut run = command::command(web.dir.path());
+        let mut going = run.args(["run", "-q", "runbook.yaml"]).stderr(Stdio::null()).spawn().unwrap();
+        // From before the first request to behind the last one, and from time to time a little later.
+        while web.server.seen().len() < before.len() + round as usize % 4 && going.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let until = Instant::now() + Duration::from_micros(500) * (round / 4);
+        while Instant::now() < until && going.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        going.kill().and_then(|()| going.wait()).unwrap();
+        let listed = web.json("runs list")["runs"].as_array().unwrap().clone();
+        if listed.len() == runs {
+            // It had not begun.
+            assert_eq!(web.told(), before);
+            continue;
+        }
+        runs = listed.len();
+        if listed[0]["state"] == "abandoned" {
+            let _ = web.call("resume -q last");
+        }
+        let told = web.told();
+        assert!(told.values().all(|times| *times == 1), "{told:?}");
+        let of_run: Vec<_> = told.keys().filter(|key| !before.contains_key(*key)).map(|(step, _)| step).collect();
+        for step in web.steps() {
+            let known = of_run.iter().filter(|known| ***known == step["id"]).count();
+            match (step["status"].as_str(), step["failure"]["kind"].as_str()) {
+                (Some("succeeded"), _) => assert_eq!(known, 1, "{step}"),
+                (_, Some("in_doubt")) => doubted += 1,
+                _ => assert_eq!(known, 0, "{step}"),
+            }
+        }
+    }
+    assert!(doubted > 0, "every run was killed before it told anybody, or after it ended");
 }

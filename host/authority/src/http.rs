@@ -328,6 +328,13 @@ impl HttpScope {
         }
     }
 
+    /// Says whether no request in the set is meant to change something: `GET`, `HEAD` and `OPTIONS` are not.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        let harmless = Methods::READING.or(Methods::from(Method::Options));
+        self.places().is_some_and(|places| places.iter().all(|place| harmless.covers(place.methods)))
+    }
+
     /// Says whether all requests of the set go to one origin.
     #[must_use]
     pub fn is_one_origin(&self) -> bool {
@@ -443,6 +450,12 @@ mod tests {
         check("", "it begins with neither");
         check("*", "it begins with neither");
         assert!(serde_json::from_str::<HttpPlace>(r#""https://a.b""#).is_err(), "the stored form names its methods");
+    }
+
+    #[test]
+    fn what_only_reads_is_known_by_its_methods() {
+        assert!(HttpScope::none().only_reads() && scope(&["https://a.b", "OPTIONS https://c.d"]).only_reads());
+        assert!(!HttpScope::any().only_reads() && !scope(&["https://a.b", "GET,PUT https://c.d"]).only_reads());
     }
 
     #[test]

@@ -82,6 +82,7 @@ impl ExitCode {
             | FailureKind::BadInput
             | FailureKind::Unavailable
             | FailureKind::Failed
+            | FailureKind::InDoubt
             | FailureKind::Host => Self::Failed,
         }
     }

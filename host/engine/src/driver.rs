@@ -8,6 +8,7 @@ mod attempts;
 mod begin;
 mod calls;
 mod children;
+mod doubt;
 mod planned;
 mod reused;
 mod room;

@@ -70,6 +70,8 @@ pub enum FailureKind {
     Cancelled,
     /// A person said no, or nobody answered in time.
     Rejected,
+    /// It was cut off while it could change something outside: nobody knows whether it did.
+    InDoubt,
     /// The host could not do its part: a full disk, a missing artifact.
     Host,
 }
@@ -93,6 +95,7 @@ impl FailureKind {
             | Self::BadInput
             | Self::Cancelled
             | Self::Rejected
+            | Self::InDoubt
             | Self::Host => None,
         }
     }

@@ -1,7 +1,7 @@
 //! The plan: a runbook with everything resolved, in a form that is stored when the run starts. Whoever runs it needs
 //! nothing else of the runbook.
 
-use palisade_authority::{Authority, Bound, NamedByConfig, SENSITIVE, ScopedPath};
+use palisade_authority::{Authority, Bound, Capability, NamedByConfig, SENSITIVE, ScopedPath};
 use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
 use palisade_model::manifest::Power;
@@ -229,6 +229,15 @@ impl PlannedCall {
     #[must_use]
     pub fn asks_servers(&self) -> bool {
         self.may_use(Power::Http)
+    }
+
+    /// Whether it could change something outside of the run: whether it may send requests that do more than read.
+    #[must_use]
+    pub fn may_change_outside(&self) -> bool {
+        match self.authority.reach(Power::Http) {
+            Capability::Http(scope) => !scope.only_reads(),
+            _ => true,
+        }
     }
 
     /// Whether there is anything that it may use a power on.

@@ -88,7 +88,7 @@ impl<'a> Driver<'a> {
         let made = match result {
             Ok(made) => made,
             Err(failure) => {
-                let failure = self.out_of_time(failure);
+                let failure = self.doubted(&turn.step, self.out_of_time(failure));
                 let retryable = failure.kind.may_pass();
                 let retry_at_ms = self.retry_at(&turn, &failure, at_ms)?;
                 let Turn { step, iteration, attempt } = turn;

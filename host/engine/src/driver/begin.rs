@@ -175,7 +175,9 @@ impl<'a> Driver<'a> {
     fn record_resumption(&mut self) -> Result<(), RunError> {
         let palisade_version = env!("CARGO_PKG_VERSION").to_owned();
         let resumed = self.machine.state().resumed().saturating_add(1);
-        self.append(vec![Event::RunResumed { resumed, at_ms: now_ms(), palisade_version }], Beside::default())
+        let mut events = self.left_in_doubt();
+        events.push(Event::RunResumed { resumed, at_ms: now_ms(), palisade_version });
+        self.append(events, Beside::default())
     }
 
     fn new(engine: &'a Engine, begin: Begin, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {

@@ -263,6 +263,7 @@ pub(crate) const fn is_repeatable(kind: &FailureKind) -> bool {
         FailureKind::Limit { limit: LimitKind::Wall, .. }
         | FailureKind::Cancelled
         | FailureKind::Rejected
+        | FailureKind::InDoubt
         | FailureKind::Unavailable
         | FailureKind::Host => false,
         FailureKind::Limit { .. }
@@ -309,6 +310,7 @@ fn told(kind: &FailureKind) -> String {
         FailureKind::Failed => "failed".to_owned(),
         FailureKind::Cancelled => "cancelled".to_owned(),
         FailureKind::Rejected => "rejected".to_owned(),
+        FailureKind::InDoubt => "in doubt".to_owned(),
         FailureKind::Host => "the host".to_owned(),
     }
 }

@@ -67,6 +67,7 @@ fn words(step: &StepRecord, failure: &Failure, evidence: Evidence) -> String {
         | FailureKind::Denied { .. }
         | FailureKind::Cancelled
         | FailureKind::Rejected
+        | FailureKind::InDoubt
         | FailureKind::Host => None,
         // A component wrote it, and may have written into it what it read.
         FailureKind::BadRunbook => Some("The runbook that it was to run is wrong."),
