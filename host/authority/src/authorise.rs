@@ -76,7 +76,7 @@ pub struct Reason {
 /// Decides: every bound of the authority must allow the use, nothing may forbid it, and no closed folder may be touched.
 pub fn authorise<'a>(authority: &'a Authority, asked: &'a Use) -> Decision<'a> {
     let allowed = closed(authority, asked).is_none()
-        && !authority.denies().iter().any(|deny| deny.forbids(asked))
+        && authority.deny_that_forbids(asked).is_none()
         && !authority.bounds().is_empty()
         && authority.bounds().iter().all(|bound| bound.rule_that_allows(asked).is_some());
     Decision { allowed, authority, asked }
@@ -201,7 +201,7 @@ impl Decision<'_> {
         if let Some(text) = closed(self.authority, self.asked) {
             return vec![Reason { by: BoundKind::Palisade, allowed: false, text }];
         }
-        let forbidding = self.authority.denies().iter().find(|deny| deny.forbids(self.asked));
+        let forbidding = self.authority.deny_that_forbids(self.asked);
         let forbidden = forbidding.map(|deny| {
             let (power, on) = (self.asked.power().name(), self.asked.on());
             let (denied, at) = (deny.power().name(), deny.place());
@@ -638,6 +638,16 @@ pub(crate) mod tests {
             Rule { capability, stated: "s".to_owned() }
         });
         proptest::collection::vec(rule, 0..4)
+    }
+
+    pub(crate) fn some_denies() -> impl Strategy<Value = Vec<Deny>> {
+        // Read from the stored form: not every power is linked.
+        let deny = (some_place(), 0..6).prop_map(|(place, everywhere)| {
+            let key = if place.power().is_over_paths() { "path" } else { "place" };
+            let at = if everywhere == 0 && key == "place" { "*".to_owned() } else { place.stored() };
+            serde_json::from_value(serde_json::json!({"power": place.power(), key: at, "stated": "s"})).unwrap()
+        });
+        proptest::collection::vec(deny, 1..6)
     }
 
     pub(crate) fn some_use() -> impl Strategy<Value = Use> {

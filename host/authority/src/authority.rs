@@ -15,6 +15,7 @@ use palisade_model::Manifest;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The meet of all grants and bounds that hold for one attempt.
 ///
@@ -28,9 +29,14 @@ pub struct Authority {
     /// Folders that nobody reaches, whatever the bounds say.
     closed: BTreeSet<ScopedPath>,
     /// What the operator forbids, whatever the bounds say.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    denies: Vec<Deny>,
+    #[serde(default, skip_serializing_if = "Denies::is_empty")]
+    denies: Denies,
 }
+
+/// Denies, filed by their places. All copies share them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Deny>", into = "Vec<Deny>")]
+struct Denies(Arc<(Vec<Deny>, Index)>);
 
 /// Whose bound it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,6 +160,24 @@ impl Bound {
     }
 }
 
+impl Denies {
+    fn is_empty(&self) -> bool {
+        self.0.0.is_empty()
+    }
+}
+
+impl From<Vec<Deny>> for Denies {
+    fn from(denies: Vec<Deny>) -> Self {
+        Self(Arc::new((denies, Index::default())))
+    }
+}
+
+impl From<Denies> for Vec<Deny> {
+    fn from(denies: Denies) -> Self {
+        denies.0.0.clone()
+    }
+}
+
 impl Authority {
     /// Allows nothing.
     #[must_use]
@@ -166,7 +190,11 @@ impl Authority {
     pub fn of_operator(grants: impl IntoIterator<Item = Grant>) -> Self {
         let rules =
             grants.into_iter().map(|grant| Rule { capability: grant.capability, stated: grant.stated }).collect();
-        Self { bounds: vec![Bound::new(BoundKind::Operator, rules)], closed: BTreeSet::new(), denies: Vec::new() }
+        Self {
+            bounds: vec![Bound::new(BoundKind::Operator, rules)],
+            closed: BTreeSet::new(),
+            denies: Denies::default(),
+        }
     }
 
     /// The smaller authority that also stays within `bound`.
@@ -190,7 +218,7 @@ impl Authority {
     /// The smaller authority without what the operator forbids.
     #[must_use]
     pub fn denying(mut self, denies: impl IntoIterator<Item = Deny>) -> Self {
-        self.denies.extend(denies);
+        self.denies = self.denies().iter().cloned().chain(denies).collect::<Vec<_>>().into();
         self
     }
 
@@ -213,7 +241,14 @@ impl Authority {
     /// What the operator forbids.
     #[must_use]
     pub fn denies(&self) -> &[Deny] {
-        &self.denies
+        let (denies, _) = &*self.denies.0;
+        denies
+    }
+
+    /// The first deny that forbids this use.
+    pub(crate) fn deny_that_forbids(&self, asked: &Use) -> Option<&Deny> {
+        let (denies, filed) = &*self.denies.0;
+        filed.first(denies, asked)
     }
 
     /// The bounds, the operator's first.

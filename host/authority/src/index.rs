@@ -1,4 +1,5 @@
-//! Finds the rules that could allow a use without asking all of them: an operator may have a thousand.
+//! Finds the rules that could speak of a use without asking all of them: an operator may have a thousand grants, and as
+//! many denies.
 //!
 //! A rule is filed under the hash of each place that it names, and a use looked up under each place that could hold it:
 //! a path and all above it, an origin and the wildcard above it, a name. What is found is asked again, so that a hash
@@ -6,6 +7,7 @@
 
 use crate::authorise::Use;
 use crate::authority::Rule;
+use crate::deny::Deny;
 use crate::origin::OriginPattern;
 use crate::path::ScopedPath;
 use crate::place::Place;
@@ -16,6 +18,15 @@ use std::sync::{Arc, OnceLock};
 
 /// Up to how many rules asking all of them is faster.
 const FEW: usize = 16;
+
+/// What is filed by its places.
+pub(crate) trait Placed {
+    /// Says whether it speaks of that use: allows it, or forbids it.
+    fn speaks_of(&self, asked: &Use) -> bool;
+
+    /// All places in which it speaks of anything; none = everywhere.
+    fn places(&self) -> Option<Vec<Place>>;
+}
 
 /// Made from the rules when it is first needed, and shared by all copies made after that. It says nothing that the rules
 /// do not say: it is not stored, and all are equal.
@@ -31,21 +42,42 @@ struct Filed {
 }
 
 impl Index {
-    /// The first of `rules`, always the same ones, that allows a use.
-    pub(crate) fn first<'r>(&self, rules: &'r [Rule], asked: &Use) -> Option<&'r Rule> {
+    /// The first of `rules`, always the same ones, that speaks of a use.
+    pub(crate) fn first<'r, R: Placed>(&self, rules: &'r [R], asked: &Use) -> Option<&'r R> {
         if rules.len() <= FEW {
-            return rules.iter().find(|rule| rule.capability.allows(asked));
+            return rules.iter().find(|rule| rule.speaks_of(asked));
         }
         let filed = self.0.get_or_init(|| Arc::new(Filed::of(rules)));
-        let allows = |number: &usize| rules.get(*number).is_some_and(|rule| rule.capability.allows(asked));
-        let mut first = filed.everywhere.iter().copied().find(allows);
+        let speaks = |number: &usize| rules.get(*number).is_some_and(|rule| rule.speaks_of(asked));
+        let mut first = filed.everywhere.iter().copied().find(speaks);
         holding(asked, &mut |key| {
             let numbers = filed.by_place.get(&key).map_or(&[][..], Vec::as_slice);
-            if let Some(found) = numbers.iter().copied().find(allows) {
+            if let Some(found) = numbers.iter().copied().find(speaks) {
                 first = Some(first.map_or(found, |first| first.min(found)));
             }
         });
         first.and_then(|number| rules.get(number))
+    }
+}
+
+impl Placed for Rule {
+    fn speaks_of(&self, asked: &Use) -> bool {
+        self.capability.allows(asked)
+    }
+
+    fn places(&self) -> Option<Vec<Place>> {
+        self.capability.places()
+    }
+}
+
+impl Placed for Deny {
+    fn speaks_of(&self, asked: &Use) -> bool {
+        self.forbids(asked)
+    }
+
+    fn places(&self) -> Option<Vec<Place>> {
+        let concerned = Power::ALL.into_iter().filter(|power| self.concerns(*power));
+        concerned.map(|power| self.place_for(power)).collect()
     }
 }
 
@@ -58,10 +90,10 @@ impl PartialEq for Index {
 impl Eq for Index {}
 
 impl Filed {
-    fn of(rules: &[Rule]) -> Self {
+    fn of(rules: &[impl Placed]) -> Self {
         let mut filed = Self::default();
         for (number, rule) in rules.iter().enumerate() {
-            match rule.capability.places() {
+            match rule.places() {
                 None => filed.everywhere.push(number),
                 Some(places) => {
                     for place in places {
@@ -135,17 +167,27 @@ fn of_name(power: Power, name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorise::tests::{some_rules, some_use};
+    use crate::authorise::tests::{some_denies, some_rules, some_use};
     use proptest::prelude::*;
+
+    fn check<R: Placed + Clone>(rules: impl Iterator<Item = R> + Clone, asked: &Use) -> Result<(), TestCaseError> {
+        // Enough to be filed; the first few are the ones that matter.
+        let rules: Vec<R> = rules.cycle().take(2 * FEW).collect();
+        let all = rules.iter().position(|rule| rule.speaks_of(asked));
+        let found = Index::default().first(&rules, asked);
+        prop_assert_eq!(found.map(std::ptr::from_ref), all.map(|number| std::ptr::from_ref(&rules[number])));
+        Ok(())
+    }
 
     proptest! {
         #[test]
         fn what_is_found_is_what_asking_all_finds(few in some_rules(), many in some_rules(), asked in some_use()) {
-            // Enough to be filed; the first few are the ones that matter.
-            let rules: Vec<Rule> = few.into_iter().chain(many).cycle().take(2 * FEW).collect();
-            let all = rules.iter().position(|rule| rule.capability.allows(&asked));
-            let found = Index::default().first(&rules, &asked);
-            prop_assert_eq!(found.map(std::ptr::from_ref), all.map(|number| std::ptr::from_ref(&rules[number])));
+            check(few.into_iter().chain(many), &asked)?;
+        }
+
+        #[test]
+        fn what_forbids_is_found_as_asking_all_finds_it(denies in some_denies(), asked in some_use()) {
+            check(denies.into_iter(), &asked)?;
         }
     }
 }

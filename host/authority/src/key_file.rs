@@ -10,8 +10,9 @@ const OWN_FOLDER: &[u8] = b".palisade";
 /// Says whether a file or folder of that name holds private keys, as far as a name can tell. Case does not matter.
 #[must_use]
 pub fn is_key_file_name(name: &[u8]) -> bool {
-    let lower = name.to_ascii_lowercase();
-    NAMES.contains(&lower.as_slice()) || ENDINGS.iter().any(|ending| lower.ends_with(ending))
+    let ends = |ending: &[u8]| name.len().checked_sub(ending.len()).and_then(|at| name.get(at..));
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+        || ENDINGS.iter().any(|ending| ends(ending).is_some_and(|end| end.eq_ignore_ascii_case(ending)))
 }
 
 /// Says whether that name is the one of Palisade's own folder. Case does not matter.

@@ -12,7 +12,8 @@ use crate::{
     shell::{cargo, run as run_command, timed},
 };
 
-/// Builds everything and runs the benchmarks: whole processes, durable steps and the audit log (`tests`), and one instance (`sandbox`).
+/// Builds everything and runs the benchmarks: whole processes, durable steps and the audit log (`tests`), one instance (`sandbox`), and
+/// one decision (`authority`).
 pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     let toolchain = setup::run(project, install)?;
     plugins::first_party(project, &toolchain)?;
@@ -20,9 +21,9 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     demo::build_host(project)?;
     let native = timed("build personal_data without a sandbox", || native(project))?;
     timed("benchmarks", || {
-        let benches = ["--bench", "table", "--bench", "durable", "--bench", "audit", "--bench", "instance"];
+        let benches = ["table", "durable", "audit", "instance", "authorise"].map(|bench| ["--bench", bench]);
         let command = ["bench", "--profile", "release", "--workspace"];
-        run_command(cargo(project).args(command).args(benches).env("PALISADE_BENCH_NATIVE", native))
+        run_command(cargo(project).args(command).args(benches.as_flattened()).env("PALISADE_BENCH_NATIVE", native))
     })
 }
 
