@@ -763,6 +763,31 @@ pub(crate) enum GrantsCommand {
         #[arg(long, value_name = "DIR")]
         rulesets: Vec<PathBuf>,
     },
+    /// Writes a grant into palisade.toml, after it has shown the difference and asked; all else in the file stays as it is
+    Add {
+        /// The component: its id or alias, with an optional @version
+        component: String,
+        /// What it may use, as fs-read=PATH; a path is relative to this folder
+        #[arg(required = true, value_name = "POWER=SCOPE")]
+        capabilities: Vec<String>,
+        /// Who decided this, and why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Writes it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Takes grants out of palisade.toml, after it has shown the difference, and who used them, and asked
+    Revoke {
+        /// The component: its id or alias, with an optional @version
+        component: String,
+        /// What it may no longer use, as palisade.toml grants it; without any, all of it
+        #[arg(value_name = "POWER=SCOPE")]
+        capabilities: Vec<String>,
+        /// Writes it without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Checks what is granted and denied against a file of expectations (TOML); ends with code 1 if one is not met
     Test {
         /// The file

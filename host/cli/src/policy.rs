@@ -11,7 +11,7 @@ use palisade_engine::Entry;
 use palisade_model::Manifest;
 use palisade_model::manifest::Power;
 use palisade_runbook::NotAccepted;
-use palisade_settings::{DeclassifyTable, DenyTable, GrantTable};
+use palisade_settings::{DeclassifyTable, DenyTable, GrantTable, Target};
 use palisade_store::LockFile;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -172,6 +172,26 @@ impl<'s> Policy<'s> {
     pub(crate) fn tables(&self, manifest: &Manifest) -> impl Iterator<Item = &'s GrantTable> {
         let of = |table: &&GrantTable| table.component.means(&manifest.id, &manifest.version);
         self.settings.written.grants.iter().filter(of)
+    }
+
+    /// What the file grants to all that a target means, whether it counts or not.
+    pub(crate) fn grants_to<'t>(&self, target: &'t Target) -> impl Iterator<Item = &'s Grant> + Clone + use<'s, 't> {
+        let to = |grant: &&GrantTable| {
+            let all = grant.component.version.is_none() || grant.component.version == target.version;
+            grant.component.id == target.id && all
+        };
+        self.settings.written.grants.iter().filter(to).flat_map(|table| &table.allow)
+    }
+
+    /// What is forbidden to anything that a target means, as it is written.
+    pub(crate) fn denies_to<'t>(&self, target: &'t Target) -> impl Iterator<Item = &'s Deny> + use<'s, 't> {
+        let to = |table: &&DenyTable| {
+            table.component.as_ref().is_none_or(|of| {
+                let overlap = of.version.is_none() || target.version.is_none() || of.version == target.version;
+                of.id == target.id && overlap
+            })
+        };
+        self.settings.written.denies.iter().filter(to).flat_map(|table| &table.deny)
     }
 
     /// The tables of the file that forbid something to a component.

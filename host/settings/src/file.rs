@@ -7,6 +7,7 @@ use crate::grant::{DenyTable, GrantTable};
 use crate::mistake::Mistake;
 use crate::namespace::Owner;
 use crate::table::Reader;
+use crate::target::{Names, Target};
 use crate::{
     alias, approval, audit, ceiling, environment, flow, generated, grant, llm, namespace, retention, ruleset, system,
 };
@@ -59,6 +60,14 @@ pub struct OperatorFile {
 }
 
 impl OperatorFile {
+    /// The component that a text means, as the file's own tables name components; or why it means none, and what to do.
+    ///
+    /// # Errors
+    /// When it is neither an id nor a short name.
+    pub fn target(&self, place: &Place, text: &str) -> Result<Target, (String, Option<String>)> {
+        Names { aliases: &self.aliases, first_party: &place.first_party }.resolve(text)
+    }
+
     /// The owner of a component's namespace, or of one that looks like it.
     #[must_use]
     pub fn owner_of(&self, id: &ComponentId) -> Option<&Owner> {
@@ -135,7 +144,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
     let aliases = alias::read(r, &table);
     let ceilings = ceiling::read(r, &table);
     let generated = generated::read(r, &table);
-    let names = crate::target::Names { aliases: &aliases, first_party: &place.first_party };
+    let names = Names { aliases: &aliases, first_party: &place.first_party };
     let file = OperatorFile {
         ruleset_paths: ruleset::read(r, &table),
         ceilings: ceilings.attempts,

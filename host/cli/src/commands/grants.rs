@@ -1,11 +1,14 @@
-//! `palisade grants`: what components may use. Nothing here grants: the operator's file does, and `accept` says for which
-//! bytes it counts. There is no way to stop denying.
+//! `palisade grants`: what components may use. The operator's file grants; `add` and `revoke` write into it for them, and
+//! `accept` says for which bytes it counts. There is no way to stop denying.
 
 mod accept;
+mod add;
 mod diff;
+mod edit;
 mod expect;
 mod explain;
 mod propose;
+mod revoke;
 mod show;
 mod unused;
 
@@ -26,6 +29,10 @@ pub(crate) fn exec(context: &Context, command: &GrantsCommand) -> Result<ExitCod
         GrantsCommand::Accept { component, digest } => accept::exec(context, component, digest.as_deref()),
         GrantsCommand::Explain { run, step } => explain::exec(context, run, step),
         GrantsCommand::Propose { what, rulesets } => propose::exec(context, what, rulesets),
+        GrantsCommand::Add { component, capabilities, reason, yes } => {
+            add::exec(context, component, capabilities, reason.as_deref(), *yes)
+        }
+        GrantsCommand::Revoke { component, capabilities, yes } => revoke::exec(context, component, capabilities, *yes),
         GrantsCommand::Test { file } => expect::exec(context, file),
         GrantsCommand::Unused => unused::exec(context),
         GrantsCommand::Diff { old, new } => diff::exec(context, old, new),

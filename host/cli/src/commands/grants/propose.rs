@@ -14,7 +14,7 @@ use palisade_authority::{BoundKind, Use, authorise};
 use palisade_engine::History;
 use palisade_model::neutral;
 use palisade_runbook::{Plan, PlannedCall, PlannedStep, named_uses};
-use palisade_settings::quoted;
+use palisade_settings::grant_table;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,12 +145,8 @@ fn people(proposal: &Proposal, what: &str) -> String {
         );
     }
     for (component, capabilities) in &proposal.grants {
-        let list: Vec<String> = capabilities.iter().map(|capability| quoted(capability)).collect();
-        let allow = match list.as_slice() {
-            [one] => format!("[{one}]"),
-            _ => format!("[\n  {},\n]", list.join(",\n  ")),
-        };
-        let _ = writeln!(text, "\n[[grant]]\ncomponent = {}\nallow = {allow}\nreason = \"\"", quoted(component));
+        let allow: Vec<String> = capabilities.iter().cloned().collect();
+        let _ = write!(text, "\n{}", grant_table(component, &allow, Some("")));
     }
     if !proposal.beyond.is_empty() {
         text.push_str("\n# No grant would have allowed:\n");

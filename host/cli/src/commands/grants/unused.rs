@@ -27,8 +27,11 @@ pub(super) fn exec(context: &Context) -> Result<ExitCode, CliError> {
     let (mut read, mut unreadable) = (0_usize, 0_usize);
     if let Some(store) = workspace.stored() {
         for row in store.runs().map_err(|fault| not_read(&fault))? {
-            match note(store, row.run, &workspace.folder, grants, &mut used) {
-                Ok(()) => read += 1,
+            match used_by(store, row.run, &workspace.folder, grants) {
+                Ok(by_run) => {
+                    used.extend(by_run);
+                    read += 1;
+                }
                 Err(_) => unreadable += 1,
             }
         }
@@ -71,14 +74,14 @@ pub(super) fn exec(context: &Context) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Done)
 }
 
-/// Notes which grants a run has used, by the number of the table and that of the capability in it.
-fn note(
+/// Which grants a run has used, by the number of the table and that of the capability in it.
+pub(super) fn used_by(
     store: &Store,
     run: palisade_model::RunId,
     folder: &WorkingFolder,
     grants: &[GrantTable],
-    used: &mut BTreeSet<(usize, usize)>,
-) -> Result<(), HistoryError> {
+) -> Result<BTreeSet<(usize, usize)>, HistoryError> {
+    let mut used = BTreeSet::new();
     let history = History::read(store, run)?;
     let plan = history.plan(store)?;
     let of_run = history.start()?.folder.clone();
@@ -101,7 +104,7 @@ fn note(
             }
         }
     }
-    Ok(())
+    Ok(used)
 }
 
 /// A use of a run as it is named in this folder: that one may have run in another.
