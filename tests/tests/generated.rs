@@ -126,6 +126,47 @@ fn the_operator_may_want_a_person_to_look_at_each_and_not_for_ever() {
 }
 
 #[test]
+fn its_steps_keep_to_the_bounds_of_each_list_that_allows_their_component() {
+    let Some(dir) = dir() else { return };
+    let operator = |bounds: &str| {
+        let entry = format!("{{ component = \"test:stepper\", config = {{ {bounds} }} }}");
+        dir.write("palisade.toml", format!("[generated]\ncomponents = [\n  {entry},\n]\n"));
+    };
+    let made_with = |config: Value| {
+        let mut made = made();
+        made["execution"][0]["config"] = config;
+        dir.write("made.json", made.to_string());
+    };
+    let listed = ", components: [{component: 'test:stepper', config: {append: {enum: ['y', 'z']}}}]";
+    operator("append = { enum = [\"x\", \"y\"] }, enough = { const = 3 }");
+    dir.write("caller.yaml", caller(listed));
+    made_with(json!({"append": "y"}));
+    let _ = palisade(dir.path(), run_with(&["--approve", "--out", "out"])).exits(0);
+    assert_eq!(texts(&dir, "out/go/longer.json"), ["ay", "bby"]);
+    let refused = |config: Value, told: &str| {
+        made_with(config);
+        let outcome = palisade(dir.path(), run_with(&["--approve"])).exits(3);
+        let shown = outcome.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains(told) && shown.contains("[PAL0342]"), "{shown}");
+        assert_eq!(first_failure(&dir)["kind"], "denied");
+        assert_eq!(record(&dir, "last")["children"], json!([]), "nothing ran");
+    };
+    let of = "of `test:stepper` must be";
+    refused(json!({"append": "z"}), &format!("`append` {of} `x` or `y` (palisade.toml:3), and in this step it is `z`"));
+    refused(json!({}), &format!("`append` {of} `y` or `z` (caller.yaml:6), and in this step it is `x`"));
+    refused(
+        json!({"append": "y", "enough": 4}),
+        &format!("`enough` {of} `3` (palisade.toml:3), and in this step it is `4`"),
+    );
+    operator("append = { below = \"data\" }");
+    dir.write("caller.yaml", caller(""));
+    refused(json!({"append": "database"}), &format!("`append` {of} a path below `data` (palisade.toml:3)"));
+    made_with(json!({"append": "data/a"}));
+    let _ = palisade(dir.path(), run_with(&["--approve"])).exits(0);
+    let _ = palisade(dir.path(), ["replay", "--all"]).exits(0);
+}
+
+#[test]
 fn what_it_makes_can_have_a_name_and_a_reader_in_its_caller() {
     let Some(dir) = dir() else { return };
     let more = ", outputs: {longer: texts_of_it}, output_schema: standard_input";

@@ -63,7 +63,8 @@ impl Planning for ArtifactPlanner<'_> {
 /// Why a runbook with errors may not run: what is not allowed counts more than what is wrong.
 fn refusal(name: &str, told: &[Diagnostic]) -> Refusal {
     let errors: Vec<&Diagnostic> = told.iter().filter(|told| told.is_error()).collect();
-    let is_denial = |told: &&&Diagnostic| matches!(told.code, Code::NotAllowed | Code::NotForGenerated);
+    let is_denial =
+        |told: &&&Diagnostic| matches!(told.code, Code::NotAllowed | Code::NotForGenerated | Code::BeyondBound);
     let denied = errors.iter().find(is_denial);
     let Some(first) = denied.or_else(|| errors.first()) else {
         let failure = Failure::new(FailureKind::BadRunbook, "the runbook that it is to run can't be read");

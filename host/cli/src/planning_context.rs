@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use palisade_engine::Entry;
 use palisade_model::manifest::{Arity, ComponentKind, InputSource, ruleset_type};
 use palisade_model::{Manifest, SchemaRef};
-use palisade_runbook::{RulesetName, Source, read_ruleset};
+use palisade_runbook::{OperatorEntry, RulesetName, Source, read_ruleset};
 use palisade_settings::THIS_FOLDER;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,10 @@ pub(crate) fn source(workspace: &Workspace, settings: &Settings, folders: &Rules
 fn allowed<'w>(workspace: &'w Workspace, settings: &Settings) -> Vec<&'w Entry> {
     let listed: Vec<&Entry> = match &settings.written.generated {
         None => workspace.catalogue.list().into_iter().filter(|entry| entry.first_party).collect(),
-        Some(names) => names.iter().filter_map(|name| workspace.entry(settings, &name.to_string()).ok()).collect(),
+        Some(listed) => {
+            let entry = |one: &OperatorEntry| workspace.entry(settings, &one.component.to_string()).ok();
+            listed.iter().filter_map(entry).collect()
+        }
     };
     listed.into_iter().filter(|entry| entry.manifest.kind != ComponentKind::Connector).collect()
 }

@@ -3,6 +3,7 @@
 
 use crate::codes::Code;
 use crate::condition::{Condition, ConditionError};
+use crate::config_bound::{ConfigRule, ListedComponent, NO_RULE, pointer_of};
 use crate::diagnostic::Diagnostic;
 use crate::form::{FormReader, LimitsOf, Named, present, present_entry};
 use crate::nearest::suggestion;
@@ -43,6 +44,7 @@ const COMMON: &[&str] = &[
     "after",
     "compensate",
 ];
+const LISTED: &[&str] = &["component", "config"];
 const RETRY: &[&str] = &["max_attempts", "backoff", "on"];
 /// The types of steps, each with the keys of its own.
 const TYPES: &[(StepType, &str, &[&str])] = &[
@@ -620,8 +622,7 @@ impl FormReader<'_> {
                 (ChildRunbook::File(self.child_path(path)?), file.key_span)
             }
         };
-        let components =
-            present(node, "components").map(|node| self.components(node, &format!("`components` of {what}")));
+        let components = present(node, "components").map(|node| self.listed(node, &format!("`components` of {what}")));
         let auto_approve = self.auto_approve(node, what);
         if let (ChildRunbook::File(_), Some(entry)) = (&runbook, present_entry(node, "auto_approve")) {
             let message = format!("`auto_approve` of {what} has no effect: a file is nothing that a model wrote");
@@ -650,6 +651,49 @@ impl FormReader<'_> {
     fn components(&mut self, node: &Node, what: &str) -> Vec<Spanned<ComponentName>> {
         let names = self.shape.texts(node, what).unwrap_or_default();
         names.iter().filter_map(|name| self.component(name)).collect()
+    }
+
+    /// A list of components, of which some may say what their configs keep to.
+    fn listed(&mut self, node: &Node, what: &str) -> Vec<ListedComponent> {
+        let is_table = |node: &Node| matches!(node.data, Data::Map(_));
+        match &node.data {
+            Data::List(list) if list.iter().any(is_table) => list
+                .iter()
+                .filter_map(|entry| match is_table(entry) {
+                    true => self.listed_with_config(entry, &format!("an entry of {what}")),
+                    false => {
+                        let name = self.shape.text(entry, &format!("each element of {what}"))?;
+                        self.component(&name).map(ListedComponent::from)
+                    }
+                })
+                .collect(),
+            _ => self.components(node, what).into_iter().map(ListedComponent::from).collect(),
+        }
+    }
+
+    fn listed_with_config(&mut self, node: &Node, what: &str) -> Option<ListedComponent> {
+        let node = self.shape.strict(node, what, LISTED, Unknown::Refused)?;
+        let name = self.shape.required(&node, "component", what)?;
+        let name = self.shape.text(name, &format!("`component` of {what}"))?;
+        let component = self.component(&name);
+        let within = format!("`config` of {what}");
+        let mut config = Vec::new();
+        let entries = present(&node, "config").and_then(|node| self.shape.mapping(node, &within));
+        for Entry { key, value, .. } in entries.unwrap_or_default() {
+            let place = value.nearest("/below").span;
+            let path = |path| Ok::<_, std::convert::Infallible>(Spanned::new(path, place));
+            match ConfigRule::read(&value.to_json()).map(|rule| rule.with_path(path)) {
+                Some(Ok(rule)) => config.push((pointer_of(key), rule)),
+                Some(Err(never)) => match never {},
+                None => {
+                    let message = format!("`{}` in {within} is no bound", neutral::line(key, 60));
+                    let wrong = Diagnostic::new(Code::BadValue, self.shape.source.name(), value.span, message)
+                        .with_help(format!("a bound {NO_RULE}"));
+                    self.shape.push(wrong);
+                }
+            }
+        }
+        Some(ListedComponent { component: component?, config })
     }
 
     fn auto_approve(&mut self, node: &Node, what: &str) -> AutoApprove {

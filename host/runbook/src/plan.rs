@@ -1,6 +1,7 @@
 //! The plan: a runbook with everything resolved, in a form that is stored when the run starts. Whoever runs it needs
 //! nothing else of the runbook.
 
+use crate::config_bound::ConfigBound;
 use palisade_authority::{Authority, Bound, Capability, NamedByConfig, SENSITIVE, ScopedPath};
 use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
@@ -329,6 +330,9 @@ pub struct AllowedComponent {
     pub version: semver::Version,
     /// With which bytes.
     pub digest: Digest,
+    /// What its config keeps to: all of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<ConfigBound>,
 }
 
 /// A condition and what it speaks of.

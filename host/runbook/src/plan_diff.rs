@@ -181,7 +181,9 @@ fn facts(document: &PlanDocument) -> Facts {
             Some(allowed) => {
                 for known in allowed {
                     let name = format!("{step}: {}", known.component);
-                    facts.insert((Subject::Whitelist, name), json!(format!("{} {}", known.version, known.digest)));
+                    let bounds: String = known.config.iter().map(|bound| format!(", {bound}")).collect();
+                    let fact = json!(format!("{} {}{bounds}", known.version, known.digest));
+                    facts.insert((Subject::Whitelist, name), fact);
                 }
             }
         }

@@ -9,6 +9,7 @@ mod child;
 mod condition;
 mod flow;
 mod generated;
+mod listed;
 mod models;
 mod named;
 pub(crate) mod order;
@@ -22,6 +23,7 @@ pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
 
 use crate::components::{Components, KnownComponent, NotAccepted, NotFound};
 use crate::config;
+use crate::config_bound::OperatorEntry;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{
     AllowedComponent, BindingSource, FORM, Plan, PlannedAlias, PlannedInput, PlannedRuleset, PlannedSchema, PlannedStep,
@@ -69,7 +71,7 @@ pub struct PlanContext<'c> {
     /// What the operator granted for this run alone.
     pub allowed: &'c [Grant],
     /// The components that the operator lets runbooks use which steps make; none = those that come with Palisade.
-    pub generated: Option<&'c [ComponentName]>,
+    pub generated: Option<&'c [OperatorEntry]>,
     /// Where labelled data may go.
     pub flows: &'c Flows,
     /// The language models that the operator set up.
@@ -215,7 +217,7 @@ struct Planner<'p> {
     /// The runbook is an artifact, which no person wrote.
     is_artifact: bool,
     /// The components that it may use, where the step that runs it says so.
-    whitelist: Option<&'p [AllowedComponent]>,
+    whitelist: Option<Vec<AllowedComponent>>,
 }
 
 impl<'p> Planner<'p> {
@@ -410,19 +412,19 @@ impl<'p> Planner<'p> {
         None
     }
 
-    /// Components that a child or an agent may use, each with the bytes that are meant.
+    /// Components that an agent may use, each with the bytes that are meant.
     fn allowed_components(&mut self, names: &[Spanned<ComponentName>]) -> Option<Vec<AllowedComponent>> {
-        let found: Vec<_> = names
-            .iter()
-            .map(|name| {
-                let known = self.component(name)?;
-                Some(AllowedComponent {
-                    component: known.manifest.id.clone(),
-                    version: known.manifest.version.clone(),
-                    digest: known.digest,
-                })
-            })
-            .collect();
+        let found: Vec<_> = names.iter().map(|name| self.allowed_component(name)).collect();
         found.into_iter().collect()
+    }
+
+    fn allowed_component(&mut self, name: &Spanned<ComponentName>) -> Option<AllowedComponent> {
+        let known = self.component(name)?;
+        Some(AllowedComponent {
+            component: known.manifest.id.clone(),
+            version: known.manifest.version.clone(),
+            digest: known.digest,
+            config: Vec::new(),
+        })
     }
 }

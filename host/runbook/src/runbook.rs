@@ -1,6 +1,7 @@
 //! A runbook as understood: the one model of both spellings. Nothing in it is resolved yet: names are names.
 
 use crate::condition::Condition;
+use crate::config_bound::ListedComponent;
 use crate::reference::Reference;
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
@@ -245,7 +246,7 @@ pub struct Child {
     /// The child's output, and the name of the parent's artifact that it becomes.
     pub outputs: Vec<(Spanned<String>, Spanned<ArtifactName>)>,
     /// The components that the child may use; none = nothing is said.
-    pub components: Option<Vec<Spanned<ComponentName>>>,
+    pub components: Option<Vec<ListedComponent>>,
     /// What is approved beforehand.
     pub auto_approve: AutoApprove,
     /// Where it stands.

@@ -54,8 +54,9 @@ pub fn commented_file() -> String {
          # that the log was changed, even by somebody who has its key: keep them where nobody can write who writes here.\n\
          # witness = [\"/mnt/elsewhere/palisade.checkpoints\"]\n\n\
          [generated]\n\
-         # The components that runbooks may use which a step makes; unless you say so, all that come with Palisade.\n\
-         # components = [\"personal_data\", \"acme:pii_finder\"]\n\
+         # The components that runbooks may use which a step makes; unless you say so, all that come with Palisade. A table\n\
+         # also says what its config keeps to: `const`, `enum` or `below` of each property. See docs/grants.md.\n\
+         # components = [\"personal_data\", { component = \"acme:pii_finder\", config = { mode = { enum = [\"names\", \"all\"] } } }]\n\
          # Whether they may read the folder in which Palisade runs, as the system `this folder`.\n\
          # this_folder = true\n\n\
          [approval]\n\

@@ -16,7 +16,7 @@ use palisade_model::id::ComponentName;
 use palisade_model::llm::LlmSettings;
 use palisade_model::unit::Millis;
 use palisade_model::{ComponentId, LimitKind, RunLimits};
-use palisade_runbook::{Source, Systems};
+use palisade_runbook::{OperatorEntry, Source, Systems};
 use std::collections::BTreeMap;
 use toml::de::DeTable;
 
@@ -34,7 +34,7 @@ pub struct OperatorFile {
     /// The systems that runbooks may read by name, this folder among them unless the file says otherwise.
     pub systems: Systems,
     /// The components that runbooks may use which steps make; none = those that come with Palisade.
-    pub generated: Option<Vec<ComponentName>>,
+    pub generated: Option<Vec<OperatorEntry>>,
     /// Whose yes counts for runbooks that steps make.
     pub approval: Approval,
     /// The files to which checkpoints of the audit log are appended, as written: relative to the file.
@@ -143,7 +143,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
     r.check_keys("the file", &table, &TABLES);
     let aliases = alias::read(r, &table);
     let ceilings = ceiling::read(r, &table);
-    let generated = generated::read(r, &table);
+    let generated = generated::read(r, &table, place);
     let names = Names { aliases: &aliases, first_party: &place.first_party };
     let file = OperatorFile {
         ruleset_paths: ruleset::read(r, &table),

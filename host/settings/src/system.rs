@@ -7,7 +7,7 @@ use palisade_runbook::{System, Systems};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// The system that everybody has.
 pub const THIS_FOLDER: &str = "this folder";
@@ -44,7 +44,7 @@ fn one(r: &mut Reader<'_>, table: &DeTable<'_>, at: &Range<usize>) -> Option<Sys
     let (aliases, labels) = (texts(r, "aliases"), texts(r, "labels"));
     let config = match table.get("config") {
         None => Some(Json::Object(serde_json::Map::new())),
-        Some(value) if value.get_ref().is_table() => json(r, value),
+        Some(value) if value.get_ref().is_table() => r.json("a config of [[system]]", value),
         Some(value) => {
             r.wrong(value.span(), "`config` of [[system]] is no table", None);
             None
@@ -61,34 +61,6 @@ fn one(r: &mut Reader<'_>, table: &DeTable<'_>, at: &Range<usize>) -> Option<Sys
     };
     let connector: ComponentName = connector.value.parse().map_err(told).ok()?;
     Some(System { name: name.value, aliases, connector, config: config?, labels: labels.into_iter().collect() })
-}
-
-/// A config as JSON, which is what configs are.
-fn json(r: &mut Reader<'_>, value: &crate::table::Value<'_>) -> Option<Json> {
-    let mut refuse = |why: &str| {
-        r.wrong(value.span(), format!("a config of [[system]] can't hold {why}"), None);
-        None
-    };
-    match value.get_ref() {
-        DeValue::String(text) => Some(Json::from(text.as_ref())),
-        DeValue::Boolean(flag) => Some(Json::from(*flag)),
-        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => Some(Json::from(number)),
-            Err(_) => refuse("so large a number"),
-        },
-        DeValue::Float(number) => {
-            let number = number.as_str().parse().ok().and_then(serde_json::Number::from_f64);
-            number.map(Json::Number).or_else(|| refuse("a number that JSON can't write"))
-        }
-        DeValue::Datetime(_) => refuse("a date: write it as a text"),
-        DeValue::Array(list) => list.iter().map(|one| json(r, one)).collect::<Option<Vec<_>>>().map(Json::Array),
-        DeValue::Table(table) => {
-            let entry = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, _)| {
-                Some((key.get_ref().to_string(), json(r, value)?))
-            };
-            table.iter().map(entry).collect::<Option<serde_json::Map<_, _>>>().map(Json::Object)
-        }
-    }
 }
 
 /// What there is where the operator names no system.

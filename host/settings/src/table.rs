@@ -3,6 +3,7 @@
 use crate::mistake::Mistake;
 use palisade_model::unit::ParseAmountError;
 use palisade_runbook::{Source, Spanned, suggestion};
+use serde_json::Value as Json;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -141,7 +142,38 @@ impl<'s> Reader<'s> {
         parse(&text).map_err(|error| self.wrong(value.span(), format!("{what}: {error}"), None)).ok()
     }
 
-    fn as_text(&mut self, what: &str, value: &Value<'_>) -> Option<Spanned<String>> {
+    /// A value of a config as JSON, which is what configs are; `what` says where it stands.
+    pub(crate) fn json(&mut self, what: &str, value: &Value<'_>) -> Option<Json> {
+        let mut refuse = |why: &str| {
+            self.wrong(value.span(), format!("{what} can't hold {why}"), None);
+            None
+        };
+        match value.get_ref() {
+            DeValue::String(text) => Some(Json::from(text.as_ref())),
+            DeValue::Boolean(flag) => Some(Json::from(*flag)),
+            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) => Some(Json::from(number)),
+                Err(_) => refuse("so large a number"),
+            },
+            DeValue::Float(number) => {
+                let number = number.as_str().parse().ok().and_then(serde_json::Number::from_f64);
+                number.map(Json::Number).or_else(|| refuse("a number that JSON can't write"))
+            }
+            DeValue::Datetime(_) => refuse("a date: write it as a text"),
+            DeValue::Array(list) => {
+                list.iter().map(|one| self.json(what, one)).collect::<Option<Vec<_>>>().map(Json::Array)
+            }
+            DeValue::Table(table) => {
+                let entry = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, _)| {
+                    Some((key.get_ref().to_string(), self.json(what, value)?))
+                };
+                table.iter().map(entry).collect::<Option<serde_json::Map<_, _>>>().map(Json::Object)
+            }
+        }
+    }
+
+    /// Notes what is wrong with a text, unless it is one.
+    pub(crate) fn as_text(&mut self, what: &str, value: &Value<'_>) -> Option<Spanned<String>> {
         let text = value.get_ref().as_str();
         if text.is_none() {
             self.wrong(value.span(), format!("{what} is no text"), None);

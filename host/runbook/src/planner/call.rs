@@ -51,6 +51,10 @@ impl Planner<'_> {
         let outputs = self.component_outputs(step, &component, &kept);
         let limits = self.limits(step, &component);
         let config = config?;
+        // What a system reads, the operator has said who named it.
+        if role != Role::Source {
+            self.check_config(call, &component, &config);
+        }
         let rulesets = self.bind_rulesets(call, &component, &config);
         let models = self.models_of(call, &component);
         let named = self.named(call, &component, &config).map(|named| named.with(self.tools_of(step), models));

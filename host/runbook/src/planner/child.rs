@@ -1,13 +1,19 @@
 //! Child runbooks: files are planned with their parent, artifacts when they are there.
 
+use super::listed::{broken, no_tool};
 use super::{ChildLookup, Made, Planner};
+use crate::closure::each_step;
 use crate::codes::Code;
+use crate::config_bound::ListedComponent;
 use crate::diagnostic::Diagnostic;
 use crate::nearest::suggestion;
-use crate::plan::{Binding, BindingSource, ChildOutput, Plan, PlannedChild, PlannedChildRunbook, PlannedOutput};
+use crate::plan::{
+    AllowedComponent, Binding, BindingSource, ChildOutput, Plan, PlannedCall, PlannedChild, PlannedChildRunbook,
+    PlannedOutput,
+};
 use crate::runbook::{AutoApprove, Child, ChildRunbook, Form, Inputs, Outputs, Runbook, Step, Work};
 use crate::source::{Span, Spanned};
-use palisade_model::{ArtifactName, RunLimitKind, RunLimits, SchemaRef, neutral};
+use palisade_model::{ArtifactName, RunLimitKind, RunLimits, SchemaRef, StepId, neutral};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,9 +44,9 @@ impl Planner<'_> {
         let stated: RunLimits = step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
         let mut labels = BTreeSet::new();
         let components = match &child.components {
-            Some(names) => Some(self.allowed_components(names)),
-            // A runbook that is an artifact itself hands on what it may use.
-            None => self.whitelist.map(|allowed| Some(allowed.to_vec())),
+            Some(listed) => Some(self.listed_components(listed)),
+            // A child itself hands on what it may use.
+            None => self.whitelist.clone().map(Some),
         };
         let (runbook, inputs, outputs, limits) = match &child.runbook {
             ChildRunbook::Artifact(name) => {
@@ -55,12 +61,15 @@ impl Planner<'_> {
                 (runbook, inputs?, outputs, generated_limits(&stated))
             }
             ChildRunbook::File(path) => {
-                let file = self.child_file(path);
+                let allowed = components.clone().flatten();
+                let file = self.child_file(path, allowed.clone());
                 let inputs = self.child_inputs(step, child, file.as_ref(), &mut labels);
                 let outputs = self.file_outputs(step, child, file.as_ref(), &labels);
                 let file = file?;
                 self.check_depth(step, 1 + depth(&file.plan));
-                self.check_whitelist(child, path, &file.plan);
+                if let (Some(listed), Some(allowed)) = (&child.components, &allowed) {
+                    self.check_whitelist((listed, allowed), path, &file.plan);
+                }
                 let limits = stated.meet(&file.plan.limits);
                 let runbook = PlannedChildRunbook::File { path: path.value.clone(), plan: Box::new(file.plan) };
                 (runbook, inputs?, outputs?, limits)
@@ -109,7 +118,7 @@ impl Planner<'_> {
     }
 
     /// Finds and plans a child file. What is wrong inside of it is told with its own places.
-    fn child_file(&mut self, path: &Spanned<String>) -> Option<PlannedFile> {
+    fn child_file(&mut self, path: &Spanned<String>, whitelist: Option<Vec<AllowedComponent>>) -> Option<PlannedFile> {
         let context = self.context;
         let shown = neutral::line(&path.value, 120);
         let found = context.children.get(&(self.runbook.source.clone(), path.value.clone()));
@@ -156,6 +165,7 @@ impl Planner<'_> {
         }
         let mut planner = Planner::new(&runbook, context, &chain);
         planner.bounds.clone_from(&self.bounds);
+        planner.whitelist = whitelist;
         let mut plan = planner.plan();
         let inputs = planner.inputs_offered(&plan);
         let offered = planner.outputs_offered();
@@ -206,30 +216,46 @@ impl Planner<'_> {
     }
 
     /// A child file is known before the run, and so is whether it keeps to the components that it may use.
-    fn check_whitelist(&mut self, child: &Child, path: &Spanned<String>, plan: &Plan) {
-        let Some(allowed) = &child.components else { return };
-        let context = self.context;
-        if allowed.iter().any(|name| context.components.find(&name.value).is_err()) {
-            return;
-        }
-        let may = |call: &crate::plan::PlannedCall| {
-            allowed.iter().any(|name| {
-                context.components.find(&name.value).is_ok_and(|known| known.digest == call.component_digest)
-            })
-        };
+    fn check_whitelist(
+        &mut self,
+        (listed, allowed): (&[ListedComponent], &[AllowedComponent]),
+        path: &Spanned<String>,
+        plan: &Plan,
+    ) {
+        let may = |call: &PlannedCall| allowed.iter().any(|one| one.digest == call.component_digest);
         let used: BTreeSet<String> =
             plan.calls().into_iter().filter(|call| !may(call)).map(|call| format!("`{}`", call.component)).collect();
-        if used.is_empty() {
-            return;
+        let mut wrong = Vec::new();
+        if !used.is_empty() {
+            let used: Vec<String> = used.into_iter().collect();
+            let message = format!("the child runs {}, which `components` does not allow", used.join(" and "));
+            wrong.push((Code::NotAllowed, message));
         }
-        let used: Vec<String> = used.into_iter().collect();
-        let message = format!("the child runs {}, which `components` does not allow", used.join(" and "));
-        let mut wrong = Diagnostic::new(Code::NotAllowed, &self.runbook.source, path.span, message);
-        if let (Some(first), Some(last)) = (allowed.first(), allowed.last()) {
-            let all = Span { end: last.span.end, ..first.span };
-            wrong = wrong.with_label(all, "allowed are these");
+        each_step(plan, &mut Vec::new(), &mut |way, step| {
+            let way: Vec<&str> = way.iter().map(StepId::as_str).collect();
+            let bounds = |call: &PlannedCall| {
+                let digest = call.component_digest;
+                allowed.iter().filter(move |one| one.digest == digest).flat_map(|one| &one.config)
+            };
+            for (call, bound) in step.call().into_iter().flat_map(|call| bounds(call).map(move |bound| (call, bound))) {
+                let open = call.values.iter().map(|value| value.pointer.as_str());
+                if let Some(what) = bound.broken_by(&call.config, open, self.context.folder) {
+                    let of = format!("step `{}` of the child", way.join("/"));
+                    wrong.push((Code::BeyondBound, broken(bound, &call.component, &what, &of)));
+                }
+            }
+            for (tool, bound) in step.tools().iter().filter_map(|tool| Some((tool, bounds(&tool.call).next()?))) {
+                wrong.push((Code::BeyondBound, no_tool(bound, &tool.call.component)));
+            }
+        });
+        for (code, message) in wrong {
+            let mut told = Diagnostic::new(code, &self.runbook.source, path.span, message);
+            if let (Some(first), Some(last)) = (listed.first(), listed.last()) {
+                let (first, last) = (first.component.span, last.component.span);
+                told = told.with_label(Span { end: last.end, ..first }, "allowed are these");
+            }
+            self.diagnostics.push(told);
         }
-        self.diagnostics.push(wrong);
     }
 
     /// The child's input that gets an artifact which is wired without a name: the only one that must be given, else the

@@ -86,7 +86,7 @@ pub fn plan_artifact(
 ) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut planner = Planner::new(runbook, context, &[]);
     planner.is_artifact = true;
-    planner.whitelist = caller.child.components.as_deref();
+    planner.whitelist.clone_from(&caller.child.components);
     if let PlannedChildRunbook::Artifact { bounds, .. } = &caller.child.runbook {
         planner.bounds.clone_from(bounds);
     }
@@ -140,8 +140,8 @@ impl<'p> Planner<'p> {
     /// What a step lets a runbook use that is an artifact must be among what the operator lets such runbooks use, and, in
     /// one that is an artifact itself, among what it may use.
     pub(super) fn check_operator_allows(&mut self, child: &Child) {
-        for name in child.components.iter().flatten() {
-            self.check_may_use(name);
+        for listed in child.components.iter().flatten() {
+            self.check_may_use(&listed.component);
         }
     }
 
@@ -206,7 +206,10 @@ impl<'p> Planner<'p> {
             self.check_may_use(&call.component);
         }
         if let Work::Agent(agent) = &step.work {
-            agent.tools.iter().chain(&agent.members).for_each(|name| self.check_may_use(name));
+            for name in agent.tools.iter().chain(&agent.members) {
+                self.check_may_use(name);
+                self.check_no_bounds(name);
+            }
         }
     }
 
@@ -215,7 +218,8 @@ impl<'p> Planner<'p> {
         let context = self.context;
         let Ok(known) = context.components.find(&name.value) else { return };
         let id = &known.manifest.id;
-        let (message, help) = if let Some(allowed) = self.whitelist.filter(|allowed| !names(allowed, known)) {
+        let (message, help) = if let Some(allowed) = self.whitelist.as_deref().filter(|allowed| !names(allowed, known))
+        {
             let allowed: BTreeSet<String> = allowed.iter().map(|one| format!("`{}`", one.component)).collect();
             let allowed: Vec<String> = allowed.into_iter().collect();
             let help = if allowed.is_empty() {
@@ -317,6 +321,6 @@ fn operator_allows(context: &PlanContext<'_>, known: &KnownComponent) -> bool {
         None => known.first_party,
         Some(listed) => listed
             .iter()
-            .any(|name| context.components.find(name).is_ok_and(|component| component.digest == known.digest)),
+            .any(|entry| context.components.find(&entry.component).is_ok_and(|found| found.digest == known.digest)),
     }
 }

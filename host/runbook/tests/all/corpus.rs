@@ -3,10 +3,13 @@
 //! `artifact.yaml`, it is about that one: an artifact that a step of the runbook runs. A new case needs no Rust. With
 //! `BLESS=1` in the environment the texts are rewritten; read them before you commit.
 
-use crate::support::{World, demo};
-use palisade_authority::{Capability, FlowRule, Flows, Labels, Sink, WorkingFolder};
+use crate::support::{World, demo, model};
+use palisade_authority::{Capability, FlowRule, Flows, Labels, ScopedPath, Sink, WorkingFolder};
+use palisade_model::llm::{ModelSpec, Price};
 use palisade_model::{LimitKind, RunLimitKind};
-use palisade_runbook::{BindingSource, Plan, PlannedStep, Source, System};
+use palisade_runbook::{
+    BindingSource, ConfigBound, ConfigRule, OperatorEntry, Plan, PlannedStep, Source, System, pointer_of,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,6 +24,13 @@ struct Settings {
     system: Vec<SystemTable>,
     generated: Generated,
     flow: Vec<FlowTable>,
+    model: Vec<ModelTable>,
+}
+
+/// A model of others, with some price.
+#[derive(Deserialize)]
+struct ModelTable {
+    alias: String,
 }
 
 #[derive(Deserialize)]
@@ -32,7 +42,7 @@ struct FlowTable {
 
 #[derive(Default, Deserialize)]
 struct Generated {
-    components: Option<Vec<String>>,
+    components: Option<Vec<toml::Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,7 +89,7 @@ pub(crate) fn world(case: &Path) -> World {
     // Every variable that is listed is set to this.
     world.variables = settings.environment.variables.into_iter().map(|name| (name, "data".to_owned())).collect();
     let names = settings.generated.components;
-    world.generated = names.map(|names| names.iter().map(|name| name.parse().unwrap()).collect());
+    world.generated = names.map(|names| names.iter().map(listed).collect());
     let rule = |table: FlowTable| FlowRule {
         labels: Labels::These(table.labels),
         never: table.never_to.is_some(),
@@ -87,6 +97,11 @@ pub(crate) fn world(case: &Path) -> World {
         stated: "palisade.toml:1".to_owned(),
     };
     world.flows = Flows::new(settings.flow.into_iter().map(rule).collect());
+    let priced = |table: ModelTable| {
+        let price = Price { input: 1_000_000, output: 1_000_000, as_of: "2026-11-01".to_owned() };
+        ModelSpec { price: Some(price), ..model(&table.alias) }
+    };
+    world.models.models = settings.model.into_iter().map(priced).collect();
     for table in settings.system {
         let taken = world.systems.add(System {
             name: table.name,
@@ -107,6 +122,19 @@ fn sink(place: &str) -> Sink {
         "approval" => Sink::Approval,
         power => Sink::Power(Capability::parse_destination_in(&folder, &folder, power.as_bytes()).unwrap()),
     }
+}
+
+/// An entry of the operator's list. That it is read as `palisade.toml` is, with its line, others test.
+fn listed(entry: &toml::Value) -> OperatorEntry {
+    let name = entry.as_str().or_else(|| entry.get("component")?.as_str()).unwrap();
+    let folder = WorkingFolder::new(b"/srv/folder").unwrap();
+    let bound = |(property, said): (&String, &toml::Value)| {
+        let rule = ConfigRule::read(&serde_json::to_value(said).unwrap()).unwrap();
+        let rule = rule.with_path(|path| ScopedPath::parse(&folder, path.as_bytes())).unwrap();
+        ConfigBound { pointer: pointer_of(property), rule, stated: "palisade.toml:2".to_owned() }
+    };
+    let config = entry.get("config").and_then(toml::Value::as_table);
+    OperatorEntry { component: name.parse().unwrap(), config: config.into_iter().flatten().map(bound).collect() }
 }
 
 /// What is shown for a case, and its plan.

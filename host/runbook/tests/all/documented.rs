@@ -17,6 +17,11 @@ const CHILD: &str = "inputs:\n  texts: {input_schema: standard_input/1.0.0}\nout
 const CALLER: &str = "inputs:\n  made: {input_schema: runbook_definition}\nexecution:\n  - {id: run_it, type: execute_workflow, \
                       workflow: \"{{ made }}\"}\n";
 
+/// The same with a list of components that bounds the config of one.
+const BOUNDED: &str = "inputs:\n  made: {input_schema: runbook_definition}\n  texts: {input_schema: standard_input}\nexecution:\n  - id: run_it\n    \
+                       type: execute_workflow\n    workflow: \"{{ made }}\"\n    inputs: {texts: texts}\n    components:\n      - {component: \
+                       'acme:words', config: {most: {enum: [2, 3]}}}\n";
+
 /// One fenced example: what stands behind `yaml`, the text, and the answers below it.
 struct Example {
     flags: Vec<String>,
@@ -43,7 +48,8 @@ fn run(example: &Example) -> Vec<Diagnostic> {
         return read_ruleset(&source, Some(&name), kind, &Registry::builtin().unwrap()).1;
     }
     if example.flags.first().is_some_and(|flag| flag == "artifact") {
-        return support::World::new().check_artifact(&Source::new("caller.yaml", CALLER), &source).1;
+        let caller = if example.flags.iter().any(|flag| flag == "bounded") { BOUNDED } else { CALLER };
+        return support::World::new().check_artifact(&Source::new("caller.yaml", caller), &source).1;
     }
     let mut world = support::World::new();
     if example.flags.first().is_some_and(|flag| flag == "unpriced") {

@@ -189,3 +189,51 @@ fn a_document_is_read_back_unless_it_was_changed() {
     assert!(PlanDocument::read(&text.replace("\"N\"", "\"M\"")).is_err());
     assert!(PlanDocument::read("{}").is_err());
 }
+
+/// What a step lets a runbook use that is an artifact, what that lets its own child use, and what the child would keep to.
+#[test]
+fn bounds_of_all_lists_above_hold_for_what_a_generated_runbook_runs() {
+    let caller = "name: N\ninputs: {made: {input_schema: runbook_definition}, book: {input_schema: runbook_definition}}\n\
+                  execution:\n- id: run_it\n  type: execute_workflow\n  workflow: '{{ made }}'\n  inputs: {book: book}\n  components:\n  \
+                  - {component: 'acme:words', config: {mode: {const: fast}}}\n  - acme:split\n";
+    let bounds = |listed: &str| {
+        let made = format!(
+            "inputs: {{book: {{input_schema: runbook_definition}}}}\nexecution:\n- {{id: deeper, type: execute_workflow, \
+             workflow: '{{{{ book }}}}'{listed}}}\n"
+        );
+        let (plan, told) =
+            support::World::new().check_artifact(&Source::new("caller.yaml", caller), &Source::new("made.yaml", made));
+        let plan = plan.unwrap_or_else(|| panic!("{told:?}"));
+        let may = plan.steps[0].child().unwrap().components.clone().unwrap();
+        let bound = |bound: &palisade_runbook::ConfigBound| format!(" {bound} ({})", bound.stated);
+        may.iter()
+            .map(|one| one.component.to_string() + &one.config.iter().map(bound).collect::<String>())
+            .collect::<Vec<_>>()
+    };
+    let fast = "acme:words `mode` is `fast` (caller.yaml:9)";
+    assert_eq!(bounds(""), [fast, "acme:split"]);
+    assert_eq!(bounds(", components: ['acme:words']"), [fast]);
+    // What the list says itself holds beside it, whether it could ever be met or not.
+    let own = ", components: [{component: 'acme:words', config: {mode: {const: thorough}}}]";
+    assert_eq!(bounds(own), [format!("{fast} `mode` is `thorough` (made.yaml:3)")]);
+    let twice = ", components: ['acme:split', 'acme:words', {component: 'acme:words', config: {most: {const: 1}}}, 'acme:words']";
+    assert_eq!(bounds(twice), ["acme:split".to_owned(), format!("{fast} `most` is `1` (made.yaml:3)")]);
+}
+
+#[test]
+fn lists_of_components_are_bounded_themselves() {
+    let told = |most: usize| {
+        let entries: String = (0..most)
+            .map(|number| format!("  - {{component: 'acme:words', config: {{most: {{const: {number}}}}}}}\n"))
+            .collect();
+        let text = format!(
+            "name: N\ninputs: {{book: {{input_schema: runbook_definition}}}}\nexecution:\n- id: made\n  type: execute_workflow\n  \
+             workflow: '{{{{ book }}}}'\n  components:\n{entries}"
+        );
+        support::check(&Source::new("x.yaml", text)).1.into_iter().filter(Diagnostic::is_error).collect::<Vec<_>>()
+    };
+    assert_eq!(told(200), []);
+    let found = told(20_000);
+    assert_eq!(found[0].code, Code::BadValue);
+    assert_eq!(found[0].message, "more than 200 bounds hold for the config of `acme:words`");
+}

@@ -1,13 +1,12 @@
 //! Components and schemas for the tests: the shapes of the real ones, written by hand.
 
 use palisade_authority::{Authority, Flows, Grant, WorkingFolder};
-use palisade_model::id::ComponentName;
 use palisade_model::llm::{LlmSettings, ModelSpec, ProviderKind, Structured};
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
-    Caller, ChildLookup, Components, Diagnostic, KnownComponent, NotAccepted, Plan, PlanContext, RulesetLookup, Source,
-    Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
+    Caller, ChildLookup, Components, Diagnostic, KnownComponent, NotAccepted, OperatorEntry, Plan, PlanContext,
+    RulesetLookup, Source, Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
@@ -399,7 +398,7 @@ pub(crate) struct World {
     pub(crate) run_ceilings: RunLimits,
     pub(crate) variables: BTreeMap<String, String>,
     /// What runbooks may use that are artifacts.
-    pub(crate) generated: Option<Vec<ComponentName>>,
+    pub(crate) generated: Option<Vec<OperatorEntry>>,
     /// What was allowed for this run alone.
     pub(crate) allowed: Vec<Grant>,
     /// Where labelled data may go.

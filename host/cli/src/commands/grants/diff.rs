@@ -8,6 +8,7 @@ use crate::failure::CliError;
 use crate::render::console;
 use crate::{settings, signature};
 use palisade_model::neutral;
+use palisade_runbook::OperatorEntry;
 use palisade_settings::{OperatorFile, Owner};
 use palisade_store::LockFile;
 use serde_json::json;
@@ -67,7 +68,11 @@ fn said(file: &OperatorFile) -> BTreeSet<String> {
     lines.extend(file.aliases.iter().map(|(alias, name)| format!("alias {alias} = {name}")));
     match &file.generated {
         None => drop(lines.insert("generated runbooks may use what comes with Palisade".to_owned())),
-        Some(names) => lines.extend(names.iter().map(|name| format!("generated runbooks may use {name}"))),
+        Some(listed) => lines.extend(listed.iter().map(|OperatorEntry { component, config }| {
+            let bounds: Vec<String> = config.iter().map(ToString::to_string).collect();
+            let bounds = if bounds.is_empty() { String::new() } else { format!(" where {}", bounds.join(" and ")) };
+            format!("generated runbooks may use {component}{bounds}")
+        })),
     }
     lines
 }

@@ -182,7 +182,12 @@ pub(super) fn components(allowed: &[AllowedComponent]) -> String {
     if allowed.is_empty() {
         return "none".to_owned();
     }
-    allowed.iter().map(|known| format!("{}@{}", known.component, known.version)).collect::<Vec<_>>().join(", ")
+    let one = |known: &AllowedComponent| {
+        let bounds: Vec<String> = known.config.iter().map(ToString::to_string).collect();
+        let bounds = if bounds.is_empty() { String::new() } else { format!(" where {}", bounds.join(" and ")) };
+        format!("{}@{}{bounds}", known.component, known.version)
+    };
+    allowed.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn source(source: &BindingSource) -> String {
