@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_model::Digest;
-use palisade_tests::{Dir, Outcome, palisade, root, skipped};
+use palisade_tests::{Dir, Outcome, palisade, root, skipped, with_stepper};
 use serde_json::Value;
 use std::fs;
 
@@ -260,6 +260,37 @@ fn a_deny_of_a_link_holds_where_it_leads() {
     holds(&denied, "the operator forbids `fs-read` of `hr`");
     bench.0.write("runbook.yaml", RUNBOOK.replace("path: data", "path: hr2"));
     let _ = bench.call("run -q runbook.yaml").exits(0);
+}
+
+#[test]
+fn a_label_is_taken_away_by_accepted_bytes_alone() {
+    let Some(dir) = with_stepper() else { return };
+    let declassify =
+        "[[declassify]]\ncomponent = \"test:stepper\"\nlabels = [\"personal\"]\nreason = \"it keeps no names\"\n";
+    let toml = "[[system]]\nname = \"crm\"\nconnector = \"filesystem\"\nconfig = { path = \"data\" }\nlabels = [\"personal\"]\n\
+                [[flow]]\nlabels = [\"personal\"]\nnever_to = [\"output\"]\n";
+    dir.write("data/a.txt", "anna").write("palisade.toml", format!("{toml}{declassify}"));
+    dir.write(
+        "book.yaml",
+        "name: N\noutputs: {made: longer}\nexecution:\n  - {id: read, type: source, system: crm, output: texts}\n  - {id: longer, \
+         analyser: 'test:stepper', input: texts, output: longer}\n",
+    );
+    let plan = |code: i32| {
+        let planned = palisade(dir.path(), ["plan", "book.yaml"]).exits(code);
+        assert_eq!(planned.stderr.contains("error[PAL0340]"), code == 2, "{}", planned.stderr);
+    };
+    // It asks for no power, so that it was accepted when it was added.
+    plan(0);
+    // Accepted are other bytes: what these make keeps its label.
+    let lock = fs::read_to_string(dir.join("palisade.lock")).unwrap();
+    let (before, accepted) = lock.split_once("accepted = \"").unwrap();
+    dir.write("palisade.lock", format!("{before}accepted = \"{}{}", "0".repeat(64), &accepted[64..]));
+    plan(2);
+    dir.write("palisade.lock", lock);
+    plan(0);
+    // And the word is that of the file: without it, being accepted takes no label away.
+    dir.write("palisade.toml", toml);
+    plan(2);
 }
 
 #[test]
