@@ -1,6 +1,7 @@
 //! Owns running other programs: shows each command line, how long it took, and stops at the first failure.
 
 use std::{
+    env,
     process::Command,
     time::{Duration, Instant},
 };
@@ -18,10 +19,17 @@ pub(crate) fn timed<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> 
     result
 }
 
-/// Makes a cargo command for the host workspace, as this process was started.
+/// Makes a cargo command for the host workspace, as a person would start it: what the outer `cargo run` says of xtask itself
+/// is taken out. There are build scripts that look at it, and would run again whenever one of the two calls came after the other.
 pub(crate) fn cargo(project: &Project) -> Command {
     let mut command = Command::new(&project.environment.cargo);
     command.current_dir(&project.root);
+    for (name, _) in env::vars_os() {
+        let of_xtask = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(of_xtask) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
