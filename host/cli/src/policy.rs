@@ -12,7 +12,7 @@ use palisade_model::Manifest;
 use palisade_model::manifest::Power;
 use palisade_runbook::NotAccepted;
 use palisade_settings::{DeclassifyTable, DenyTable, GrantTable, Target};
-use palisade_store::LockFile;
+use palisade_store::{LockFile, Locked};
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -160,12 +160,16 @@ impl<'s> Policy<'s> {
         }
     }
 
-    /// The labels that what a component makes does not have: as the file says, if that counts for these bytes.
+    /// The labels that what a component makes does not have: as the file says, if a person accepted these very bytes. That
+    /// they request no more powers than others says nothing of what they do with names and numbers.
     pub(crate) fn declassified(&self, entry: &Entry) -> BTreeSet<String> {
         let manifest = &entry.manifest;
         let of = |table: &&DeclassifyTable| table.component.means(&manifest.id, &manifest.version);
         let tables = self.settings.written.declassified.iter().filter(of);
-        tables.filter(|_| self.acceptance(entry).counts()).flat_map(|table| table.labels.iter().cloned()).collect()
+        let locked = self.lock.get(&manifest.id, &manifest.version).filter(|locked| locked.digest == entry.digest);
+        let looked_at = entry.first_party || locked.is_some_and(Locked::is_accepted_by_person);
+        let counts = looked_at && self.acceptance(entry).counts();
+        tables.filter(|_| counts).flat_map(|table| table.labels.iter().cloned()).collect()
     }
 
     /// The tables of the file that grant something to a component, whether it counts or not.

@@ -35,6 +35,8 @@ pub struct Locked {
     pub requests: Option<BTreeSet<Power>>,
     /// The bytes for which grants were accepted: those of `digest`, or it counts for nothing.
     pub accepted: Option<Digest>,
+    /// A person looked at these bytes and accepted them; not only do they request no more than others that were accepted.
+    pub by_person: bool,
     /// It is the version that a name without one means.
     pub in_force: bool,
     /// The key that signed these bytes, as it was checked when they were added; none = *unsigned*.
@@ -104,6 +106,8 @@ struct Row {
     requests: Option<BTreeSet<Power>>,
     accepted: Option<Digest>,
     #[serde(default)]
+    by_person: bool,
+    #[serde(default)]
     in_force: bool,
     #[serde(default, deserialize_with = "key")]
     signed_by: Option<VerifyingKey>,
@@ -118,6 +122,12 @@ impl Locked {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.accepted == Some(self.digest)
+    }
+
+    /// Says whether a person accepted these very bytes.
+    #[must_use]
+    pub fn is_accepted_by_person(&self) -> bool {
+        self.by_person && self.is_accepted()
     }
 }
 
@@ -135,11 +145,11 @@ impl LockFile {
             return Err(LockFileError::Version { found: form.version });
         }
         let mut file = Self::default();
-        for Row { id, version, digest, requests, accepted, in_force, signed_by } in form.components {
+        for Row { id, version, digest, requests, accepted, by_person, in_force, signed_by } in form.components {
             if in_force && file.in_force(&id).is_some() {
                 return Err(LockFileError::TwoInForce { id });
             }
-            let locked = Locked { digest, requests, accepted, in_force, signed_by };
+            let locked = Locked { digest, requests, accepted, by_person, in_force, signed_by };
             if file.components.insert((id.clone(), version.clone()), locked).is_some() {
                 return Err(LockFileError::Twice { id, version });
             }
@@ -180,7 +190,7 @@ impl LockFile {
         let before = self.accepted(&id).and_then(|(_, locked)| locked.requests.clone()).unwrap_or_default();
         let accepted = requests.is_subset(&before).then_some(digest);
         let in_force = self.versions(&id).next().is_none();
-        let locked = Locked { digest, requests: Some(requests), accepted, in_force, signed_by };
+        let locked = Locked { digest, requests: Some(requests), accepted, by_person: false, in_force, signed_by };
         self.components.insert((id, version), locked);
     }
 
@@ -194,6 +204,7 @@ impl LockFile {
                 locked.in_force = other == version;
                 if locked.in_force {
                     locked.accepted = Some(locked.digest);
+                    locked.by_person = true;
                 }
             }
         }
@@ -255,6 +266,9 @@ impl fmt::Display for LockFile {
             }
             if let Some(accepted) = &locked.accepted {
                 writeln!(f, "accepted = \"{accepted}\"")?;
+            }
+            if locked.by_person {
+                writeln!(f, "by_person = true")?;
             }
             if locked.in_force {
                 writeln!(f, "in_force = true")?;

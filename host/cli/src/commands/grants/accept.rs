@@ -52,7 +52,7 @@ pub(super) fn exec(context: &Context, name: &str, digest: Option<&str>) -> Resul
         return Err(CliError::new(ExitCode::Denied, format!("{why}: nothing was accepted")).help(help));
     }
     let known = policy.lock.get(&manifest.id, &manifest.version);
-    if known.is_some_and(|known| known.is_accepted() && known.in_force) {
+    if known.is_some_and(|known| known.is_accepted_by_person() && known.in_force) {
         console::err(&format!("{id} is accepted and in force already\n"));
         return told(context, &id, entry.digest, "already accepted");
     }
