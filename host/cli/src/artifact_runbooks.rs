@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use palisade_engine::{PlannedArtifact, Planning, Refusal, WantedPlan};
 use palisade_model::{Failure, FailureKind, neutral};
 use palisade_runbook::{
-    Assumed, Code, Denied, Diagnostic, first_denied, parse, plan_artifact, stays_within, wanted_rulesets,
+    Assumed, Code, Denied, Diagnostic, first_denied, parse_artifact, plan_artifact, stays_within, wanted_rulesets,
 };
 use palisade_schema::Registry;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl Planning for ArtifactPlanner<'_> {
         let allowed = planning::grants(&workspace.folder, allowed).map_err(host)?;
         let components = workspace.components(settings, &allowed).map_err(host)?;
         // What stands in the operator's environment is for runbooks that a person wrote.
-        let (runbook, mut told) = parse(source, &BTreeMap::new());
+        let (runbook, mut told) = parse_artifact(source);
         let Some(runbook) = runbook else { return Err(refusal(source.name(), &told)) };
         let found = self.folders.find(
             wanted_rulesets(&runbook, &components),

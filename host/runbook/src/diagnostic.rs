@@ -102,6 +102,13 @@ impl Diagnostic {
         self
     }
 
+    /// Makes a warning an error: it is none of a person.
+    #[must_use]
+    pub(crate) fn into_error(mut self) -> Self {
+        self.severity = Severity::Error;
+        self
+    }
+
     /// Whether it keeps a run from starting.
     #[must_use]
     pub fn is_error(&self) -> bool {

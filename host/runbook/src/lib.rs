@@ -52,7 +52,7 @@ pub use estimate::{
 };
 pub use flow::{LabelRules, Leak, leaks};
 pub use nearest::suggestion;
-pub use parse::{parse, parse_as_written};
+pub use parse::{parse, parse_artifact, parse_as_written};
 pub use plan::{
     AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlanFormError,
     PlannedAlias, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput,

@@ -6,7 +6,8 @@ use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, Out
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
     Caller, ChildLookup, Components, Diagnostic, KnownComponent, NotAccepted, OperatorEntry, Plan, PlanContext,
-    RulesetLookup, Source, Systems, parse, plan, plan_artifact, read_ruleset, wanted_children, wanted_rulesets,
+    RulesetLookup, Source, Systems, parse, parse_artifact, plan, plan_artifact, read_ruleset, wanted_children,
+    wanted_rulesets,
 };
 use palisade_schema::Registry;
 use serde_json::{Value, json};
@@ -506,7 +507,7 @@ impl World {
         let caller_plan = planned.unwrap_or_else(|| panic!("{told:?}"));
         let calls = |step: &&palisade_runbook::PlannedStep| step.child().is_some();
         let step = caller_plan.steps.iter().find(calls).unwrap();
-        let (runbook, mut told) = parse(artifact, &BTreeMap::new());
+        let (runbook, mut told) = parse_artifact(artifact);
         let Some(runbook) = runbook else { return (None, told) };
         let context = PlanContext {
             components: &self.components,
