@@ -106,11 +106,11 @@ fn about(step: &PlannedStep) -> Vec<(&'static str, String)> {
         }
         PlannedWork::Agent { goal, tools, members, limits, .. } => {
             rows.push(("goal", foreign(goal)));
-            let tools = tools.iter().map(|tool| {
+            let shown = tools.iter().map(|tool| {
                 let call = &tool.call;
                 format!("{}@{} ({})", call.component, call.version, call.component_digest.short())
             });
-            rows.push(("tools", tools.collect::<Vec<_>>().join(", ")));
+            rows.extend((!tools.is_empty()).then(|| ("tools", shown.collect::<Vec<_>>().join(", "))));
             rows.extend((!members.is_empty()).then(|| ("team", components(members))));
             rows.push(("within", limits::in_words(limits)));
         }
