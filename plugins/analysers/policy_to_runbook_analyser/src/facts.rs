@@ -174,7 +174,7 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
             facts.add(Fact { checked: Some(true), ..fact(Kind::System, &system.name, sentence) });
         }
     }
-    let is_mapped = |value: &str| is_checked(world, value).is_some();
+    let is_mapped = |value: &str| system_called(world, value).is_some();
     for (column, cell) in sentence.cells() {
         if any(column, COUNTRY_COLUMNS) {
             named(&cell.to_lowercase(), TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
@@ -205,7 +205,7 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
 }
 
 /// The system that the operator named so, or nearly so. `value` is in lower case.
-pub(crate) fn is_checked<'w>(world: &'w World, value: &str) -> Option<&'w str> {
+pub(crate) fn system_called<'w>(world: &'w World, value: &str) -> Option<&'w str> {
     let names = |name: &String| has_word(&name.to_lowercase(), value) || has_word(value, &name.to_lowercase());
     let is_called =
         |system: &&System| !system.builtin && std::iter::once(&system.name).chain(&system.aliases).any(names);

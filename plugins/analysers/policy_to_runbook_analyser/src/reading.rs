@@ -4,7 +4,7 @@
 //! stands there; it is marked as the model's, and takes away nothing that the rules read. So a model that lies, or that a
 //! policy talks into lying, can't take a system, an analysis or a denial off.
 
-use crate::facts::{Fact, Facts, Kind, is_checked, known_word, times, words};
+use crate::facts::{Fact, Facts, Kind, known_word, system_called, times, words};
 use crate::text::{Sentence, has_word};
 use palisade_planning::{World, plain};
 use palisade_sdk::{
@@ -97,7 +97,7 @@ fn founded(stated: Stated, sentence: &Sentence, world: &World) -> Option<Fact> {
     }
     let (value, known_special) = known.map_or((value, None), |(word, special)| (word.to_owned(), special));
     let has_special = matches!(stated.kind, Kind::DataCategory | Kind::DeniedCategory | Kind::LegalBasis);
-    let system = (stated.kind == Kind::System).then(|| is_checked(world, &lower));
+    let system = (stated.kind == Kind::System).then(|| system_called(world, &lower));
     let (value, checked) = match system {
         Some(Some(name)) => (name.to_owned(), Some(true)),
         Some(None) => (value, Some(false)),
