@@ -7,7 +7,7 @@
 mod desk;
 mod turn;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::{Value, json};
 
 use crate::{
@@ -83,13 +83,14 @@ pub enum Action {
 }
 
 /// A call of a tool, as a model writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Use {
     /// `namespace:name`.
     pub tool: String,
     /// Its config, as JSON text.
     pub config: String,
     /// What each port gets.
+    #[serde(rename(serialize = "given"), skip_serializing_if = "Vec::is_empty")]
     pub give: Vec<Give>,
 }
 
@@ -102,6 +103,16 @@ pub struct Give {
     pub artifact: String,
     /// Items as JSON Lines.
     pub lines: String,
+}
+
+/// As it is kept: the port, and the name of the artifact or the lines.
+impl Serialize for Give {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut given = serializer.serialize_struct("Given", 2)?;
+        given.serialize_field("port", &self.port)?;
+        given.serialize_field("what", if self.artifact.is_empty() { &self.lines } else { &self.artifact })?;
+        given.end()
+    }
 }
 
 /// What a model says in a turn. Its schema is [`Work::schema`].
@@ -326,7 +337,7 @@ impl<'c> Work<'c> {
     /// Takes an answer, unless something is wrong with it and it may be sent back.
     fn take(&mut self, answer: Value, wrong: Option<String>) {
         let back = wrong.filter(|_| self.corrections < self.setup.max_corrections);
-        self.note("answer", None, Some(answer.clone()), back.as_deref().unwrap_or("taken"), Vec::new());
+        self.note("answer", None, Some(&answer), back.as_deref().unwrap_or("taken"), Vec::new());
         match back {
             Some(wrong) => {
                 self.corrections += 1;
@@ -336,10 +347,23 @@ impl<'c> Work<'c> {
         }
     }
 
-    fn note(&mut self, action: &'static str, call: Option<Use>, answer: Option<Value>, outcome: &str, made: Vec<Made>) {
-        let turn = self.turns.len() as u64 + 1;
-        let thought = std::mem::take(&mut self.thought);
-        self.turns.push(Turn::new(turn, thought, action, call, answer, cut(outcome, MAX_TOLD), made));
+    fn note(
+        &mut self,
+        action: &'static str,
+        call: Option<Use>,
+        answer: Option<&Value>,
+        outcome: &str,
+        made: Vec<Made>,
+    ) {
+        self.turns.push(Turn {
+            turn: self.turns.len() as u64 + 1,
+            thought: std::mem::take(&mut self.thought),
+            action,
+            call,
+            answer: answer.map(Value::to_string),
+            outcome: cut(outcome, MAX_TOLD),
+            made,
+        });
     }
 
     fn message(&mut self, role: Role, content: impl Into<String>) {

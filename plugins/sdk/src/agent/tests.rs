@@ -122,6 +122,11 @@ fn it_calls_tools_over_what_it_holds_until_it_answers() {
         [made("counts of call 1", 1), made("counts of call 2", 1), made("counts of call 3", 2), Value::Null]
     );
     assert_eq!((&turns[0]["thought"], &turns[3]["answer"]), (&json!("so"), &json!("{\"right\":true}")));
+    let given = |number: usize| turns[number]["given"][0].clone();
+    assert_eq!(given(0), json!({"port": "texts", "what": "texts 2"}));
+    assert_eq!(given(2)["what"], "{\"content\": 1}\n{\"content\": 2}");
+    assert_eq!((&turns[0]["tool"], &turns[0]["config"]), (&json!("test:count"), &json!("{}")));
+    assert_eq!(turns[3].get("tool").or(turns[3].get("given")), None);
     assert_eq!(asked[0].messages.len(), 2);
     let first = &asked[0].messages[1].content;
     assert!(first.contains("\"texts 2\"") && first.contains("Count"), "{first}");

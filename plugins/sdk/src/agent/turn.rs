@@ -1,38 +1,23 @@
 //! A turn of an agent as it is kept: an item of `agent_conversation/1.0.0`.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Use;
 
 /// What an agent did in a turn, why, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Turn {
-    turn: u64,
-    thought: String,
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    config: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    given: Vec<Given>,
+    pub(super) turn: u64,
+    pub(super) thought: String,
+    pub(super) action: &'static str,
+    #[serde(flatten)]
+    pub(super) call: Option<Use>,
     /// The answer as JSON text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    answer: Option<String>,
-    outcome: String,
+    pub(super) answer: Option<String>,
+    pub(super) outcome: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    made: Vec<Made>,
-    #[serde(skip)]
-    call: Option<Use>,
-}
-
-/// What a port was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Given {
-    port: String,
-    /// The name of an artifact, or the lines that the model wrote.
-    what: String,
+    pub(super) made: Vec<Made>,
 }
 
 /// Something that a tool made.
@@ -47,33 +32,6 @@ pub struct Made {
 }
 
 impl Turn {
-    pub(super) fn new(
-        turn: u64,
-        thought: String,
-        action: &'static str,
-        call: Option<Use>,
-        answer: Option<Value>,
-        outcome: String,
-        made: Vec<Made>,
-    ) -> Self {
-        let given = call.iter().flat_map(|call| &call.give).map(|give| Given {
-            port: give.port.clone(),
-            what: if give.artifact.is_empty() { give.lines.clone() } else { give.artifact.clone() },
-        });
-        Self {
-            turn,
-            thought,
-            action,
-            tool: call.as_ref().map(|call| call.tool.clone()),
-            config: call.as_ref().map(|call| call.config.clone()),
-            given: given.collect(),
-            answer: answer.map(|answer| answer.to_string()),
-            outcome,
-            made,
-            call,
-        }
-    }
-
     /// What it did was this very call.
     pub(super) fn is_call(&self, call: &Use) -> bool {
         self.call.as_ref() == Some(call)
