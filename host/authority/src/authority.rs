@@ -61,10 +61,15 @@ pub enum BoundKind {
 #[serde(deny_unknown_fields)]
 pub struct Bound {
     kind: BoundKind,
-    rules: Vec<Rule>,
+    rules: Rules,
     #[serde(skip)]
     index: Index,
 }
+
+/// The rules of a bound. All copies share them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<Rule>")]
+struct Rules(Arc<[Rule]>);
 
 /// A capability within a bound, and where it was stated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +93,7 @@ pub struct NamedByConfig {
 
 impl Bound {
     fn new(kind: BoundKind, rules: Vec<Rule>) -> Self {
-        Self { kind, rules, index: Index::default() }
+        Self { kind, rules: rules.into(), index: Index::default() }
     }
 
     /// The powers that a manifest requests, without any bound on their scope.
@@ -135,17 +140,17 @@ impl Bound {
     /// What it allows, rule by rule.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
-        &self.rules
+        &self.rules.0
     }
 
     /// The rules for a power.
     pub(crate) fn rules_for(&self, power: Power) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().filter(move |rule| rule.capability.power() == power)
+        self.rules.0.iter().filter(move |rule| rule.capability.power() == power)
     }
 
     /// The first rule that allows this use.
     pub(crate) fn rule_that_allows(&self, asked: &Use) -> Option<&Rule> {
-        self.index.first(&self.rules, asked)
+        self.index.first(&self.rules.0, asked)
     }
 
     fn reach(&self, power: Power) -> Capability {
@@ -157,6 +162,18 @@ impl Bound {
             }
         }
         Capability::at(power, places)
+    }
+}
+
+impl From<Vec<Rule>> for Rules {
+    fn from(rules: Vec<Rule>) -> Self {
+        Self(rules.into())
+    }
+}
+
+impl Serialize for Rules {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().serialize(serializer)
     }
 }
 
@@ -226,6 +243,9 @@ impl Authority {
     /// which names the latter beside it.
     #[must_use]
     pub fn reach(&self, power: Power) -> Capability {
+        if self.bounds.iter().any(|bound| bound.rules_for(power).next().is_none()) {
+            return Capability::none(power);
+        }
         let reaches = self.bounds.iter().map(|bound| bound.reach(power));
         reaches
             .reduce(|met, more| met.meet(&more).unwrap_or(Capability::none(power)))

@@ -42,14 +42,16 @@ pub(crate) fn read(runbook: &Runbook, settings: &Settings, told: &mut Vec<(Sourc
     let mut children = Children::default();
     // By their files, so that one that is named twice, or runs itself, is read once.
     let mut known: BTreeMap<PathBuf, ChildLookup> = BTreeMap::new();
-    let mut open = vec![Arc::new(runbook.clone())];
-    while let Some(parent) = open.pop() {
-        for wanted in wanted_children(&parent) {
+    let mut open: Vec<Arc<Runbook>> = Vec::new();
+    let mut next = None;
+    loop {
+        let parent = next.as_deref().unwrap_or(runbook);
+        for wanted in wanted_children(parent) {
             let key = (parent.source.clone(), wanted.path.clone());
             if children.lookups.contains_key(&key) || children.lookups.len() >= MOST {
                 continue;
             }
-            let lookup = match find(&parent, &wanted.path, settings) {
+            let lookup = match find(parent, &wanted.path, settings) {
                 Err(tried) => ChildLookup::Missing { tried },
                 Ok(file) => match known.get(&file.real) {
                     Some(lookup) => lookup.clone(),
@@ -65,8 +67,11 @@ pub(crate) fn read(runbook: &Runbook, settings: &Settings, told: &mut Vec<(Sourc
             };
             children.lookups.insert(key, lookup);
         }
+        match open.pop() {
+            Some(child) => next = Some(child),
+            None => return children,
+        }
     }
-    children
 }
 
 /// The children as a run stored them: `plan` is what it ran by.

@@ -293,8 +293,12 @@ impl StepId {
     /// # Errors
     /// When nothing is left, or the result is too long or reserved.
     pub fn from_title(title: &str) -> Result<Self, IdError> {
-        let mut id = String::new();
-        for c in title.nfc().flat_map(char::to_lowercase) {
+        let composed = match title.is_ascii() {
+            true => title.to_ascii_lowercase(),
+            false => title.nfc().flat_map(char::to_lowercase).collect(),
+        };
+        let mut id = String::with_capacity(composed.len());
+        for c in composed.chars() {
             if c.is_alphanumeric() || c == '-' {
                 id.push(c);
             } else if !id.ends_with('_') {

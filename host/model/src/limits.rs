@@ -8,6 +8,7 @@ use crate::unit::{Bytes, Count, MicroUsd, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// A limit of an attempt. The order is that of the table in `wit/palisade.wit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -279,9 +280,10 @@ pub struct Limit {
     pub ceiling: u64,
 }
 
-/// The limits in force for an attempt: one of every kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits(BTreeMap<LimitKind, Limit>);
+/// The limits in force for an attempt: one of every kind, but for kinds that came after a stored plan was made. Copies
+/// share them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits(Arc<[Option<Limit>; TABLE.len()]>);
 
 impl Limits {
     /// Settles each limit: what the step says, else the manifest, else the default; never above the ceiling.
@@ -317,14 +319,14 @@ impl Limits {
                 Limit { value: asked, set_by, ceiling }
             }
         };
-        Self(LimitKind::all().map(|kind| (kind, settle(kind))).collect())
+        Self(Arc::new(TABLE.each_ref().map(|row| Some(settle(row.kind)))))
     }
 
     /// The limit of that kind.
     #[must_use]
     pub fn get(&self, kind: LimitKind) -> Limit {
         let fallback = Limit { value: 0, set_by: LimitSource::Default, ceiling: 0 };
-        self.0.get(&kind).copied().unwrap_or(fallback)
+        self.0.get(kind as usize).copied().flatten().unwrap_or(fallback)
     }
 
     /// The value of that kind.
@@ -335,7 +337,20 @@ impl Limits {
 
     /// All limits in order.
     pub fn iter(&self) -> impl Iterator<Item = (LimitKind, Limit)> {
-        self.0.iter().map(|(&kind, &limit)| (kind, limit))
+        LimitKind::all().zip(self.0.iter()).filter_map(|(kind, limit)| Some((kind, (*limit)?)))
+    }
+}
+
+impl Serialize for Limits {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = BTreeMap::<LimitKind, Limit>::deserialize(deserializer)?;
+        Ok(Self(Arc::new(TABLE.each_ref().map(|row| stored.get(&row.kind).copied()))))
     }
 }
 

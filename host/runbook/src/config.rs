@@ -7,20 +7,55 @@ use crate::nearest::{nearest, suggestion};
 use crate::runbook::{Call, Form};
 use crate::shape::is_truth_word;
 use crate::yaml::{Data, Node};
-use palisade_model::{manifest, neutral};
-use palisade_schema::{ConfigSchema, ConfigViolation};
+use palisade_model::manifest::{Marked, Power, marked};
+use palisade_model::neutral;
+use palisade_schema::{ConfigSchema, ConfigViolation, SchemaError};
 use serde_json::{Value, json};
+
+/// The config of a component as its manifest describes it: what is made of that once, for all its steps.
+#[derive(Debug)]
+pub(crate) struct ConfigForm {
+    schema: ConfigSchema,
+    /// The values on which powers are used.
+    marks: Vec<Mark>,
+}
+
+/// A value on which a power is used.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    pub(crate) power: Power,
+    /// The key of the mark in the schema.
+    pub(crate) key: &'static str,
+    /// What this build knows it to say.
+    pub(crate) known: &'static str,
+    pub(crate) found: Marked,
+}
+
+impl ConfigForm {
+    pub(crate) fn of(config_schema: &Value) -> Result<Self, SchemaError> {
+        let keys = Power::LINKED.iter().filter_map(|power| Some((*power, power.mark()?)));
+        let marks = keys.flat_map(|(power, (key, known))| {
+            marked(config_schema, key).into_iter().map(move |found| Mark { power, key, known, found })
+        });
+        Ok(Self { schema: ConfigSchema::new(config_schema)?, marks: marks.collect() })
+    }
+
+    pub(crate) fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+}
 
 /// Reads the config of a call: defaults are filled in, then all is validated. In the artifacts form unknown keys are
 /// dropped where WCF ignores them, numbers are coerced, marked paths are trimmed.
 ///
 /// Where a value is a reference there is null, which no rule is held against.
-pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &str) -> (Value, Vec<Diagnostic>) {
+pub(crate) fn prepare(described: &ConfigForm, call: &Call, form: Form, source: &str) -> (Value, Vec<Diagnostic>) {
+    let schema = &described.schema;
     let nothing = Node { data: Data::Map(Vec::new()), span: call.component.span };
     let written = call.config.as_ref().unwrap_or(&nothing);
     let component = format!("`{}`", call.component.value.name);
     let (mut config, mut diagnostics) = match form {
-        Form::Artifacts => as_wcf_reads(schema, call, source),
+        Form::Artifacts => as_wcf_reads(described, call, source),
         Form::Execution => (written.to_json(), Vec::new()),
     };
     schema.fill_defaults(&mut config);
@@ -70,10 +105,10 @@ pub(crate) fn prepare(schema: &ConfigSchema, call: &Call, form: Form, source: &s
 }
 
 /// The config as WCF reads it, without defaults; tells the keys that it ignores.
-pub(crate) fn as_wcf_reads(schema: &ConfigSchema, call: &Call, source: &str) -> (Value, Vec<Diagnostic>) {
+pub(crate) fn as_wcf_reads(described: &ConfigForm, call: &Call, source: &str) -> (Value, Vec<Diagnostic>) {
     let Some(written) = &call.config else { return (json!({}), Vec::new()) };
     let mut config = written.to_json();
-    let dropped = schema.drop_unknown(&mut config);
+    let dropped = described.schema.drop_unknown(&mut config);
     let tell = |dropped: &palisade_schema::Dropped| {
         let place = written.nearest(&dropped.pointer);
         let span = place.entry(&dropped.key).map_or(place.span, |entry| entry.key_span);
@@ -83,20 +118,14 @@ pub(crate) fn as_wcf_reads(schema: &ConfigSchema, call: &Call, source: &str) -> 
         Diagnostic::new(Code::IgnoredKey, source, span, message).with_help_if(help)
     };
     let told = dropped.iter().map(tell).collect();
-    schema.coerce(&mut config);
-    trim_marked(schema.json(), &mut config);
-    (config, told)
-}
-
-/// WCF trims the paths it is given. The trimmed text is what the component sees and what the plan authorises.
-fn trim_marked(schema: &Value, config: &mut Value) {
-    for mark in ["x-palisade-path", "x-palisade-connection"] {
-        for marked in manifest::marked(schema, mark) {
-            if let Some(Value::String(text)) = config.pointer_mut(&marked.pointer) {
-                *text = text.trim().to_owned();
-            }
+    described.schema.coerce(&mut config);
+    // WCF trims the paths it is given. The trimmed text is what the component sees and what the plan authorises.
+    for mark in described.marks.iter().filter(|mark| matches!(mark.power, Power::FsRead | Power::Sql)) {
+        if let Some(Value::String(text)) = config.pointer_mut(&mark.found.pointer) {
+            *text = text.trim().to_owned();
         }
     }
+    (config, told)
 }
 
 /// Where a key of a config belongs that is none of its properties: into one of these, or to the step.

@@ -211,8 +211,8 @@ impl Converter<'_> {
             self.diagnostics.push(unknown);
             return;
         };
-        let Ok(schema) = self.configs.of(component) else { return };
-        let (config, dropped) = config::as_wcf_reads(schema, call, &self.runbook.source);
+        let Ok(described) = self.configs.of(component) else { return };
+        let (config, dropped) = config::as_wcf_reads(&described, call, &self.runbook.source);
         self.diagnostics.extend(dropped);
         made.put("config", config);
     }

@@ -51,23 +51,23 @@ impl<'s> FormReader<'s> {
     /// A title under a key that may be absent.
     pub(crate) fn title(&mut self, node: &Node, key: &str, what: &str) -> Option<String> {
         let text = self.shape.optional_text(node, key, what)?;
-        self.bounded(text, &format!("`{key}` of {what}"), MAX_TITLE_CHARS).map(|text| text.value)
+        self.bounded(text, key, what, MAX_TITLE_CHARS).map(|text| text.value)
     }
 
     /// A longer text under a key that may be absent.
     pub(crate) fn prose(&mut self, node: &Node, key: &str, what: &str) -> Option<Spanned<String>> {
         let text = self.shape.optional_text(node, key, what)?;
-        self.bounded(text, &format!("`{key}` of {what}"), MAX_PROSE_CHARS)
+        self.bounded(text, key, what, MAX_PROSE_CHARS)
     }
 
-    fn bounded(&mut self, text: Spanned<String>, what: &str, most: usize) -> Option<Spanned<String>> {
+    fn bounded(&mut self, text: Spanned<String>, key: &str, what: &str, most: usize) -> Option<Spanned<String>> {
         let length = text.value.chars().count();
         if length > most {
             let span = self.shape.first_line(text.span);
             self.shape.say(
                 Code::TextTooLong,
                 span,
-                format!("{what} has {length} characters, at most {most} are allowed"),
+                format!("`{key}` of {what} has {length} characters, at most {most} are allowed"),
             );
             return None;
         }

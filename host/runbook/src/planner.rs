@@ -22,7 +22,7 @@ use crate::codes::Code;
 pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
 
 use crate::components::{Components, KnownComponent, NotAccepted, NotFound};
-use crate::config;
+use crate::config::{self, ConfigForm};
 use crate::config_bound::OperatorEntry;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{
@@ -32,14 +32,14 @@ use crate::ruleset::{RulesetLookup, RulesetName, WantedRuleset};
 use crate::runbook::{Call, ChildRunbook, Runbook, Step};
 use crate::source::{Span, Spanned};
 use crate::system::Systems;
-use palisade_authority::{Bound, Capability, Flows, Grant, Rule, WorkingFolder};
+use palisade_authority::{Authority, Bound, Capability, Flows, Grant, Rule, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::LlmSettings;
 use palisade_model::manifest::{InputSource, ruleset_type};
 use palisade_model::{
-    ArtifactName, ComponentId, LimitKind, RunLimitKind, RunLimits, SchemaRef, SchemaReq, StepId, causes, neutral,
+    ArtifactName, Digest, LimitKind, Limits, RunLimitKind, RunLimits, SchemaRef, SchemaReq, StepId, causes, neutral,
 };
-use palisade_schema::{ConfigSchema, Registry, SchemaError};
+use palisade_schema::{Registry, SchemaError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -127,8 +127,8 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
         if !component.manifest.inputs.iter().any(|port| matches!(port.source, InputSource::Ruleset { .. })) {
             continue;
         }
-        let Ok(schema) = configs.of(component) else { continue };
-        let (config, _) = config::prepare(schema, call, runbook.form, &runbook.source);
+        let Ok(described) = configs.of(component) else { continue };
+        let (config, _) = config::prepare(&described, call, runbook.form, &runbook.source);
         for (_, kind, text, span) in named_rulesets(component, call, &config) {
             let Ok(name) = text.parse::<RulesetName>() else { continue };
             if !wanted.iter().any(|known| known.name == name && known.kind == kind) {
@@ -168,15 +168,17 @@ fn named_rulesets(component: &KnownComponent, call: &Call, config: &Value) -> Ve
     component.manifest.inputs.iter().filter_map(ruleset).collect()
 }
 
-/// Compiled config schemas, each component's once.
+/// What is made of the config schemas of components, each once.
 #[derive(Default)]
-pub(crate) struct Configs(BTreeMap<(ComponentId, semver::Version), Result<ConfigSchema, SchemaError>>);
+pub(crate) struct Configs(BTreeMap<Digest, Result<Arc<ConfigForm>, SchemaError>>);
 
 impl Configs {
-    pub(crate) fn of(&mut self, component: &KnownComponent) -> Result<&ConfigSchema, SchemaError> {
-        let manifest = &component.manifest;
-        let slot = self.0.entry((manifest.id.clone(), manifest.version.clone()));
-        slot.or_insert_with(|| ConfigSchema::new(&manifest.config_schema)).as_ref().map_err(Clone::clone)
+    pub(crate) fn of(&mut self, component: &KnownComponent) -> Result<Arc<ConfigForm>, SchemaError> {
+        let made = self
+            .0
+            .entry(component.digest)
+            .or_insert_with(|| ConfigForm::of(&component.manifest.config_schema).map(Arc::new));
+        made.clone()
     }
 }
 
@@ -192,6 +194,14 @@ struct Made {
     labels: BTreeSet<String>,
 }
 
+/// What all calls of one component in a runbook have alike, until a step says something else.
+#[derive(Clone)]
+struct Alike {
+    /// Without what the runbook and the config of each leave of it.
+    authority: Authority,
+    limits: Limits,
+}
+
 struct Planner<'p> {
     runbook: &'p Runbook,
     context: &'p PlanContext<'p>,
@@ -199,6 +209,7 @@ struct Planner<'p> {
     ancestors: &'p [&'p Runbook],
     diagnostics: Diagnostics,
     configs: Configs,
+    alike: BTreeMap<Digest, Alike>,
     /// The inputs, and the artifacts planned so far, by name without case.
     made: BTreeMap<String, Made>,
     /// The steps by their ids without case.
@@ -228,6 +239,7 @@ impl<'p> Planner<'p> {
             ancestors,
             diagnostics: Diagnostics::after(runbook.mistakes.clone()),
             configs: Configs::default(),
+            alike: BTreeMap::new(),
             made: BTreeMap::new(),
             ids: runbook.steps.iter().map(|step| (step.id.value.key(), StepId::from(step.id.value.clone()))).collect(),
             read: BTreeSet::new(),
@@ -383,8 +395,20 @@ impl<'p> Planner<'p> {
     }
 
     /// The component of that name; what is wrong with the name is told.
+    /// What its calls have alike.
+    fn alike(&mut self, component: &KnownComponent) -> Alike {
+        let made = self.alike.entry(component.digest).or_insert_with(|| {
+            let manifest = &component.manifest;
+            Alike {
+                authority: component.granted.clone().meet(Bound::of_manifest(manifest)),
+                limits: Limits::settle(&manifest.limits, &BTreeMap::new(), self.context.ceilings),
+            }
+        });
+        made.clone()
+    }
+
     fn component(&mut self, wanted: &Spanned<ComponentName>) -> Option<Arc<KnownComponent>> {
-        let name = neutral::line(&wanted.value.name, 80);
+        let name = || neutral::line(&wanted.value.name, 80);
         let of = |code, message: String| Diagnostic::new(code, &self.runbook.source, wanted.span, message);
         let diagnostic = match self.context.components.find(&wanted.value) {
             Ok(component) => {
@@ -393,11 +417,11 @@ impl<'p> Planner<'p> {
                 }
                 return Some(Arc::clone(component));
             }
-            Err(NotFound::NotBuilt) => of(Code::WcfComponent, format!("`{name}` is known, but not in this build")),
+            Err(NotFound::NotBuilt) => of(Code::WcfComponent, format!("`{}` is known, but not in this build", name())),
             Err(NotFound::Version { known }) => {
                 let version = wanted.value.version.as_ref().map(ToString::to_string).unwrap_or_default();
                 let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-                of(Code::UnknownComponent, format!("`{name}` has no version `{}`", neutral::line(&version, 40)))
+                of(Code::UnknownComponent, format!("`{}` has no version `{}`", name(), neutral::line(&version, 40)))
                     .with_help(format!("known are {}", known.join(", ")))
             }
             Err(NotFound::Name { nearest }) => {
@@ -405,7 +429,7 @@ impl<'p> Planner<'p> {
                     || "`palisade component list` shows what is registered".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
-                of(Code::UnknownComponent, format!("no component is called `{name}`")).with_help(help)
+                of(Code::UnknownComponent, format!("no component is called `{}`", name())).with_help(help)
             }
         };
         self.diagnostics.push(diagnostic);

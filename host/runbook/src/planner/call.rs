@@ -9,7 +9,7 @@ use crate::nearest::{nearest, suggestion};
 use crate::plan::{Binding, BindingSource, PlannedCall, PlannedOutput, PlannedSchema};
 use crate::runbook::{Call, Outputs, Step};
 use crate::source::{Span, Spanned};
-use palisade_authority::Bound;
+use palisade_authority::{Authority, Bound};
 use palisade_model::manifest::{ComponentKind, InputSource, OutputPort, Power};
 use palisade_model::{ArtifactName, LimitKind, LimitSet, Limits, SchemaRef, StepId, neutral};
 use serde_json::Value;
@@ -66,10 +66,8 @@ impl Planner<'_> {
         let mut inputs = bound.bindings;
         inputs.extend(rulesets);
         inputs.sort_by_key(|binding| manifest.inputs.iter().position(|port| port.name == binding.port));
-        let mut authority = component.granted.clone().meet(Bound::of_manifest(manifest));
-        for bound in &self.bounds {
-            authority = authority.meet(bound.clone());
-        }
+        let own = self.alike(&component).authority;
+        let authority = self.bounds.iter().cloned().fold(own, Authority::meet);
         let call = PlannedCall {
             component: manifest.id.clone(),
             version: manifest.version.clone(),
@@ -126,8 +124,8 @@ impl Planner<'_> {
     }
 
     pub(super) fn config(&mut self, call: &Call, component: &KnownComponent) -> Option<Value> {
-        let schema = match self.configs.of(component) {
-            Ok(schema) => schema,
+        let described = match self.configs.of(component) {
+            Ok(described) => described,
             Err(error) => {
                 let message =
                     format!("the config schema of `{}` can't be used: {error}", component.manifest.versioned_id());
@@ -135,7 +133,7 @@ impl Planner<'_> {
                 return None;
             }
         };
-        let (config, diagnostics) = config::prepare(schema, call, self.runbook.form, &self.runbook.source);
+        let (config, diagnostics) = config::prepare(&described, call, self.runbook.form, &self.runbook.source);
         let good = !diagnostics.iter().any(Diagnostic::is_error);
         self.diagnostics.extend(diagnostics);
         good.then_some(config)
@@ -260,6 +258,9 @@ impl Planner<'_> {
 
     fn limits(&mut self, step: &Step, component: &KnownComponent) -> Limits {
         let stated = &step.limits.attempt;
+        if stated.is_empty() && step.limits.set.is_none() {
+            return self.alike(component).limits;
+        }
         let asked: BTreeMap<LimitKind, u64> = stated.iter().map(|(&kind, asked)| (kind, asked.value)).collect();
         let set = step.limits.set.as_ref();
         let set_of_step = set.map(|set| set.value);

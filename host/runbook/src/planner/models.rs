@@ -26,6 +26,9 @@ impl Planner<'_> {
         if models.is_empty() && !request.optional {
             models.extend(known.default_model.clone());
         }
+        if !request.optional && !models.iter().any(|alias| known.model(alias).is_some()) {
+            self.no_model(call, component, models.first());
+        }
         // Every step has a limit of what its calls may cost.
         for alias in &models {
             let Some(model) = known.model(alias).filter(|model| model.price.is_none() && !model.local) else {
@@ -40,5 +43,23 @@ impl Planner<'_> {
             self.diagnostics.push(told);
         }
         models
+    }
+    /// Tells that a component needs a model, and that none is there; the first that it may ask is not set up.
+    fn no_model(&mut self, call: &Call, component: &KnownComponent, asks: Option<&String>) {
+        let id = &component.manifest.id;
+        let (why, help) = match (asks, self.context.models.models.first()) {
+            (Some(alias), _) => (
+                format!("`{alias}`, which it may ask, is not set up"),
+                format!("set it up in palisade.toml: `[[model]] alias = \"{alias}\"`"),
+            ),
+            (None, Some(model)) => (
+                "none is granted to it".to_owned(),
+                format!("in palisade.toml: `[[grant]] component = \"{id}\", allow = [\"llm={}\"]`", model.alias),
+            ),
+            (None, None) => ("none is set up".to_owned(), "set one up in palisade.toml: `[[model]]`".to_owned()),
+        };
+        let message = format!("`{id}` needs a language model, and {why}");
+        let told = Diagnostic::new(Code::NoModel, &self.runbook.source, call.component.span, message).with_help(help);
+        self.diagnostics.push(told);
     }
 }

@@ -3,10 +3,10 @@
 use super::Planner;
 use crate::codes::Code;
 use crate::components::KnownComponent;
+use crate::config::Mark;
 use crate::plan::{NamedConnection, NamedPath};
 use crate::runbook::Call;
 use palisade_authority::{NamedByConfig, Place};
-use palisade_model::manifest::{Power, marked};
 use palisade_model::{ComponentId, causes, neutral};
 use serde_json::Value;
 
@@ -23,27 +23,24 @@ pub(super) struct Named {
 impl Planner<'_> {
     /// What the config names at the marks of the component's config schema.
     pub(super) fn named(&mut self, call: &Call, component: &KnownComponent, config: &Value) -> Option<Named> {
-        let schema = &component.manifest.config_schema;
+        // A schema that can't be used has been told.
+        let described = self.configs.of(component).ok()?;
         let mut named = Named::default();
         let mut good = true;
-        let marks = Power::LINKED.iter().filter_map(|power| Some((*power, power.mark()?)));
-        for (power, (mark, known)) in marks {
-            for found in marked(schema, mark) {
-                let Some(written) = config.pointer(&found.pointer).and_then(Value::as_str) else { continue };
-                let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&found.pointer).span);
-                if found.says != known {
-                    let message =
-                        format!("`{}` is not a `{mark}` that this build knows", neutral::line(&found.says, 60));
-                    self.say(Code::ConfigSchema, call.component.span, message);
+        for Mark { power, key, known, found } in described.marks() {
+            let Some(written) = config.pointer(&found.pointer).and_then(Value::as_str) else { continue };
+            let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&found.pointer).span);
+            if found.says != *known {
+                let message = format!("`{}` is not a `{key}` that this build knows", neutral::line(&found.says, 60));
+                self.say(Code::ConfigSchema, call.component.span, message);
+                good = false;
+                continue;
+            }
+            match Place::named(*power, self.context.folder, written) {
+                Ok(place) => named.add(NamedByConfig { pointer: found.pointer.clone(), place }, written),
+                Err(error) => {
+                    self.say(Code::BadPath, place, causes(&error));
                     good = false;
-                    continue;
-                }
-                match Place::named(power, self.context.folder, written) {
-                    Ok(place) => named.add(NamedByConfig { pointer: found.pointer, place }, written),
-                    Err(error) => {
-                        self.say(Code::BadPath, place, causes(&error));
-                        good = false;
-                    }
                 }
             }
         }
