@@ -46,30 +46,40 @@ impl RunLock {
 
 /// The process that works on a run, if one does. Looks at what the kernel says and takes nothing, so that whoever wants
 /// the lock at this moment gets it.
+///
+/// Asks for the open files of the process that the lock file names. `/proc/locks` lists all locks at once, but it is read
+/// in pieces: while others come and go, one that is held can be missing.
 pub(crate) fn owner(folder: &Path, run: RunId) -> Result<Option<u32>, Fault> {
-    const LOCKS: &str = "/proc/locks";
     let path = folder.join(run.to_string());
     let inode = match std::fs::symlink_metadata(&path) {
         Ok(file) => file.ino(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Fault::io(&path, error)),
     };
-    let held = std::fs::read_to_string(LOCKS).map_err(|error| Fault::io(Path::new(LOCKS), error))?;
-    Ok(read_owner(&path).filter(|&owner| is_held(&held, inode, owner)))
+    let Some(owner) = read_owner(&path) else { return Ok(None) };
+    let open = PathBuf::from(format!("/proc/{owner}/fdinfo"));
+    let files = match std::fs::read_dir(&open) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::io(&open, error)),
+    };
+    for file in files {
+        // What is closed meanwhile, or with its process, holds nothing.
+        let Ok(told) = file.and_then(|file| std::fs::read_to_string(file.path())) else { continue };
+        if told.lines().filter_map(|line| line.strip_prefix("lock:")).any(|lock| is_held(lock, inode)) {
+            return Ok(Some(owner));
+        }
+    }
+    Ok(None)
 }
 
-/// Whether that process holds the lock of the file with that inode, in the words of `/proc/locks`. What it says of the
-/// device is not what `stat` says on every file system, so the process stands in for it.
-fn is_held(locks: &str, inode: u64, owner: u32) -> bool {
-    let held = |line: &str| {
-        let mut words = line.split_whitespace().skip(1);
-        let kind = words.next();
-        let (holder, file) = (words.nth(2), words.next());
-        kind == Some("FLOCK")
-            && holder.and_then(|pid| pid.parse().ok()) == Some(owner)
-            && file.and_then(|file| file.rsplit(':').next()).and_then(|inode| inode.parse().ok()) == Some(inode)
-    };
-    locks.lines().any(held)
+/// Whether this is the lock of the file with that inode: `1: FLOCK  ADVISORY  WRITE 12 fe:00:77 0 EOF`. What it says of the
+/// device is not what `stat` says on every file system, so the process in which it was found stands in for it.
+fn is_held(lock: &str, inode: u64) -> bool {
+    let mut words = lock.split_whitespace().skip(1);
+    let (kind, file) = (words.next(), words.nth(3));
+    kind == Some("FLOCK")
+        && file.and_then(|file| file.rsplit(':').next()).and_then(|inode| inode.parse().ok()) == Some(inode)
 }
 
 /// As long as one lives, nothing is removed from the store. Whoever looks whether something is there, and then names it
@@ -251,15 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn locks_are_told_apart_by_kind_file_and_process() {
-        let check = |line: &str, expected: bool| assert_eq!(is_held(line, 77, 12), expected, "{line}");
-        check("1: FLOCK  ADVISORY  WRITE 12 fe:00:77 0 EOF", true);
-        check("0: FLOCK  ADVISORY  WRITE 3 fe:00:9 0 EOF\n1: FLOCK  ADVISORY  WRITE 12 00:1b:77 0 EOF\n", true);
-        check("1: FLOCK  ADVISORY  WRITE 13 fe:00:77 0 EOF", false);
-        check("1: FLOCK  ADVISORY  WRITE 12 fe:00:78 0 EOF", false);
-        check("1: POSIX  ADVISORY  WRITE 12 fe:00:77 0 EOF", false);
-        check("1: -> FLOCK  ADVISORY  WRITE 12 fe:00:77 0 EOF", false);
-        check("1: FLOCK", false);
+    fn locks_are_told_apart_by_kind_and_file() {
+        let check = |line: &str, expected: bool| assert_eq!(is_held(line, 77), expected, "{line}");
+        check("\t1: FLOCK  ADVISORY  WRITE 12 fe:00:77 0 EOF", true);
+        check("\t2: FLOCK  ADVISORY  WRITE 12 00:1b:77 0 EOF", true);
+        check("\t1: FLOCK  ADVISORY  WRITE 12 fe:00:78 0 EOF", false);
+        check("\t1: POSIX  ADVISORY  WRITE 12 fe:00:77 0 EOF", false);
+        check("\t1: FLOCK", false);
         check("", false);
     }
 
