@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("authority", &["model"]),
     ("schema", &["model"]),
     ("store", &["audit", "model"]),
-    ("net", &[]),
+    ("net", &["model"]),
     ("llm", &["model", "net", "schema", "store"]),
     ("report", &["model"]),
     ("interpreter", &["model"]),
@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runbook", &["authority", "model", "schema"]),
     ("sandbox", &["authority", "model", "net"]),
     ("settings", &["audit", "authority", "model", "runbook"]),
-    ("engine", &["audit", "authority", "interpreter", "llm", "model", "runbook", "sandbox", "schema", "store"]),
+    ("engine", &["audit", "authority", "interpreter", "llm", "model", "net", "runbook", "sandbox", "schema", "store"]),
     (
         "cli",
         &[
@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "kit",
             "llm",
             "model",
+            "net",
             "report",
             "runbook",
             "sandbox",

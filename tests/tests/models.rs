@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_llm::{
-    Backoff, Caller, Completion, Gateway, HttpProvider, Key, LlmError, Message, ProviderError, Request, Role, Totals,
+    Backoff, Caller, Completion, Gateway, HttpProvider, LlmError, Message, ProviderError, Request, Role, Totals,
 };
 use palisade_model::llm::{
     Bound, BudgetLevel, KeyPlace, LlmMode, LlmSettings, ModelSpec, Price, ProviderKind, Structured,
 };
 use palisade_model::{RunId, TenantId};
+use palisade_net::Key;
 use palisade_store::{Outcome, Spent, Store, Used};
 use palisade_tests::models::Seen;
 use palisade_tests::{Dir, ModelServer, Reply};

@@ -1,7 +1,7 @@
 //! What the gateway to language models needs of a process: keys from the environment or from files, and the time.
 
-use palisade_llm::{Key, KeyError};
 use palisade_model::llm::ModelSpec;
+use palisade_net::{Key, KeyError};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 

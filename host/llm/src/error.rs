@@ -1,7 +1,7 @@
 //! Why a call of a model gives no answer.
 
-use crate::key::KeyError;
 use crate::provider::ProviderError;
+use palisade_net::KeyError;
 use palisade_schema::SchemaError;
 use palisade_store::{Fault, Measure, ReserveError};
 

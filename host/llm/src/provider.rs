@@ -1,9 +1,8 @@
 //! The other side: whoever answers a request that is ready to be sent.
 
-use crate::key::Key;
 use crate::transport::{self, Address, Reply, TransportError};
 use palisade_model::neutral;
-use palisade_net::Tls;
+use palisade_net::{Key, Tls};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};

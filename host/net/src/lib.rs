@@ -1,6 +1,13 @@
-//! How every client of Palisade speaks to a server: whom it believes who is there, and how much head of an answer it takes.
+//! How every client of Palisade speaks to a server: whom it believes who is there, by which keys it says who asks, and how
+//! much head of an answer it takes.
 //!
 //! Opens no connection, looks up no name and decides nothing: that is for those who call it.
+
+mod key;
+mod secrets;
+
+pub use key::{Key, KeyError};
+pub use secrets::{SecretError, Secrets};
 
 use hyper::client::conn::http1;
 use rustls::pki_types::ServerName;

@@ -1,4 +1,4 @@
-//! Keys of providers: read from where the operator keeps them, sent to the provider, and shown nowhere.
+//! Keys, by which servers know who asks: read from where the operator keeps them, sent, and shown nowhere.
 
 use palisade_model::llm::KeyPlace;
 use std::ffi::OsString;
@@ -24,10 +24,10 @@ pub struct Key(Zeroizing<String>);
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Nothing is where it should be.
-    #[error("there is no key: {0} is not set")]
+    #[error("{0} is not set")]
     Missing(KeyPlace),
     /// Its file can't be read.
-    #[error("the key can't be read from {place}")]
+    #[error("{place} can't be read")]
     Unreadable {
         /// Where it should be.
         place: KeyPlace,
@@ -36,14 +36,14 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// Others than its owner could read or change it.
-    #[error("the key in {place} is not secret: {why}")]
+    #[error("what stands in {place} is not secret: {why}")]
     Open {
         /// Where it is.
         place: KeyPlace,
         /// What is wrong with the file.
         why: &'static str,
     },
-    /// It is no key of any provider.
+    /// It is no key of any server.
     #[error("what stands in {0} is no key: one has 8 to 8192 visible ASCII characters and no spaces")]
     Form(KeyPlace),
 }
@@ -74,13 +74,15 @@ impl Key {
         }
     }
 
-    /// The key itself, for the header in which it is sent.
-    pub(crate) fn reveal(&self) -> &str {
+    /// The key itself, for the header in which it is sent, and to look for it in what comes back.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 
     /// The text without the key: a provider may send back what it was sent.
-    pub(crate) fn hide(&self, text: &str) -> String {
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
         text.replace(self.0.as_str(), HIDDEN)
     }
 }
@@ -139,7 +141,7 @@ mod tests {
         };
         assert_eq!(read(Some(SECRET)), "[key] 18");
         assert_eq!(read(Some(" sk-test-0123456789\n")), "[key] 18");
-        assert!(read(None).starts_with("there is no key: the environment variable `THE_KEY` is not set"));
+        assert!(read(None).starts_with("the environment variable `THE_KEY` is not set"));
         for wrong in ["", "1234567", "with space in it", "line\nbreak-in-it", "ümlaut-in-it"] {
             assert!(read(Some(wrong)).starts_with("what stands in the environment variable `THE_KEY` is no key"));
         }
@@ -151,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let read = || told(Key::read(&KeyPlace::File("key".to_owned()), folder.path(), |_| None));
-        assert!(read().starts_with("the key can't be read from the file `key`"));
+        assert!(read().starts_with("the file `key` can't be read"));
         std::fs::write(&path, SECRET).unwrap();
         for (mode, secret) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
