@@ -10,6 +10,7 @@ use crate::origin::Origin;
 use crate::path::{ScopedPath, WorkingFolder};
 use crate::place::{ParseCapabilityError, Place, Reading, power_and_rest};
 use crate::scope::{Miss, is_own};
+use crate::secret::SecretPlace;
 use palisade_model::ComponentId;
 use palisade_model::manifest::Power;
 use serde::Serialize;
@@ -49,6 +50,11 @@ pub enum Use {
     Call {
         /// Its id.
         component: ComponentId,
+    },
+    /// Sending a secret.
+    Secret {
+        /// Which, in which header and where; while a run is planned, perhaps only which.
+        place: SecretPlace,
     },
 }
 
@@ -99,6 +105,7 @@ impl Use {
             }
             Place::Llm(model) => Self::Llm { model },
             Place::Call(component) => Self::Call { component },
+            Place::Secret(place) => Self::Secret { place },
         })
     }
 
@@ -126,6 +133,7 @@ impl Use {
             }
             Power::Llm => Self::Llm { model: alias(on).ok()? },
             Power::Call => Self::Call { component: component(on).ok()? },
+            Power::Secret => Self::Secret { place: SecretPlace::of_record(on)? },
         })
     }
 
@@ -138,6 +146,7 @@ impl Use {
             Self::Http { .. } => Power::Http,
             Self::Llm { .. } => Power::Llm,
             Self::Call { .. } => Power::Call,
+            Self::Secret { .. } => Power::Secret,
         }
     }
 
@@ -146,7 +155,7 @@ impl Use {
     pub const fn path(&self) -> Option<&ScopedPath> {
         match self {
             Self::FsRead { path } | Self::Sql { database: path } => Some(path),
-            Self::Http { .. } | Self::Llm { .. } | Self::Call { .. } => None,
+            Self::Http { .. } | Self::Llm { .. } | Self::Call { .. } | Self::Secret { .. } => None,
         }
     }
 
@@ -169,6 +178,7 @@ impl Use {
             Self::Http { method, origin, private: Some(address) } => format!("{} {origin} at {address}", method.name()),
             Self::Llm { model } => model.clone(),
             Self::Call { component } => component.to_string(),
+            Self::Secret { place } => place.to_string(),
         }
     }
 
@@ -181,7 +191,7 @@ impl Use {
                 let private = if private.is_some() { " private" } else { "" };
                 format!("{} {origin}{private}", Methods::from(*method)).into_bytes()
             }
-            Self::Llm { .. } | Self::Call { .. } => self.on().into_bytes(),
+            Self::Llm { .. } | Self::Call { .. } | Self::Secret { .. } => self.on().into_bytes(),
         };
         [self.power().name().as_bytes(), b"=", &on].concat()
     }
@@ -221,12 +231,12 @@ impl Decision<'_> {
     }
 
     /// The `--allow` argument that would allow this use, if no more than the operator's word is missing: a grant, which
-    /// also counts as naming the place where a link in a named folder leads.
+    /// also counts as naming the place where a link in a named folder leads. No option gives a secret.
     #[must_use]
     pub fn allow_line(&self) -> Option<String> {
         let denied: Vec<_> = self.chain().into_iter().filter(|reason| !reason.allowed).collect();
         let by_word = |reason: &Reason| matches!(reason.by, BoundKind::Operator | BoundKind::Config);
-        let grant_is_missing = !denied.is_empty() && denied.iter().all(by_word);
+        let grant_is_missing = !denied.is_empty() && denied.iter().all(by_word) && self.asked.power() != Power::Secret;
         grant_is_missing.then(|| allow_line(&self.asked.as_capability()))
     }
 
@@ -278,7 +288,7 @@ impl Decision<'_> {
                 // Of several that are as near, the first.
                 compared.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, text)| text)
             }
-            Use::Llm { .. } | Use::Call { .. } => {
+            Use::Llm { .. } | Use::Call { .. } | Use::Secret { .. } => {
                 let rule = bound.rules_for(self.asked.power()).next()?;
                 let places = rule.capability.places()?;
                 let names: Vec<_> = places.iter().map(|place| format!("`{place}`")).collect();
@@ -313,8 +323,13 @@ fn near_path(power: Power, path: &ScopedPath, bound: &Bound) -> Option<String> {
     first.next().map(|(rule, tree)| format!("it is not below `{tree}` ({})", rule.stated))
 }
 
-/// Why a path is closed to everyone, if it is.
+/// Why something is closed to everyone, if it is: a path of Palisade's own, or the way of a secret in the clear.
 fn closed(authority: &Authority, asked: &Use) -> Option<String> {
+    if let Use::Secret { place } = asked {
+        let clear = place.is_in_the_clear();
+        return clear
+            .then(|| format!("`{place}` would go in the clear: secrets go over `https://` or stay on this machine"));
+    }
     let path = asked.path()?;
     let own = is_own(path) || authority.closed().iter().any(|folder| path.is_within(folder));
     own.then(|| format!("`{path}` lies in Palisade's own folder, which is closed to every component"))
@@ -380,6 +395,11 @@ pub(crate) mod tests {
             origin: Origin::parse(origin).unwrap(),
             private: private.map(|address| address.parse().unwrap()),
         }
+    }
+
+    /// A secret as its record names it.
+    fn secret(on: &str) -> Use {
+        Use::of_record(&format!("secret={on}")).unwrap()
     }
 
     /// An authority that is bounded by these places alone, as if a runbook named them.
@@ -561,6 +581,48 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_secret_goes_where_its_table_and_the_runbook_say_and_never_in_the_clear() {
+        let sent = |text: &str| SecretPlace::parse(text).unwrap();
+        let table = ["token authorization https://a.example", "local authorization http://localhost:1"];
+        let granted = Grant::of_secret(table.map(sent), "palisade.toml:3".to_owned());
+        let authority = Authority::of_operator([granted]).meet(Bound::of_manifest(&manifest(&["secret"])));
+        check(&authority, &secret("token authorization https://a.example"), None, None);
+        check(&authority, &secret("local authorization http://localhost:1"), None, None);
+        for other in [
+            "token x-key https://a.example",
+            "token authorization https://b.example",
+            "token authorization https://a.example:8443",
+            "local authorization https://a.example",
+            "other authorization https://a.example",
+            // Wherever it goes is more than where it may.
+            "token",
+        ] {
+            let near = "it is not `local authorization http://localhost:1` or `token authorization https://a.example` \
+                        (palisade.toml:3)";
+            check(
+                &authority,
+                &secret(other),
+                Some(&format!("the operator grants no `secret` of `{other}`; {near}")),
+                None,
+            );
+        }
+        let everything = Grant { capability: Capability::any(Power::Secret), stated: "s".to_owned() };
+        let clear = "`token authorization http://a.example` would go in the clear: secrets go over `https://` or stay on \
+                     this machine";
+        check(
+            &Authority::of_operator([everything]),
+            &secret("token authorization http://a.example"),
+            Some(clear),
+            None,
+        );
+        let unsaid = authority.clone().meet(Bound::of_runbook([]));
+        let asked = secret("token authorization https://a.example");
+        let no = format!("the runbook's `capabilities` hold no `secret` of `{}`", asked.on());
+        check(&unsaid, &asked, Some(&no), None);
+        check(&authority.meet(Bound::of_runbook([runbook("secret=token")])), &asked, None, None);
+    }
+
+    #[test]
     fn nothing_comes_from_nothing() {
         assert!(!authorise(&Authority::none(), &read("a")).allowed());
         let read_back: Authority = serde_json::from_str(r#"{"bounds": [], "closed": []}"#).unwrap();
@@ -583,13 +645,14 @@ pub(crate) mod tests {
         let (post, private) = (request("POST https://a.b:8443", None), request("GET https://a.b", Some("fd00::1")));
         let (model, called) =
             (Use::Llm { model: "small".to_owned() }, Use::Call { component: "acme:x".parse().unwrap() });
-        for asked in
-            [read("a/b=c"), read("/x\n%41"), Use::Sql { database: path("crm.db") }, post, private, model, called]
-        {
+        let secrets = ["token", "token x-key https://a.b:8443", "token x-key http://a.b"].map(secret);
+        let others = [read("a/b=c"), read("/x\n%41"), Use::Sql { database: path("crm.db") }];
+        for asked in others.into_iter().chain([post, private, model, called]).chain(secrets) {
             assert_eq!(Use::of_record(&asked.record()), Some(asked));
         }
         let http = ["http=https://a.b", "http=get https://a.b", "http=GET https://a.b at", "http=GET https://a.b at x"];
-        for wrong in ["fs-read", "fs-write=a", "fs-read=../a", "fs-read=%0", "", "llm=A"].into_iter().chain(http) {
+        let others = ["fs-read", "fs-write=a", "fs-read=../a", "fs-read=%0", "", "llm=A", "secret=A", "secret=a b"];
+        for wrong in others.into_iter().chain(http) {
             assert_eq!(Use::of_record(wrong), None, "{wrong}");
         }
     }
@@ -617,8 +680,13 @@ pub(crate) mod tests {
             ["GET https://a.b.org", "* https://*.b.org private", "GET,PUT https://*.b.org", "GET http://10.0.0.1"];
         let http =
             proptest::sample::select(origins.to_vec()).prop_map(|text| Place::of_stored(Power::Http, text).unwrap());
-        let name =
-            proptest::sample::select(vec![(Power::Llm, "small"), (Power::Llm, "large"), (Power::Call, "acme:x")]);
+        let name = proptest::sample::select(vec![
+            (Power::Llm, "small"),
+            (Power::Llm, "large"),
+            (Power::Call, "acme:x"),
+            (Power::Secret, "token"),
+            (Power::Secret, "token x-key https://a.b.org"),
+        ]);
         prop_oneof![
             4 => some_path().prop_map(Place::FsRead),
             2 => some_path().prop_map(Place::Sql),
@@ -654,7 +722,14 @@ pub(crate) mod tests {
         let origins = ["GET https://a.b.org", "PUT https://c.b.org", "GET https://b.org", "GET http://10.0.0.1"];
         let origins = proptest::sample::select(origins.to_vec());
         let http = (origins, any::<bool>()).prop_map(|(text, at)| request(text, at.then_some("10.0.0.2")));
-        let names = proptest::sample::select(vec!["llm=small", "llm=x", "call=acme:x", "call=acme:y"]);
+        let names = proptest::sample::select(vec![
+            "llm=small",
+            "llm=x",
+            "call=acme:x",
+            "call=acme:y",
+            "secret=token x-key https://a.b.org",
+            "secret=token x-key https://c.b.org",
+        ]);
         prop_oneof![
             4 => some_path().prop_map(|path| Use::FsRead { path }),
             2 => some_path().prop_map(|database| Use::Sql { database }),
@@ -714,7 +789,7 @@ pub(crate) mod tests {
             }
         }
 
-        /// Where the power is linked: the line is what `--allow` reads.
+        /// Where the power is linked and there is a line: it is what `--allow` reads.
         #[test]
         fn the_line_that_is_printed_allows(grants in some_rules(), asked in some_use()) {
             let authority = operator(&grants);

@@ -6,6 +6,7 @@ use crate::name::NameScope;
 use crate::path::{ScopedPath, WorkingFolder};
 use crate::place::{ParseCapabilityError, Place, Reading, power_and_rest};
 use crate::scope::PathScope;
+use crate::secret::SecretScope;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ pub enum Capability {
     Llm(NameScope),
     /// Calling components, by their ids.
     Call(NameScope),
+    /// Sending secrets, each where it may go.
+    Secret(SecretScope),
 }
 
 impl Capability {
@@ -38,6 +41,7 @@ impl Capability {
             Power::Http => Self::Http(HttpScope::any()),
             Power::Llm => Self::Llm(NameScope::any()),
             Power::Call => Self::Call(NameScope::any()),
+            Power::Secret => Self::Secret(SecretScope::any()),
         }
     }
 
@@ -50,6 +54,7 @@ impl Capability {
             Power::Http => Self::Http(HttpScope::none()),
             Power::Llm => Self::Llm(NameScope::none()),
             Power::Call => Self::Call(NameScope::none()),
+            Power::Secret => Self::Secret(SecretScope::none()),
         }
     }
 
@@ -63,6 +68,7 @@ impl Capability {
             Power::Http => Self::Http(HttpScope::at(places.filter_map(Place::into_http))),
             Power::Llm => Self::Llm(NameScope::of(places.filter_map(Place::into_name))),
             Power::Call => Self::Call(NameScope::of(places.filter_map(Place::into_name))),
+            Power::Secret => Self::Secret(SecretScope::at(places.filter_map(Place::into_secret))),
         }
     }
 
@@ -119,6 +125,7 @@ impl Capability {
             Self::Http(_) => Power::Http,
             Self::Llm(_) => Power::Llm,
             Self::Call(_) => Power::Call,
+            Self::Secret(_) => Power::Secret,
         }
     }
 
@@ -132,6 +139,7 @@ impl Capability {
             Self::Llm(scope) => scope.names()?.iter().cloned().map(Place::Llm).collect(),
             // What is in the scope of a call was read as an id, and ids are all that it can hold.
             Self::Call(scope) => scope.names()?.iter().filter_map(|name| name.parse().ok().map(Place::Call)).collect(),
+            Self::Secret(scope) => scope.places()?.iter().cloned().map(Place::Secret).collect(),
         })
     }
 
@@ -140,7 +148,7 @@ impl Capability {
     pub const fn paths(&self) -> Option<&PathScope> {
         match self {
             Self::FsRead(scope) | Self::Sql(scope) => Some(scope),
-            Self::Http(_) | Self::Llm(_) | Self::Call(_) => None,
+            Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
         }
     }
 
@@ -155,7 +163,10 @@ impl Capability {
             }
             (Self::Llm(scope), Use::Llm { model }) => scope.contains(model),
             (Self::Call(scope), Use::Call { component }) => scope.contains(&component.to_string()),
-            (Self::FsRead(_) | Self::Sql(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_), _) => false,
+            (Self::Secret(scope), Use::Secret { place }) => scope.contains(place),
+            (Self::FsRead(_) | Self::Sql(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_), _) => {
+                false
+            }
         }
     }
 
@@ -166,6 +177,7 @@ impl Capability {
             (Self::FsRead(ours), Self::FsRead(theirs)) | (Self::Sql(ours), Self::Sql(theirs)) => ours.covers(theirs),
             (Self::Http(ours), Self::Http(theirs)) => ours.covers(theirs),
             (Self::Llm(ours), Self::Llm(theirs)) | (Self::Call(ours), Self::Call(theirs)) => ours.covers(theirs),
+            (Self::Secret(ours), Self::Secret(theirs)) => ours.covers(theirs),
             _ => false,
         }
     }
@@ -179,6 +191,7 @@ impl Capability {
             (Self::Http(ours), Self::Http(theirs)) => Self::Http(ours.meet(theirs)),
             (Self::Llm(ours), Self::Llm(theirs)) => Self::Llm(ours.meet(theirs)),
             (Self::Call(ours), Self::Call(theirs)) => Self::Call(ours.meet(theirs)),
+            (Self::Secret(ours), Self::Secret(theirs)) => Self::Secret(ours.meet(theirs)),
             _ => return None,
         })
     }

@@ -119,6 +119,7 @@ impl Deny {
                 (Some(Place::Http(at)), Use::Http { method, origin, .. }) => at.contains(*method, origin, false),
                 (Some(Place::Llm(alias)), Use::Llm { model }) => alias == model,
                 (Some(Place::Call(id)), Use::Call { component }) => id == component,
+                (Some(Place::Secret(at)), Use::Secret { place }) => at.holds(place),
                 // A power has places of one kind, so that there is nothing else; if there were, it would be forbidden.
                 (Some(_), _) => true,
             }
@@ -245,5 +246,8 @@ mod tests {
         check("llm small", "llm=smaller", false);
         check("call acme:x", "call=acme:x", true);
         check("call *", "call=acme:x", true);
+        check("secret token", "secret=token x-key https://a.example", true);
+        check("secret token x-key https://b.example", "secret=token x-key https://a.example", false);
+        check("secret *", "secret=token x-key https://a.example", true);
     }
 }

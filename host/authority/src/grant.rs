@@ -4,6 +4,8 @@ use crate::capability::Capability;
 use crate::path::{ScopedPath, WorkingFolder};
 use crate::place::{ParseCapabilityError, Place};
 use crate::quote::shell_argument;
+use crate::secret::{SecretPlace, SecretScope};
+use palisade_model::manifest::Power;
 
 /// A capability that the operator gives, and where it was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +27,12 @@ impl Grant {
             .into()
     }
 
-    /// Reads the argument of `--allow`: what [`Capability::parse`] reads.
+    /// Reads the argument of `--allow`: what [`Capability::parse`] reads, but no secret.
     ///
     /// # Errors
     /// As [`Capability::parse`].
     pub fn parse(folder: &WorkingFolder, text: &[u8]) -> Result<Self, ParseCapabilityError> {
-        let capability = Capability::parse(folder, text)?;
-        Ok(Self { capability, stated: allow_line(text) })
+        Self::parse_in(folder, folder, text, allow_line(text))
     }
 
     /// Reads a capability that a file of the folder `base` gives at the place `stated`, as `palisade.toml:31`.
@@ -44,7 +45,18 @@ impl Grant {
         text: &[u8],
         stated: String,
     ) -> Result<Self, ParseCapabilityError> {
-        Ok(Self { capability: Capability::parse_in(folder, base, text)?, stated })
+        let capability = Capability::parse_in(folder, base, text)?;
+        match capability.power() {
+            // Two places that say who gets one are one too many.
+            Power::Secret => Err(ParseCapabilityError::SecretGrant),
+            _ => Ok(Self { capability, stated }),
+        }
+    }
+
+    /// What the table of a secret gives: it, sent where the table says.
+    #[must_use]
+    pub fn of_secret(places: impl IntoIterator<Item = SecretPlace>, stated: String) -> Self {
+        Self { capability: Capability::Secret(SecretScope::at(places)), stated }
     }
 
     /// What is given.
@@ -75,6 +87,15 @@ mod tests {
         let grant = Grant::parse(&folder, b"fs-read=a b").unwrap();
         assert_eq!(grant.stated(), "--allow 'fs-read=a b'");
         assert!(Grant::parse(&folder, b"a b").is_err());
+    }
+
+    #[test]
+    fn no_other_table_and_no_option_grants_a_secret() {
+        let folder = WorkingFolder::new(b"/w").unwrap();
+        for text in ["secret=token", "secret=token authorization https://a.example"] {
+            assert_eq!(Grant::parse(&folder, text.as_bytes()), Err(ParseCapabilityError::SecretGrant));
+            assert!(Capability::parse(&folder, text.as_bytes()).is_ok(), "a runbook says so");
+        }
     }
 
     #[test]

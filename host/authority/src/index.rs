@@ -122,6 +122,7 @@ fn key(place: &Place) -> u64 {
         Place::Http(at) => of_origins(at.origins()),
         Place::Llm(alias) => of_name(place.power(), alias),
         Place::Call(component) => of_name(place.power(), &component.to_string()),
+        Place::Secret(secret) => of_name(place.power(), secret.name()),
     }
 }
 
@@ -138,6 +139,7 @@ fn holding(asked: &Use, look: &mut dyn FnMut(u64)) {
         }
         Use::Llm { model } => look(of_name(power, model)),
         Use::Call { component } => look(of_name(power, &component.to_string())),
+        Use::Secret { place } => look(of_name(power, place.name())),
     }
 }
 

@@ -20,6 +20,7 @@ mod path;
 mod place;
 mod quote;
 mod scope;
+mod secret;
 
 pub use authorise::{Decision, GUEST_DENIAL, Reason, Use, authorise};
 pub use authority::{Authority, Bound, BoundKind, NamedByConfig, Rule};
@@ -34,3 +35,4 @@ pub use origin::{Host, Origin, OriginError, OriginPattern, Scheme};
 pub use path::{Anchor, PathError, ScopedPath, WorkingFolder};
 pub use place::{NamedError, ParseCapabilityError, Place};
 pub use scope::PathScope;
+pub use secret::{SecretPlace, SecretPlaceError, SecretScope};

@@ -4,8 +4,8 @@ use palisade_model::{ComponentId, neutral};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Most bytes of the alias of a model.
-const MAX_ALIAS_BYTES: usize = 64;
+/// Most bytes of the alias of a model, or the name of a secret.
+const MAX_NAME_BYTES: usize = 64;
 
 /// A set of names: every name, or some. Names are compared whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +24,17 @@ enum Names {
 pub enum NameError {
     /// It is no alias of a model.
     #[error(
-        "`{name}` is not the alias of a model: those have 1 to {MAX_ALIAS_BYTES} lower-case letters, digits, `-`, `_` and `.`"
+        "`{name}` is not the alias of a model: those have 1 to {MAX_NAME_BYTES} lower-case letters, digits, `-`, `_` and `.`"
     )]
     Alias {
+        /// What was written, neutralised.
+        name: String,
+    },
+    /// It is no name of a secret.
+    #[error(
+        "`{name}` is not the name of a secret: those have 1 to {MAX_NAME_BYTES} lower-case letters, digits, `-`, `_` and `.`"
+    )]
+    Secret {
         /// What was written, neutralised.
         name: String,
     },
@@ -40,11 +48,18 @@ pub enum NameError {
 
 /// Reads the alias of a model.
 pub(crate) fn alias(text: &str) -> Result<String, NameError> {
+    simple(text).ok_or_else(|| NameError::Alias { name: neutral::line(text, 80) })
+}
+
+/// Reads the name of a secret.
+pub(crate) fn secret(text: &str) -> Result<String, NameError> {
+    simple(text).ok_or_else(|| NameError::Secret { name: neutral::line(text, 80) })
+}
+
+fn simple(text: &str) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
-    match !text.is_empty() && text.len() <= MAX_ALIAS_BYTES && text.bytes().all(allowed) {
-        true => Ok(text.to_owned()),
-        false => Err(NameError::Alias { name: neutral::line(text, 80) }),
-    }
+    let good = !text.is_empty() && text.len() <= MAX_NAME_BYTES && text.bytes().all(allowed);
+    good.then(|| text.to_owned())
 }
 
 /// Reads the id of a component, without a version: which bytes it stands for is a matter of acceptance.

@@ -174,6 +174,15 @@ impl Origin {
     pub const fn port(&self) -> u16 {
         self.port
     }
+
+    /// Whether nobody on the way can read what is sent there: it goes over TLS, or stays on this machine.
+    pub(crate) fn is_confidential(&self) -> bool {
+        let here = match &self.host {
+            Host::Name(name) => name == Host::LOCAL,
+            Host::Address(address) => address.is_loopback(),
+        };
+        self.scheme == Scheme::Https || here
+    }
 }
 
 impl Host {

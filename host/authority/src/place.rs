@@ -6,6 +6,7 @@ use crate::http::{HttpPlace, HttpPlaceError, Methods};
 use crate::name::{NameError, alias, component};
 use crate::origin::OriginError;
 use crate::path::{PathError, ScopedPath, WorkingFolder};
+use crate::secret::{SecretPlace, SecretPlaceError};
 use palisade_model::manifest::Power;
 use palisade_model::{ComponentId, neutral};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,6 +25,8 @@ pub enum Place {
     Llm(String),
     /// Calling a component.
     Call(ComponentId),
+    /// Sending a secret.
+    Secret(SecretPlace),
 }
 
 /// Why a text is not a capability.
@@ -74,6 +77,12 @@ pub enum ParseCapabilityError {
         #[source]
         source: NameError,
     },
+    /// The scope is no secret.
+    #[error("what `secret` names can't be used")]
+    Secret(#[source] SecretPlaceError),
+    /// It is to be granted, and is granted elsewhere.
+    #[error("a secret is granted by its own table alone: `components` of `[[secret]]` in palisade.toml")]
+    SecretGrant,
 }
 
 /// What is wrong with a value that a config names.
@@ -134,13 +143,14 @@ impl Reading<'_> {
             Power::Http => Place::Http(HttpPlace::parse(&text, self.methods).map_err(ParseCapabilityError::Http)?),
             Power::Llm => Place::Llm(alias(&text).map_err(name)?),
             Power::Call => Place::Call(component(&text).map_err(name)?),
+            Power::Secret => Place::Secret(SecretPlace::parse(&text).map_err(ParseCapabilityError::Secret)?),
         })
     }
 }
 
 impl Place {
     /// What a value of a config names that is marked for a power: a path below `folder` or elsewhere; a URL, whose origin
-    /// is meant; or a name.
+    /// is meant; or a name, of a secret wherever it may be sent.
     ///
     /// # Errors
     /// When the value is none of these.
@@ -151,6 +161,7 @@ impl Place {
             Power::Http => Self::Http(HttpPlace::named(crate::origin::Origin::of_url(written)?)),
             Power::Llm => Self::Llm(alias(written)?),
             Power::Call => Self::Call(component(written)?),
+            Power::Secret => Self::Secret(SecretPlace::anywhere(written)?),
         })
     }
 
@@ -163,6 +174,7 @@ impl Place {
             Self::Http(_) => Power::Http,
             Self::Llm(_) => Power::Llm,
             Self::Call(_) => Power::Call,
+            Self::Secret(_) => Power::Secret,
         }
     }
 
@@ -171,7 +183,7 @@ impl Place {
     pub const fn path(&self) -> Option<&ScopedPath> {
         match self {
             Self::FsRead(path) | Self::Sql(path) => Some(path),
-            Self::Http(_) | Self::Llm(_) | Self::Call(_) => None,
+            Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
         }
     }
 
@@ -181,6 +193,7 @@ impl Place {
         match (self, other) {
             (Self::FsRead(ours), Self::FsRead(theirs)) | (Self::Sql(ours), Self::Sql(theirs)) => theirs.is_within(ours),
             (Self::Http(ours), Self::Http(theirs)) => ours.covers(theirs),
+            (Self::Secret(ours), Self::Secret(theirs)) => ours.holds(theirs),
             _ => self == other,
         }
     }
@@ -204,6 +217,13 @@ impl Place {
     pub(crate) fn into_http(self) -> Option<HttpPlace> {
         match self {
             Self::Http(place) => Some(place),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn into_secret(self) -> Option<SecretPlace> {
+        match self {
+            Self::Secret(place) => Some(place),
             _ => None,
         }
     }
@@ -234,6 +254,7 @@ impl Place {
             Power::Http => HttpPlace::of_stored(text).map(Self::Http),
             Power::Llm => alias(text).ok().map(Self::Llm),
             Power::Call => component(text).ok().map(Self::Call),
+            Power::Secret => SecretPlace::parse(text).ok().map(Self::Secret),
         }
     }
 }
@@ -261,6 +282,7 @@ impl fmt::Display for Place {
             Self::Http(place) => place.fmt(f),
             Self::Llm(alias) => alias.fmt(f),
             Self::Call(component) => component.fmt(f),
+            Self::Secret(place) => place.fmt(f),
         }
     }
 }

@@ -161,14 +161,16 @@ pub enum Power {
     Llm,
     /// Calling other components: `palisade:plugin/tools`.
     Call,
+    /// Sending secrets that the host fills in: in requests of `wasi:http`, without an interface of its own.
+    Secret,
 }
 
 impl Power {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call];
+    pub const ALL: [Self; 6] = [Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call, Self::Secret];
     /// Those whose interfaces this build links. No other can be requested, granted or denied: there would be nothing
     /// behind it.
-    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call];
+    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call, Self::Secret];
 
     /// The power of that name, whether this build links it or not.
     #[must_use]
@@ -185,6 +187,7 @@ impl Power {
             Self::Http => "http",
             Self::Llm => "llm",
             Self::Call => "call",
+            Self::Secret => "secret",
         }
     }
 
@@ -218,6 +221,7 @@ impl Power {
             Self::FsRead => Some(("x-palisade-path", "read")),
             Self::Sql => Some(("x-palisade-connection", "sqlite")),
             Self::Http => Some(("x-palisade-url", "http")),
+            Self::Secret => Some(("x-palisade-secret", "header")),
             Self::Llm | Self::Call => None,
         }
     }
@@ -330,6 +334,9 @@ pub enum ManifestError {
         /// The mark that is missing.
         mark: &'static str,
     },
+    /// Secrets are requested, and nothing that could send them.
+    #[error("power `secret` is requested without `http`, by which secrets are sent")]
+    NothingSends,
     /// A power is requested that this build has nothing behind.
     #[error("power `{power}` is requested, which this build does not have; it has {}", Power::linked_in_words())]
     PowerNotLinked {
@@ -473,6 +480,9 @@ impl Manifest {
                 errors.push(ManifestError::NothingMarked { power, mark });
             }
         }
+        if seen.contains(&Power::Secret) && !seen.contains(&Power::Http) {
+            errors.push(ManifestError::NothingSends);
+        }
     }
 }
 
@@ -614,6 +624,13 @@ mod tests {
         check(|m| m.requests = vec![m.requests[0].clone(), m.requests[0].clone()], "requested twice");
         check(|m| m.requests[0].reason = String::new(), "gives no reason");
         check(|m| m.requests[0].power = Power::Sql, "marks no value with `x-palisade-connection`");
+        check(
+            |m| {
+                m.config_schema["properties"]["token"] = json!({"type": "string", "x-palisade-secret": "header"});
+                m.requests[0].power = Power::Secret;
+            },
+            "without `http`, by which secrets are sent",
+        );
         check(|m| m.limits = BTreeMap::from([(LimitKind::Fuel, 0)]), "limit `fuel` is 0");
         for power in Power::ALL.into_iter().filter(|power| !power.is_linked()) {
             let errors = broken(|m| m.requests[0].power = power);

@@ -3,7 +3,7 @@
 
 use crate::plan::{AllowedComponent, Plan, PlannedCall, PlannedChildRunbook, PlannedStep, PlannedWork};
 use crate::touch::{Reached, Touch, Toucher};
-use palisade_authority::{Capability, Method, Place, Use, authorise};
+use palisade_authority::{Bound, Capability, Method, Place, SecretPlace, Use, authorise};
 use palisade_model::StepId;
 use palisade_model::manifest::Power;
 use serde::{Deserialize, Serialize};
@@ -56,9 +56,9 @@ pub fn closure(plan: &Plan) -> Closure {
         let named: Vec<(&str, Place)> = named(call).collect();
         for (pointer, place) in &named {
             let verdict = verdict(call, &use_of(call, place));
-            // Of an origin that is named with all its methods, what is allowed of it.
+            // Of an origin that is named with all its methods, what is allowed of it; of a secret, where it may be sent.
             let within = match (&verdict, place) {
-                (Verdict::Granted, Place::Http(_)) => {
+                (Verdict::Granted, Place::Http(_) | Place::Secret(_)) => {
                     let power = place.power();
                     let met = call.authority.reach(power).meet(&Capability::at(power, [place.clone()]));
                     met.and_then(|met| met.places()).unwrap_or_default()
@@ -178,7 +178,22 @@ fn use_of(call: &PlannedCall, place: &Place) -> Use {
         }
         Place::Llm(model) => Use::Llm { model: model.clone() },
         Place::Call(component) => Use::Call { component: component.clone() },
+        Place::Secret(named) => Use::Secret { place: secret_of(call, named).unwrap_or_else(|| named.clone()) },
     }
+}
+
+/// The first place to which a secret may be sent that a config names without any; if there is none, the first of which a bound
+/// speaks, so that people are told which says no.
+fn secret_of(call: &PlannedCall, named: &SecretPlace) -> Option<SecretPlace> {
+    let one = |capability: Capability| {
+        let places = capability.places().unwrap_or_default();
+        places.into_iter().find_map(|place| match place {
+            Place::Secret(secret) if secret.is_one() && named.holds(&secret) => Some(secret),
+            _ => None,
+        })
+    };
+    let stated = || call.authority.bounds().iter().flat_map(Bound::rules).find_map(|rule| one(rule.capability.clone()));
+    one(call.authority.reach(Power::Secret)).or_else(stated)
 }
 
 /// The components of what a step runs and nobody has planned yet; an outer none if there is no such thing.

@@ -241,6 +241,17 @@ impl PlannedCall {
         }
     }
 
+    /// The names of the secrets that it may send.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<String> {
+        match self.authority.reach(Power::Secret) {
+            Capability::Secret(scope) => {
+                scope.places().into_iter().flatten().map(|place| place.name().to_owned()).collect()
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+
     /// Whether there is anything that it may use a power on.
     pub(crate) fn may_use(&self, power: Power) -> bool {
         self.authority.reach(power).places().is_none_or(|places| !places.is_empty())

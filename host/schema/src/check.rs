@@ -83,6 +83,7 @@ const OWN: &[&str] = &[
     "x-palisade-model",
     "x-palisade-path",
     "x-palisade-ruleset",
+    "x-palisade-secret",
     "x-palisade-sensitive",
     "x-palisade-stamp",
     "x-palisade-text",

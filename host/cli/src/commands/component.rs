@@ -143,9 +143,11 @@ fn standing(context: &Context, manifest: &Manifest, digest: Digest) -> Result<St
         match (acceptance.counts(), tables.as_slice()) {
             (_, []) => {
                 let power = manifest.requests.first().map_or(Power::FsRead, |request| request.power);
+                // No option grants a secret, but what asks for one asks for `http` too.
+                let power = if power == Power::Secret { Power::Http } else { power };
                 let place = match power {
                     Power::FsRead | Power::Sql => "PATH",
-                    Power::Http => "ORIGIN",
+                    Power::Http | Power::Secret => "ORIGIN",
                     Power::Llm => "MODEL",
                     Power::Call => "ID",
                 };

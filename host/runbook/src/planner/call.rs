@@ -57,7 +57,11 @@ impl Planner<'_> {
         }
         let rulesets = self.bind_rulesets(call, &component, &config);
         let models = self.models_of(call, &component);
-        let named = self.named(call, &component, &config).map(|named| named.with(self.tools_of(step), models));
+        let named = self.named(call, &component, &config);
+        if let Some(named) = named.as_ref().filter(|_| role != Role::Source) {
+            self.check_no_secret(call, &named.all);
+        }
+        let named = named.map(|named| named.with(self.tools_of(step), models));
         let (Some(bound), Some(values), Some(outputs), Some(rulesets), Some(named)) =
             (bound, values, outputs, rulesets, named)
         else {

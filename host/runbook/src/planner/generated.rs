@@ -9,12 +9,14 @@ use crate::components::KnownComponent;
 use crate::diagnostic::Diagnostic;
 use crate::nearest::suggestion;
 use crate::plan::{AllowedComponent, Plan, PlannedChild, PlannedChildRunbook, PlannedStep};
-use crate::runbook::{Child, ChildRunbook, Runbook, Step, Work};
+use crate::runbook::{Call, Child, ChildRunbook, Runbook, Step, Work};
 use crate::source::{Source, Span, Spanned};
 use crate::worst_case::{Assumed, Measure, worst_case};
 use crate::yaml::{Data, Node};
 use crate::yaml_text;
+use palisade_authority::NamedByConfig;
 use palisade_model::id::ComponentName;
+use palisade_model::manifest::Power;
 use palisade_model::{Digest, RunLimitKind, RunLimits, SchemaRef, neutral};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -142,6 +144,18 @@ impl<'p> Planner<'p> {
     pub(super) fn check_operator_allows(&mut self, child: &Child) {
         for listed in child.components.iter().flatten() {
             self.check_may_use(&listed.component);
+        }
+    }
+
+    /// A secret is for the operator to hand out: in the config of a system, which the runbook can only name.
+    pub(super) fn check_no_secret(&mut self, call: &Call, named: &[NamedByConfig]) {
+        let is_secret = |named: &&NamedByConfig| named.place.power() == Power::Secret;
+        for named in named.iter().filter(is_secret).filter(|_| self.is_artifact) {
+            let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&named.pointer).span);
+            let message = format!("a runbook that is an artifact names no secret, and this is `{}`", named.place);
+            let help = "the operator names it in the `config` of a `[[system]]`, which the runbook reads";
+            let refused = Diagnostic::new(Code::NotForGenerated, &self.runbook.source, place, message).with_help(help);
+            self.diagnostics.push(refused);
         }
     }
 

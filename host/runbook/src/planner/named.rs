@@ -67,7 +67,7 @@ impl Named {
             Place::Sql(path) => {
                 self.connections.push(NamedConnection { pointer, name: format!("sqlite:{written}"), path });
             }
-            Place::Http(_) | Place::Llm(_) | Place::Call(_) => self.places.push(named.clone()),
+            Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => self.places.push(named.clone()),
         }
         self.all.push(named);
     }

@@ -16,12 +16,13 @@ use palisade_schema::split;
 use std::collections::BTreeSet;
 
 /// Marks of config values that the plan must know: they decide what a step may reach.
-const MUST_BE_WRITTEN: [(&str, &str); 5] = [
+const MUST_BE_WRITTEN: [(&str, &str); 6] = [
     ("x-palisade-path", "a path"),
     ("x-palisade-connection", "a database"),
     ("x-palisade-url", "a server"),
     ("x-palisade-model", "a model"),
     ("x-palisade-ruleset", "a ruleset"),
+    ("x-palisade-secret", "a secret"),
 ];
 
 impl Planner<'_> {

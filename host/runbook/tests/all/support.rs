@@ -1,6 +1,6 @@
 //! Components and schemas for the tests: the shapes of the real ones, written by hand.
 
-use palisade_authority::{Authority, Flows, Grant, WorkingFolder};
+use palisade_authority::{Authority, Flows, Grant, SecretPlace, WorkingFolder};
 use palisade_model::llm::{LlmSettings, ModelSpec, ProviderKind, Structured};
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
@@ -100,15 +100,20 @@ fn asks(mut component: KnownComponent) -> KnownComponent {
     component
 }
 
-/// The same, asking web servers: two are granted to it.
+/// The same, asking web servers: two are granted to it, and to send one of them a token.
 fn sends(mut component: KnownComponent) -> KnownComponent {
     component.manifest.requests = vec![Request { power: Power::Http, reason: "to send".to_owned(), optional: false }];
     let url = json!({"type": "string", "x-palisade-url": "http"});
-    component.manifest.config_schema = closed(json!({"url": url, "mirror": url}), json!([]));
+    let secret = json!({"type": "string", "x-palisade-secret": "header"});
+    component.manifest.config_schema = closed(json!({"url": url, "mirror": url, "token": secret}), json!([]));
+    let request = Request { power: Power::Secret, reason: "to say who asks".to_owned(), optional: true };
+    component.manifest.requests.push(request);
+    let token = SecretPlace::granted("token", "authorization", "https://api.example.org").unwrap();
     let grant = |text: &[u8]| Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), text).unwrap();
     component.granted = Authority::of_operator([
         grant(b"http=GET,POST https://api.example.org"),
         grant(b"http=https://mirror.example.org"),
+        Grant::of_secret([token], "palisade.toml:1".to_owned()),
     ]);
     component
 }

@@ -72,7 +72,8 @@ pub(super) fn target(file: &File<'_>, component: &str) -> Result<Target, CliErro
 /// # Errors
 /// When it is none, or this build does not have the power.
 pub(super) fn capability(file: &File<'_>, text: &str) -> Result<Capability, CliError> {
-    Capability::parse(&file.place.folder, text.as_bytes()).map_err(|error| {
+    let granted = Grant::parse(&file.place.folder, text.as_bytes()).map(|grant| grant.capability().clone());
+    granted.map_err(|error| {
         let help = match &error {
             ParseCapabilityError::UnknownPower { name } => {
                 // The error lists what is known already.

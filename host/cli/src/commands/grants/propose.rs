@@ -12,6 +12,7 @@ use crate::render::console;
 use crate::workspace::{Workspace, existing_store};
 use palisade_authority::{BoundKind, Use, authorise};
 use palisade_engine::History;
+use palisade_model::manifest::Power;
 use palisade_model::neutral;
 use palisade_runbook::{Plan, PlannedCall, PlannedStep, named_uses};
 use palisade_settings::grant_table;
@@ -113,6 +114,11 @@ impl Proposal {
         let by_operator_alone = chain.iter().all(|reason| reason.allowed || reason.by == BoundKind::Operator);
         let component = format!("{}@{}", call.component, call.version);
         let shown = || format!("{}={}", asked.power().name(), asked.on());
+        if by_operator_alone && asked.power() == Power::Secret {
+            let why = "a secret is granted by its own table alone: `[[secret]]` in palisade.toml";
+            self.beyond.insert((step.id.to_string(), shown(), why.to_owned()));
+            return;
+        }
         match String::from_utf8(asked.as_capability()) {
             Ok(written) if by_operator_alone => {
                 // A path is absolute where it is not below the working folder, relative to it otherwise.

@@ -304,7 +304,7 @@ impl<'a> Workbench<'a> {
                 match place {
                     Place::FsRead(path) => paths.push(NamedPath { written: written.to_owned(), path }),
                     Place::Sql(path) => connections.push(NamedPath { written: format!("sqlite:{written}"), path }),
-                    Place::Http(_) | Place::Llm(_) | Place::Call(_) => {}
+                    Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => {}
                 }
             }
         }
