@@ -7,6 +7,7 @@ use crate::failure::CliError;
 use crate::input::read_bounded;
 use palisade_authority::WorkingFolder;
 use palisade_engine::Approving;
+use palisade_net::Secrets;
 use palisade_runbook::Source;
 use palisade_settings::{Mistake, OperatorFile, Place};
 use std::collections::BTreeMap;
@@ -138,6 +139,12 @@ impl Settings {
     /// The folder of the operator's file, or the working folder where there is none.
     pub(crate) fn base(&self) -> &Path {
         self.file.as_deref().and_then(Path::parent).unwrap_or(&self.working_dir)
+    }
+
+    /// What servers know components by; none is read yet.
+    pub(crate) fn secrets(&self) -> Secrets {
+        let places = self.written.secrets.iter().map(|table| (table.name.clone(), table.from.clone()));
+        Secrets::new(places.collect(), self.base().to_owned(), |name| std::env::var_os(name))
     }
 
     /// Paths as people know them: relative to the working folder where they are below it.

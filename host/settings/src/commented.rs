@@ -88,6 +88,16 @@ pub fn commented_file() -> String {
          # component = \"*\"\n\
          # deny = [\"fs-read=hr\"]\n\
          # reason = \"who decided this, and why\"\n\n\
+         # What a server knows a component by, as a token. The component never sees it: it writes `{{secret:tracker-token}}` into\n\
+         # the header, and the host fills it in on the way, to these origins alone. Keys stand in the environment or in\n\
+         # files of mode 0600. See docs/http.md.\n\
+         # [[secret]]\n\
+         # name = \"tracker-token\"\n\
+         # from = { env = \"TRACKER_TOKEN\" }\n\
+         # header = \"authorization\"\n\
+         # origins = [\"https://api.example.org\"]\n\
+         # components = [\"acme:tracker\"]\n\
+         # reason = \"who decided this, and why\"\n\n\
          # Where data with a label may go. To others nothing goes that no rule lets go; what a rule keeps (`never_to`) gets\n\
          # neither there nor before a person (`approval`) nor among the results (`output`). See docs/labels.md.\n\
          # [[flow]]\n\

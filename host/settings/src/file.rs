@@ -6,10 +6,12 @@ use crate::flow::DeclassifyTable;
 use crate::grant::{DenyTable, GrantTable};
 use crate::mistake::Mistake;
 use crate::namespace::Owner;
+use crate::secret::SecretTable;
 use crate::table::Reader;
 use crate::target::{Names, Target};
 use crate::{
-    alias, approval, audit, ceiling, environment, flow, generated, grant, llm, namespace, retention, ruleset, system,
+    alias, approval, audit, ceiling, environment, flow, generated, grant, llm, namespace, retention, ruleset, secret,
+    system,
 };
 use palisade_authority::{Flows, WorkingFolder};
 use palisade_model::id::ComponentName;
@@ -55,6 +57,8 @@ pub struct OperatorFile {
     pub flows: Flows,
     /// Whose results no longer have a label, in the order of the file.
     pub declassified: Vec<DeclassifyTable>,
+    /// What servers know components by, in the order of the file.
+    pub secrets: Vec<SecretTable>,
     /// Models, and what may be spent on them.
     pub llm: LlmSettings,
 }
@@ -95,6 +99,7 @@ impl Default for OperatorFile {
             owners: Vec::new(),
             flows: Flows::default(),
             declassified: Vec::new(),
+            secrets: Vec::new(),
             llm: LlmSettings::default(),
         }
     }
@@ -112,7 +117,7 @@ pub struct Place {
 }
 
 /// The tables.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     "rulesets",
     "ceilings",
     "aliases",
@@ -127,6 +132,7 @@ const TABLES: [&str; 17] = [
     "namespace",
     "flow",
     "declassify",
+    "secret",
     "llm",
     "model",
     "budget",
@@ -161,6 +167,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         owners: namespace::read(r, &table),
         flows: Flows::new(flow::read_flows(r, &table, place)),
         declassified: flow::read_declassified(r, &table, names),
+        secrets: secret::read(r, &table, place, names),
         llm: llm::read(r, &table),
         aliases,
     };
@@ -223,6 +230,7 @@ pub(crate) mod tests {
         let shared = HostCeilings { runs: Some(4), instances: Some(8), memory: Some(4 << 30) };
         assert_eq!(file.host_ceilings, Some(shared));
         assert_eq!((file.grants.len(), file.denies.len(), file.systems.iter().count()), (1, 1, 2));
+        assert_eq!(file.secrets.len(), 1);
         assert_eq!((file.llm.models.len(), file.llm.budgets.len(), file.llm.default_model.is_some()), (1, 1, true));
     }
 

@@ -1,8 +1,9 @@
 //! `[[model]]`: a model, where it is, where its key is, and what it costs.
 
 use super::one_of;
+use crate::key_place;
 use crate::table::Reader;
-use palisade_model::llm::{KeyPlace, ModelSpec, Price, ProviderKind, Structured};
+use palisade_model::llm::{ModelSpec, Price, ProviderKind, Structured};
 use palisade_model::unit::{Count, MicroUsd};
 use palisade_runbook::Spanned;
 use std::ops::Range;
@@ -38,7 +39,7 @@ fn one(r: &mut Reader<'_>, table: &DeTable<'_>, at: &Range<usize>) -> Option<Mod
     }
     let provider = one_of(r, OF, table, "provider", ProviderKind::ALL.map(|kind| (kind.word(), kind)));
     let structured = one_of(r, OF, table, "structured", Structured::ALL.map(|one| (one.word(), one)));
-    let key = table.get("key").and_then(|value| key(r, value));
+    let key = table.get("key").and_then(|value| key_place::read(r, "key", OF, value));
     let price = table.get("price").and_then(|value| price(r, value));
     let max_concurrent = table.get("max_concurrent").and_then(|value| {
         let most = r.amount(&format!("`max_concurrent` of {OF}"), value, |text| Ok(Count::parse(text)?.0))?;
@@ -107,30 +108,6 @@ fn name(
         );
     }
     good.then_some(value)
-}
-
-fn key(r: &mut Reader<'_>, value: &crate::table::Value<'_>) -> Option<KeyPlace> {
-    const OF: &str = "`key` of [[model]]";
-    let wrong = |r: &mut Reader<'_>| {
-        let help =
-            "keys themselves don't stand in this file: write `{ env = \"NAME\" }` or `{ file = \"PATH\" }`".to_owned();
-        r.wrong(value.span(), format!("{OF} says where the key is, in one way"), Some(help));
-        None
-    };
-    let Some(table) = value.get_ref().as_table() else { return wrong(r) };
-    r.check_keys(OF, table, &["env", "file"]);
-    let (env, file) = (r.text(OF, table, "env"), r.text(OF, table, "file"));
-    match (env, file) {
-        (Some(env), None) => {
-            let good = !env.value.is_empty() && !env.value.contains(['=', '\0']);
-            if !good {
-                r.wrong(env.span.start..env.span.end, "this is no name of a variable", None);
-            }
-            good.then_some(KeyPlace::Env(env.value))
-        }
-        (None, Some(file)) => Some(KeyPlace::File(file.value)),
-        _ => wrong(r),
-    }
 }
 
 fn price(r: &mut Reader<'_>, value: &crate::table::Value<'_>) -> Option<Price> {
@@ -219,6 +196,7 @@ impl Host {
 mod tests {
     use super::*;
     use crate::file::tests::{check, read_text};
+    use palisade_model::llm::KeyPlace;
 
     fn model(more: &str) -> String {
         format!("[[model]]\nalias = \"m\"\nmodel = \"x\"\n{more}\n")
