@@ -1,8 +1,12 @@
 //! A guest in the sandbox, with all of the engine's side in memory: what a test gives it and what came of it.
 
-use palisade_authority::{Authority, Bound, Decision, Grant, NamedByConfig, Place, ScopedPath, Use, WorkingFolder};
+use palisade_authority::{
+    Authority, Bound, Decision, Grant, NamedByConfig, Place, ScopedPath, SecretPlace, Use, WorkingFolder,
+};
+use palisade_model::llm::KeyPlace;
 use palisade_model::manifest::Power;
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
+use palisade_net::Key;
 use palisade_sandbox::ports::{
     Batch, Column, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, Network, PortError,
     Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
@@ -199,8 +203,8 @@ impl Setting {
         let mut grants = Grant::default_set();
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
         let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));
-        self.granted =
-            Some(Arc::new(Granted { authority, root, paths, connections, network: Arc::new(Names::default()) }));
+        let (secrets, network) = (Vec::new(), Arc::new(Names::default()));
+        self.granted = Some(Arc::new(Granted { authority, root, paths, connections, secrets, network }));
         self
     }
 }
@@ -212,22 +216,46 @@ impl Setting {
     /// # Panics
     /// When one of them is none.
     #[must_use]
-    pub fn http(mut self, urls: &[&str], names: &[(&str, &[&str])], allow: &[&str]) -> Self {
+    pub fn http(self, urls: &[&str], names: &[(&str, &[&str])], allow: &[&str]) -> Self {
+        self.http_with(urls, names, allow, &[])
+    }
+
+    /// As [`Self::http`], with secrets that the config names too: name, header, origin, and what it is.
+    ///
+    /// # Panics
+    /// When one of them is none.
+    #[must_use]
+    pub fn http_with(
+        mut self,
+        urls: &[&str],
+        names: &[(&str, &[&str])],
+        allow: &[&str],
+        secrets: &[[&str; 4]],
+    ) -> Self {
         let folder = WorkingFolder::new(b"/w").expect("a folder");
         let grants = allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant"));
-        let named = urls.iter().map(|url| NamedByConfig {
-            pointer: "/url".to_owned(),
-            place: Place::named(Power::Http, &folder, url).expect("a URL"),
+        let given = secrets.iter().map(|[name, header, origin, _]| {
+            let place = SecretPlace::granted(name, header, origin).expect("a secret");
+            Grant::of_secret([place], "palisade.toml:1".to_owned())
+        });
+        let urls = urls.iter().map(|url| ("/url", Power::Http, *url));
+        let named = urls.chain(secrets.iter().map(|[name, ..]| ("/token", Power::Secret, *name)));
+        let named = named.map(|(pointer, power, text)| NamedByConfig {
+            pointer: pointer.to_owned(),
+            place: Place::named(power, &folder, text).expect("a place"),
         });
         let named: Vec<_> = named.collect();
-        let authority = Authority::of_operator(grants).meet(Bound::of_config(&named, &[]));
+        let key = |text: &str| Key::read(&KeyPlace::Env(String::new()), Path::new("/"), |_| Some(text.into()));
+        let known = secrets.iter().map(|[name, .., text]| ((*name).to_owned(), key(text).expect("a key")));
+        let secrets: Vec<_> = known.collect();
+        let authority = Authority::of_operator(grants.chain(given)).meet(Bound::of_config(&named, &[]));
         let answers = names.iter().map(|(name, addresses)| {
             let addresses = addresses.iter().map(|address| address.parse().expect("an address"));
             ((*name).to_owned(), addresses.collect())
         });
         let network = Arc::new(Names(Mutex::new(answers.collect())));
         let (root, paths, connections) = ("/w".into(), Vec::new(), Vec::new());
-        self.granted = Some(Arc::new(Granted { authority, root, paths, connections, network }));
+        self.granted = Some(Arc::new(Granted { authority, root, paths, connections, secrets, network }));
         self
     }
 }

@@ -93,6 +93,16 @@ fn serve(mut stream: TcpStream, port: u16, seen: &Mutex<Vec<String>>) -> std::io
         "/long" => format!("HTTP/1.1 200 OK\r\nlong: {}\r\n\r\n", "x".repeat(200_000)),
         "/many" => format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(200)),
         "/nonsense" => "what?\r\n\r\n".to_owned(),
+        "/echo" => {
+            let sent = whole.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or_default();
+            format!("HTTP/1.1 200 OK\r\nlocation: {sent}\r\ncontent-length: {}\r\n\r\n{whole}", whole.len())
+        }
+        "/drip" => {
+            let pieces = whole.as_bytes().chunks(3);
+            let pieces = pieces.map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece)));
+            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}0\r\n\r\n", pieces.collect::<String>())
+        }
+        "/packed" => "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nzzzz".to_owned(),
         "/hundred" => plain(&"x".repeat(100)),
         "/endless" | "/silent" => "HTTP/1.1 200 OK\r\n\r\n".to_owned(),
         "/mute" => String::new(),

@@ -32,6 +32,19 @@ impl Asking {
         self.guest.run(&self.with_port(config), &setting)
     }
 
+    /// A run that may send the secret `token` to the server, in the header `authorization`.
+    fn run_with_token(&self, requests: &str) -> Attempt {
+        let (local, other) = (self.with_port("http://localhost:PORT"), self.with_port("http://127.0.0.1:PORT"));
+        let secrets = [["token", "authorization", local.as_str(), TOKEN]];
+        let allow = [format!("http=* {local}"), format!("http={other}")];
+        let allow: Vec<&str> = allow.iter().map(String::as_str).collect();
+        let setting = Setting::default().http_with(&[&local, &other], &[], &allow, &secrets);
+        let attempt = self.guest.run(&self.with_port(&format!(r#"{{"requests": [{requests}]}}"#)), &setting);
+        let told = format!("{:?} {:?}", attempt.told, attempt.result);
+        assert!(!told.contains(TOKEN), "{told}");
+        attempt
+    }
+
     /// What is told of one request.
     #[track_caller]
     fn check(&self, request: &str, names: &[(&str, &[&str])], allow: &[&str], expected: &str) {
@@ -41,6 +54,11 @@ impl Asking {
 }
 
 const LOCAL: &str = "http=http://localhost:PORT";
+const TOKEN: &str = "t0ken+of/the=tracker";
+
+/// A request that has the token.
+const SIGNED: &str =
+    r#"{"url": "http://localhost:PORT/PATH", "headers": [["authorization", "Bearer {{secret:token}}"]]}"#;
 
 #[test]
 fn what_is_granted_is_asked_and_nothing_else() {
@@ -170,4 +188,66 @@ fn a_server_that_is_silent_holds_a_guest_no_longer_than_its_wall() {
         // With the guest, its connection goes.
         asking.server.wait_for_closed(number + 1);
     }
+}
+
+#[test]
+fn a_secret_is_filled_in_on_the_way_and_taken_out_of_the_answer() {
+    let Some(asking) = Asking::new() else { return };
+    for path in ["echo", "drip"] {
+        let attempt = asking.run_with_token(&SIGNED.replace("PATH", path));
+        let sent = asking.server.seen().pop().unwrap();
+        assert!(sent.contains(&format!("\r\nauthorization: Bearer {TOKEN}\r\n")), "{sent}");
+        assert!(sent.contains("\r\naccept-encoding: identity\r\n"), "{sent}");
+        let location = if path == "echo" { "Bearer {{secret:token}}" } else { "" };
+        let expected = format!("200|{location}|{}", sent.replace(TOKEN, "{{secret:token}}"));
+        assert_eq!(attempt.told.log, [expected], "{:?}", attempt.result);
+    }
+}
+
+#[test]
+fn a_secret_that_goes_anywhere_else_goes_nowhere() {
+    let Some(asking) = Asking::new() else { return };
+    let check = |request: &str, reason: &str| {
+        let attempt = asking.run_with_token(request);
+        assert_eq!(attempt.told.log, ["Denied"], "{request}");
+        let told = format!("{:?} {:?}", attempt.told.denials, attempt.told.skips);
+        assert!(told.contains(&asking.with_port(reason)), "{request}: {told}");
+    };
+    let with =
+        |url: &str, header: &str, value: &str| format!(r#"{{"url": "{url}", "headers": [["{header}", "{value}"]]}}"#);
+    let (here, token) = ("http://localhost:PORT/echo", "{{secret:token}}");
+    let near = "it is not `token authorization http://localhost:PORT` (palisade.toml:1)";
+    check(&with("http://127.0.0.1:PORT/echo", "authorization", token), near);
+    check(&with(here, "x-key", token), near);
+    check(
+        &with(here, "authorization", "{{secret:other}}"),
+        "no `secret` of `other authorization http://localhost:PORT`",
+    );
+    check(&with(here, "authorization", "{{secret:}}"), "`` is not the name of a secret");
+    check(&with(here, "authorization", "{{secret:Token}}"), "`Token` is not the name of a secret");
+    check(&with(here, "authorization", "{{secret:token"), "has no end");
+    check(&with(here, "authorization", "{{secret:token}}{{secret:token}}"), "twice");
+    check(&with("http://localhost:PORT/x?{{secret:token}}", "a", "b"), "in its path");
+    assert!(asking.server.seen().is_empty(), "nothing of what is denied leaves");
+    // Whoever may send none is refused the same.
+    asking.check(&SIGNED.replace("PATH", "echo"), &[], &[LOCAL], "Denied");
+}
+
+#[test]
+fn in_a_body_a_placeholder_is_text() {
+    let Some(asking) = Asking::new() else { return };
+    let request =
+        SIGNED.replace("PATH", "").replace("\"headers\"", r#""method": "POST", "text": "{{secret:token}}", "headers""#);
+    let attempt = asking.run_with_token(&request);
+    assert_eq!(attempt.told.log, ["200||hello"]);
+    assert!(asking.server.seen()[0].ends_with("\r\n\r\n{{secret:token}}"));
+}
+
+#[test]
+fn an_answer_that_can_not_be_looked_through_is_none() {
+    let Some(asking) = Asking::new() else { return };
+    let attempt = asking.run_with_token(&SIGNED.replace("PATH", "packed"));
+    assert_eq!(attempt.told.log, ["Unavailable"], "{:?}", attempt.told);
+    // Where there is nothing to look for, it is the guest's to read.
+    asking.check(r#"{"url": "http://localhost:PORT/packed"}"#, &[], &[LOCAL], "200||zzzz");
 }

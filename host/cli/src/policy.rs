@@ -11,7 +11,7 @@ use palisade_engine::Entry;
 use palisade_model::Manifest;
 use palisade_model::manifest::Power;
 use palisade_runbook::NotAccepted;
-use palisade_settings::{DeclassifyTable, DenyTable, GrantTable, Target};
+use palisade_settings::{DeclassifyTable, DenyTable, GrantTable, SecretTable, Target};
 use palisade_store::{LockFile, Locked};
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -26,6 +26,8 @@ pub(crate) struct Policy<'s> {
     pub(crate) lock: LockFile,
     /// What is forbidden, table by table, where links of these names lead among it.
     denies: Vec<(&'s DenyTable, Vec<Deny>)>,
+    /// The files in which secrets are kept.
+    kept: Vec<Deny>,
 }
 
 /// Whether what is granted to a component counts.
@@ -70,7 +72,7 @@ impl<'s> Policy<'s> {
         let lock = lock::read(settings)?;
         let with_links = |table: &'s DenyTable| (table, denies_with_links(&table.deny, settings, folder));
         let denies = settings.written.denies.iter().map(with_links).collect();
-        Ok(Self { settings, folder, lock, denies })
+        Ok(Self { settings, folder, lock, denies, kept: kept(settings, folder) })
     }
 
     /// Whether what is granted to a component counts.
@@ -134,7 +136,8 @@ impl<'s> Policy<'s> {
                 }
             }
             _ => {
-                let place = self.tables(&entry.manifest).next().map(|table| table.line)?;
+                let secrets = self.secrets(&entry.manifest).map(|table| table.line);
+                let place = self.tables(&entry.manifest).map(|table| table.line).chain(secrets).next()?;
                 format!(
                     "nobody accepted `{id}`, so that what palisade.toml:{place} grants it does not count; its bytes are {}",
                     entry.digest.short()
@@ -151,8 +154,11 @@ impl<'s> Policy<'s> {
         let default = if entry.first_party { Grant::default_set() } else { Vec::new() };
         let by_file = self.tables(&entry.manifest).filter(|_| self.acceptance(entry).counts());
         let by_file = by_file.flat_map(|table| table.allow.iter().cloned());
+        let secrets = self.secrets(&entry.manifest).filter(|_| self.acceptance(entry).counts());
+        let by_file = by_file.chain(secrets.map(|table| table.grant.clone()));
         let authority = Authority::of_operator(default.into_iter().chain(by_file).chain(allowed.iter().cloned()))
-            .denying(self.denies(&entry.manifest).flat_map(|(_, denies)| denies.iter().cloned()));
+            .denying(self.denies(&entry.manifest).flat_map(|(_, denies)| denies.iter().cloned()))
+            .denying(self.kept.iter().cloned());
         match ScopedPath::parse(self.folder, self.settings.data_dir.as_os_str().as_bytes()) {
             Ok(state) => authority.without(state),
             // A state folder that has no normal path can't be told apart from data: then nothing can be granted.
@@ -176,6 +182,12 @@ impl<'s> Policy<'s> {
     pub(crate) fn tables(&self, manifest: &Manifest) -> impl Iterator<Item = &'s GrantTable> {
         let of = |table: &&GrantTable| table.component.means(&manifest.id, &manifest.version);
         self.settings.written.grants.iter().filter(of)
+    }
+
+    /// The secrets that the file grants to a component, whether they count or not.
+    pub(crate) fn secrets(&self, manifest: &Manifest) -> impl Iterator<Item = &'s SecretTable> {
+        let of = |table: &&SecretTable| table.concerns(&manifest.id, &manifest.version);
+        self.settings.written.secrets.iter().filter(of)
     }
 
     /// What the file grants to all that a target means, whether it counts or not.
@@ -212,7 +224,14 @@ pub(crate) fn powers(manifest: &Manifest) -> BTreeSet<Power> {
 /// What is forbidden to a component that runs in another folder than the working folder, as one that is tried out does.
 pub(crate) fn denies_in(settings: &Settings, folder: &WorkingFolder, manifest: &Manifest) -> Vec<Deny> {
     let tables = settings.written.denies.iter().filter(|table| table.concerns(&manifest.id, &manifest.version));
-    tables.flat_map(|table| denies_with_links(&table.deny, settings, folder)).collect()
+    let denies = tables.flat_map(|table| denies_with_links(&table.deny, settings, folder));
+    denies.chain(kept(settings, folder)).collect()
+}
+
+/// The files in which secrets are kept, which nobody reads.
+fn kept(settings: &Settings, folder: &WorkingFolder) -> Vec<Deny> {
+    let tables = settings.written.secrets.iter();
+    tables.flat_map(|table| denies_with_links(&table.kept, settings, folder)).collect()
 }
 
 /// What is forbidden, seen from a folder, by the name that is written and by where it leads: a use is asked for by the path

@@ -9,6 +9,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::planning::{self, PlanningArgs, Reading};
 use crate::rulesets::RulesetFolders;
+use crate::settings::Settings;
 use crate::workspace::Workspace;
 use crate::{estimates, inputs, lock};
 use palisade_engine::{
@@ -17,7 +18,7 @@ use palisade_engine::{
 };
 use palisade_model::llm::LlmMode;
 use palisade_model::{ArtifactName, Edit, StepId};
-use palisade_runbook::{Denied, Estimate, Plan, Setting, Source, first_denied};
+use palisade_runbook::{Denied, Estimate, Plan, PlannedCall, Setting, Source, first_denied};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -104,7 +105,21 @@ pub(crate) fn planned(
     // Bytes that nobody named are granted nothing, which would be told as if it were the cause.
     lock::check(&context.settings, &plan)?;
     deny_early(&plan)?;
+    check_secrets(&context.settings, &plan)?;
     Ok((plan, reading))
+}
+
+/// Refuses a run whose steps may send a secret that is not there. It is read again when it is sent.
+fn check_secrets(settings: &Settings, plan: &Plan) -> Result<(), CliError> {
+    let secrets = settings.secrets();
+    let wanted: BTreeSet<String> = plan.calls().into_iter().flat_map(PlannedCall::secrets).collect();
+    for name in wanted {
+        if let Err(error) = secrets.read(&name) {
+            let help = format!("`from` of the [[secret]] `{name}` in palisade.toml says where it should be");
+            return Err(CliError::from_error(ExitCode::Usage, &error).help(help));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a run whose config names a path that it may not reach, before anything starts.

@@ -13,6 +13,7 @@ use palisade_llm::{Backoff, Gateway, HttpProvider};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::{LlmSettings, ModelSpec};
 use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
+use palisade_net::Secrets;
 use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
@@ -35,6 +36,7 @@ pub(crate) struct Workspace {
     host_ceilings: Option<Amounts>,
     approving: Approving,
     models: LlmSettings,
+    secrets: Secrets,
     /// The folder of the operator's file, to which the files of keys are relative.
     base: PathBuf,
 }
@@ -60,7 +62,8 @@ impl Workspace {
         let (data_dir, host_ceilings) = (settings.data_dir.clone(), settings.written.host_ceilings.map(amounts));
         let (schemas, approving) = (schemas(&catalogue)?, settings.approving.clone());
         let (models, base) = (settings.written.llm.clone(), settings.base().to_owned());
-        Ok(Self { schemas, catalogue, folder, data_dir, store, host_ceilings, approving, models, base })
+        let secrets = settings.secrets();
+        Ok(Self { schemas, catalogue, folder, data_dir, store, host_ceilings, approving, models, secrets, base })
     }
 
     /// The store, if there is one.
@@ -176,6 +179,7 @@ impl Workspace {
         let of_all = most.and_then(|most| NonZeroUsize::new(usize::try_from(most.instances).unwrap_or(usize::MAX)));
         let engine = Engine::new(EngineParts {
             models: self.gateway(&store)?,
+            secrets: self.secrets.clone(),
             sandbox,
             cache,
             approving: self.approving.clone(),

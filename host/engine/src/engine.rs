@@ -10,9 +10,10 @@ use crate::permits::Permits;
 use crate::threads::Threads;
 use palisade_llm::Gateway;
 use palisade_model::{Digest, Failure, FailureKind};
+use palisade_net::{Key, Secrets};
 use palisade_sandbox::{AttemptMeter, CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
 use palisade_store::{Content, HostRoom, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -38,6 +39,8 @@ pub struct EngineParts {
     pub executable: PathBuf,
     /// The way to language models; none = no model is set up.
     pub models: Option<Gateway>,
+    /// What servers know components by.
+    pub secrets: Secrets,
     /// Who runs the process, as the system knows them, for the audit log; none = nobody knows.
     pub user: Option<String>,
 }
@@ -89,6 +92,16 @@ impl Engine {
     /// The way to language models.
     pub(crate) fn models(&self) -> Option<&Gateway> {
         self.parts.models.as_ref()
+    }
+
+    /// Reads the secrets of these names.
+    ///
+    /// # Errors
+    /// When one can't be had.
+    pub(crate) fn secrets(&self, names: BTreeSet<String>) -> Result<Vec<(String, Key)>, Failure> {
+        let read = |name: String| self.parts.secrets.read(&name).map(|key| (name, key));
+        let all: Result<_, _> = names.into_iter().map(read).collect();
+        all.map_err(|error| Failure::new(FailureKind::Host, palisade_model::causes(&error)))
     }
 
     /// Who runs the process, as the system knows them.

@@ -10,6 +10,7 @@ use crate::observe::{Observed, Observer};
 use crate::run::Work;
 use crate::uses::Uses;
 use palisade_interpreter::{ResolvedValue, Turn};
+use palisade_model::manifest::Power;
 use palisade_model::{Digest, Failure, FailureKind, StepId};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
 use palisade_sandbox::{Granted, NamedPath};
@@ -77,11 +78,17 @@ impl Performer<'_> {
             written: written.to_owned(),
             path: path.clone(),
         };
+        // Who can't send one needs none: a replay has no secrets.
+        let secrets = match prepared.imports().of_power(Power::Http) {
+            Some(_) => self.engine.secrets(call.secrets())?,
+            None => Vec::new(),
+        };
         let granted = Granted {
             authority: call.authority.clone(),
             root: self.root.clone(),
             paths: call.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
             connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
+            secrets,
             network: Arc::new(SystemNetwork),
         };
         let config =

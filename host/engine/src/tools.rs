@@ -135,6 +135,7 @@ impl Toolbox<'_> {
                 root: PathBuf::new(),
                 paths: Vec::new(),
                 connections: Vec::new(),
+                secrets: Vec::new(),
                 // Nothing is granted, so nobody is asked.
                 network: Arc::new(SystemNetwork),
             }),

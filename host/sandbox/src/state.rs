@@ -14,6 +14,7 @@ use crate::ports::{Network, PortError, Ports};
 use crate::run::thread_time;
 use palisade_authority::{Authority, GUEST_DENIAL, ScopedPath, Use, authorise};
 use palisade_model::{Failure, FailureKind, LimitKind};
+use palisade_net::Key;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Granted {
     pub paths: Vec<NamedPath>,
     /// The databases that the config names.
     pub connections: Vec<NamedPath>,
+    /// The secrets that the instance may send, by their names. It never sees one.
+    pub secrets: Vec<(String, Key)>,
     /// Where names of hosts are looked up.
     pub network: Arc<dyn Network>,
 }
@@ -160,6 +163,14 @@ impl Host {
             Failure::new(FailureKind::Denied { what, allow: decision.allow_line() }, message)
         });
         Err(denial())
+    }
+
+    /// Refuses what nobody could be asked about; it counts as a denial does.
+    pub(crate) fn deny(&mut self, what: &str, why: &str) {
+        self.ports.refused(what, why);
+        self.count_denial();
+        let failure = || Failure::new(FailureKind::Denied { what: why.to_owned(), allow: None }, why);
+        self.denied.get_or_insert_with(failure);
     }
 
     /// Counts a refusal. A guest that has too many is ended before it sees the last.

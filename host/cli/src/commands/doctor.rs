@@ -12,6 +12,7 @@ use crate::render::console;
 use crate::workspace::{cache_dir, code_cache, state_dir};
 use palisade_model::causes;
 use palisade_model::llm::ModelSpec;
+use palisade_net::Secrets;
 use palisade_sandbox::{Sandbox, Settings};
 use serde::Serialize;
 
@@ -44,6 +45,8 @@ pub(crate) fn exec(context: &Context, mistake: Option<CliError>) -> Result<ExitC
     }];
     checks.extend(state::checks(&context.settings));
     checks.extend(context.settings.written.llm.models.iter().map(|model| asked(context, model)));
+    let secrets = context.settings.secrets();
+    checks.extend(secrets.names().map(|name| kept(&secrets, name)));
     checks.extend([components(), sandbox(), containment(), cache(context), guests()]);
     if context.format == Format::Json {
         console::json(&checks);
@@ -117,6 +120,17 @@ fn asked(context: &Context, model: &ModelSpec) -> Check {
             detail(&format!("{key}; its price is not known, so no step may ask it")),
             Some(format!("set `price` of the [[model]] `{}` in palisade.toml", model.alias)),
         ),
+    }
+}
+
+/// Whether a secret could be sent. It is not.
+fn kept(secrets: &Secrets, name: &str) -> Check {
+    match secrets.read(name) {
+        Ok(_) => ok("secret", format!("`{name}` is there")),
+        Err(error) => {
+            let help = format!("`from` of the [[secret]] `{name}` in palisade.toml says where it should be");
+            missing("secret", causes(&error), Some(help))
+        }
     }
 }
 

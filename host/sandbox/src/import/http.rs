@@ -1,13 +1,15 @@
 //! `wasi:http`: asking the web servers that were granted. Needs the power `http`.
 //!
 //! This file decides and bounds: each request by its method and origin before anything of it leaves, each connection by
-//! the address that it really goes to. Nothing is followed: what a server answers, a redirect too, goes to the guest,
+//! the address that it really goes to, each secret by where it is sent. Nothing is followed: what a server answers, a redirect too, goes to the guest,
 //! whose next request is one of its own. `http/send.rs` speaks to the server, `http/connection.rs` finds it.
 
 mod address;
 mod bindings;
 mod connection;
 mod counted;
+mod scrub;
+mod secrets;
 mod send;
 
 use crate::cost::Work;
@@ -19,7 +21,8 @@ use hyper::header::{HOST, HeaderMap};
 use hyper::http::uri::PathAndQuery;
 use palisade_authority::{Method, Origin, Scheme, Use};
 use palisade_model::Failure;
-use palisade_net::Tls;
+use palisade_net::{Key, Tls};
+use scrub::Patterns;
 use send::{Outgoing, Patience, send};
 use std::io;
 use std::net::SocketAddr;
@@ -62,6 +65,8 @@ pub(crate) struct Web {
     held: u64,
     /// A limit that was reached while bytes went to and fro, outside of any call of the guest.
     reached: Reached,
+    /// What is taken out of answers; an inner none = there are no secrets. Made with the first request.
+    patterns: Option<Option<Arc<Patterns>>>,
 }
 
 type Ending = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -88,7 +93,7 @@ impl Web {
     fn new() -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
-        Self { ctx, hooks: Hooks, tls: None, alive: Arc::new(()), held: 0, reached: Reached::default() }
+        Self { ctx, hooks: Hooks, tls: None, alive: Arc::new(()), held: 0, reached: Reached::default(), patterns: None }
     }
 
     fn tls(&mut self) -> io::Result<Tls> {
@@ -96,6 +101,10 @@ impl Web {
             return Ok(tls.clone());
         }
         Ok(self.tls.insert(Tls::new()?).clone())
+    }
+
+    fn patterns(&mut self, secrets: &[(String, Key)]) -> Option<Arc<Patterns>> {
+        self.patterns.get_or_insert_with(|| Patterns::of(secrets)).clone()
     }
 
     /// The failure of the attempt, if a limit was reached while bytes went to and fro.
@@ -154,6 +163,10 @@ impl Host {
         if self.authorise(&Use::Http { method, origin: origin.clone(), private: None }).is_err() {
             return Ok(Err(ErrorCode::HttpRequestDenied));
         }
+        let wanted = match self.secrets_of(&request.headers, &path, &origin) {
+            Ok(wanted) => wanted,
+            Err(refused) => return Ok(Err(refused)),
+        };
         if let Err(limit) = self.spend(Total::HttpRequests, 1) {
             return Ok(Err(ErrorCode::InternalError(Some(limit.message))));
         }
@@ -177,8 +190,15 @@ impl Host {
             Scheme::Https => Some(self.web.get_or_insert_with(Web::new).tls()?),
         };
         let HostOutgoingRequest { headers, body, .. } = request;
-        let headers = headers_of(headers.into(), &origin);
-        Ok(Ok((Outgoing { method, path, headers, body, options }, Connecting { origin, addresses, tls, alive })))
+        let mut headers = headers_of(headers.into(), &origin);
+        // Nothing is left to decide.
+        if let Err(refused) = secrets::fill(&mut headers, &wanted, &granted.secrets) {
+            return Ok(Err(refused));
+        }
+        // A server may have kept what an earlier request had: all are looked for, whatever this one has.
+        let patterns = self.web.get_or_insert_with(Web::new).patterns(&granted.secrets);
+        let outgoing = Outgoing { method, path, headers, body, options, patterns };
+        Ok(Ok((outgoing, Connecting { origin, addresses, tls, alive })))
     }
 
     /// Counts what one more connection holds, and lets go of what those held that were closed since; gives what it has to

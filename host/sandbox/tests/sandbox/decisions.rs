@@ -165,6 +165,11 @@ fn what_is_said_to_be_authorised_or_refused_is() {
     let http = text("http.rs");
     let decide = http.split_once("fn decide(").and_then(|(_, body)| body.split("\n    }\n").next()).unwrap();
     assert_eq!(decide.matches("self.authorise(").count(), 2);
+    // Each secret is decided about before, and filled in behind everything that is decided.
+    let position = |call: &str| decide.find(call).unwrap_or_else(|| panic!("{call} is not there"));
+    assert!(position("self.secrets_of(") < position("connection::find("));
+    assert!(position("secrets::fill(") > decide.rfind("self.authorise(").unwrap());
+    assert!(text("http/secrets.rs").contains("self.authorise(&Use::Secret"));
     let text = text("filesystem.rs") + &text("sql.rs") + &text("tools.rs") + &text("http.rs");
     for (function, decided) in FUNCTIONS.iter().flat_map(|(_, functions)| *functions) {
         let name = function.rsplit('.').next().unwrap_or(function).replace('-', "_");

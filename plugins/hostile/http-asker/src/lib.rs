@@ -32,6 +32,9 @@ struct Asked {
     /// How many bytes are sent.
     #[serde(default)]
     body: usize,
+    /// What is sent, if it is no matter of how much.
+    #[serde(default)]
+    text: String,
 }
 
 fn once() -> u64 {
@@ -77,7 +80,8 @@ fn ask(ctx: &Context, asked: &Asked, url: &str, config: &Config) -> Result<Strin
         "DELETE" => Method::Delete,
         _ => Method::Get,
     };
-    let mut request = Request::new(method, url).body(vec![b'x'; asked.body]);
+    let body = if asked.text.is_empty() { vec![b'x'; asked.body] } else { asked.text.as_bytes().to_vec() };
+    let mut request = Request::new(method, url).body(body);
     for (name, value) in &asked.headers {
         request = request.header(name, value.as_bytes());
     }

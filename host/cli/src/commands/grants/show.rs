@@ -84,7 +84,9 @@ pub(super) fn exec(context: &Context, component: Option<&str>) -> Result<ExitCod
 
 /// Whether there is anything to say of a component: what asks for nothing and is granted nothing is left out.
 fn has_to_do(policy: &Policy<'_>, entry: &Entry) -> bool {
-    !entry.manifest.requests.is_empty() || policy.tables(&entry.manifest).next().is_some()
+    let manifest = &entry.manifest;
+    let granted = policy.tables(manifest).next().is_some() || policy.secrets(manifest).next().is_some();
+    !manifest.requests.is_empty() || granted
 }
 
 impl Shown {
@@ -100,6 +102,9 @@ impl Shown {
         }
         for table in policy.tables(manifest) {
             grants.extend(table.allow.iter().map(|grant| Given::of(grant, table.reason.clone(), grant.stated())));
+        }
+        for table in policy.secrets(manifest) {
+            grants.push(Given::of(&table.grant, table.reason.clone(), table.grant.stated()));
         }
         let denies = policy.denies(manifest).flat_map(|(table, _)| forbidden(table)).collect();
         let in_force = match policy.lock.in_force(&manifest.id) {

@@ -17,6 +17,7 @@ use palisade_engine::{
 };
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest, Power, marked, ruleset_type};
 use palisade_model::{LimitKind, Limits, TenantId};
+use palisade_net::Secrets;
 use palisade_runbook::{Source, WantedRuleset};
 use palisade_sandbox::{Granted, NamedPath, Prepared};
 use palisade_schema::{ArtifactSchema, ConfigSchema, Registry};
@@ -95,6 +96,7 @@ impl<'a> Workbench<'a> {
             approving: Approving::default(),
             executable: std::env::current_exe().map_err(|error| bug(&error))?,
             models: None,
+            secrets: Secrets::none(),
             // Nothing that runs here is written down.
             user: None,
         });
@@ -315,7 +317,9 @@ impl<'a> Workbench<'a> {
             authority = authority.without(state);
         }
         let authority = authority.meet(Bound::of_manifest(&self.manifest)).meet(Bound::of_config(&named, &grants));
-        Ok(Granted { authority, root, paths, connections, network: Arc::new(SystemNetwork) })
+        // No option grants a secret.
+        let secrets = Vec::new();
+        Ok(Granted { authority, root, paths, connections, secrets, network: Arc::new(SystemNetwork) })
     }
 }
 

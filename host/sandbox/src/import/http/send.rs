@@ -2,6 +2,7 @@
 
 use super::connection::Connecting;
 use super::counted::{Counted, Reached};
+use super::scrub::{Patterns, Scrubbed, ask_plainly, check_plain};
 use crate::meter::AttemptMeter;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body, Bytes, Frame, Incoming};
@@ -25,6 +26,8 @@ pub(super) struct Outgoing {
     pub(super) headers: HeaderMap,
     pub(super) body: Option<HyperOutgoingBody>,
     pub(super) options: RequestOptions,
+    /// What is taken out of the answer.
+    pub(super) patterns: Option<Arc<Patterns>>,
 }
 
 /// How long each part of a request may take.
@@ -54,7 +57,10 @@ pub(super) async fn send(
     reached: Reached,
     patience: Patience,
 ) -> Result<Answer, Error> {
-    let Outgoing { method, path, headers, body, options } = outgoing;
+    let Outgoing { method, path, mut headers, body, options, patterns } = outgoing;
+    if patterns.is_some() {
+        ask_plainly(&mut headers);
+    }
     let connected = timeout(patience.of(options.connect_timeout), to.connect()).await;
     let inner = connected.map_err(|_| Error::ConnectionTimeout)??;
     let stream = TokioIo::new(Counted { inner, meter, reached, _alive: to.alive });
@@ -69,8 +75,12 @@ pub(super) async fn send(
     let answered = timeout(patience.of(options.first_byte_timeout), sender.send_request(request)).await;
     let response = answered.map_err(|_| Error::ConnectionReadTimeout)??;
     let between = patience.of(options.between_bytes_timeout);
-    let response = response.map(|inner| Patient { inner, between, waiting: Box::pin(sleep(between)) }.boxed_unsync());
-    Ok((response, worker))
+    let response = response.map(|inner| Patient { inner, between, waiting: Box::pin(sleep(between)) });
+    let Some(patterns) = patterns else { return Ok((response.map(|body| body.boxed_unsync()), worker)) };
+    check_plain(response.headers())?;
+    let (mut head, body) = response.into_parts();
+    head.headers = patterns.headers(head.headers);
+    Ok((hyper::Response::from_parts(head, Scrubbed::new(body, patterns).boxed_unsync()), worker))
 }
 
 /// The body of an answer, whose server may not be silent for ever.
