@@ -177,6 +177,12 @@ impl Property {
         self.with("x-palisade-url", "http")
     }
 
+    /// Marks the name of a secret that is sent in a header. The plan authorises exactly this value.
+    #[must_use]
+    pub fn secret(self) -> Self {
+        self.with("x-palisade-secret", "header")
+    }
+
     /// Marks the name of a ruleset of a type. The host resolves it and wires it to a port.
     #[must_use]
     pub fn ruleset(self, rule_type: impl Into<String>) -> Self {

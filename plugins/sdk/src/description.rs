@@ -304,6 +304,12 @@ impl Request {
         Self::new("http", reason)
     }
 
+    /// Asks to send secrets that the config names (marked by [`Property::secret`](crate::Property::secret)), which it never
+    /// sees; see [`http::secret`](crate::http::secret). Needs `http` too.
+    pub fn secret(reason: impl Into<String>) -> Self {
+        Self::new("secret", reason)
+    }
+
     /// Narrows the request to a scope, for powers that have them.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {

@@ -26,6 +26,14 @@ pub enum Method {
     Options,
 }
 
+/// Returns what stands for a secret in the value of a header. The host puts the secret in its place on the way to the server,
+/// if the operator lets this component send it there in that header; else it refuses the request. Where a server sends the
+/// secret back, this stands in its place again.
+#[must_use]
+pub fn secret(name: &str) -> String {
+    format!("{{{{secret:{name}}}}}")
+}
+
 /// A request, not yet sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -189,6 +197,11 @@ pub(crate) fn parts(url: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_named_in_braces() {
+        assert_eq!(secret("tracker-token"), "{{secret:tracker-token}}");
+    }
 
     #[test]
     fn a_url_has_three_parts() {
