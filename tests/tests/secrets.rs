@@ -35,6 +35,9 @@ impl Tracker {
         tracker.runbook("");
         tracker.dir.write("fetcher.wasm", &bytes);
         let _ = tracker.call("component add fetcher.wasm").exits(0);
+        let asked = tracker.call("grants accept example:fetcher").stderr;
+        let secret = format!("secret=tracker authorization {} (palisade.toml:1)", tracker.origin());
+        assert!(asked.contains(&secret), "{asked}");
         let accept = format!("grants accept example:fetcher --digest sha256:{}", Digest::of(&bytes));
         let _ = tracker.call(&accept).exits(0);
         Some(tracker)

@@ -136,8 +136,7 @@ impl<'s> Policy<'s> {
                 }
             }
             _ => {
-                let secrets = self.secrets(&entry.manifest).map(|table| table.line);
-                let place = self.tables(&entry.manifest).map(|table| table.line).chain(secrets).next()?;
+                let place = self.lines(&entry.manifest).next()?;
                 format!(
                     "nobody accepted `{id}`, so that what palisade.toml:{place} grants it does not count; its bytes are {}",
                     entry.digest.short()
@@ -188,6 +187,12 @@ impl<'s> Policy<'s> {
     pub(crate) fn secrets(&self, manifest: &Manifest) -> impl Iterator<Item = &'s SecretTable> {
         let of = |table: &&SecretTable| table.concerns(&manifest.id, &manifest.version);
         self.settings.written.secrets.iter().filter(of)
+    }
+
+    /// The lines of all tables that grant a component something, a secret too, whether it counts or not.
+    pub(crate) fn lines(&self, manifest: &Manifest) -> impl Iterator<Item = usize> {
+        let secrets = self.secrets(manifest).map(|table| table.line);
+        self.tables(manifest).map(|table| table.line).chain(secrets)
     }
 
     /// What the file grants to all that a target means, whether it counts or not.

@@ -138,8 +138,7 @@ fn standing(context: &Context, manifest: &Manifest, digest: Digest) -> Result<St
     let id = manifest.versioned_id();
     let acceptance = policy.acceptance(entry);
     if !manifest.requests.is_empty() {
-        let tables: Vec<String> =
-            policy.tables(manifest).map(|table| format!("palisade.toml:{}", table.line)).collect();
+        let tables: Vec<String> = policy.lines(manifest).map(|line| format!("palisade.toml:{line}")).collect();
         match (acceptance.counts(), tables.as_slice()) {
             (_, []) => {
                 let power = manifest.requests.first().map_or(Power::FsRead, |request| request.power);

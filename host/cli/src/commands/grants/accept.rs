@@ -1,6 +1,6 @@
 //! `palisade grants accept`: for which bytes of a component grants count, and which version its name means.
 
-use super::FORM;
+use super::{FORM, scope};
 use crate::args::Format;
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
@@ -148,15 +148,18 @@ fn difference(policy: &Policy<'_>, entry: &Entry) -> String {
     for gone in old.difference(&new) {
         line("no more", gone.name());
     }
-    let mut granted = false;
+    let mut granted = Vec::new();
     for table in policy.tables(manifest) {
-        for (grant, written) in table.allow.iter().zip(&table.written) {
-            granted = true;
-            let unasked = if new.contains(&grant.capability().power()) { "" } else { ", which it does not ask for" };
-            line("granted", &format!("{} ({}{unasked})", neutral::line(written, 200), grant.stated()));
-        }
+        let written = table.written.iter().map(|written| neutral::line(written, 200));
+        granted.extend(table.allow.iter().zip(written));
     }
-    if !granted {
+    let secrets = policy.secrets(manifest);
+    granted.extend(secrets.map(|table| (&table.grant, format!("secret={}", scope(table.grant.capability())))));
+    for (grant, written) in &granted {
+        let unasked = if new.contains(&grant.capability().power()) { "" } else { ", which it does not ask for" };
+        line("granted", &format!("{written} ({}{unasked})", grant.stated()));
+    }
+    if granted.is_empty() {
         line("granted", "nothing by palisade.toml");
     }
     text

@@ -1,6 +1,6 @@
 //! `palisade grants diff`: what one file allows more or less than another, palisade.toml or palisade.lock.
 
-use super::FORM;
+use super::{FORM, scope};
 use crate::args::Format;
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
@@ -9,7 +9,7 @@ use crate::render::console;
 use crate::{settings, signature};
 use palisade_model::neutral;
 use palisade_runbook::OperatorEntry;
-use palisade_settings::{OperatorFile, Owner};
+use palisade_settings::{OperatorFile, Owner, SecretTable};
 use palisade_store::LockFile;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -61,6 +61,11 @@ fn said(file: &OperatorFile) -> BTreeSet<String> {
     for table in &file.denies {
         let whom = table.component.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
         lines.extend(table.written.iter().map(|written| format!("deny {whom} {}", neutral::line(written, 300))));
+    }
+    for SecretTable { from, grant, components, .. } in &file.secrets {
+        let place = scope(grant.capability());
+        let from = neutral::line(&from.to_string(), 300);
+        lines.extend(components.iter().map(|whom| format!("secret {whom} {place}, from {from}")));
     }
     lines.extend(file.owners.iter().map(|Owner { namespace, key, .. }| {
         format!("namespace {} of {}", namespace.as_str(), neutral::line(&key.to_string(), 300))

@@ -84,9 +84,7 @@ pub(super) fn exec(context: &Context, component: Option<&str>) -> Result<ExitCod
 
 /// Whether there is anything to say of a component: what asks for nothing and is granted nothing is left out.
 fn has_to_do(policy: &Policy<'_>, entry: &Entry) -> bool {
-    let manifest = &entry.manifest;
-    let granted = policy.tables(manifest).next().is_some() || policy.secrets(manifest).next().is_some();
-    !manifest.requests.is_empty() || granted
+    !entry.manifest.requests.is_empty() || policy.lines(&entry.manifest).next().is_some()
 }
 
 impl Shown {
