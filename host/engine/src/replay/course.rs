@@ -28,7 +28,7 @@ pub(crate) struct Course {
     machine: Machine,
     due: VecDeque<Event>,
     asked: VecDeque<Question>,
-    /// Behind a resumption, the state without what follows from it: whoever takes a run up looks first at what was asked
+    /// Behind a start or a resumption, the state without what follows from it: whoever takes a run up looks first at what was asked
     /// meanwhile and at what time brought.
     taken_up: Option<State>,
 }
@@ -167,8 +167,8 @@ impl Course {
                     self.machine.set_state(State::after(past));
                 }
                 self.machine.apply(event);
-                let looks_first =
-                    matches!(event, Event::RunResumed { .. }) || self.taken_up.is_some() && comes_from_outside(event);
+                let begins = matches!(event, Event::RunStarted(_) | Event::RunResumed { .. });
+                let looks_first = begins || self.taken_up.is_some() && comes_from_outside(event);
                 self.taken_up = looks_first.then(|| self.state().clone());
                 // The start of an attempt was commanded; nothing follows from it.
                 if !matches!(event, Event::AttemptStarted(_) | Event::ChildStarted(_)) {

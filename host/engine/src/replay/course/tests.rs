@@ -221,6 +221,8 @@ fn what_a_process_did_not_write_down_before_it_died_has_not_happened() {
     let cancelled =
         Event::CancelRequested { reason: CancelReason::Interrupted, at_ms: 1, resumed: 0, compensating: false };
     let end = Event::RunEnded { status: Status::Interrupted, at_ms: 2, resumed: 0 };
+    // A child that is begun when its parent is to end already looks at that first.
+    assert_eq!(follow(&graph, &[started(), cancelled.clone(), end.clone()]), Ok(()));
     let whole = [started(), scheduled(1), cancelled, end, resumed(1), scheduled(2)];
     assert_eq!(follow(&graph, &whole), Ok(()));
     // Nothing comes after an end but that.
