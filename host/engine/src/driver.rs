@@ -505,6 +505,10 @@ impl<'a> Driver<'a> {
     /// Says of each wait that is over that it is, and gives the attempts that follow.
     fn fire_timers(&mut self) -> Result<Vec<Turn>, RunError> {
         let mut start = Vec::new();
+        // What is over behind the end of a run that waits, the next process tells.
+        if self.has_ended() {
+            return Ok(start);
+        }
         while let Some((turn, until_ms)) = self.machine.state().next_timer() {
             let at_ms = now_ms();
             if until_ms > at_ms {
