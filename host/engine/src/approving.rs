@@ -50,6 +50,9 @@ pub enum NotCounted {
         /// What is wrong.
         why: String,
     },
+    /// The step waits for an answer to something else by now.
+    #[error("the answer is about something that the step does not wait for any more")]
+    Another,
     /// They started the run.
     #[error("`{by}` started the run, and two people are to have looked at it")]
     Same {
@@ -124,6 +127,9 @@ impl Approving {
     /// # Errors
     /// Why it does not count.
     pub fn judge(&self, decision: &Decision, question: &ApprovalRequest) -> Result<(), NotCounted> {
+        if decision.about.is_some_and(|about| about != question.about) {
+            return Err(NotCounted::Another);
+        }
         if self.approvers.is_empty() {
             return Ok(());
         }
@@ -172,7 +178,7 @@ impl Approving {
                     let request = ApprovalRequest::of(of, step, &state, &inputs, started_by);
                     let (step, by, note, signature) = (step.clone(), by.clone(), note.clone(), signature.clone());
                     let approved = *outcome == ApprovalOutcome::Approved;
-                    self.judge(&Decision { step, approved, by, note, signature }, &request)?;
+                    self.judge(&Decision { step, approved, by, about: None, note, signature }, &request)?;
                 }
                 // Nobody answered in time, which is no yes.
                 Event::ApprovalDecided { by: None, outcome: ApprovalOutcome::Approved, .. } if place >= fork => {
@@ -215,7 +221,7 @@ mod tests {
 
     fn answer(approved: bool) -> Decision {
         let (by, note) = ("somebody".to_owned(), Some("seen".to_owned()));
-        Decision { step: "go".parse().unwrap(), approved, by, note, signature: None }
+        Decision { step: "go".parse().unwrap(), approved, by, about: None, note, signature: None }
     }
 
     #[test]
@@ -228,6 +234,10 @@ mod tests {
         assert_eq!(listed.judge(&answer(true), &asked), Err(NotCounted::Unsigned));
         assert_eq!(listed.judge(&answer(false), &asked), Err(NotCounted::Unsigned));
         assert_eq!(Approving::default().judge(&answer(true), &asked), Ok(()));
+        // Whoever looked at one runbook has not approved the next.
+        let about = |what: &[u8]| Decision { about: Some(Digest::of(what)), ..answer(true) };
+        assert_eq!(Approving::default().judge(&about(b"plan"), &asked), Ok(()));
+        assert_eq!(Approving::default().judge(&about(b"another"), &asked), Err(NotCounted::Another));
         let forged = |decision: Decision, question: &ApprovalRequest| {
             assert!(matches!(listed.judge(&decision, question), Err(NotCounted::Forged { .. })), "{decision:?}");
         };

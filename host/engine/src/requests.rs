@@ -6,7 +6,7 @@ use crate::driver::approval;
 use crate::history::{History, HistoryError};
 use palisade_audit::Entry;
 use palisade_interpreter::{ApprovalOutcome, Event, State, StepState};
-use palisade_model::{Failure, FailureKind, RunId, StepId, neutral};
+use palisade_model::{Digest, Failure, FailureKind, RunId, StepId, neutral};
 use palisade_store::{Append, AppendError, Fault, NewEntry, NewEvent, OwnError, Store};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub struct Decision {
     pub approved: bool,
     /// Who answers.
     pub by: String,
+    /// What it is about, as they were asked; none = it is an answer of before that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Digest>,
     /// What they say of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -109,7 +112,7 @@ impl Decision {
             return Ok(Some(approval::expired(self.step, now_ms)));
         }
         approving.judge(&self, question)?;
-        let Self { step, approved, by, note, signature } = self;
+        let Self { step, approved, by, note, signature, about: _ } = self;
         // Where no keys are listed nobody looked at it.
         let signature = signature.filter(|_| !approving.approvers.is_empty());
         let outcome = if approved {

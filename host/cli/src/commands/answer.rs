@@ -33,10 +33,11 @@ pub(crate) fn exec(context: &Context, args: &AnswerArgs, approved: bool) -> Resu
     let wanted = one(store, run, args.step.as_deref())?;
     let by = person::name();
     let note = args.note.clone();
-    let decision = Decision { step: wanted.step.clone(), approved, by, note, signature: None };
     let question = History::read(store, wanted.run)
         .and_then(|history| history.question(store, &wanted.step))
         .map_err(|error| not_told(&error))?;
+    let about = Some(question.about);
+    let decision = Decision { step: wanted.step.clone(), approved, by, about, note, signature: None };
     let decision = match &args.key {
         Some(file) => decision.signed(&question, &approver::read(file)?),
         None => decision,
