@@ -123,7 +123,7 @@ impl Bound {
         let rules = named.into_iter().map(|named| Rule {
             capability: Capability::at(named.place.power(), [named.place.clone()]),
             stated: match named.place {
-                Place::Call(_) => "`tools` of the step".to_owned(),
+                Place::Call(_) => format!("`{}` of the step", named.pointer.trim_start_matches('/')),
                 Place::Llm(_) => "what its component was granted".to_owned(),
                 _ => format!("`{}` of the step's config", named.pointer),
             },

@@ -103,7 +103,7 @@ fn add(
 
 /// What a person is asked of a runbook that is an artifact.
 fn question(step: &PlannedStep) -> String {
-    let Some(plan) = step.child().and_then(|child| child.runbook.plan()) else { return String::new() };
+    let Some(plan) = step.runs_or_submits().and_then(|child| child.runbook.plan()) else { return String::new() };
     let steps = if plan.steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", plan.steps.len()) };
     format!("may the runbook `{}` run, of {steps}, which nobody has read yet?", neutral::line(&plan.name, 80))
 }

@@ -92,7 +92,7 @@ pub(crate) fn stored(
             let key = (parent.source.clone(), wanted.path.clone());
             let mut files = plan.steps.iter().filter_map(PlannedStep::child).filter_map(|child| match &child.runbook {
                 PlannedChildRunbook::File { path, plan } => Some((path, plan.as_ref())),
-                PlannedChildRunbook::Artifact { .. } => None,
+                PlannedChildRunbook::Artifact { .. } | PlannedChildRunbook::Agent { .. } => None,
             });
             let Some((_, plan)) = files.find(|(path, _)| **path == wanted.path) else { continue };
             let content = store.content(plan.runbook_digest).map_err(|fault| not_read(&fault))?;

@@ -5,13 +5,17 @@
 //! same: it follows from the inputs, the config and the answers before it.
 
 use crate::models::{self, Models};
+use crate::planning::Refusal;
+use crate::submitting::{Came, StoredWrong, Suspension, one_more};
 use crate::tools::{self, Toolbox};
 use palisade_interpreter::HostCallRecorded;
 use palisade_llm::Finish;
 use palisade_model::{Digest, Failure, Usage, canonical, strict_json};
 use palisade_sandbox::AttemptMeter;
-use palisade_sandbox::ports::{ModelAnswered, ModelCall, ModelFinish, ModelRole, PortError, Tool, ToolCall, ToolItems};
-use palisade_store::{Artifact, NewArtifact};
+use palisade_sandbox::ports::{
+    ModelAnswered, ModelCall, ModelFinish, ModelRole, PortError, Submission, Tool, ToolCall, ToolItems,
+};
+use palisade_store::{Artifact, NewArtifact, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -32,6 +36,8 @@ pub(crate) enum Request {
     Tool { call: ToolCall, answer: SyncSender<Answer> },
     /// Of a model.
     Model { call: ModelCall, answer: SyncSender<ModelAnswered> },
+    /// To run a runbook.
+    Runbook { submission: Submission, answer: SyncSender<Result<Came, PortError>> },
 }
 
 /// Sends calls to the thread of the attempt; one for each instance.
@@ -39,6 +45,7 @@ pub(crate) enum Request {
 pub(crate) struct Asking {
     tools: Arc<[Tool]>,
     default_model: Option<Arc<str>>,
+    most_runbooks: u32,
     send: Arc<dyn Fn(Request) -> bool + Send + Sync>,
 }
 
@@ -55,6 +62,12 @@ pub(crate) trait Answering {
 
     /// Answers a call of a model by the attempt that has this meter.
     fn ask_model(&self, call: &ModelCall, meter: &Arc<AttemptMeter>) -> ModelAnswered;
+
+    /// How many runbooks may be submitted.
+    fn most_runbooks(&self) -> u32;
+
+    /// Answers what came of a runbook.
+    fn submit(&self, submission: &Submission) -> Result<Came, PortError>;
 }
 
 /// What is to be written down of a call, before its guest sees the answer.
@@ -65,6 +78,8 @@ pub(crate) struct NewCall {
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
     pub(crate) may_pass: bool,
+    /// It is a runbook that may not run.
+    pub(crate) refused: bool,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) usage: Usage,
 }
@@ -76,6 +91,12 @@ pub(crate) trait CallLog: Sync {
     /// # Errors
     /// When nobody goes on with the run.
     fn record(&self, call: NewCall) -> Result<(), PortError>;
+
+    /// Says why a runbook can't run, if it can't.
+    ///
+    /// # Errors
+    /// When nobody goes on with the run.
+    fn plan_runbook(&self, request: &[u8]) -> Result<Option<Refusal>, PortError>;
 }
 
 /// Answers calls by what was answered before, then by making them.
@@ -84,6 +105,8 @@ pub(crate) struct Calls<'a> {
     models: Option<Models<'a>>,
     /// The model that is asked where none is named, as the plan has it.
     default_model: Option<Arc<str>>,
+    /// How many runbooks may be submitted.
+    most_runbooks: u32,
     /// What earlier attempts were answered, in order.
     known: Vec<HostCallRecorded>,
     /// None = nothing is made that was not recorded.
@@ -95,6 +118,10 @@ pub(crate) struct Calls<'a> {
 struct State {
     answered: usize,
     asked: BTreeMap<Digest, u32>,
+    /// How many runbooks were submitted.
+    runbooks: u32,
+    /// The call that ends it.
+    suspended: Option<Suspension>,
     /// How it departed from what was recorded.
     departed: Option<String>,
 }
@@ -103,8 +130,14 @@ struct State {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Stored {
-    /// What the tool made, by port.
+    /// What the tool made, by port, or a runbook, by name.
     Outputs(Vec<(String, Digest)>),
+    /// The runbook can't run.
+    Refused(Vec<StoredWrong>),
+    /// A person said no to it, in these words.
+    Rejected(String),
+    /// It ran and failed.
+    Failed(String),
     /// What the model said.
     Said {
         /// The text.
@@ -123,7 +156,7 @@ pub(crate) enum Stored {
 }
 
 /// How a call gets its answer.
-enum Way<'c> {
+pub(crate) enum Way<'c> {
     /// It was answered before.
     Again(&'c HostCallRecorded),
     /// It is made, and written down under that number.
@@ -132,7 +165,12 @@ enum Way<'c> {
 
 impl Asking {
     pub(crate) fn new(answering: &dyn Answering, send: impl Fn(Request) -> bool + Send + Sync + 'static) -> Self {
-        Self { tools: answering.tools(), default_model: answering.default_model(), send: Arc::new(send) }
+        Self {
+            tools: answering.tools(),
+            default_model: answering.default_model(),
+            most_runbooks: answering.most_runbooks(),
+            send: Arc::new(send),
+        }
     }
 
     pub(crate) fn tools(&self) -> &[Tool] {
@@ -161,6 +199,19 @@ impl Asking {
         }
         answered.recv().unwrap_or_else(|_| PortError::Cancelled.into())
     }
+
+    pub(crate) const fn most_runbooks(&self) -> u32 {
+        self.most_runbooks
+    }
+
+    /// Waits for what came of a runbook, or that the answer needs time.
+    pub(crate) fn submit(&self, submission: &Submission) -> Result<Came, PortError> {
+        let (answer, answered) = sync_channel(1);
+        if !(self.send)(Request::Runbook { submission: submission.clone(), answer }) {
+            return Err(PortError::Cancelled);
+        }
+        answered.recv().unwrap_or(Err(PortError::Cancelled))
+    }
 }
 
 impl fmt::Debug for Asking {
@@ -175,6 +226,7 @@ impl Request {
         match self {
             Self::Tool { call, answer } => drop(answer.send(by.call_tool(&call, meter))),
             Self::Model { call, answer } => drop(answer.send(by.ask_model(&call, meter))),
+            Self::Runbook { submission, answer } => drop(answer.send(by.submit(&submission))),
         }
     }
 }
@@ -188,7 +240,32 @@ impl<'a> Calls<'a> {
         known: Vec<HostCallRecorded>,
         log: Option<&'a dyn CallLog>,
     ) -> Self {
-        Self { toolbox, models, default_model: default_model.map(Arc::from), known, log, state: Mutex::default() }
+        let most_runbooks = toolbox.step.submits().map_or(0, |submits| submits.most);
+        let (default_model, state) = (default_model.map(Arc::from), Mutex::default());
+        Self { toolbox, models, default_model, most_runbooks, known, log, state }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.toolbox.store()
+    }
+
+    /// The call that ended the attempt, if one did.
+    pub(crate) fn take_suspended(&self) -> Option<Suspension> {
+        self.lock().suspended.take()
+    }
+
+    pub(crate) fn suspend(&self, by: Suspension) {
+        self.lock().suspended = Some(by);
+    }
+
+    /// Counts a runbook that is submitted, recorded or not: what follows is the same each time.
+    pub(crate) fn count_runbook(&self) -> Result<(), PortError> {
+        let mut state = self.lock();
+        if state.runbooks == self.most_runbooks {
+            return Err(PortError::Limit(Box::new(one_more(&self.toolbox.step.id, self.most_runbooks))));
+        }
+        state.runbooks += 1;
+        Ok(())
     }
 
     /// How the attempt departed from what was recorded, if it did.
@@ -207,7 +284,7 @@ impl<'a> Calls<'a> {
     }
 
     /// How the next call of the attempt gets its answer. `called` is what is called, if its answer is always the same.
-    fn way(&self, request: &[u8], called: Option<&str>) -> Result<Way<'_>, PortError> {
+    pub(crate) fn way(&self, request: &[u8], called: Option<&str>) -> Result<Way<'_>, PortError> {
         let digest = Digest::of(request);
         let index = {
             let mut state = self.lock();
@@ -233,26 +310,34 @@ impl<'a> Calls<'a> {
     }
 
     /// The answer that was recorded.
-    fn stored(&self, recorded: &HostCallRecorded) -> Result<Stored, PortError> {
+    pub(crate) fn stored(&self, recorded: &HostCallRecorded) -> Result<Stored, PortError> {
         let missing = |what: &str| PortError::Host(format!("{what} of call {} is not in the store", recorded.call));
         let bytes = self.toolbox.store().content(recorded.answer).map_err(fault)?;
         let bytes = bytes.ok_or_else(|| missing("the answer"))?.read_all().map_err(fault)?;
         serde_json::from_slice(&bytes).map_err(|_| missing("a readable answer"))
     }
 
+    /// The artifacts of an answer.
+    pub(crate) fn found(
+        &self,
+        outputs: Vec<(String, Digest)>,
+        call: u32,
+    ) -> Result<Vec<(String, Artifact)>, PortError> {
+        let found = outputs.into_iter().map(|(name, artifact)| {
+            let found = self.store().artifact(artifact).map_err(fault)?;
+            let missing = || PortError::Host(format!("an artifact of call {call} is not in the store"));
+            Ok((name, found.ok_or_else(missing)?))
+        });
+        found.collect()
+    }
+
     /// What a tool made when it was recorded.
     fn again(&self, recorded: &HostCallRecorded, meter: &AttemptMeter) -> Answer {
-        let store = self.toolbox.store();
         let stored = self.stored(recorded)?;
         // It was spent when it was made, and is spent again: what is left for the rest is as much as then.
         meter.spent_before(&recorded.usage).map_err(|failure| PortError::Limit(Box::new(failure)))?;
         let Stored::Outputs(outputs) = stored else { return Err(refused(stored)) };
-        let found = outputs.into_iter().map(|(port, artifact)| {
-            let found = store.artifact(artifact).map_err(fault)?;
-            let missing = || PortError::Host(format!("an artifact of call {} is not in the store", recorded.call));
-            Ok((port, found.ok_or_else(missing)?))
-        });
-        found.collect()
+        self.found(outputs, recorded.call)
     }
 
     /// Makes a call of a tool and writes down what came of it.
@@ -280,10 +365,11 @@ impl<'a> Calls<'a> {
         let made: Vec<_> = ports.into_iter().zip(found).collect();
         let answer = bytes(&stored)?;
         let what = format!("tools.call {}", call.id);
-        log.record(NewCall { number, what, request, answer, may_pass, artifacts, usage: called.usage })?;
+        let refused = false;
+        log.record(NewCall { number, what, request, answer, may_pass, refused, artifacts, usage: called.usage })?;
         match stored {
             Stored::Outputs(_) => Ok(made),
-            refusal => Err(refused(refusal)),
+            refusal => Err(self::refused(refusal)),
         }
     }
 
@@ -307,7 +393,8 @@ impl<'a> Calls<'a> {
                 let (stored, may_pass) = asked.result?;
                 let (answer, artifacts) = (bytes(&stored)?, Vec::new());
                 let what = format!("llm.complete {}", call.model);
-                log.record(NewCall { number, what, request, answer, may_pass, artifacts, usage: asked.usage })?;
+                let (refused, usage) = (false, asked.usage);
+                log.record(NewCall { number, what, request, answer, may_pass, refused, artifacts, usage })?;
                 stored
             }
         };
@@ -340,23 +427,31 @@ impl Answering for Calls<'_> {
         let result = self.said(call, meter, &mut usage);
         ModelAnswered { result, spent: models::spent(&usage) }
     }
+
+    fn most_runbooks(&self) -> u32 {
+        self.most_runbooks
+    }
+
+    fn submit(&self, submission: &Submission) -> Result<Came, PortError> {
+        self.submitted(submission)
+    }
 }
 
 /// What the guest gets where there is no answer.
-fn refused(stored: Stored) -> PortError {
+pub(crate) fn refused(stored: Stored) -> PortError {
     match stored {
         Stored::Invalid(what) => PortError::Invalid(what),
         Stored::Denied(what) => PortError::Denied(what),
         Stored::Unavailable(what) => PortError::Unavailable(what),
         Stored::Limit(failure) => PortError::Limit(failure),
         // Each call looks for its own kind of answer first; the other kind is no answer to it.
-        Stored::Outputs(_) | Stored::Said { .. } => {
+        Stored::Outputs(_) | Stored::Said { .. } | Stored::Refused(_) | Stored::Rejected(_) | Stored::Failed(_) => {
             PortError::Host("the recorded answer is one to another call".to_owned())
         }
     }
 }
 
-fn bytes(stored: &Stored) -> Result<Vec<u8>, PortError> {
+pub(crate) fn bytes(stored: &Stored) -> Result<Vec<u8>, PortError> {
     serde_json::to_vec(stored).map_err(|error| PortError::Host(error.to_string()))
 }
 

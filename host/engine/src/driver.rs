@@ -12,6 +12,7 @@ mod doubt;
 mod planned;
 mod reused;
 mod room;
+mod submitted;
 mod writing;
 
 use crate::approving::ApprovalRequest;
@@ -24,6 +25,7 @@ use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::memo::Done;
 use crate::observe::Observer;
+use crate::planning::Refusal;
 use crate::record::{self, Ran};
 use crate::requests::Request;
 use crate::run::{RunError, Work};
@@ -59,6 +61,8 @@ enum Outcome {
     Child { turn: Turn, child: RunId, done: Result<Box<ChildDone>, RunError> },
     /// A component asked the host for something; it gets the answer once that is durable.
     Call { turn: Turn, call: Box<NewCall>, tell: SyncSender<()> },
+    /// An agent submits a runbook; it hears why that can't run, if it can't.
+    Submission { turn: Turn, request: Vec<u8>, tell: SyncSender<Option<Refusal>> },
     /// What was on its way into the journal has arrived, or never will.
     Written,
 }
@@ -301,6 +305,7 @@ impl<'a> Driver<'a> {
                     self.stand_after(ended)?;
                 }
                 Ok(Outcome::Call { turn, call, tell }) => self.take_call(turn, *call, tell)?,
+                Ok(Outcome::Submission { turn, request, tell }) => self.take_submission(&turn, &request, &tell)?,
                 Ok(Outcome::Written) => self.look_whether_written()?,
                 // An attempt that takes a while is seen to run, and is known to have run if the process dies. (This thread
                 // holds a sender, so nobody ever is the last to hang up.)
@@ -359,7 +364,7 @@ impl<'a> Driver<'a> {
                 waiting.extend(self.take_reused(turn, from_run, artifact)?);
                 continue;
             }
-            if let Some(child) = step.child() {
+            if let Some(child) = self.child_due(step) {
                 match self.start_child(crew, &turn, child)? {
                     None => *running += 1,
                     Some((run, refused)) => waiting.extend(self.take_child(turn, run, refused)?),
@@ -522,7 +527,8 @@ impl<'a> Driver<'a> {
             if until_ms > at_ms {
                 break;
             }
-            start.extend(self.advance(vec![approval::expired(step.clone(), at_ms)], Beside::default())?);
+            let expired = approval::expired(step.clone(), self.machine.state().waits_for(step), at_ms);
+            start.extend(self.advance(vec![expired], Beside::default())?);
         }
         Ok(start)
     }
@@ -585,11 +591,12 @@ impl<'a> Driver<'a> {
                 let schema = &entry.ok_or_else(missing)?.manifest.config_schema;
                 Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
             }
-            Question::Child { step, iteration } => {
+            &Question::Child { ref step, iteration, submitted_by } => {
                 // Its runbook is read from the store.
                 self.settle()?;
-                self.plan_child(step, *iteration, beside)
+                self.plan_child(step, iteration, submitted_by, beside)
             }
+            Question::Submitted { step } => self.answer_submission(step, beside),
         }
     }
 

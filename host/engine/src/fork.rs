@@ -4,7 +4,7 @@ use crate::history::{Events, History, HistoryError};
 use crate::named::INPUT;
 use palisade_interpreter::{Compensation, Event, RunInput, State, StepState};
 use palisade_model::{ArtifactName, Digest, Edit, ForkedFrom, RunId, StepId};
-use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedStep, PlannedWork};
+use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
 use palisade_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,8 +178,7 @@ impl ForkPoint {
 /// Whether a person may have been asked before what comes of a step: for an approval, or for a runbook that is an artifact.
 #[must_use]
 pub fn asks_a_person(step: &PlannedStep) -> bool {
-    let is_made = |child: &PlannedChild| matches!(child.runbook, PlannedChildRunbook::Artifact { .. });
-    matches!(step.work, PlannedWork::Approval { .. }) || step.child().is_some_and(is_made)
+    matches!(step.work, PlannedWork::Approval { .. }) || step.plans_later()
 }
 
 /// Whether a step begins with it, or ends before it could.

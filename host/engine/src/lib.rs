@@ -36,6 +36,7 @@ mod retention;
 mod run;
 mod split;
 mod sql;
+mod submitting;
 mod subtree;
 mod threads;
 mod tools;

@@ -4,8 +4,10 @@
 //! else could reach them are remembered, so that whatever is found under a key may be used.
 
 use crate::attempt::Ended;
+use crate::calls::Calls;
 use crate::cancel::Cancel;
 use crate::perform::{Performer, Task};
+use crate::submitting::Suspension;
 use palisade_interpreter::{AttemptSucceeded, Event, Reuse};
 use palisade_model::{Digest, LimitKind, canonical};
 use palisade_runbook::PlannedWork;
@@ -32,12 +34,27 @@ pub(crate) enum Done {
         /// What it names stays in the store until the run names it too.
         pin: Pin,
     },
+    /// It ended with what it asked for, and another one goes on.
+    Suspended {
+        /// With what it used.
+        ended: Box<Ended>,
+        /// What it asked for.
+        by: Suspension,
+    },
 }
 
 impl Done {
     /// It was over before it began.
     pub(crate) fn before_start(failure: palisade_model::Failure) -> Self {
         Self::Ran { ended: Box::new(Ended::before_start(failure)), reuse: Reuse::Off }
+    }
+
+    /// As it is, unless what the attempt asked for ended it.
+    pub(crate) fn or_suspended(self, task: &Task<'_>) -> Self {
+        match (self, task.calls.as_ref().and_then(Calls::take_suspended)) {
+            (Self::Ran { ended, .. }, Some(by)) => Self::Suspended { ended, by },
+            (done, _) => done,
+        }
     }
 }
 

@@ -49,6 +49,10 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             let thing = |(what, digest)| NamedThing { what, digest, is_data: true };
             return own.into_iter().chain(made).map(thing).collect();
         }
+        Event::AttemptSuspended(suspended) => {
+            let what = format!("the request of call {} of step `{}`", suspended.call, suspended.step);
+            return vec![NamedThing { what, digest: suspended.request, is_data: true }];
+        }
         Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs),
         Event::ChildEnded(ended) => (&ended.step, &ended.outputs),
         Event::StepScheduled { .. }

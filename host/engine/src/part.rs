@@ -5,14 +5,15 @@
 
 use crate::calls::Asking;
 use crate::sql;
+use crate::submitting::Came;
 use crate::uses::Uses;
 use palisade_authority::{Decision, GUEST_DENIAL, Use};
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::{Digest, Failure, FailureKind, causes, neutral};
 use palisade_sandbox::Granted;
 use palisade_sandbox::ports::{
-    Batch, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, SqlValue, Tool, ToolCall,
-    ToolOutput,
+    Batch, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, SqlValue, Submission, Submitted,
+    Tool, ToolCall, ToolOutput,
 };
 use palisade_schema::ArtifactSchema;
 use palisade_store::{Artifact, Content, ItemsReader, Spool, SpoolError};
@@ -279,12 +280,21 @@ impl Ports for PartPorts {
     fn call_tool(&mut self, call: &ToolCall) -> Result<Vec<ToolOutput>, PortError> {
         let no_tools = || PortError::Invalid("the step has no tools".to_owned());
         let made = self.asking.as_ref().ok_or_else(no_tools)?.call_tool(call)?;
-        let output = |(port, artifact): (String, Artifact)| {
-            let metadata = artifact.metadata.to_string();
-            let items = PartItems::whole(&artifact.items, artifact.digest, artifact.schema.to_string(), metadata);
-            ToolOutput { port, items: Box::new(items) }
-        };
-        Ok(made.into_iter().map(output).collect())
+        Ok(made.into_iter().map(answered).collect())
+    }
+
+    fn most_runbooks(&self) -> u32 {
+        self.asking.as_ref().map_or(0, Asking::most_runbooks)
+    }
+
+    fn submit_runbook(&mut self, submission: &Submission) -> Result<Submitted, PortError> {
+        let nobody = || PortError::Invalid("runbooks are submitted in runs only".to_owned());
+        Ok(match self.asking.as_ref().ok_or_else(nobody)?.submit(submission)? {
+            Came::Done(made) => Submitted::Done(made.into_iter().map(answered).collect()),
+            Came::Refused(wrong) => Submitted::Refused(wrong),
+            Came::Rejected(words) => Submitted::Rejected(words),
+            Came::Failed(words) => Submitted::Failed(words),
+        })
     }
 
     fn default_model(&self) -> Option<&str> {
@@ -306,6 +316,13 @@ impl Ports for PartPorts {
         }
         answered
     }
+}
+
+/// What a tool or a runbook made, as an instance reads it.
+fn answered((port, artifact): (String, Artifact)) -> ToolOutput {
+    let metadata = artifact.metadata.to_string();
+    let items = PartItems::whole(&artifact.items, artifact.digest, artifact.schema.to_string(), metadata);
+    ToolOutput { port, items: Box::new(items) }
 }
 
 fn log_level(level: Level) -> LogLevel {

@@ -50,6 +50,8 @@ struct Seen {
     iterations: Option<u32>,
     started_ms: u64,
     usage: Usage,
+    /// What an attempt used that was suspended, until another one goes on, which uses it again.
+    suspended: Option<Usage>,
     outputs: Vec<Output>,
     failure: Option<Failure>,
     skipped_because: Option<StepId>,
@@ -121,10 +123,11 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::ApprovalRequested { step, .. } => {
                 steps.entry(step).or_default().status = Some(Status::Waiting);
             }
-            Event::ApprovalDecided { step, outcome, .. } => {
+            Event::ApprovalDecided { step, submitted_by, outcome, .. } => {
                 let seen = steps.entry(step).or_default();
                 seen.made_at = number;
                 match outcome {
+                    _ if *submitted_by > 0 => seen.status = None,
                     ApprovalOutcome::Approved => seen.status = Some(Status::Succeeded),
                     ApprovalOutcome::Rejected { failure } => {
                         seen.status = Some(Status::Failed);
@@ -132,6 +135,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                     }
                 }
             }
+            Event::ChildPlanned(planned) if planned.submitted_by > 0 => {}
             Event::ChildPlanned(planned) => {
                 if let PlanningOutcome::Refused { failure, .. } = &planned.outcome {
                     let seen = steps.entry(&planned.step).or_default();
@@ -162,6 +166,10 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = (!goes_on).then_some(over);
                 seen.failure.clone_from(&ended.failure);
                 seen.outputs.clone_from(&ended.outputs);
+                // Its agent is told, and goes on whatever it is.
+                if !ended.status.can_go_on() && plan.step(&ended.step).is_some_and(|step| step.submits().is_some()) {
+                    (seen.status, seen.failure, seen.outputs) = (None, None, Vec::new());
+                }
                 seen.made_at = number;
                 // One that is to be resumed tells all that it used when it has ended.
                 if !ended.status.can_go_on() {
@@ -180,8 +188,10 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = Some(Status::Succeeded);
                 seen.at_bound = (!held).then_some(*iteration);
             }
+            Event::AttemptSuspended(ended) => steps.entry(&ended.step).or_default().suspended = Some(ended.usage),
             Event::AttemptStarted(started) => {
                 let seen = steps.entry(&started.step).or_default();
+                seen.suspended = None;
                 seen.attempts += 1;
                 // One that was stopped before may go on.
                 seen.status = None;
@@ -220,6 +230,10 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 }
             }
         }
+    }
+    for seen in steps.values_mut() {
+        let Some(usage) = seen.suspended.take() else { continue };
+        add(&mut seen.usage, &usage);
     }
     record.inputs = inputs.iter().map(input_record).collect();
     let mut exports = Vec::new();

@@ -109,10 +109,12 @@ impl Decision {
     ) -> Result<Option<Event>, NotCounted> {
         let Some(StepState::Awaiting { attempt: 0, until_ms, .. }) = state.step(&self.step) else { return Ok(None) };
         if until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
-            return Ok(Some(approval::expired(self.step, now_ms)));
+            let submitted_by = state.waits_for(&self.step);
+            return Ok(Some(approval::expired(self.step, submitted_by, now_ms)));
         }
         approving.judge(&self, question)?;
         let Self { step, approved, by, note, signature, about: _ } = self;
+        let submitted_by = state.waits_for(&step);
         // Where no keys are listed nobody looked at it.
         let signature = signature.filter(|_| !approving.approvers.is_empty());
         let outcome = if approved {
@@ -122,7 +124,8 @@ impl Decision {
             let message = format!("{} said no{why}", neutral::line(&by, 80));
             ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, message) }
         };
-        Ok(Some(Event::ApprovalDecided { step, at_ms: now_ms, by: Some(by), note, signature, outcome }))
+        let by = Some(by);
+        Ok(Some(Event::ApprovalDecided { step, at_ms: now_ms, submitted_by, by, note, signature, outcome }))
     }
 
     /// Writes it down in a run that nobody works on.

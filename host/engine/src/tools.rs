@@ -10,8 +10,8 @@ use crate::run::Work;
 use crate::uses::Uses;
 use palisade_authority::Authority;
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest};
-use palisade_model::{Digest, Failure, FailureKind, StepId, Usage, causes, neutral, strict_json};
-use palisade_runbook::{Binding, BindingSource, PlannedTool};
+use palisade_model::{Digest, Failure, FailureKind, Usage, causes, neutral, strict_json};
+use palisade_runbook::{Binding, BindingSource, PlannedStep, PlannedTool};
 use palisade_sandbox::ports::{Tool, ToolCall, ToolItems, ToolPort};
 use palisade_sandbox::{AttemptMeter, Granted};
 use palisade_schema::ConfigSchema;
@@ -26,8 +26,7 @@ pub(crate) struct Toolbox<'a> {
     pub(crate) observer: &'a dyn Observer,
     pub(crate) work: Work<'a>,
     pub(crate) plan_digest: Digest,
-    pub(crate) step: &'a StepId,
-    pub(crate) tools: &'a [PlannedTool],
+    pub(crate) step: &'a PlannedStep,
     pub(crate) stop: &'a Cancel,
 }
 
@@ -65,13 +64,14 @@ impl Toolbox<'_> {
 
     /// What the caller is told of its tools.
     pub(crate) fn told(&self) -> Arc<[Tool]> {
-        let known = self.tools.iter().filter_map(|tool| self.engine.catalogue().get(&tool.call.component_digest));
+        let known =
+            self.step.tools().iter().filter_map(|tool| self.engine.catalogue().get(&tool.call.component_digest));
         known.map(|entry| told(&entry.manifest)).collect()
     }
 
     /// Runs a tool to its end, at the cost of the attempt that has this meter.
     pub(crate) fn call(&self, call: &ToolCall, caller: &Arc<AttemptMeter>) -> Called {
-        let tool = self.tools.iter().find(|tool| tool.call.component.to_string() == call.id);
+        let tool = self.step.tools().iter().find(|tool| tool.call.component.to_string() == call.id);
         let Some(tool) = tool else {
             return NotCalled::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100))).into();
         };
@@ -140,8 +140,8 @@ impl Toolbox<'_> {
                 network: Arc::new(SystemNetwork),
             }),
             uses: Uses::default(),
-            seed: seed(&self.plan_digest, self.step),
-            idempotency_key: Digest::of(format!("{}/{}/{id}", self.plan_digest, self.step).as_bytes()).to_string(),
+            seed: seed(&self.plan_digest, &self.step.id),
+            idempotency_key: Digest::of(format!("{}/{}/{id}", self.plan_digest, self.step.id).as_bytes()).to_string(),
             inputs,
             outputs,
             each: None,

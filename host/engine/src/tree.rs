@@ -87,7 +87,12 @@ pub struct ChildNode {
 pub fn state_name(state: Option<&StepState>) -> &'static str {
     match state {
         None => "waiting",
-        Some(StepState::Scheduled { .. } | StepState::Due { .. }) => "scheduled",
+        Some(
+            StepState::Scheduled { .. }
+            | StepState::Due { .. }
+            | StepState::Suspended { .. }
+            | StepState::Settled { .. },
+        ) => "scheduled",
         Some(StepState::Resting { .. }) => "retrying",
         Some(StepState::Awaiting { .. }) => "awaiting",
         Some(StepState::Running { .. } | StepState::Iterated { .. }) => "running",
@@ -126,6 +131,8 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
         match event {
             Event::RunStarted(started) => inputs = &started.inputs,
             Event::AttemptStarted(started) => {
+                // What came of what an agent submitted has not failed it.
+                failures.remove(&started.step);
                 let step = plan.step(&started.step);
                 let node = AttemptNode {
                     from_run: None,
@@ -151,6 +158,13 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
                     node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
                     node.usage = Some(ended.usage);
                     node.outputs.clone_from(&ended.outputs);
+                }
+            }
+            Event::AttemptSuspended(ended) => {
+                if let Some((from, node)) = attempts.get_mut(&ended.step).and_then(|all| all.last_mut()) {
+                    node.state = "suspended";
+                    node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
+                    node.usage = Some(ended.usage);
                 }
             }
             Event::AttemptFailed(ended) => {

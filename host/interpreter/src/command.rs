@@ -15,6 +15,8 @@ pub enum Command {
     RequestApproval {
         /// Which step.
         step: StepId,
+        /// The attempt of an agent that submitted what it is about; 0 = the step asks for itself.
+        submitted_by: u32,
         /// Milliseconds after which the answer is no.
         expires_ms: Option<u64>,
     },
@@ -84,6 +86,13 @@ pub enum Question {
         step: StepId,
         /// The iteration of a loop that runs it first; 0 = the step is none.
         iteration: u32,
+        /// The attempt of an agent that submitted it; 0 = it is the step's own.
+        submitted_by: u32,
+    },
+    /// What came of the runbook that an agent submitted? Answered by `HostCallRecorded`.
+    Submitted {
+        /// Which step.
+        step: StepId,
     },
 }
 
@@ -94,8 +103,9 @@ impl Command {
     pub fn taken_up(&self, now_ms: u64) -> Option<Event> {
         Some(match self.clone() {
             Self::StartAttempt(Turn { step, iteration, attempt }) => Event::StepScheduled { step, attempt, iteration },
-            Self::RequestApproval { step, expires_ms } => Event::ApprovalRequested {
+            Self::RequestApproval { step, submitted_by, expires_ms } => Event::ApprovalRequested {
                 step,
+                submitted_by,
                 at_ms: now_ms,
                 expires_at_ms: expires_ms.map(|ms| now_ms.saturating_add(ms)),
             },

@@ -4,7 +4,7 @@ use crate::command::{Command, Question, Turn};
 use crate::compensation::{decide_compensating, to_compensate};
 use crate::event::{CancelReason, SkipCause};
 use crate::graph::{Graph, Node};
-use crate::state::{RunState, State, StepState};
+use crate::state::{Planned, RunState, State, StepState};
 use palisade_model::StepId;
 use palisade_model::record::Status;
 use std::collections::BTreeMap;
@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 /// A step is decided when all that it waits for has ended. Then it is skipped if something that it needs failed or was
 /// skipped; else its condition is asked, then its values, then what the runbook will do that it runs, where that is an artifact;
 /// then it is started, a person asked before where one is to be. A loop is judged after each iteration, and
-/// ends at its bound at the latest. When no step is left, the run ends; one that failed or was cancelled first undoes what
+/// ends at its bound at the latest. An agent that submitted a runbook goes on when that has been planned, approved and run, or
+/// refused. When no step is left, the run ends; one that failed or was cancelled first undoes what
 /// it did, as far as the graph says how. A run that is to be cancelled skips what does not
 /// run yet, scheduled steps included, and ends when what runs has ended: the driver forgets the attempts that it has not
 /// started. One that is interrupted leaves its steps as they are, to be taken up again, and ends when nothing runs. A run
@@ -77,7 +78,13 @@ pub(crate) enum Standing {
 impl Standing {
     pub(crate) const fn of(state: Option<&StepState>) -> Self {
         match state {
-            None | Some(StepState::Due { .. } | StepState::Iterated { .. }) => Self::Idle,
+            None
+            | Some(
+                StepState::Due { .. }
+                | StepState::Iterated { .. }
+                | StepState::Suspended { .. }
+                | StepState::Settled { .. },
+            ) => Self::Idle,
             Some(StepState::Scheduled { .. } | StepState::Resting { .. }) => Self::Pending,
             Some(StepState::Running { .. }) => Self::Running,
             Some(StepState::Awaiting { .. }) => Self::Awaiting,
@@ -131,6 +138,8 @@ pub(crate) fn decide_step(node: &Node, state: &State) -> Option<Command> {
             Some(Command::StartAttempt(Turn { step, iteration, attempt: attempt.saturating_add(1) }))
         }
         Some(StepState::Iterated { iteration, .. }) => Some(decide_loop(node, *iteration, state)),
+        Some(&StepState::Suspended { attempt }) => Some(decide_made(step, 0, attempt, state)),
+        Some(StepState::Settled { .. }) => Some(Command::Answer(Question::Submitted { step })),
         Some(_) => None,
     }
 }
@@ -158,19 +167,22 @@ fn decide_new(node: &Node, state: &State) -> Option<Command> {
         return Some(Command::Answer(Question::Values { step }));
     }
     if let Some(approval) = node.approval {
-        return Some(Command::RequestApproval { step, expires_ms: approval.expires_ms });
+        return Some(Command::RequestApproval { step, submitted_by: 0, expires_ms: approval.expires_ms });
     }
     let iteration = u32::from(node.iterations.is_some());
     if node.runs_artifact {
-        match state.planned(&step) {
-            None => return Some(Command::Answer(Question::Child { step, iteration })),
-            Some(planned) if planned.waits => {
-                return Some(Command::RequestApproval { step, expires_ms: planned.expires_ms });
-            }
-            Some(_) => {}
-        }
+        return Some(decide_made(step, iteration, 0, state));
     }
     Some(Command::StartAttempt(Turn { step, iteration, attempt: 1 }))
+}
+
+/// What comes next of a runbook that no person wrote: its plan, then a person's yes where one is needed, then its run.
+fn decide_made(step: StepId, iteration: u32, submitted_by: u32, state: &State) -> Command {
+    match state.planned(&step) {
+        None => Command::Answer(Question::Child { step, iteration, submitted_by }),
+        Some(Planned { waits: true, expires_ms, .. }) => Command::RequestApproval { step, submitted_by, expires_ms },
+        Some(_) => Command::StartAttempt(Turn { step, iteration, attempt: submitted_by.saturating_add(1) }),
+    }
 }
 
 /// What comes after an iteration of a loop.
@@ -207,6 +219,8 @@ fn will_not_come(step: &StepId, state: &State) -> Option<SkipCause> {
         | StepState::Resting { .. }
         | StepState::Due { .. }
         | StepState::Iterated { .. }
+        | StepState::Suspended { .. }
+        | StepState::Settled { .. }
         | StepState::Awaiting { .. }
         | StepState::Succeeded { .. } => None,
     }

@@ -13,10 +13,12 @@ use std::collections::BTreeMap;
 mod call;
 mod child;
 mod fork;
+mod suspended;
 
 pub use call::{HostCallRecorded, answers_for};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use fork::{Fork, RunForked};
+pub use suspended::AttemptSuspended;
 
 /// The version of the form in which events are written.
 const VERSION: u32 = 1;
@@ -69,6 +71,8 @@ pub enum Event {
     AttemptStarted(Box<AttemptStarted>),
     /// A component asked the host for something, and its answer is kept.
     HostCallRecorded(Box<HostCallRecorded>),
+    /// An attempt ended until it is known what came of what it asked for.
+    AttemptSuspended(Box<AttemptSuspended>),
     /// An attempt did what was wanted; its artifacts are in the store.
     AttemptSucceeded(Box<AttemptSucceeded>),
     /// An attempt failed and left nothing behind.
@@ -85,6 +89,9 @@ pub enum Event {
         step: StepId,
         /// When.
         at_ms: u64,
+        /// The attempt of an agent that submitted what it is about; 0 = the step asks for itself.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        submitted_by: u32,
         /// When the answer is no by itself, in milliseconds since 1970.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at_ms: Option<u64>,
@@ -95,6 +102,9 @@ pub enum Event {
         step: StepId,
         /// When.
         at_ms: u64,
+        /// The attempt of an agent that submitted what it is about; 0 = the step asks for itself.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        submitted_by: u32,
         /// Who; none = nobody did in time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
@@ -504,6 +514,7 @@ impl Event {
             Self::LoopEnded { .. } => "LoopEnded",
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::HostCallRecorded(_) => "HostCallRecorded",
+            Self::AttemptSuspended(_) => "AttemptSuspended",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
             Self::AttemptFailed(_) => "AttemptFailed",
             Self::ChildPlanned(_) => "ChildPlanned",
@@ -528,6 +539,7 @@ impl Event {
             Self::RunStarted(started) => started.at_ms,
             Self::AttemptStarted(started) => started.at_ms,
             Self::HostCallRecorded(call) => call.at_ms,
+            Self::AttemptSuspended(suspended) => suspended.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
             Self::AttemptFailed(ended) => ended.at_ms,
             Self::ChildPlanned(planned) => planned.at_ms,
@@ -561,6 +573,7 @@ impl Event {
             | Self::RunEnded { .. } => None,
             Self::AttemptStarted(started) => Some(&started.step),
             Self::HostCallRecorded(call) => Some(&call.step),
+            Self::AttemptSuspended(suspended) => Some(&suspended.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
             Self::AttemptFailed(ended) => Some(&ended.step),
             Self::ChildPlanned(planned) => Some(&planned.step),
@@ -747,10 +760,11 @@ mod tests {
             },
             Event::LoopEnded { step: step("a"), iteration: 5, held: false },
             Event::StepSkipped { step: step("c"), because: SkipCause::Condition { step: step("b") } },
-            Event::ApprovalRequested { step: step("a"), at_ms: 5, expires_at_ms: Some(9) },
+            Event::ApprovalRequested { step: step("a"), at_ms: 5, submitted_by: 0, expires_at_ms: Some(9) },
             Event::ApprovalDecided {
                 step: step("a"),
                 at_ms: 6,
+                submitted_by: 0,
                 by: Some("ann".to_owned()),
                 note: None,
                 signature: None,
@@ -759,6 +773,7 @@ mod tests {
             Event::ApprovalDecided {
                 step: step("a"),
                 at_ms: 9,
+                submitted_by: 0,
                 by: None,
                 note: None,
                 signature: None,
@@ -767,6 +782,7 @@ mod tests {
             Event::ChildPlanned(Box::new(ChildPlanned {
                 step: step("a"),
                 iteration: 1,
+                submitted_by: 0,
                 at_ms: 5,
                 outcome: PlanningOutcome::Planned {
                     plan: digest,
@@ -778,6 +794,7 @@ mod tests {
             Event::ChildPlanned(Box::new(ChildPlanned {
                 step: step("a"),
                 iteration: 0,
+                submitted_by: 0,
                 at_ms: 5,
                 outcome: PlanningOutcome::Refused {
                     failure: Failure::new(FailureKind::BadRunbook, "no"),
@@ -831,6 +848,14 @@ mod tests {
                 answer: digest,
                 may_pass: true,
                 artifacts: vec![digest],
+                usage: Usage::default(),
+            })),
+            Event::AttemptSuspended(Box::new(AttemptSuspended {
+                step: step("a"),
+                attempt: 2,
+                at_ms: 9,
+                call: 4,
+                request: digest,
                 usage: Usage::default(),
             })),
         ]

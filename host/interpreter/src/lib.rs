@@ -16,9 +16,10 @@ pub use command::{Command, Question, Turn};
 pub use compensation::Compensation;
 pub use decide::decide;
 pub use event::{
-    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ChildApproval, ChildEnded,
-    ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Fork, HostCallRecorded, Output, Parent,
-    PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, ValuesOutcome, answers_for,
+    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, ChildApproval,
+    ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Fork, HostCallRecorded, Output,
+    Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, ValuesOutcome,
+    answers_for,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};

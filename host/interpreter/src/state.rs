@@ -3,8 +3,8 @@
 use crate::command::Turn;
 use crate::compensation::Compensation;
 use crate::event::{
-    ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event, Output,
-    PlanningOutcome, ResolvedValue, RunForked, SkipCause, ValuesOutcome,
+    ApprovalOutcome, AttemptSuspended, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event,
+    HostCallRecorded, Output, PlanningOutcome, ResolvedValue, RunForked, SkipCause, ValuesOutcome,
 };
 use palisade_model::record::Status;
 use palisade_model::{Digest, FailureKind, RunId, StepId};
@@ -27,8 +27,11 @@ pub struct State {
     values: BTreeMap<StepId, Vec<ResolvedValue>>,
     /// What the last iteration of each loop made.
     latest: BTreeMap<StepId, Vec<Output>>,
-    /// The runbooks that are artifacts and were planned, by the steps that run them.
+    /// The runbooks that are artifacts and were planned, by the steps that run them; of an agent the one that it submitted and
+    /// waits for.
     planned: BTreeMap<StepId, Planned>,
+    /// Attempts of agents that were no tries of their own, but went on after what they submitted.
+    no_tries: BTreeMap<StepId, u32>,
     /// The child runs that have not ended, by the steps for which they run.
     children: BTreeMap<StepId, RunId>,
     /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
@@ -41,13 +44,15 @@ pub struct State {
     compensation: Option<Compensation>,
 }
 
-/// A runbook that is an artifact, planned for the step that runs it.
+/// A runbook that is an artifact, or that an agent submitted, planned for the step that runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Planned {
     /// Its plan.
     pub plan: Digest,
     /// The iteration of a loop that runs it first; 0 = the step is none.
     pub iteration: u32,
+    /// The attempt of an agent that submitted it; 0 = it is the step's own.
+    pub submitted_by: u32,
     /// A person is to say that it may run.
     pub waits: bool,
     /// Milliseconds after which their answer is no; none = it waits for ever.
@@ -104,6 +109,16 @@ pub enum StepState {
         /// Which iteration.
         iteration: u32,
         /// The number of its attempt.
+        attempt: u32,
+    },
+    /// An agent that submitted a runbook, of which nothing runs yet.
+    Suspended {
+        /// The number of the attempt that did.
+        attempt: u32,
+    },
+    /// What an agent submitted has come to its end, which is to be its answer.
+    Settled {
+        /// The number of the attempt before.
         attempt: u32,
     },
     /// It waits for a person, itself or its child.
@@ -190,8 +205,9 @@ impl State {
 
     fn apply_to_running(&mut self, event: &Event) {
         match event {
-            // What a component was answered is no matter of what comes next.
-            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) | Event::HostCallRecorded(_) => {}
+            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) => {}
+            Event::AttemptSuspended(suspended) => self.suspend(suspended),
+            Event::HostCallRecorded(call) => self.answer(call),
             Event::CancelRequested { reason, resumed, compensating, .. } => {
                 // What undoes is not given up: it can only be interrupted.
                 let heeded = !compensating || *reason == CancelReason::Interrupted;
@@ -218,6 +234,9 @@ impl State {
                         StepState::Due { iteration: turn, attempt: before }
                         | StepState::Awaiting { iteration: turn, attempt: before @ 1.., .. },
                     ) => turn == iteration && before.checked_add(1) == Some(*attempt),
+                    Some(StepState::Suspended { attempt: before }) => {
+                        *iteration == 0 && before.checked_add(1) == Some(*attempt)
+                    }
                     Some(StepState::Iterated { iteration: before, .. }) => before.checked_add(1) == Some(*iteration),
                     Some(_) => false,
                 };
@@ -247,17 +266,22 @@ impl State {
                     self.set(step, StepState::Skipped { because: because.clone() });
                 }
             }
-            Event::ApprovalRequested { step, expires_at_ms, .. } => {
-                if !self.steps.contains_key(step) {
+            Event::ApprovalRequested { step, submitted_by, expires_at_ms, .. } => {
+                if self.submitted_by(step) == Some(*submitted_by) {
                     let until_ms = *expires_at_ms;
                     self.set(step, StepState::Awaiting { iteration: 0, attempt: 0, until_ms });
                 }
             }
-            Event::ApprovalDecided { step, outcome, .. } => {
-                if let Some(StepState::Awaiting { attempt: 0, .. }) = self.steps.get(step) {
+            Event::ApprovalDecided { step, submitted_by, outcome, .. } => {
+                if let Some(StepState::Awaiting { attempt: 0, .. }) = self.steps.get(step)
+                    && self.waits_for(step) == *submitted_by
+                {
                     let state = match (outcome, self.planned(step)) {
                         (ApprovalOutcome::Approved, Some(planned)) => {
-                            StepState::Due { iteration: planned.iteration, attempt: 0 }
+                            StepState::Due { iteration: planned.iteration, attempt: planned.submitted_by }
+                        }
+                        (ApprovalOutcome::Rejected { .. }, Some(Planned { submitted_by: attempt @ 1.., .. })) => {
+                            StepState::Settled { attempt }
                         }
                         (ApprovalOutcome::Approved, None) => StepState::Succeeded { attempt: 0, outputs: Vec::new() },
                         (ApprovalOutcome::Rejected { .. }, _) => StepState::Failed { attempt: 0 },
@@ -322,8 +346,8 @@ impl State {
 
     /// Takes what became of a runbook that is an artifact; once.
     fn plan_child(&mut self, planned: &ChildPlanned) {
-        let ChildPlanned { step, iteration, outcome, .. } = planned;
-        if self.steps.contains_key(step) || self.planned.contains_key(step) {
+        let &ChildPlanned { ref step, iteration, submitted_by, ref outcome, .. } = planned;
+        if self.submitted_by(step) != Some(submitted_by) || self.planned.contains_key(step) {
             return;
         }
         match outcome {
@@ -332,10 +356,46 @@ impl State {
                     ChildApproval::Person { expires_ms } => (true, *expires_ms),
                     ChildApproval::Runbook | ChildApproval::Caller { .. } => (false, None),
                 };
-                self.planned.insert(step.clone(), Planned { plan: *plan, iteration: *iteration, waits, expires_ms });
+                let plan = *plan;
+                self.planned.insert(step.clone(), Planned { plan, iteration, submitted_by, waits, expires_ms });
+            }
+            PlanningOutcome::Refused { .. } if submitted_by > 0 => {
+                self.set(step, StepState::Settled { attempt: submitted_by });
             }
             PlanningOutcome::Refused { .. } => self.set(step, StepState::Failed { attempt: 0 }),
         }
+    }
+
+    /// The attempt of an agent that submitted what a step is to run next, 0 for its own; none if it runs already, or has
+    /// ended.
+    fn submitted_by(&self, step: &StepId) -> Option<u32> {
+        match self.steps.get(step) {
+            None => Some(0),
+            Some(StepState::Suspended { attempt }) => Some(*attempt),
+            Some(_) => None,
+        }
+    }
+
+    /// Takes that an agent's attempt ended with what it submitted.
+    fn suspend(&mut self, suspended: &AttemptSuspended) {
+        let AttemptSuspended { step, attempt, .. } = suspended;
+        if self.is_under_way(step, 0, *attempt) && !self.children.contains_key(step) {
+            self.planned.remove(step);
+            self.set(step, StepState::Suspended { attempt: *attempt });
+        }
+    }
+
+    /// Takes the answer to what an agent submitted; it goes on then. What else a component is answered is no matter of what
+    /// comes next.
+    fn answer(&mut self, call: &HostCallRecorded) {
+        let attempt = call.attempt;
+        if self.steps.get(&call.step) != Some(&StepState::Settled { attempt }) {
+            return;
+        }
+        let by = self.planned.remove(&call.step).map_or(attempt, |planned| planned.submitted_by);
+        // The next one is the same try as the one that submitted it.
+        *self.no_tries.entry(call.step.clone()).or_default() += attempt.saturating_sub(by).saturating_add(1);
+        self.set(&call.step, StepState::Due { iteration: 0, attempt });
     }
 
     fn succeed(&mut self, step: &StepId, iteration: u32, attempt: u32, outputs: &[Output]) {
@@ -367,11 +427,14 @@ impl State {
         self.children.remove(step);
         // One that is to be resumed is counted when it has ended, whole.
         self.component_runs = self.component_runs.saturating_add(ended.runs);
+        let submitted = self.planned(step).is_some_and(|planned| planned.submitted_by > 0);
         match (&ended.failure, ended.retry_at_ms) {
+            (None, _) if submitted => self.set(step, StepState::Settled { attempt }),
             (None, _) => self.succeed(step, iteration, attempt, &ended.outputs),
             (Some(failure), _) if self.cancelled.is_some() && failure.kind == FailureKind::Cancelled => {
                 self.set(step, StepState::Cancelled { iteration, attempt });
             }
+            (Some(_), _) if submitted => self.set(step, StepState::Settled { attempt }),
             (Some(_), Some(until_ms)) => self.set(step, StepState::Resting { iteration, attempt, until_ms }),
             (Some(_), None) => self.set(step, StepState::Failed { attempt }),
         }
@@ -406,7 +469,7 @@ impl State {
     /// Goes on from a place in another run: what ended there and is taken over stays, all else begins anew. Nothing of it
     /// ran in this run, so nothing counts for its limits.
     fn fork(&mut self, forked: &RunForked) {
-        let Self { steps, resting, expiring, judged, values, latest, planned, children, .. } = self;
+        let Self { steps, resting, expiring, judged, values, latest, planned, no_tries, children, .. } = self;
         let kept: BTreeSet<&StepId> = forked.kept.iter().collect();
         steps.retain(|step, state| kept.contains(step) && state.can_be_kept());
         resting.clear();
@@ -416,6 +479,7 @@ impl State {
         values.retain(|step, _| steps.contains_key(step));
         latest.retain(|step, _| steps.contains_key(step));
         planned.retain(|step, _| steps.contains_key(step));
+        no_tries.clear();
         self.taken_over = self.steps.keys().cloned().collect();
         self.compensation = None;
         self.cancelled = None;
@@ -470,6 +534,18 @@ impl State {
     #[must_use]
     pub fn planned(&self, step: &StepId) -> Option<Planned> {
         self.planned.get(step).copied()
+    }
+
+    /// The attempt of an agent that submitted what a step waits for a person about; 0 = it waits for itself.
+    #[must_use]
+    pub fn waits_for(&self, step: &StepId) -> u32 {
+        self.planned(step).map_or(0, |planned| planned.submitted_by)
+    }
+
+    /// Which try of a step an attempt is: one that goes on after what it submitted is no other one.
+    #[must_use]
+    pub fn try_number(&self, turn: &Turn) -> u32 {
+        turn.attempt.saturating_sub(self.no_tries.get(&turn.step).copied().unwrap_or(0))
     }
 
     /// Takes the answer to a condition: before the step starts, or to the iteration that just ended; once.
@@ -600,6 +676,8 @@ impl StepState {
                 | Self::Resting { .. }
                 | Self::Due { .. }
                 | Self::Iterated { .. }
+                | Self::Suspended { .. }
+                | Self::Settled { .. }
                 | Self::Awaiting { .. }
         )
     }
@@ -615,6 +693,8 @@ impl StepState {
             | Self::Resting { .. }
             | Self::Due { .. }
             | Self::Iterated { .. }
+            | Self::Suspended { .. }
+            | Self::Settled { .. }
             | Self::Awaiting { .. }
             | Self::Cancelled { .. } => false,
         }
@@ -629,6 +709,8 @@ impl StepState {
             | Self::Resting { .. }
             | Self::Due { .. }
             | Self::Iterated { .. }
+            | Self::Suspended { .. }
+            | Self::Settled { .. }
             | Self::Awaiting { .. } => None,
             Self::Succeeded { .. } => Some(Status::Succeeded),
             Self::Failed { .. } => Some(Status::Failed),

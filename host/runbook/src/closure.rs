@@ -198,11 +198,11 @@ fn secret_of(call: &PlannedCall, named: &SecretPlace) -> Option<SecretPlace> {
 
 /// The components of what a step runs and nobody has planned yet; an outer none if there is no such thing.
 fn opened(step: &PlannedStep) -> Option<Option<Vec<AllowedComponent>>> {
-    if let PlannedWork::Agent { members, .. } = &step.work {
+    if let PlannedWork::Agent { members, runbooks: None, .. } = &step.work {
         return (!members.is_empty()).then(|| Some(members.clone()));
     }
-    let child = step.child()?;
-    matches!(child.runbook, PlannedChildRunbook::Artifact { .. }).then(|| child.components.clone())
+    let child = step.runs_or_submits()?;
+    step.plans_later().then(|| child.components.clone())
 }
 
 /// Visits every step, what undoes it, and the steps of its child, each with the way to it.

@@ -9,7 +9,8 @@ use crate::form::{FormReader, LimitsOf, Named, present, present_entry};
 use crate::nearest::suggestion;
 use crate::reference::{Braces, Reference};
 use crate::runbook::{
-    Agent, Approval, AutoApprove, Body, Call, Child, ChildRunbook, Form, Inputs, Outputs, Retry, Runbook, Step, Work,
+    Agent, Approval, AutoApprove, Body, Call, Child, ChildRunbook, Form, Inputs, Outputs, Retry, Runbook, Step,
+    Submitting, Work,
 };
 use crate::shape::{Unknown, read_as_meant};
 use crate::source::Spanned;
@@ -45,6 +46,7 @@ const COMMON: &[&str] = &[
     "compensate",
 ];
 const LISTED: &[&str] = &["component", "config"];
+const RUNBOOKS: &[&str] = &["components", "limits", "auto_approve", "most"];
 const RETRY: &[&str] = &["max_attempts", "backoff", "on"];
 /// The types of steps, each with the keys of its own.
 const TYPES: &[(StepType, &str, &[&str])] = &[
@@ -62,7 +64,7 @@ const TYPES: &[(StepType, &str, &[&str])] = &[
         &["analyser", "workflow", "file", "components", "auto_approve", "until", "max_iterations"],
     ),
     (StepType::Approval, "approval", &["message", "approvers", "expires"]),
-    (StepType::Agent, "agent", &["agent", "goal", "tools", "members"]),
+    (StepType::Agent, "agent", &["agent", "goal", "tools", "members", "runbooks"]),
 ];
 
 /// Keys of all steps that mean nothing for some types, and why.
@@ -706,7 +708,7 @@ impl FormReader<'_> {
                         "`auto_approve` of {what} approves what lies within its `limits` and `components`, and it has not both"
                     );
                     let wrong = Diagnostic::new(Code::Combination, self.shape.source.name(), entry.key_span, message)
-                        .with_help("state `limits` and `components` of the step");
+                        .with_help("state its `limits` and `components`");
                     self.shape.push(wrong);
                 }
                 AutoApprove::WithinStep(entry.key_span)
@@ -745,10 +747,29 @@ impl FormReader<'_> {
         let (tools, members) = (list(self, "tools"), list(self, "members"));
         self.shape.required(node, "goal", what);
         let goal = self.prose(node, "goal", what);
-        match (self.call(node, "agent", what), goal) {
-            (Some(call), Some(goal)) => Work::Agent(Agent { call, goal, tools, members }),
+        let runbooks = present(node, "runbooks").map(|node| self.submitting(node, what));
+        match (self.call(node, "agent", what), goal, runbooks) {
+            (Some(call), Some(goal), None) => Work::Agent(Agent { call, goal, tools, members, runbooks: None }),
+            (Some(call), Some(goal), Some(runbooks @ Some(_))) => {
+                Work::Agent(Agent { call, goal, tools, members, runbooks })
+            }
             _ => Work::Broken,
         }
+    }
+
+    /// What runbooks an agent may submit. What they may use and how many they may be must be said: nobody could know before
+    /// the start what the run may come to.
+    fn submitting(&mut self, node: &Node, what: &str) -> Option<Submitting> {
+        let what = format!("`runbooks` of {what}");
+        let node = self.shape.strict(node, &what, RUNBOOKS, Unknown::Refused)?;
+        let components = self.shape.required(&node, "components", &what);
+        let components = components.map(|node| self.listed(node, &format!("`components` of {what}")));
+        let limits = present(&node, "limits").map(|node| self.run_limits(node, &what)).unwrap_or_default();
+        let auto_approve = self.auto_approve(&node, &what);
+        let most = self.shape.required(&node, "most", &what);
+        let most = most.and_then(|node| self.shape.positive(node, &format!("`most` of {what}")));
+        let span = self.shape.first_line(node.span);
+        Some(Submitting { components: components?, limits, auto_approve, most: most?, span })
     }
 
     fn retry(&mut self, node: &Node, what: &str) -> Option<Retry> {

@@ -37,9 +37,15 @@ pub struct LabelRules<'r> {
 }
 
 /// Everything that would get to where it may not go, in the order of the steps; each label once for each place of a step.
-/// `around` are the labels of the runbook itself, where something made it: it may hold what its maker read.
+/// `around` are the labels of the runbook itself, where something made it: it may hold what its maker read. `back_to` is the
+/// agent that submitted it and gets what it makes.
 #[must_use]
-pub fn leaks(plan: &Plan, around: &BTreeSet<String>, rules: LabelRules<'_>) -> Vec<Leak> {
+pub fn leaks(
+    plan: &Plan,
+    around: &BTreeSet<String>,
+    back_to: Option<&PlannedStep>,
+    rules: LabelRules<'_>,
+) -> Vec<Leak> {
     let around = around.iter().map(|label| (label.clone(), vec!["what made the runbook".to_owned()])).collect();
     let mut found = Vec::new();
     let given = BTreeMap::new();
@@ -55,6 +61,16 @@ pub fn leaks(plan: &Plan, around: &BTreeSet<String>, rules: LabelRules<'_>) -> V
     for (way, labels) in of_steps.chain(of_aliases) {
         let leaks = blocked(&labels, &Sink::Output, &way, rules);
         found.extend(leaks.into_iter().filter(|leak| !found.contains(leak)).collect::<Vec<_>>());
+    }
+    let results = plan.results().into_iter().map(|(_, source)| source);
+    let handed_back: Vec<_> = plan.offers.values().cloned().chain(results).collect();
+    for sink in back_to.iter().flat_map(|agent| sinks(agent, rules)) {
+        let is_handed_back = |id: &StepId| {
+            handed_back.iter().any(|source| matches!(source, BindingSource::Step { step, .. } if step == id))
+        };
+        for (step, labels) in made.iter().filter(|(step, _)| is_handed_back(step)) {
+            found.extend(blocked(labels, &sink, std::slice::from_ref(step), rules));
+        }
     }
     found
 }

@@ -57,7 +57,7 @@ pub use plan::{
     AllowedComponent, Binding, BindingSource, ChildOutput, NamedConnection, NamedPath, Plan, PlanFormError,
     PlannedAlias, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput,
     PlannedOutput, PlannedRetry, PlannedRuleset, PlannedSchema, PlannedStep, PlannedTool, PlannedValue, PlannedWork,
-    Use,
+    Submitted, Use,
 };
 pub use plan_diff::{Change, Difference, Subject, plan_diff};
 pub use planner::{
@@ -68,7 +68,7 @@ pub use reference::{Reference, ReferenceError, Segment};
 pub use ruleset::{Ruleset, RulesetLookup, RulesetName, RulesetNameError, WantedRuleset, read as read_ruleset};
 pub use runbook::{
     Agent, Approval, AutoApprove, Body, Call, Child, ChildRunbook, DeclaredInput, DeclaredOutput, Form, Inputs,
-    Outputs, Retry, Runbook, Step, StepLimits, Work,
+    Outputs, Retry, Runbook, Step, StepLimits, Submitting, Work,
 };
 pub use setting::{Setting, SettingError, Settings};
 pub use source::{Source, Span, Spanned};

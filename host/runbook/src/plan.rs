@@ -155,6 +155,9 @@ pub enum PlannedWork {
         tools: Vec<PlannedTool>,
         /// Agents that it may call.
         members: Vec<AllowedComponent>,
+        /// What it may submit; absent = no runbooks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runbooks: Option<Box<Submitted>>,
         /// Limits of all that it does.
         limits: RunLimits,
     },
@@ -296,10 +299,28 @@ pub struct PlannedChild {
     pub outputs: Vec<ChildOutput>,
 }
 
+/// The runbooks that an agent may submit while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// What holds for each of them.
+    pub child: PlannedChild,
+    /// Most of them, those that are refused included.
+    pub most: u32,
+}
+
 /// Where a child runbook comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum PlannedChildRunbook {
+    /// An agent submits it: it is planned when it is there.
+    Agent {
+        /// The `capabilities` of the runbook that has the agent and of those above, which it can't widen.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bounds: Vec<Bound>,
+        /// The plan of the last one that was submitted: see [`Plan::fill_in`]. It is no part of the stored form.
+        #[serde(skip)]
+        plan: Option<Box<Plan>>,
+    },
     /// An artifact of this run: it is planned when it is there.
     Artifact {
         /// The artifact.
@@ -618,7 +639,7 @@ impl Plan {
     #[must_use]
     pub fn children(&self) -> Vec<&Self> {
         let mut all = Vec::new();
-        for child in self.steps.iter().filter_map(PlannedStep::child) {
+        for child in self.steps.iter().filter_map(PlannedStep::runs_or_submits) {
             if let Some(plan) = child.runbook.plan() {
                 all.push(plan);
                 all.extend(plan.children());
@@ -631,6 +652,12 @@ impl Plan {
     /// the outputs that nobody could know before.
     pub fn fill_in(&mut self, step: &StepId, child: Self) {
         let Some(step) = self.steps.iter_mut().find(|known| known.id == *step) else { return };
+        if let PlannedWork::Agent { runbooks: Some(runbooks), .. } = &mut step.work {
+            if let PlannedChildRunbook::Agent { plan, .. } = &mut runbooks.child.runbook {
+                *plan = Some(Box::new(child));
+            }
+            return;
+        }
         let mut outputs = std::mem::take(&mut step.outputs);
         if let Some(PlannedChild {
             runbook: PlannedChildRunbook::Artifact { exported, plan, .. },
@@ -752,7 +779,7 @@ impl PlannedChildRunbook {
     pub fn plan(&self) -> Option<&Plan> {
         match self {
             Self::File { plan, .. } => Some(plan),
-            Self::Artifact { plan, .. } => plan.as_deref(),
+            Self::Artifact { plan, .. } | Self::Agent { plan, .. } => plan.as_deref(),
         }
     }
 }
@@ -791,6 +818,34 @@ impl PlannedStep {
         }
     }
 
+    /// The schemas of what it gives to its ports.
+    #[must_use]
+    pub fn gives(&self) -> BTreeMap<String, SchemaRef> {
+        self.inputs.iter().map(|binding| (binding.port.clone(), binding.schema.clone())).collect()
+    }
+
+    /// What it may submit, if it is an agent that may.
+    #[must_use]
+    pub fn submits(&self) -> Option<&Submitted> {
+        match &self.work {
+            PlannedWork::Agent { runbooks, .. } => runbooks.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What holds for the child runs that hang on it: those of the runbook that it runs, or of those that it submits.
+    #[must_use]
+    pub fn runs_or_submits(&self) -> Option<&PlannedChild> {
+        self.child().or_else(|| self.submits().map(|submitted| &submitted.child))
+    }
+
+    /// Whether what its child runs do is not known before the run starts.
+    #[must_use]
+    pub fn plans_later(&self) -> bool {
+        let later = |child: &PlannedChild| !matches!(child.runbook, PlannedChildRunbook::File { .. });
+        self.runs_or_submits().is_some_and(later)
+    }
+
     fn child_mut(&mut self) -> Option<&mut PlannedChild> {
         match &mut self.work {
             PlannedWork::Child { child }
@@ -819,10 +874,10 @@ impl PlannedStep {
         }
     }
 
-    /// Whether what it asks of the host is written down, and given again: calls of tools and of models.
+    /// Whether what it asks of the host is written down, and given again: calls of tools and of models, and runbooks.
     #[must_use]
     pub fn asks(&self) -> bool {
-        !self.tools().is_empty() || self.call().is_some_and(PlannedCall::asks_models)
+        !self.tools().is_empty() || self.submits().is_some() || self.call().is_some_and(PlannedCall::asks_models)
     }
 
     /// The components that it may call as tools.
@@ -837,7 +892,7 @@ impl PlannedStep {
     fn add_calls<'p>(&'p self, calls: &mut Vec<&'p PlannedCall>) {
         calls.extend(self.call());
         calls.extend(self.tools().iter().map(|tool| &tool.call));
-        if let Some(plan) = self.child().and_then(|child| child.runbook.plan()) {
+        if let Some(plan) = self.runs_or_submits().and_then(|child| child.runbook.plan()) {
             calls.extend(plan.calls());
         }
         if let Some(compensate) = &self.compensate {
@@ -864,7 +919,7 @@ impl PlannedStep {
         let condition = names.filter(move |source| !own(source)).map(|source| (source, Use::Condition));
         let runbook = self.child().and_then(|child| match &child.runbook {
             PlannedChildRunbook::Artifact { source, .. } => Some((source, Use::Runbook)),
-            PlannedChildRunbook::File { .. } => None,
+            PlannedChildRunbook::File { .. } | PlannedChildRunbook::Agent { .. } => None,
         });
         inputs.chain(values).chain(condition).chain(runbook)
     }

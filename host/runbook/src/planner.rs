@@ -148,7 +148,7 @@ pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<
     if !planner.diagnostics.has_error() {
         planner.check_bounds(&plan);
     }
-    planner.check_flows(&plan, &BTreeSet::new());
+    planner.check_flows(&plan, &BTreeSet::new(), None);
     let broken = planner.diagnostics.has_error();
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
 }

@@ -296,6 +296,23 @@ pub struct Agent {
     pub tools: Vec<Spanned<ComponentName>>,
     /// Agents that it may call.
     pub members: Vec<Spanned<ComponentName>>,
+    /// What it may submit; none = no runbooks.
+    pub runbooks: Option<Submitting>,
+}
+
+/// What runbooks an agent may submit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submitting {
+    /// The components that they may use.
+    pub components: Vec<ListedComponent>,
+    /// The limits of each.
+    pub limits: BTreeMap<RunLimitKind, Spanned<u64>>,
+    /// What is approved beforehand.
+    pub auto_approve: AutoApprove,
+    /// Most of them.
+    pub most: Spanned<u64>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 impl Inputs {

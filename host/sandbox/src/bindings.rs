@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             import palisade:plugin/attempt@0.1.0;
             import palisade:plugin/sql@0.1.0;
             import palisade:plugin/tools@0.1.0;
+            import palisade:plugin/runbooks@0.1.0;
             import palisade:plugin/llm@0.1.0;
             export palisade:plugin/manifest@0.1.0;
             export palisade:plugin/step@0.1.0;

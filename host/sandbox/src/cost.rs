@@ -37,6 +37,8 @@ pub(crate) enum Work {
     /// Starting a tool, checking what it is given, and writing down what comes of it: a commit. What the tool itself uses
     /// is counted apart.
     CallTool,
+    /// Planning a runbook, and writing down what comes of it: a commit. What it does when it runs is counted apart.
+    SubmitRunbook,
     /// Checking and writing down what a model is asked and what it answers: a commit. What the model costs is counted apart.
     AskModel,
 }
@@ -59,6 +61,7 @@ impl Work {
             Self::Rows => (30_000, 24),
             Self::Tools => (30_000, 2),
             Self::CallTool | Self::AskModel => (1_500_000, 60),
+            Self::SubmitRunbook => (150_000_000, 1_500),
         }
     }
 }

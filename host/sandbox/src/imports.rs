@@ -18,15 +18,16 @@ const WITHOUT_POWER: [&str; 5] = [
 /// Interfaces that are linked to an empty world.
 const WASI_BASE: [&str; 5] = ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:sockets/"];
 /// The interfaces behind the powers.
-const POWERS: [(&str, Power); 5] = [
+const POWERS: [(&str, Power); 6] = [
     ("palisade:plugin/sql@", Power::Sql),
     ("palisade:plugin/tools@", Power::Call),
+    ("palisade:plugin/runbooks@", Power::Call),
     ("palisade:plugin/llm@", Power::Llm),
     ("wasi:filesystem/", Power::FsRead),
     ("wasi:http/", Power::Http),
 ];
 /// Interfaces whose answers are written down, so that who got them can be run again with the same.
-const RECORDED: [&str; 2] = ["palisade:plugin/tools@", "palisade:plugin/llm@"];
+const RECORDED: [&str; 3] = ["palisade:plugin/tools@", "palisade:plugin/runbooks@", "palisade:plugin/llm@"];
 
 /// All that a component imports, in the order of its interfaces' names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -72,6 +72,20 @@ pub trait Ports: Send {
         Err(PortError::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100))))
     }
 
+    /// How many runbooks the instance may submit.
+    fn most_runbooks(&self) -> u32 {
+        0
+    }
+
+    /// Submits a runbook; asked of an instance that may submit one. What it answers is durable when this returns.
+    ///
+    /// # Errors
+    /// [`PortError::Suspended`] where the answer needs time, [`PortError::Invalid`] for what is no JSON,
+    /// [`PortError::Limit`] for one more than the step allows.
+    fn submit_runbook(&mut self, _: &Submission) -> Result<Submitted, PortError> {
+        Err(PortError::Invalid("runbooks are submitted in runs only".to_owned()))
+    }
+
     /// The alias of the model that is asked where none is named.
     fn default_model(&self) -> Option<&str> {
         None
@@ -195,12 +209,46 @@ pub enum ToolItems {
     Artifact(Digest),
 }
 
-/// What a tool made on one port.
+/// What a tool made on one port, or a runbook under one name.
 pub struct ToolOutput {
     /// The port.
     pub port: String,
     /// Its items.
     pub items: Box<dyn Items>,
+}
+
+/// A runbook that an instance submits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// JSON text, not yet checked.
+    pub definition: String,
+    /// What its inputs get, by name.
+    pub inputs: Vec<(String, Digest)>,
+}
+
+/// What came of a runbook that was submitted.
+pub enum Submitted {
+    /// It ran to its end; what it made, by name.
+    Done(Vec<ToolOutput>),
+    /// It can't run so.
+    Refused(Vec<Wrong>),
+    /// A person said no, in these words.
+    Rejected(String),
+    /// It ran and failed.
+    Failed(String),
+}
+
+/// Something that is wrong with a runbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// Which kind of thing.
+    pub code: String,
+    /// The line.
+    pub line: String,
+    /// What.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
 }
 
 /// What an attempt needs of the network, beside the sockets that the sandbox opens itself.
@@ -248,6 +296,9 @@ pub enum PortError {
     /// The run is being cancelled.
     #[error("the run is being cancelled")]
     Cancelled,
+    /// The answer needs time: the attempt ends here, and another one gets it.
+    #[error("the answer needs time")]
+    Suspended,
     /// The host could not do its part; the attempt fails with this, whatever the guest does next.
     #[error("{0}")]
     Host(String),

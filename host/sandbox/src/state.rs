@@ -209,7 +209,7 @@ impl Host {
                 self.fail(*failure);
                 error(ErrorKind::LimitExceeded, &message)
             }
-            PortError::Cancelled => {
+            PortError::Cancelled | PortError::Suspended => {
                 self.fail(Failure::new(FailureKind::Cancelled, message.as_str()));
                 error(ErrorKind::Cancelled, &message)
             }

@@ -62,7 +62,7 @@ pub(super) fn show(context: &Context, run: &str, step: Option<&str>) -> Result<E
     let history = History::read(store, awaited.run).map_err(|error| not_told(&error))?;
     let plan = history.plan(store).map_err(|error| not_told(&error))?;
     let missing = || CliError::new(ExitCode::Bug, "the runbook that is to run has no plan");
-    let child = plan.step(&awaited.step).and_then(|step| step.child()?.runbook.plan()).ok_or_else(missing)?;
+    let child = plan.step(&awaited.step).and_then(|step| step.runs_or_submits()?.runbook.plan()).ok_or_else(missing)?;
     let text = store.content(runbook.digest).and_then(|content| content.map(|content| content.read_all()).transpose());
     let text = text.map_err(|fault| not_read(&fault))?.ok_or_else(missing)?;
     let text = String::from_utf8_lossy(&text);

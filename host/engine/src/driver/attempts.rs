@@ -4,16 +4,20 @@ use super::calls::Recorder;
 use super::{Begun, Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt::{self, AttemptInput, Ended, Made};
 use crate::calls::Calls;
+use crate::keep::Kept;
 use crate::memo::{self, Done};
 use crate::models::Models;
 use crate::perform::{Performer, Task};
 use crate::run::RunError;
+use crate::submitting::Suspension;
 use crate::tools::Toolbox;
 use crate::uses::UseCount;
 use palisade_audit::{Entry, What};
-use palisade_interpreter::{AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, Event, Output, Reuse, Turn};
+use palisade_interpreter::{
+    AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, Event, Output, Reuse, Turn,
+};
 use palisade_model::limits::{Limit, LimitSource};
-use palisade_model::{Failure, FailureKind, LimitKind, StepId, Usage};
+use palisade_model::{Digest, Failure, FailureKind, LimitKind, StepId, Usage};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, agent_runs, names_data};
 use palisade_store::{NewEntry, NewMemo, NewUsage, Pin, Room};
 
@@ -60,14 +64,13 @@ impl<'a> Driver<'a> {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
             let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };
             let recorder = Recorder::new(&turn, report.clone());
-            let tools = step.tools();
             let models = Models { gateway: engine.models(), caller, stop };
-            let toolbox = Toolbox { engine, observer: &observer, work, plan_digest, step: &step.id, tools, stop };
+            let toolbox = Toolbox { engine, observer: &observer, work, plan_digest, step, stop };
             let default_model = call.default_model.as_deref();
             let calls = step.asks().then(|| Calls::new(toolbox, Some(models), default_model, known, Some(&recorder)));
             let task = Task { turn: turn.clone(), step, call, inputs, values, calls };
             let wanted = performer.work.reuse;
-            let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted));
+            let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted)).or_suspended(&task);
             let panicked = || Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
             // The driver may have given up; then nobody wants to know.
             attempt::reported(work, panicked, |done| drop(report.send(Outcome::Attempt { turn, done })));
@@ -82,6 +85,7 @@ impl<'a> Driver<'a> {
         let (ended, reuse) = match done {
             Done::Ran { ended, reuse } => (ended, reuse),
             Done::Known { reuse, recorded, pin } => return self.take_known(turn, at_ms, reuse, *recorded, pin),
+            Done::Suspended { ended, by } => return self.take_suspended(turn, at_ms, *ended, &by),
         };
         let Ended { result, usage, uses, skipped_count, skipped, log } = *ended;
         let entries = self.uses(&turn, at_ms, uses)?;
@@ -163,12 +167,25 @@ impl<'a> Driver<'a> {
         self.advance(vec![Event::AttemptSucceeded(Box::new(known))], beside)
     }
 
+    /// Takes that an attempt ended with what it asked for.
+    fn take_suspended(&mut self, turn: Turn, at_ms: u64, ended: Ended, by: &Suspension) -> Result<Vec<Turn>, RunError> {
+        let Ended { usage, uses, .. } = ended;
+        let entries = self.uses(&turn, at_ms, uses)?;
+        let mut kept = Kept::new(self.engine.store())?;
+        kept.bytes("request", &by.request)?;
+        let (Turn { step, attempt, .. }, call, request) = (turn, by.call, Digest::of(&by.request));
+        let event = Event::AttemptSuspended(Box::new(AttemptSuspended { step, attempt, at_ms, call, request, usage }));
+        let mut beside = Beside { entries, ..Beside::default() };
+        beside.keep(kept);
+        self.advance(vec![event], beside)
+    }
+
     /// When a step that failed tries again; none if it does not.
     pub(super) fn retry_at(&self, turn: &Turn, failure: &Failure, now_ms: u64) -> Result<Option<u64>, RunError> {
         let retry = self.machine.graph().node(&turn.step).and_then(|node| node.retry.as_ref());
         let Some(retry) = retry.filter(|_| self.machine.state().cancelled().is_none()) else { return Ok(None) };
         let [random @ .., _, _] = random().map_err(RunError::Random)?;
-        let wait_ms = retry.wait_ms(turn.attempt, &failure.kind, u64::from_le_bytes(random));
+        let wait_ms = retry.wait_ms(self.machine.state().try_number(turn), &failure.kind, u64::from_le_bytes(random));
         Ok(wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)))
     }
 

@@ -437,12 +437,13 @@ mod tests {
         let yes = Event::ApprovalDecided {
             step: step.clone(),
             at_ms: 900_000,
+            submitted_by: 0,
             by: None,
             note: None,
             signature: None,
             outcome,
         };
-        let asked = Event::ApprovalRequested { step, at_ms: 140, expires_at_ms: None };
+        let asked = Event::ApprovalRequested { step, at_ms: 140, submitted_by: 0, expires_at_ms: None };
         let waited = [resumed(0, 100), asked.clone(), ended(Status::Waiting, 0, 150), yes.clone(), resumed(1, 950_000)];
         assert_eq!(worked_ms(&waited), 50);
         // A process that died wrote nothing of its end.

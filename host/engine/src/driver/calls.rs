@@ -3,13 +3,16 @@
 use super::{Beside, Driver, Outcome, now_ms};
 use crate::calls::{CallLog, NewCall};
 use crate::keep::Kept;
+use crate::planning::Refusal;
 use crate::run::RunError;
+use palisade_audit::{Entry, What};
 use palisade_interpreter::{Event, HostCallRecorded, StepState, Turn, answers_for};
 use palisade_llm::Caller;
 use palisade_model::llm::Bound;
 use palisade_model::{Digest, StepId};
 use palisade_runbook::{PlannedCall, PlannedStep};
 use palisade_sandbox::ports::PortError;
+use palisade_store::NewEntry;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 
 /// Hands the calls of an attempt to the thread that writes the journal.
@@ -31,6 +34,13 @@ impl CallLog for Recorder {
         let outcome = Outcome::Call { turn: self.turn.clone(), call: Box::new(call), tell };
         self.report.send(outcome).map_err(|_| PortError::Cancelled)?;
         durable.recv().map_err(|_| PortError::Cancelled)
+    }
+
+    fn plan_runbook(&self, request: &[u8]) -> Result<Option<Refusal>, PortError> {
+        let (tell, told) = sync_channel(1);
+        let outcome = Outcome::Submission { turn: self.turn.clone(), request: request.to_vec(), tell };
+        self.report.send(outcome).map_err(|_| PortError::Cancelled)?;
+        told.recv().map_err(|_| PortError::Cancelled)
     }
 }
 
@@ -83,16 +93,20 @@ impl Driver<'_> {
         if self.machine.state().step(&step) != Some(&StepState::Running { iteration, attempt }) {
             return Ok(());
         }
-        let NewCall { number, what, request, answer, may_pass, artifacts, usage } = call;
+        let NewCall { number, what, request, answer, may_pass, refused, artifacts, usage } = call;
         let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("request", &request)?;
         kept.bytes("answer", &answer)?;
+        let at_ms = now_ms();
+        let told = refused.then(|| What::ChildRefused { step: step.clone() });
+        // The event is the first of those that are appended with it.
+        let entries = told.map(|what| NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) });
         let event = Event::HostCallRecorded(Box::new(HostCallRecorded {
             step,
             attempt,
             iteration,
             call: number,
-            at_ms: now_ms(),
+            at_ms,
             what,
             request: Digest::of(&request),
             answer: Digest::of(&answer),
@@ -100,7 +114,7 @@ impl Driver<'_> {
             artifacts: artifacts.iter().map(palisade_store::NewArtifact::digest).collect(),
             usage,
         }));
-        let mut beside = Beside { artifacts, ..Beside::default() };
+        let mut beside = Beside { artifacts, entries: entries.into_iter().collect(), ..Beside::default() };
         beside.keep(kept);
         let start = self.advance(vec![event], beside)?;
         debug_assert!(start.is_empty(), "nothing follows from an answer");

@@ -11,12 +11,15 @@ use crate::observe::{Below, Observed};
 use crate::perform::work_key;
 use crate::record::Ran;
 use crate::run::{RunError, Work};
+use crate::submitting::SubmittedRunbook;
 use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, RunInput, Turn};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::{Failure, FailureKind, RunId, RunLimits, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedChild, PlannedChildRunbook, PlannedInput, PlannedStep};
 use palisade_schema::Registry;
-use palisade_store::NewArtifact;
+use palisade_store::{Artifact, NewArtifact};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// A child run that has ended, or stopped until its parent is resumed.
 pub(super) struct ChildDone {
@@ -93,11 +96,23 @@ impl<'a> Driver<'a> {
         }
         let by = match &child.runbook {
             PlannedChildRunbook::File { plan, .. } => By::File(plan),
-            PlannedChildRunbook::Artifact { .. } => By::Artifact(Box::new(self.made_plan(&turn.step)?)),
+            PlannedChildRunbook::Artifact { .. } | PlannedChildRunbook::Agent { .. } => {
+                By::Artifact(Box::new(self.made_plan(&turn.step)?))
+            }
         };
         let plan_digest = by.plan().digest();
         let pin = self.engine.store().pin()?;
-        let (inputs, defaults) = self.child_inputs(step, &by, turn.iteration)?;
+        let mut work_key = work_key(&self.place.work_key, turn);
+        let given = if self.has_submitted(&turn.step) {
+            let (call, request) = self.submission(&turn.step)?;
+            let _ = write!(work_key, "/{call}");
+            let read = SubmittedRunbook::read(&request);
+            let missing = || RunError::Missing { what: format!("what step {} submitted", turn.step) };
+            self.artifacts_given(&read.ok_or_else(missing)?.inputs)?
+        } else {
+            self.artifacts_bound(step, turn.iteration)?
+        };
+        let (inputs, defaults) = self.child_inputs(given, &by)?;
         let started = Event::ChildStarted(Box::new(ChildStarted {
             step: turn.step.clone(),
             attempt: turn.attempt,
@@ -119,7 +134,7 @@ impl<'a> Driver<'a> {
             },
             limits: by.limits(child),
             above: self.place.subtree.clone(),
-            work_key: work_key(&self.place.work_key, turn),
+            work_key,
             way: self.way(turn),
             inputs,
             allowed: self.allowed.clone(),
@@ -194,20 +209,28 @@ impl<'a> Driver<'a> {
         Ok(outputs)
     }
 
-    /// What a child gets: what the step hands over, and the defaults of what it does not, which are made now.
+    /// What a step hands over, by the names that it has there.
+    fn artifacts_bound(&self, step: &PlannedStep, iteration: u32) -> Result<BTreeMap<String, Artifact>, RunError> {
+        let mut bound = BTreeMap::new();
+        for binding in &step.inputs {
+            let found = self.lookup().artifact(&source(step, binding, iteration))?;
+            bound.extend(found.map(|found| (binding.port.clone(), found)));
+        }
+        Ok(bound)
+    }
+
+    /// What a child gets: what is handed over, and the defaults of what it does not, which are made now.
     fn child_inputs(
         &self,
-        step: &PlannedStep,
+        mut given: BTreeMap<String, Artifact>,
         by: &By<'_>,
-        iteration: u32,
     ) -> Result<(Vec<RunInput>, Vec<NewArtifact>), RunError> {
         let (mut inputs, mut made) = (Vec::new(), Vec::new());
         for planned in &by.plan().inputs {
             let PlannedInput { name, schema, default, .. } = planned;
-            let binding = step.inputs.iter().find(|binding| binding.port == name.as_str());
-            let given = binding.map(|binding| self.lookup().artifact(&source(step, binding, iteration))).transpose()?;
+            let given = given.remove(name.as_str());
             let (name, schema) = (name.clone(), schema.clone());
-            if let Some(given) = given.flatten() {
+            if let Some(given) = given {
                 let (items, bytes) = (given.items.lines(), given.items.length());
                 inputs.push(RunInput { name, artifact: given.digest, schema, items, bytes, is_default: false });
             } else if let Some(default) = default {
@@ -228,8 +251,9 @@ impl<'a> Driver<'a> {
         let at_ms = now_ms();
         let failure = failure.map(|failure| self.out_of_time(failure));
         let retry_at_ms = match &failure {
-            Some(failure) => self.retry_at(&turn, failure, at_ms)?,
-            None => None,
+            // Whoever submitted it says whether there is another one.
+            Some(failure) if !self.has_submitted(&turn.step) => self.retry_at(&turn, failure, at_ms)?,
+            _ => None,
         };
         let usage = record.as_ref().map(|record| record.usage).unwrap_or_default();
         let skipped_count = record.iter().flat_map(|record| &record.steps).map(|step| step.skipped_count).sum();

@@ -19,7 +19,10 @@ impl Driver<'_> {
     pub(super) fn left_in_doubt(&self) -> Vec<Event> {
         let state = self.machine.state();
         let under_way = self.steps.keys().filter_map(|step| match state.step(step) {
-            Some(StepState::Running { iteration, attempt }) if self.would_be_in_doubt(step) => {
+            // A child that an agent has tells for itself.
+            Some(StepState::Running { iteration, attempt })
+                if self.would_be_in_doubt(step) && state.child(step).is_none() =>
+            {
                 Some(((*step).clone(), *iteration, *attempt))
             }
             _ => None,

@@ -1,22 +1,23 @@
 //! Runbooks that are artifacts: planned when they are there, and run by the plan that was made then.
 
-use super::{Beside, Driver, now_ms};
+use super::submitted::{child_planned, refused};
+use super::{Beside, Driver};
 use crate::document::Document;
-use crate::filled::{read_plan, schemas_in};
+use crate::filled::{made_children, read_plan, schemas_in};
 use crate::keep::Kept;
 use crate::planning::{PlannedArtifact, Refusal, WantedPlan};
 use crate::record::Export;
 use crate::run::RunError;
-use palisade_interpreter::{ChildPlanned, Event, PlanningOutcome};
-use palisade_model::{ArtifactName, Digest, Failure, FailureKind, StepId};
+use palisade_interpreter::{Event, PlanningOutcome};
+use palisade_model::{ArtifactName, Digest, FailureKind, StepId};
 use palisade_runbook::{BindingSource, Caller, Plan, PlannedChild, PlannedChildRunbook, PlannedStep, artifact_source};
 use palisade_schema::Registry;
-use std::collections::BTreeMap;
+use palisade_store::Artifact;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most bytes of the items of a runbook that is an artifact.
-const MAX_BYTES: u64 = 1 << 20;
-/// Most diagnostics that are kept of one that is refused.
-const MAX_DIAGNOSTICS: usize = 50;
+pub(super) const MAX_BYTES: u64 = 1 << 20;
+pub(super) const TOO_LARGE: &str = "the runbook that it is to run is larger than 1 MiB";
 
 /// A plan that was made while the run went on, with the schemas that it was made with.
 pub(super) struct MadePlan {
@@ -26,20 +27,22 @@ pub(super) struct MadePlan {
 
 impl<'a> Driver<'a> {
     /// Plans the runbook that a step is to run, and keeps all that it needs.
-    pub(super) fn plan_child(&self, step: &StepId, iteration: u32, beside: &mut Beside) -> Result<Event, RunError> {
+    pub(super) fn plan_child(
+        &self,
+        step: &StepId,
+        iteration: u32,
+        submitted_by: u32,
+        beside: &mut Beside,
+    ) -> Result<Event, RunError> {
         let planned = self.planned(step)?;
         let missing = || RunError::Missing { what: format!("the child runbook of step {step}") };
-        let child = planned.child().ok_or_else(missing)?;
-        let PlannedChildRunbook::Artifact { source, .. } = &child.runbook else { return Err(missing()) };
-        let outcome = match self.planned_artifact(planned, child, source, beside)? {
-            Ok(outcome) => outcome,
-            Err(Refusal { failure, mut diagnostics }) => {
-                diagnostics.truncate(MAX_DIAGNOSTICS);
-                PlanningOutcome::Refused { failure, diagnostics }
-            }
+        let child = planned.runs_or_submits().ok_or_else(missing)?;
+        let outcome = match &child.runbook {
+            PlannedChildRunbook::Artifact { source, .. } => self.planned_artifact(planned, child, source, beside)?,
+            PlannedChildRunbook::Agent { .. } => self.planned_submission(planned, &self.submission(step)?.1, beside)?,
+            PlannedChildRunbook::File { .. } => return Err(missing()),
         };
-        let planned = ChildPlanned { step: step.clone(), iteration, at_ms: now_ms(), outcome };
-        Ok(Event::ChildPlanned(Box::new(planned)))
+        Ok(child_planned(step, (iteration, submitted_by), outcome))
     }
 
     fn planned_artifact(
@@ -49,28 +52,41 @@ impl<'a> Driver<'a> {
         source: &BindingSource,
         beside: &mut Beside,
     ) -> Result<Result<PlanningOutcome, Refusal>, RunError> {
-        let refused = |kind, message: &str| Refusal { failure: Failure::new(kind, message), diagnostics: Vec::new() };
-        let Some(planning) = self.work.planning else {
-            return Ok(Err(refused(FailureKind::Host, "nobody here plans runbooks that are artifacts")));
-        };
         let artifact = self.lookup().artifact(source)?;
         let artifact =
             artifact.ok_or_else(|| RunError::Missing { what: format!("the runbook of step {}", step.id) })?;
         if artifact.items.length() > MAX_BYTES {
-            return Ok(Err(refused(FailureKind::BadRunbook, "the runbook that it is to run is larger than 1 MiB")));
+            return Ok(Err(refused(FailureKind::BadRunbook, TOO_LARGE)));
         }
         let name = self.work.plan.name_of(source);
         let document = self.document(&name, &artifact.digest, &artifact.schema)?;
-        let text = artifact_source(&name, &document);
-        let above = self.place.subtree.runbooks();
-        let mut input_bytes = BTreeMap::new();
+        let mut given = BTreeMap::new();
         for binding in &step.inputs {
-            let given = self.lookup().artifact(&binding.source)?;
-            input_bytes.extend(binding.port.parse::<ArtifactName>().ok().zip(given.map(|given| given.items.length())));
+            given.extend(self.lookup().artifact(&binding.source)?.map(|found| (binding.port.clone(), found)));
         }
+        self.planned_document((step, child), (&name, &document), &given, &step.labels, beside)
+    }
+
+    /// Plans a runbook that no person wrote, and keeps all that it needs.
+    pub(super) fn planned_document(
+        &self,
+        (step, child): (&PlannedStep, &PlannedChild),
+        (name, document): (&str, &serde_json::Value),
+        given: &BTreeMap<String, Artifact>,
+        labels: &BTreeSet<String>,
+        beside: &mut Beside,
+    ) -> Result<Result<PlanningOutcome, Refusal>, RunError> {
+        let Some(planning) = self.work.planning else {
+            return Ok(Err(refused(FailureKind::Host, "nobody here plans runbooks that are artifacts")));
+        };
+        let text = artifact_source(name, document);
+        let above = self.place.subtree.runbooks();
+        let bytes = |(name, given): (&String, &Artifact)| Some((name.parse().ok()?, given.items.length()));
+        let input_bytes: BTreeMap<ArtifactName, u64> = given.iter().filter_map(bytes).collect();
+        let gives = given.iter().map(|(name, given)| (name.clone(), given.schema.clone())).collect();
         let wanted = WantedPlan {
             source: &text,
-            caller: Caller { step, child, above: &above },
+            caller: Caller { step, child, gives: &gives, labels, above: &above },
             allowed: &self.allowed,
             input_bytes: &input_bytes,
             threads: self.engine.threads(),
@@ -105,6 +121,12 @@ impl<'a> Driver<'a> {
             .and_then(|document| document.write(&mut bytes))
             .map_err(|error| unreadable(format!("the runbook `{}` ({error})", export.name)))?;
         serde_json::from_slice(&bytes).map_err(|error| unreadable(format!("the runbook `{}` ({error})", export.name)))
+    }
+
+    /// The plans that were made for a step so far, in order.
+    pub(super) fn made_plans(&self, step: &StepId) -> Result<Vec<Plan>, RunError> {
+        let made = made_children(&self.events).into_iter().filter(|made| made.step == step);
+        made.map(|made| Ok(read_plan(self.engine.store(), self.run, made.plan)?)).collect()
     }
 
     /// The plan that was made of the runbook of a step, as it was stored then.

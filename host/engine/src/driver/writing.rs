@@ -255,7 +255,10 @@ impl<'a> Driver<'a> {
             Event::StepSkipped { step, because } => tell(Observed::StepSkipped { step, because }),
             Event::ApprovalRequested { step, .. } => tell(Observed::ApprovalRequested { step }),
             _ => {
-                if let Some((step, failure)) = event.failure() {
+                // What came of what an agent submitted is told to the agent, and fails nothing.
+                let submits = |step: &StepId| self.steps.get(step).is_some_and(|step| step.submits().is_some());
+                let is_answer = |step| submits(step) && !matches!(event, Event::AttemptFailed(_));
+                if let Some((step, failure)) = event.failure().filter(|(step, _)| !is_answer(step)) {
                     tell(Observed::StepFailed { step, failure });
                 }
                 if let Event::ChildEnded(ended) = event {

@@ -179,8 +179,7 @@ impl Again<'_> {
             observer: self.observer,
             work: self.work,
             plan_digest: self.plan_digest,
-            step: &step.id,
-            tools: step.tools(),
+            step,
             stop: self.cancel,
         };
         let calls = step.asks().then(|| Calls::new(toolbox, None, call.default_model.as_deref(), calls, None));

@@ -108,11 +108,14 @@ impl Course {
                 let turn = Turn { step: call.step.clone(), iteration: call.iteration, attempt: call.attempt };
                 runs && self.is_running(&turn)
             }
+            Event::AttemptSuspended(ended) => runs && attempt(&ended.step, 0, ended.attempt, false),
             Event::AttemptSucceeded(ended) => runs && attempt(&ended.step, ended.iteration, ended.attempt, false),
             Event::AttemptFailed(ended) => {
                 let retries = self.machine.graph().node(&ended.step).and_then(|node| node.retry.as_ref());
                 let retries = retries.filter(|_| state.cancelled().is_none());
-                let again = retries.and_then(|retry| retry.wait_ms(ended.attempt, &ended.failure.kind, 0)).is_some();
+                let turn = Turn { step: ended.step.clone(), iteration: ended.iteration, attempt: ended.attempt };
+                let tries = state.try_number(&turn);
+                let again = retries.and_then(|retry| retry.wait_ms(tries, &ended.failure.kind, 0)).is_some();
                 runs && again == ended.retry_at_ms.is_some()
                     && attempt(&ended.step, ended.iteration, ended.attempt, false)
             }
@@ -212,11 +215,17 @@ fn same(due: &Event, recorded: &Event) -> bool {
             Event::CompensationStarted { status: recorded, steps: recorded_steps, resumed: recorded_resumed, .. },
         ) => (status, steps, resumed) == (recorded, recorded_steps, recorded_resumed),
         (
-            Event::ApprovalRequested { step, at_ms, expires_at_ms },
-            Event::ApprovalRequested { step: recorded, at_ms: recorded_at_ms, expires_at_ms: recorded_expires },
+            Event::ApprovalRequested { step, at_ms, submitted_by, expires_at_ms },
+            Event::ApprovalRequested {
+                step: recorded,
+                at_ms: recorded_at_ms,
+                submitted_by: recorded_by,
+                expires_at_ms: recorded_expires,
+            },
         ) => {
             let after = |expires: &Option<u64>, at_ms: &u64| expires.map(|expires| expires.checked_sub(*at_ms));
-            step == recorded && after(expires_at_ms, at_ms) == after(recorded_expires, recorded_at_ms)
+            (step, submitted_by) == (recorded, recorded_by)
+                && after(expires_at_ms, at_ms) == after(recorded_expires, recorded_at_ms)
         }
         _ => due == recorded,
     }
@@ -229,9 +238,10 @@ fn answers(event: &Event, question: &Question) -> bool {
             Question::Condition { step: asked, iteration: asked_iteration },
         ) => step == asked && iteration == asked_iteration,
         (Event::ValueResolved { step, .. }, Question::Values { step: asked }) => step == asked,
-        (Event::ChildPlanned(planned), Question::Child { step, iteration }) => {
-            planned.step == *step && planned.iteration == *iteration
+        (Event::ChildPlanned(planned), Question::Child { step, iteration, submitted_by }) => {
+            (&planned.step, &planned.iteration, &planned.submitted_by) == (step, iteration, submitted_by)
         }
+        (Event::HostCallRecorded(call), Question::Submitted { step }) => call.step == *step,
         _ => false,
     }
 }
@@ -249,6 +259,7 @@ fn asked(question: &Question) -> String {
         Question::Condition { step, .. } => format!("an answer to the condition of step `{step}`"),
         Question::Values { step } => format!("the values of step `{step}`"),
         Question::Child { step, .. } => format!("the plan of what step `{step}` runs"),
+        Question::Submitted { step } => format!("what came of what step `{step}` submitted"),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::observe::Observer;
 use crate::run::Work;
 use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Event, Machine, Output, Question, State, StepState, Turn};
 use palisade_model::llm::LlmMode;
-use palisade_model::{Digest, RunId, StepId};
+use palisade_model::{Digest, RunId, StepId, canonical};
 use palisade_runbook::{Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
 use palisade_store::Artifact;
@@ -150,7 +150,7 @@ impl<'a> Replay<'a> {
                 let schema = &self.again.entry(call)?.manifest.config_schema;
                 Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
             }
-            Question::Child { step, .. } => Err(ReplayError::NotComparable {
+            Question::Child { step, .. } | Question::Submitted { step } => Err(ReplayError::NotComparable {
                 step: Some(step.clone()),
                 why: "it runs a runbook that is an artifact, which the record has another plan of".to_owned(),
             }),
@@ -231,7 +231,10 @@ impl<'a> Replay<'a> {
                 && self.old.state.values(&step.id) == self.machine.state().values(&step.id)
                 && match (&old.work, &step.work) {
                     (PlannedWork::Component { .. }, PlannedWork::Component { .. }) => true,
-                    (PlannedWork::Agent { .. }, PlannedWork::Agent { .. }) => old.work == step.work,
+                    // As they are stored: without the plans of what the agent submitted.
+                    (PlannedWork::Agent { .. }, PlannedWork::Agent { .. }) => {
+                        canonical::to_vec(&old.work) == canonical::to_vec(&step.work)
+                    }
                     _ => false,
                 }
         });

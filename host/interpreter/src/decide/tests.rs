@@ -1,7 +1,8 @@
 use super::*;
 use crate::event::{
-    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, ChildApproval, ChildEnded, ChildPlanned,
-    ChildStarted, ConditionOutcome, Event, PlanningOutcome, ResolvedValue, RunForked, RunStarted, ValuesOutcome,
+    ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, ChildApproval, ChildEnded,
+    ChildPlanned, ChildStarted, ConditionOutcome, Event, HostCallRecorded, PlanningOutcome, ResolvedValue, RunForked,
+    RunStarted, ValuesOutcome,
 };
 use crate::graph::Approval;
 use crate::machine::{Advance, Machine};
@@ -130,7 +131,18 @@ fn decided(step: &StepId, yes: bool) -> Event {
         true => ApprovalOutcome::Approved,
         false => ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "") },
     };
-    Event::ApprovalDecided { step: step.clone(), at_ms: 0, by: None, note: None, signature: None, outcome }
+    decided_with(step, 0, outcome)
+}
+
+fn decided_with(step: &StepId, submitted_by: u32, outcome: ApprovalOutcome) -> Event {
+    let (step, by, note, signature) = (step.clone(), None, None, None);
+    Event::ApprovalDecided { step, at_ms: 0, submitted_by, by, note, signature, outcome }
+}
+
+/// A person's answer to what the step asks in that state.
+fn decided_in(state: &State, step: &StepId, yes: bool) -> Event {
+    let Event::ApprovalDecided { outcome, .. } = decided(step, yes) else { panic!("an answer") };
+    decided_with(step, state.waits_for(step), outcome)
 }
 
 fn forked(kept: &[StepId]) -> Event {
@@ -161,15 +173,47 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
             let outcome = if good.is_some() { resolved } else { ValuesOutcome::Failed { failure: failure() } };
             Event::ValueResolved { step, outcome }
         }
-        Question::Child { step, iteration } => {
+        Question::Child { step, iteration, submitted_by } => {
             let approval = match good {
                 Some(true) => Some(ChildApproval::Runbook),
                 Some(false) => Some(ChildApproval::Person { expires_ms: None }),
                 None => None,
             };
-            child_planned(step, iteration, approval)
+            match child_planned(step, iteration, approval) {
+                Event::ChildPlanned(planned) => {
+                    Event::ChildPlanned(Box::new(ChildPlanned { submitted_by, ..*planned }))
+                }
+                other => other,
+            }
         }
+        Question::Submitted { .. } => panic!("answered by `answered`"),
     }
+}
+
+/// The end of an attempt of an agent, which submits a runbook.
+fn suspended(turn: &Turn) -> Event {
+    let (step, attempt, usage) = (turn.step.clone(), turn.attempt, Usage::default());
+    let request = Digest::of(b"q");
+    Event::AttemptSuspended(Box::new(AttemptSuspended { step, attempt, at_ms: 0, call: 1, request, usage }))
+}
+
+/// What came of the runbook of an agent, told to it.
+fn answered(state: &State, step: &StepId) -> Event {
+    let Some(&StepState::Settled { attempt }) = state.step(step) else { panic!("nothing to answer") };
+    let (request, answer) = (Digest::of(b"q"), Digest::of(b"a"));
+    Event::HostCallRecorded(Box::new(HostCallRecorded {
+        step: step.clone(),
+        attempt,
+        iteration: 0,
+        call: 1,
+        at_ms: 0,
+        what: "runbooks.submit".to_owned(),
+        request,
+        answer,
+        may_pass: false,
+        artifacts: Vec::new(),
+        usage: Usage::default(),
+    }))
 }
 
 /// A runbook that is an artifact; refused if nobody is named who is to approve it.
@@ -179,7 +223,7 @@ fn child_planned(step: StepId, iteration: u32, approval: Option<ChildApproval>) 
         || PlanningOutcome::Refused { failure: Failure::new(FailureKind::BadRunbook, ""), diagnostics: Vec::new() };
     let planned = |approval| PlanningOutcome::Planned { plan, runbook, contents: BTreeMap::new(), approval };
     let outcome = approval.map_or_else(refused, planned);
-    Event::ChildPlanned(Box::new(ChildPlanned { step, iteration, at_ms: 0, outcome }))
+    Event::ChildPlanned(Box::new(ChildPlanned { step, iteration, submitted_by: 0, at_ms: 0, outcome }))
 }
 
 /// `a`, `b<a`, `c?>a`: a letter; `<` and what it needs, `>` and what it comes after; `?` optional, `!` with a condition,
@@ -240,7 +284,7 @@ fn check(text: &str, said: &str, expected: &[&str]) {
             let (step, good) = match question {
                 Question::Condition { step, iteration: 0 } => (step, !is_said(format!("{step}!"))),
                 Question::Condition { step, iteration } => (step, is_said(format!("{step}{iteration}"))),
-                Question::Values { step } | Question::Child { step, .. } => (step, true),
+                Question::Values { step } | Question::Child { step, .. } | Question::Submitted { step } => (step, true),
             };
             answer(question, (!is_said(format!("{step}?"))).then_some(good))
         });
@@ -572,7 +616,7 @@ fn a_run_that_only_waits_for_a_person_ends_until_they_answer() {
         state.apply(&ended(&first(&step(name)), None));
         let waits = advance(&graph, &mut state, 50).events;
         let end = Event::RunEnded { status: Status::Waiting, at_ms: 50, resumed: 0 };
-        let asked = Event::ApprovalRequested { step: step("b"), at_ms: 50, expires_at_ms: Some(150) };
+        let asked = Event::ApprovalRequested { step: step("b"), at_ms: 50, submitted_by: 0, expires_at_ms: Some(150) };
         assert_eq!(waits, if name == "a" { vec![asked] } else { vec![end] });
     }
     assert_eq!(state.next_expiry(), Some((&step("b"), 150)));
@@ -599,7 +643,7 @@ fn a_runbook_that_is_an_artifact_is_planned_and_approved_before_it_starts() {
         let graph = graph(text);
         let step: StepId = "a".parse().unwrap();
         let mut state = State::after([&started()]);
-        let asked = Question::Child { step: step.clone(), iteration };
+        let asked = Question::Child { step: step.clone(), iteration, submitted_by: 0 };
         assert_eq!(advance(&graph, &mut state, 0).answer, [asked]);
         let beforehand = child_planned(step.clone(), iteration, Some(ChildApproval::Runbook));
         let turn = Turn { iteration, ..first(&step) };
@@ -623,12 +667,73 @@ fn a_runbook_that_is_an_artifact_is_planned_and_approved_before_it_starts() {
 }
 
 #[test]
+fn an_agent_that_submitted_a_runbook_goes_on_when_it_is_known_what_came_of_it() {
+    let graph = graph("a");
+    let step = graph.nodes()[0].step.clone();
+    let turn = |attempt| Turn { attempt, ..first(&step) };
+    let mut state = State::after([&started()]);
+    assert_eq!(advance(&graph, &mut state, 0).start, [turn(1)]);
+    state.apply(&begun(&turn(1)));
+    state.apply(&suspended(&turn(1)));
+    let asked = Question::Child { step: step.clone(), iteration: 0, submitted_by: 1 };
+    assert_eq!(advance(&graph, &mut state, 0).answer, std::slice::from_ref(&asked));
+    // The plan of something else is none of it.
+    let suspended_only = state.clone();
+    state.apply(&child_planned(step.clone(), 0, Some(ChildApproval::Runbook)));
+    assert_eq!(state, suspended_only);
+
+    // A person is asked, and says no: nothing runs, and the agent is told.
+    let person = answer(&asked, Some(false));
+    state.apply(&person);
+    let kinds: Vec<_> = advance(&graph, &mut state, 0).events.iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["ApprovalRequested", "RunEnded"]);
+    let mut rejected = state.clone();
+    rejected.apply(&decided(&step, false));
+    assert_eq!(rejected, state, "an answer to something else is none");
+    rejected.apply(&decided_in(&state, &step, false));
+    rejected.apply(&resumed(1));
+    let told = Question::Submitted { step: step.clone() };
+    assert_eq!(advance(&graph, &mut rejected, 0).answer, std::slice::from_ref(&told));
+    rejected.apply(&answered(&rejected.clone(), &step));
+    assert_eq!(advance(&graph, &mut rejected, 0).start, [turn(2)]);
+    assert_eq!(rejected.try_number(&turn(2)), 1, "it is the same try");
+
+    // They say yes: the child has an attempt of its own, and what comes of it is told, whatever it is.
+    state.apply(&decided_in(&state.clone(), &step, true));
+    state.apply(&resumed(1));
+    assert_eq!(advance(&graph, &mut state, 0).start, [turn(2)]);
+    let child = RunId::new(1, [7; 10]);
+    state.apply(&child_begun(&turn(2), child));
+    // A process that dies meanwhile goes on with that child.
+    state.apply(&resumed(2));
+    assert_eq!(advance(&graph, &mut state, 0).start, [turn(3)]);
+    state.apply(&child_begun(&turn(3), child));
+    for status in [Status::Succeeded, Status::Failed] {
+        let mut state = state.clone();
+        state.apply(&child_ended(&turn(3), child, status));
+        assert_eq!(advance(&graph, &mut state, 0).answer, std::slice::from_ref(&told));
+        state.apply(&answered(&state.clone(), &step));
+        assert_eq!(advance(&graph, &mut state, 0).start, [turn(4)]);
+        assert_eq!((state.try_number(&turn(4)), state.waits_for(&step)), (1, 0));
+        state.apply(&begun(&turn(4)));
+        state.apply(&ended(&turn(4), None));
+        advance(&graph, &mut state, 0);
+        assert_eq!(state.run(), RunState::Ended(Status::Succeeded));
+    }
+
+    // What can't run by now, though it could when it was submitted, is told too.
+    let mut refused = suspended_only;
+    refused.apply(&answer(&asked, None));
+    assert_eq!(advance(&graph, &mut refused, 0).answer, [told]);
+}
+
+#[test]
 fn nobody_waits_longer_for_an_approval_than_the_operator_says() {
     let graph = graph("a%");
     let mut state = State::after([&started()]);
     let step = graph.nodes()[0].step.clone();
     state.apply(&child_planned(step.clone(), 0, Some(ChildApproval::Person { expires_ms: Some(50) })));
-    let asked = Event::ApprovalRequested { step: step.clone(), at_ms: 7, expires_at_ms: Some(57) };
+    let asked = Event::ApprovalRequested { step: step.clone(), at_ms: 7, submitted_by: 0, expires_at_ms: Some(57) };
     assert_eq!(advance(&graph, &mut state, 7).events.first(), Some(&asked));
     assert_eq!(state.next_expiry(), Some((&step, 57)));
 }
@@ -793,9 +898,9 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
         let awaited: Vec<StepId> = state.awaited().cloned().collect();
         let one_awaited = awaited.get(usize::from(which) % awaited.len().max(1));
         let event = match how % 8 {
-            4.. if let Some(step) = one_awaited.filter(|_| !end) => decided(step, how < 128),
+            4.. if let Some(step) = one_awaited.filter(|_| !end) => decided_in(&state, step, how < 128),
             _ if end => match one_awaited.filter(|_| state.run() == RunState::Ended(Status::Waiting)) {
-                Some(step) => decided(step, how < 128),
+                Some(step) => decided_in(&state, step, how < 128),
                 None => resumed(state.resumed() + 1),
             },
             7 => {
@@ -818,15 +923,24 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
             }
             _ if !advanced.answer.is_empty() => {
                 let question = &advanced.answer[usize::from(which) % advanced.answer.len()];
+                if let Question::Submitted { step } = question {
+                    let event = answered(&state, step);
+                    state.apply(&event);
+                    journal.push(event);
+                    continue;
+                }
                 answer(question, [Some(true), Some(false), Some(false), None][usize::from(how / 8 % 4)])
             }
             0..4 if !waiting.is_empty() => {
                 let turn = waiting.remove(usize::from(which) % waiting.len());
                 running.push(turn.clone());
                 let child = state.child(&turn.step).unwrap_or_else(|| RunId::new(journal.len() as u64, [0; 10]));
-                if runs_child(&turn.step) { child_begun(&turn, child) } else { begun(&turn) }
+                let submitted = state.waits_for(&turn.step) > 0;
+                if runs_child(&turn.step) || submitted { child_begun(&turn, child) } else { begun(&turn) }
             }
-            _ if running.is_empty() && waiting.is_empty() && state.next_timer().is_none() => decided(&awaited[0], true),
+            _ if running.is_empty() && waiting.is_empty() && state.next_timer().is_none() => {
+                decided_in(&state, &awaited[0], true)
+            }
             _ if running.is_empty() && waiting.is_empty() => {
                 let (Turn { step, iteration, attempt }, at_ms) = state.next_timer().unwrap();
                 Event::TimerFired { step, iteration, attempt, at_ms }
@@ -840,6 +954,13 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
                     journal.push(event);
                     continue;
                 }
+                let is_agent = !runs_child(&turn.step) && turn.iteration == 0 && state.compensation().is_none();
+                if how / 8 % 4 == 1 && is_agent && turn.attempt < 4 {
+                    let event = suspended(&turn);
+                    state.apply(&event);
+                    journal.push(event);
+                    continue;
+                }
                 let failure = match how / 8 % 4 {
                     3 => Some(FailureKind::Failed),
                     2 if state.cancelled().is_some() => Some(FailureKind::Cancelled),
@@ -849,7 +970,7 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
                 match ended(&turn, failure) {
                     Event::AttemptFailed(mut failed) => {
                         failed.retry_at_ms =
-                            retry.and_then(|retry| retry.wait_ms(turn.attempt, &failed.failure.kind, 0));
+                            retry.and_then(|retry| retry.wait_ms(state.try_number(&turn), &failed.failure.kind, 0));
                         Event::AttemptFailed(failed)
                     }
                     other => other,
@@ -971,12 +1092,15 @@ proptest! {
             if state.run() != RunState::Running {
                 break;
             }
-            let next = advanced.answer.iter().map(|question| answer(question, Some(true)));
+            let next = advanced.answer.iter().map(|question| match question {
+                Question::Submitted { step } => answered(&state, step),
+                question => answer(question, Some(true)),
+            });
             let next: Vec<Event> = next.chain(advanced.start.iter().map(|turn| ended(turn, None))).collect();
             next.iter().for_each(|event| state.apply(event));
             if next.is_empty() {
                 let awaited: Vec<StepId> = state.awaited().cloned().collect();
-                awaited.iter().for_each(|step| state.apply(&decided(step, true)));
+                awaited.iter().for_each(|step| state.apply(&decided_in(&state.clone(), step, true)));
             }
         }
         let over = |node: &Node| state.step(&node.step).and_then(StepState::status).is_some();

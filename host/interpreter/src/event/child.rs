@@ -30,6 +30,9 @@ pub struct ChildPlanned {
     /// The iteration of a loop that runs it first; 0 = the step is none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub iteration: u32,
+    /// The attempt of an agent that submitted it; 0 = it is the step's own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub submitted_by: u32,
     /// When.
     pub at_ms: u64,
     /// What came of it.
@@ -51,7 +54,7 @@ pub enum PlanningOutcome {
         /// Who is to say that it may run.
         approval: ChildApproval,
     },
-    /// It can't, and the step fails with it.
+    /// It can't, and the step fails with it; an agent that submitted it is told.
     Refused {
         /// Why.
         failure: Failure,

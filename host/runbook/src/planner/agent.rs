@@ -2,12 +2,12 @@
 
 use super::Planner;
 use super::call::{PlannedParts, Role};
-use super::child::generated_limits;
+use super::child::{generated_limits, stated_limits};
 use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{PlannedCall, PlannedTool, PlannedWork};
-use crate::runbook::{Agent, Call, Step};
+use crate::runbook::{Agent, Call, Step, Work};
 use crate::source::Spanned;
 use crate::yaml::{Data, Entry, Node};
 use palisade_authority::{Authority, Bound};
@@ -30,11 +30,16 @@ impl Planner<'_> {
         let parts = self.component_call(step, &call, Role::Agent);
         let tools: Vec<_> = agent.tools.iter().map(|name| self.tool(name)).collect();
         let members = self.allowed_components(&agent.members);
-        let limits = generated_limits(&step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect());
+        let runbooks = agent.runbooks.as_ref().map(|runbooks| self.submitted(runbooks));
+        let limits = generated_limits(&stated_limits(&step.limits.run));
         let goal = agent.goal.value.clone();
         let tools = tools.into_iter().collect::<Option<Vec<_>>>();
         let (parts, tools, members) = (parts?, tools?, members?);
-        Some((parts, move |call| PlannedWork::Agent { call, goal, tools, members, limits }))
+        let runbooks = match runbooks {
+            Some(runbooks) => Some(Box::new(runbooks?)),
+            None => None,
+        };
+        Some((parts, move |call| PlannedWork::Agent { call, goal, tools, members, runbooks, limits }))
     }
 
     /// The agent's call, its goal put into the config.
@@ -62,11 +67,18 @@ impl Planner<'_> {
         Some(call)
     }
 
-    /// The components that a step may call. A name that stands for none has been told.
-    pub(super) fn tools_of(&self, step: &Step) -> Vec<ComponentId> {
+    /// The components that a step may have run, as tools or by runbooks, each with the key that lists it. A name that stands
+    /// for none has been told.
+    pub(super) fn called_by(&self, step: &Step) -> BTreeSet<(&'static str, ComponentId)> {
         let components = self.context.components;
-        let known = step.tools().iter().filter_map(|name| components.find(&name.value).ok());
-        known.map(|component| component.manifest.id.clone()).collect()
+        let listed = match &step.work {
+            Work::Agent(Agent { runbooks: Some(runbooks), .. }) => runbooks.components.as_slice(),
+            _ => &[],
+        };
+        let tools = step.tools().iter().map(|name| ("/tools", name));
+        let names = tools.chain(listed.iter().map(|listed| ("/runbooks", &listed.component)));
+        let found = names.filter_map(|(key, name)| Some((key, components.find(&name.value).ok()?.manifest.id.clone())));
+        found.collect()
     }
 
     /// A component as a tool: it runs with no power at all, and reads what the agent gives it.

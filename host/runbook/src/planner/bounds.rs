@@ -49,7 +49,7 @@ impl<'p> Planner<'p> {
         self.diagnostics.push(unbounded);
     }
 
-    fn step_of(&self, id: &StepId) -> Option<&'p Step> {
+    pub(super) fn step_of(&self, id: &StepId) -> Option<&'p Step> {
         self.runbook.steps.iter().find(|step| step.id.value.as_str() == id.as_str())
     }
 

@@ -61,7 +61,7 @@ impl Planner<'_> {
         if let Some(named) = named.as_ref().filter(|_| role != Role::Source) {
             self.check_no_secret(call, &named.all);
         }
-        let named = named.map(|named| named.with(self.tools_of(step), models));
+        let named = named.map(|named| named.with(self.called_by(step), models));
         let (Some(bound), Some(values), Some(outputs), Some(rulesets), Some(named)) =
             (bound, values, outputs, rulesets, named)
         else {

@@ -9,9 +9,9 @@ use crate::diagnostic::Diagnostic;
 use crate::nearest::suggestion;
 use crate::plan::{
     AllowedComponent, Binding, BindingSource, ChildOutput, Plan, PlannedCall, PlannedChild, PlannedChildRunbook,
-    PlannedOutput,
+    PlannedOutput, Submitted,
 };
-use crate::runbook::{AutoApprove, Child, ChildRunbook, Form, Inputs, Outputs, Runbook, Step, Work};
+use crate::runbook::{AutoApprove, Child, ChildRunbook, Form, Inputs, Outputs, Runbook, Step, Submitting, Work};
 use crate::source::{Span, Spanned};
 use palisade_model::{ArtifactName, RunLimitKind, RunLimits, SchemaRef, StepId, neutral};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +41,7 @@ struct PlannedFile {
 
 impl Planner<'_> {
     pub(super) fn child(&mut self, step: &Step, child: &Child) -> Option<ChildParts> {
-        let stated: RunLimits = step.limits.run.iter().map(|(&kind, stated)| (kind, stated.value)).collect();
+        let stated = stated_limits(&step.limits.run);
         let mut labels = BTreeSet::new();
         let components = match &child.components {
             Some(listed) => Some(self.listed_components(listed)),
@@ -53,7 +53,7 @@ impl Planner<'_> {
                 let source = self.runbook_artifact(name, &mut labels);
                 let inputs = self.child_inputs(step, child, None, &mut labels);
                 let outputs = self.generated_outputs(step, child, &labels);
-                self.check_operator_allows(child);
+                self.check_operator_allows(child.components.iter().flatten());
                 self.check_depth(step, 1);
                 let bounds = self.without_empty_bound(|planner| planner.bounds.clone());
                 let exported = self.exports_by_step() && !self.undoing;
@@ -75,13 +75,7 @@ impl Planner<'_> {
                 (runbook, inputs?, outputs?, limits)
             }
         };
-        let approved_within = match &child.auto_approve {
-            AutoApprove::Nothing => None,
-            AutoApprove::WithinStep(_) => Some(limits.clone()),
-            AutoApprove::Within(stated) => {
-                Some(stated.iter().map(|(&kind, stated)| (kind, stated.value)).collect::<RunLimits>().meet(&limits))
-            }
-        };
+        let approved_within = approved_within(&child.auto_approve, &limits);
         let named = |output: &PlannedOutput| {
             Some(ChildOutput { output: output.port.clone(), artifact: output.artifact.clone()? })
         };
@@ -101,6 +95,22 @@ impl Planner<'_> {
         };
         let child = PlannedChild { runbook, components, limits, approved_within, outputs: renamed };
         Some(ChildParts { child, inputs, outputs, labels })
+    }
+
+    /// What holds for the runbooks that an agent submits.
+    pub(super) fn submitted(&mut self, runbooks: &Submitting) -> Option<Submitted> {
+        self.check_operator_allows(&runbooks.components);
+        let components = self.listed_components(&runbooks.components);
+        let bounds = self.without_empty_bound(|planner| planner.bounds.clone());
+        let limits = generated_limits(&stated_limits(&runbooks.limits));
+        let child = PlannedChild {
+            runbook: PlannedChildRunbook::Agent { bounds, plan: None },
+            components: Some(components?),
+            approved_within: approved_within(&runbooks.auto_approve, &limits),
+            limits,
+            outputs: Vec::new(),
+        };
+        Some(Submitted { child, most: u32::try_from(runbooks.most.value).unwrap_or(u32::MAX) })
     }
 
     fn runbook_artifact(&mut self, name: &Spanned<String>, labels: &mut BTreeSet<String>) -> Option<BindingSource> {
@@ -463,6 +473,19 @@ impl Planner<'_> {
     }
 }
 
+pub(super) fn stated_limits(written: &BTreeMap<RunLimitKind, Spanned<u64>>) -> RunLimits {
+    written.iter().map(|(&kind, stated)| (kind, stated.value)).collect()
+}
+
+/// The limits within which nobody is asked.
+fn approved_within(auto_approve: &AutoApprove, limits: &RunLimits) -> Option<RunLimits> {
+    match auto_approve {
+        AutoApprove::Nothing => None,
+        AutoApprove::WithinStep(_) => Some(limits.clone()),
+        AutoApprove::Within(stated) => Some(stated_limits(stated).meet(limits)),
+    }
+}
+
 /// The limits of what is not known when its parent is planned: what the step states, else the defaults for such things.
 pub(super) fn generated_limits(stated: &RunLimits) -> RunLimits {
     let defaults = RunLimitKind::all().map(|kind| (kind, kind.default_for_generated()));
@@ -490,7 +513,9 @@ fn wanted_outputs<'s>(
 fn depth(plan: &Plan) -> u64 {
     let below = |child: &PlannedChild| match &child.runbook {
         PlannedChildRunbook::File { plan, .. } => 1 + depth(plan),
-        PlannedChildRunbook::Artifact { .. } => child.limits.get(RunLimitKind::MaxDepth).unwrap_or(1),
+        PlannedChildRunbook::Artifact { .. } | PlannedChildRunbook::Agent { .. } => {
+            child.limits.get(RunLimitKind::MaxDepth).unwrap_or(1)
+        }
     };
-    plan.steps.iter().filter_map(|step| step.child().map(below)).max().unwrap_or(0)
+    plan.steps.iter().filter_map(|step| step.runs_or_submits().map(below)).max().unwrap_or(0)
 }

@@ -4,19 +4,20 @@ use super::Planner;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::flow::{LabelRules, Leak, leaks};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedStep};
 use palisade_authority::Sink;
 use palisade_model::{StepId, neutral};
 use std::collections::BTreeSet;
 
 impl Planner<'_> {
-    /// Checks a plan in which all else is well. `around` are the labels of the runbook itself, where something made it.
-    pub(super) fn check_flows(&mut self, plan: &Plan, around: &BTreeSet<String>) {
+    /// Checks a plan in which all else is well. `around` are the labels of the runbook itself, where something made it, and
+    /// `back_to` the agent that gets what it makes.
+    pub(super) fn check_flows(&mut self, plan: &Plan, around: &BTreeSet<String>, back_to: Option<&PlannedStep>) {
         if self.diagnostics.has_error() {
             return;
         }
         let rules = LabelRules { flows: self.context.flows, models: self.context.models };
-        for leak in leaks(plan, around, rules) {
+        for leak in leaks(plan, around, back_to, rules) {
             let at = leak.way.first().and_then(|first| {
                 let steps = self.runbook.steps.iter();
                 let all = steps.flat_map(|step| std::iter::once(step).chain(step.compensate.as_deref()));

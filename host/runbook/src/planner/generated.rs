@@ -6,20 +6,21 @@
 use super::{PlanContext, Planner};
 use crate::codes::Code;
 use crate::components::KnownComponent;
+use crate::config_bound::ListedComponent;
 use crate::diagnostic::Diagnostic;
 use crate::nearest::suggestion;
 use crate::plan::{AllowedComponent, Plan, PlannedChild, PlannedChildRunbook, PlannedStep};
-use crate::runbook::{Call, Child, ChildRunbook, Runbook, Step, Work};
+use crate::runbook::{Call, ChildRunbook, Runbook, Step, Work};
 use crate::source::{Source, Span, Spanned};
 use crate::worst_case::{Assumed, Measure, worst_case};
 use crate::yaml::{Data, Node};
 use crate::yaml_text;
-use palisade_authority::NamedByConfig;
+use palisade_authority::{NamedByConfig, Use, authorise};
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::Power;
 use palisade_model::{Digest, RunLimitKind, RunLimits, SchemaRef, neutral};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most steps of a runbook that is an artifact: a person is to read it before it runs.
 const MAX_STEPS: usize = 200;
@@ -52,6 +53,10 @@ pub struct Caller<'c> {
     pub step: &'c PlannedStep,
     /// What it says of the child.
     pub child: &'c PlannedChild,
+    /// What the child gets, by name.
+    pub gives: &'c BTreeMap<String, SchemaRef>,
+    /// The labels of all that whoever wrote the runbook may have read.
+    pub labels: &'c BTreeSet<String>,
     /// The name and digest of its runbook and of those above, the outermost first.
     pub above: &'c [(String, Digest)],
 }
@@ -89,7 +94,9 @@ pub fn plan_artifact(
     let mut planner = Planner::new(runbook, context, &[]);
     planner.is_artifact = true;
     planner.whitelist.clone_from(&caller.child.components);
-    if let PlannedChildRunbook::Artifact { bounds, .. } = &caller.child.runbook {
+    if let PlannedChildRunbook::Artifact { bounds, .. } | PlannedChildRunbook::Agent { bounds, .. } =
+        &caller.child.runbook
+    {
         planner.bounds.clone_from(bounds);
     }
     planner.check_no_cycle(caller.above);
@@ -99,13 +106,16 @@ pub fn plan_artifact(
     plan.offers = offered.into_iter().map(|(name, made)| (name, made.source)).collect();
     plan.limits = plan.limits.meet(&caller.child.limits_of_artifact());
     // Whoever reads the runbook may have written into it what it read.
-    plan.steps.iter_mut().for_each(|step| step.labels.extend(caller.step.labels.iter().cloned()));
-    planner.check_given(&plan, caller.step);
+    plan.steps.iter_mut().for_each(|step| step.labels.extend(caller.labels.iter().cloned()));
+    planner.check_given(&plan, caller);
     planner.check_taken(&plan, caller);
+    planner.check_called(&plan, caller);
     if !planner.diagnostics.has_error() {
         planner.check_bounds(&plan);
     }
-    planner.check_flows(&plan, &caller.step.labels);
+    // What it makes goes back to an agent, and to wherever that may bring it.
+    let back_to = caller.step.submits().map(|_| caller.step);
+    planner.check_flows(&plan, caller.labels, back_to);
     let broken = planner.diagnostics.has_error();
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
 }
@@ -141,10 +151,8 @@ impl<'p> Planner<'p> {
 
     /// What a step lets a runbook use that is an artifact must be among what the operator lets such runbooks use, and, in
     /// one that is an artifact itself, among what it may use.
-    pub(super) fn check_operator_allows(&mut self, child: &Child) {
-        for listed in child.components.iter().flatten() {
-            self.check_may_use(&listed.component);
-        }
+    pub(super) fn check_operator_allows<'l>(&mut self, listed: impl IntoIterator<Item = &'l ListedComponent>) {
+        listed.into_iter().for_each(|listed| self.check_may_use(&listed.component));
     }
 
     /// A secret is for the operator to hand out: in the config of a system, which the runbook can only name.
@@ -253,18 +261,19 @@ impl<'p> Planner<'p> {
     }
 
     /// What it gets from its caller is what it asks for.
-    fn check_given(&mut self, plan: &Plan, step: &PlannedStep) {
-        for binding in &step.inputs {
-            let port = neutral::line(&binding.port, 60);
-            let wrong = match plan.inputs.iter().find(|input| input.name.as_str() == binding.port) {
-                Some(input) if input.schema == binding.schema => continue,
+    fn check_given(&mut self, plan: &Plan, caller: &Caller<'_>) {
+        let Caller { step, gives, .. } = *caller;
+        for (name, schema) in gives {
+            let port = neutral::line(name, 60);
+            let wrong = match plan.inputs.iter().find(|input| input.name.as_str() == *name) {
+                Some(input) if input.schema == *schema => continue,
                 Some(input) => Diagnostic::new(
                     Code::ChildInput,
                     &self.runbook.source,
-                    self.place_of_input(&binding.port),
+                    self.place_of_input(name),
                     format!(
-                        "its input `{port}` has the schema `{}`, and step `{}` gives it `{}`",
-                        input.schema, step.id, binding.schema
+                        "its input `{port}` has the schema `{}`, and step `{}` gives it `{schema}`",
+                        input.schema, step.id
                     ),
                 ),
                 None => {
@@ -272,21 +281,21 @@ impl<'p> Planner<'p> {
                     let message =
                         format!("step `{}` gives it an input `{port}`, and it has none of that name", step.id);
                     Diagnostic::new(Code::ChildInput, &self.runbook.source, self.beginning(), message)
-                        .with_help_if(suggestion(&binding.port, known))
+                        .with_help_if(suggestion(name, known))
                 }
             };
             self.diagnostics.push(wrong);
         }
-        let missing = |name: &str| !step.inputs.iter().any(|binding| binding.port == name);
+        let missing = |name: &str| !gives.contains_key(name);
         for input in plan.inputs.iter().filter(|input| !input.optional && missing(input.name.as_str())) {
             let message = format!(
                 "it needs an input `{}` of schema `{}`, which step `{}` does not give",
                 input.name, input.schema, step.id
             );
             let span = self.place_of_input(input.name.as_str());
-            let given: Vec<String> =
-                step.inputs.iter().map(|binding| format!("`{}`", neutral::line(&binding.port, 60))).collect();
+            let given: Vec<String> = gives.keys().map(|name| format!("`{}`", neutral::line(name, 60))).collect();
             let help = match given.is_empty() {
+                true if step.submits().is_some() => "give it when you submit it".to_owned(),
                 true => "the step gives nothing: `inputs` of the step says what it gives".to_owned(),
                 false => format!("the step gives {}", given.join(", ")),
             };
@@ -298,6 +307,26 @@ impl<'p> Planner<'p> {
     fn place_of_input(&self, name: &str) -> Span {
         let declared = self.runbook.inputs.iter().find(|input| input.name.value.as_str() == name);
         declared.map_or_else(|| self.beginning(), |input| input.name.span)
+    }
+
+    /// An agent has nothing run by a runbook that it may not call. What a system reads is the operator's to say.
+    fn check_called(&mut self, plan: &Plan, caller: &Caller<'_>) {
+        // What the step does not even list has been told.
+        if self.diagnostics.has_error() {
+            return;
+        }
+        let Some(agent) = caller.step.submits().and_then(|_| caller.step.call()) else { return };
+        for step in plan.all_steps().filter(|step| step.kind() != "source") {
+            for called in step.call().into_iter().chain(step.tools().iter().map(|tool| &tool.call)) {
+                let asked = Use::Call { component: called.component.clone() };
+                if authorise(&agent.authority, &asked).allowed() {
+                    continue;
+                }
+                let span = self.step_of(&step.id).map_or_else(|| self.beginning(), |step| step.id.span);
+                let message = format!("`{}` may not have `{}` run", agent.component, called.component);
+                self.say(Code::NotAllowed, span, message);
+            }
+        }
     }
 
     /// What its caller takes of it, it makes.

@@ -49,10 +49,15 @@ impl Planner<'_> {
 }
 
 impl Named {
-    /// These, and what no config names: the components that an agent's step lists, and the models that a step may ask.
-    pub(super) fn with(mut self, tools: impl IntoIterator<Item = ComponentId>, models: Vec<String>) -> Self {
-        let tools = tools.into_iter().map(|tool| ("/tools", Place::Call(tool)));
-        for (pointer, place) in tools.chain(models.into_iter().map(|model| ("", Place::Llm(model)))) {
+    /// These, and what no config names: the components that an agent's step lists, as tools or for runbooks, and the models
+    /// that a step may ask.
+    pub(super) fn with(
+        mut self,
+        called: impl IntoIterator<Item = (&'static str, ComponentId)>,
+        models: Vec<String>,
+    ) -> Self {
+        let called = called.into_iter().map(|(key, called)| (key, Place::Call(called)));
+        for (pointer, place) in called.chain(models.into_iter().map(|model| ("", Place::Llm(model)))) {
             let named = NamedByConfig { pointer: pointer.to_owned(), place };
             self.places.push(named.clone());
             self.all.push(named);

@@ -6,7 +6,7 @@ use super::memory::Held;
 use super::{Assumed, Run, WorstCase, run_limit, worst_case};
 use crate::plan::{
     BindingSource, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedRetry, PlannedStep, PlannedTool,
-    PlannedWork,
+    PlannedWork, Submitted,
 };
 use palisade_model::{LimitKind, RunLimitKind, RunLimits};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl Run<'_> {
             }
             PlannedWork::Loop { body, max_iterations, .. } => self.repeat(step, body, *max_iterations, artifacts),
             // What its tools use it spends itself, but for the memory of the one that runs.
-            PlannedWork::Agent { call, tools, .. } => {
+            PlannedWork::Agent { call, tools, runbooks, .. } => {
                 let own = attempt(call, self.reads(step, artifacts, 1));
                 let of_tool = tools.iter().map(|tool| tool.call.limits.value(LimitKind::Memory)).max().unwrap_or(0);
                 let held = Held::only(own.held.most().saturating_add(of_tool));
@@ -56,7 +56,9 @@ impl Run<'_> {
                     .amounts
                     .with(Measure::ComponentRuns, agent_runs(call, tools))
                     .with(Measure::Memory, held.most());
-                Worst::of(retried(Work { amounts, held, ..own }, step.retry.as_ref()), None)
+                let work = Work { amounts, held, ..own };
+                let work = runbooks.as_deref().map_or(work, |runbooks| self.submitting(work, runbooks));
+                Worst::of(retried(work, step.retry.as_ref()), None)
             }
             // An artifact of another run is one that a component made there.
             PlannedWork::Reuse { .. } => {
@@ -152,7 +154,7 @@ impl Run<'_> {
     fn child(&self, step: &PlannedStep, child: &PlannedChild, artifacts: u64) -> (Work, Option<Box<WorstCase>>) {
         let plan = match &child.runbook {
             PlannedChildRunbook::File { plan, .. } => plan,
-            PlannedChildRunbook::Artifact { .. } => {
+            PlannedChildRunbook::Artifact { .. } | PlannedChildRunbook::Agent { .. } => {
                 let work = self.generated(&child.limits);
                 return (Work { input_bytes: artifacts, ..work }, None);
             }
@@ -176,6 +178,17 @@ impl Run<'_> {
         let output_bytes = made.chain(input_bytes.values().copied()).max().unwrap_or(0);
         let held = Held::only(amounts.get(Measure::Memory));
         (Work { amounts, held, input_bytes: artifacts, output_bytes }, Some(Box::new(worst)))
+    }
+
+    /// An agent with the runbooks that it submits. Each answer lets it begin anew, but for what models said: that is given
+    /// again.
+    fn submitting(&self, agent: Work, runbooks: &Submitted) -> Work {
+        let most = u64::from(runbooks.most);
+        let child = self.generated(&runbooks.child.limits);
+        let of_models = [Measure::LlmCalls, Measure::LlmCost].map(|measure| (measure, agent.amounts.get(measure)));
+        let again = agent.amounts.times(most.saturating_add(1));
+        let own = of_models.into_iter().fold(again, |amounts, (measure, once)| amounts.with(measure, once));
+        Work { amounts: own.and(&child.amounts.times(most)), held: agent.held.or(child.held), ..agent }
     }
 
     /// What nobody has planned yet: its limits, and the operator's ceilings for each of its components.

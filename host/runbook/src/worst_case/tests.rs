@@ -2,7 +2,7 @@ use super::memory::{Held, peak};
 use super::*;
 use crate::plan::{
     Binding, NamedPath, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedCondition, PlannedInput,
-    PlannedRetry, PlannedRuleset, PlannedWork,
+    PlannedRetry, PlannedRuleset, PlannedWork, Submitted,
 };
 use LimitKind::{FileBytesRead, Fuel, FuelPerInputByte, Memory, OutputBytes, OutputBytesPerInputByte, Wall};
 use palisade_authority::{Authority, ScopedPath};
@@ -290,6 +290,37 @@ fn what_is_generated_counts_with_its_limits() {
         (Measure::ChildDepth, 2),
     ];
     check(steps, &expected);
+}
+
+#[test]
+fn an_agent_counts_once_more_for_each_runbook_that_it_may_submit() {
+    use RunLimitKind::{MaxDuration, MaxLlmCost, MaxRuns};
+    let limits = [(MaxDuration, 1_000), (MaxLlmCost, 50), (MaxRuns, 20)].into_iter().collect();
+    let runbook = PlannedChildRunbook::Agent { bounds: Vec::new(), plan: None };
+    let child =
+        PlannedChild { runbook, components: Some(Vec::new()), limits, approved_within: None, outputs: Vec::new() };
+    let call = call(&[(Fuel, 7), (Wall, 100), (Memory, 5)]);
+    let agent = |runbooks| PlannedWork::Agent {
+        call: call.clone(),
+        goal: String::new(),
+        tools: Vec::new(),
+        members: Vec::new(),
+        runbooks,
+        limits: RunLimits::default(),
+    };
+    let amount = |runbooks, measure| {
+        worst(&plan(vec![step("a", &["$text"], agent(runbooks))], &[AT_ONCE])).unlimited.get(measure)
+    };
+    let twice = || Some(Box::new(Submitted { child: child.clone(), most: 2 }));
+    for (measure, alone, with) in [
+        (Measure::ComponentRuns, 1, 3 + 2 * 20),
+        (Measure::Fuel, 7, 3 * 7),
+        (Measure::Wall, 100, 3 * 100 + 2 * 1_000),
+        (Measure::LlmCost, 0, 2 * 50),
+        (Measure::Generated, 0, 2 * 1_000),
+    ] {
+        assert_eq!((amount(None, measure), amount(twice(), measure)), (alone, with), "{measure:?}");
+    }
 }
 
 #[test]

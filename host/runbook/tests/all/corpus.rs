@@ -183,6 +183,9 @@ fn step_outline(step: &PlannedStep, indent: &str) -> String {
     {
         let _ = write!(text, " runs {}", source(runbook));
     }
+    if let Some(submits) = step.submits() {
+        let _ = write!(text, ", submits {} runbooks", submits.most);
+    }
     for value in step.call().iter().flat_map(|call| &call.values) {
         let _ = write!(text, ", {}={}{}", value.pointer, source(&value.source), value.path);
     }

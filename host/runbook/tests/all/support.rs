@@ -89,6 +89,8 @@ fn agent(mut component: KnownComponent) -> KnownComponent {
     manifest.config_schema = closed(properties, json!(["goal"]));
     let request = Request { power: Power::Call, reason: "to reach its goal".to_owned(), optional: false };
     manifest.requests.push(request);
+    let grant = |text: &[u8]| Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), text).unwrap();
+    component.granted = Authority::of_operator([grant(b"llm=dear"), grant(b"call=acme:words")]);
     component
 }
 
@@ -337,6 +339,12 @@ pub(crate) fn components() -> Components {
             "personal_data_indicator/1.0.0",
             empty(),
         )),
+        agent(asks(component(
+            "acme:adviser",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "standard_input/1.0.0",
+            empty(),
+        ))),
         asks(component(
             "acme:asker",
             vec![port("documents", &["standard_input/1"], Arity::One)],
@@ -506,11 +514,12 @@ impl World {
 }
 
 impl World {
-    /// Parses and plans a runbook that is an artifact, for the only step of `caller` that runs one.
+    /// Parses and plans a runbook that is an artifact, for the only step of `caller` that runs one, or may submit one: then it
+    /// gets nothing.
     pub(crate) fn check_artifact(&self, caller: &Source, artifact: &Source) -> (Option<Plan>, Vec<Diagnostic>) {
         let (planned, told) = self.check(caller, &demo, &|_| None);
         let caller_plan = planned.unwrap_or_else(|| panic!("{told:?}"));
-        let calls = |step: &&palisade_runbook::PlannedStep| step.child().is_some();
+        let calls = |step: &&palisade_runbook::PlannedStep| step.runs_or_submits().is_some();
         let step = caller_plan.steps.iter().find(calls).unwrap();
         let (runbook, mut told) = parse_artifact(artifact);
         let Some(runbook) = runbook else { return (None, told) };
@@ -529,7 +538,9 @@ impl World {
             models: &self.models,
         };
         let above = [(caller_plan.name.clone(), caller_plan.runbook_digest)];
-        let caller = Caller { step, child: step.child().unwrap(), above: &above };
+        let gives = if step.child().is_some() { step.gives() } else { BTreeMap::new() };
+        let caller =
+            Caller { step, child: step.runs_or_submits().unwrap(), gives: &gives, labels: &step.labels, above: &above };
         let (plan, more) = plan_artifact(&runbook, &context, &caller);
         told.extend(more);
         told.sort_by_key(|found| (found.span.start, found.code));

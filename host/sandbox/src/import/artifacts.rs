@@ -54,8 +54,8 @@ impl Reader {
         Some(artifact)
     }
 
-    /// A cursor over what a tool made.
-    pub(crate) fn of_tool(items: Box<dyn Items>) -> Self {
+    /// A cursor over what a tool or a runbook made.
+    pub(crate) fn of_answer(items: Box<dyn Items>) -> Self {
         Self { items, counts: Counts::NotAgain, read: 0 }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod http;
 pub(crate) mod limits;
 pub(crate) mod llm;
 pub(crate) mod log;
+pub(crate) mod runbooks;
 pub(crate) mod sql;
 pub(crate) mod tools;
 pub(crate) mod wasi_base;
@@ -22,6 +23,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     attempt::add_to_linker(linker)?;
     sql::add_to_linker(linker)?;
     tools::add_to_linker(linker)?;
+    runbooks::add_to_linker(linker)?;
     llm::add_to_linker(linker)?;
     http::add_to_linker(linker)?;
     wasi_base::add_to_linker(linker)?;

@@ -60,7 +60,7 @@ impl tools::Host for Host {
         };
         let mut outputs = Vec::with_capacity(made.len());
         for output in made {
-            let items: Resource<Reader> = self.push(Reader::of_tool(output.items))?;
+            let items: Resource<Reader> = self.push(Reader::of_answer(output.items))?;
             outputs.push(tools::Output { port: output.port, items });
         }
         Ok(Ok(outputs))

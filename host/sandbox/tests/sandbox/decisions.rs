@@ -50,6 +50,7 @@ const INTERFACES: &[(&str, Option<Decided>)] = &[
     ("random::insecure", Some(NoPower)),
     ("random::insecure_seed", Some(NoPower)),
     ("random::random", Some(NoPower)),
+    ("runbooks", None),
     ("sockets::instance_network", Some(Refused)),
     ("sockets::ip_name_lookup", Some(Refused)),
     ("sockets::network", Some(Refused)),
@@ -67,6 +68,8 @@ const FUNCTIONS: &[(&str, &[(&str, Decided)])] = &[
     ("preopens", &[("get-directories", Authorised)]),
     ("llm", &[("complete", Authorised)]),
     ("outgoing_handler", &[("handle", Authorised)]),
+    // Behind the port, for each component that the runbook runs, once it is planned.
+    ("runbooks", &[("most", NoPower), ("submit", Authorised)]),
     ("sql", &[("[method]rows.columns", ByHandle), ("[method]rows.next", ByHandle), ("query", Authorised)]),
     ("tools", &[("available", NoPower), ("call", Authorised)]),
     (

@@ -97,7 +97,7 @@ impl Proposal {
                     self.take(step, call, &asked);
                 }
             }
-            if let Some(child) = step.child().and_then(|child| child.runbook.plan()) {
+            if let Some(child) = step.runs_or_submits().and_then(|child| child.runbook.plan()) {
                 self.take_named(child);
             }
         }

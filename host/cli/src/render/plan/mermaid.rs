@@ -54,7 +54,7 @@ impl Chart {
         lines.extend(step.call().map(|call| format!("{}@{}", call.component, call.version)));
         let file = step.child().and_then(|child| match &child.runbook {
             PlannedChildRunbook::File { path, plan } => Some((path, plan)),
-            PlannedChildRunbook::Artifact { .. } => None,
+            PlannedChildRunbook::Artifact { .. } | PlannedChildRunbook::Agent { .. } => None,
         });
         let node = self.node(depth, if step.child().is_some() { ("[[", "]]") } else { ("[", "]") }, &lines);
         if let Some((path, plan)) = file {

@@ -104,7 +104,7 @@ fn about(step: &PlannedStep) -> Vec<(&'static str, String)> {
             let expires = expires_ms.map_or_else(String::new, |ms| format!(", within {}", Millis(ms)));
             rows.push(("of", format!("{who}{expires}")));
         }
-        PlannedWork::Agent { goal, tools, members, limits, .. } => {
+        PlannedWork::Agent { goal, tools, members, runbooks, limits, .. } => {
             rows.push(("goal", foreign(goal)));
             let shown = tools.iter().map(|tool| {
                 let call = &tool.call;
@@ -113,6 +113,11 @@ fn about(step: &PlannedStep) -> Vec<(&'static str, String)> {
             rows.extend((!tools.is_empty()).then(|| ("tools", shown.collect::<Vec<_>>().join(", "))));
             rows.extend((!members.is_empty()).then(|| ("team", components(members))));
             rows.push(("within", limits::in_words(limits)));
+            if let Some(runbooks) = runbooks {
+                let most = Count(runbooks.most.into());
+                rows.push(("submits", format!("{most} runbooks at most, each planned when it is there")));
+                rows.extend(of_child(&runbooks.child));
+            }
         }
         PlannedWork::Reuse { from_run, artifact } => {
             rows.push(("takes", format!("{} of the run {}", foreign(artifact), foreign(from_run))));
@@ -142,6 +147,12 @@ fn of_child(child: &PlannedChild) -> Vec<(&'static str, String)> {
         PlannedChildRunbook::File { path, .. } => rows.push(("child", format!("the file {}", foreign(path)))),
         PlannedChildRunbook::Artifact { source: from, .. } => {
             rows.push(("child", format!("the runbook in {}, planned when it is there", source(from))));
+        }
+        PlannedChildRunbook::Agent { .. } => {}
+    }
+    match &child.runbook {
+        PlannedChildRunbook::File { .. } => {}
+        PlannedChildRunbook::Artifact { .. } | PlannedChildRunbook::Agent { .. } => {
             let may = child.components.as_ref().map_or_else(
                 || "what the operator allows generated runbooks".to_owned(),
                 |allowed| components(allowed),
@@ -154,7 +165,9 @@ fn of_child(child: &PlannedChild) -> Vec<(&'static str, String)> {
             rows.push(("approved", format!("by {approved}")));
         }
     }
-    rows.push(("within", limits::in_words(&child.limits)));
+    // What bounds the agent itself stands under `within`.
+    let each = matches!(child.runbook, PlannedChildRunbook::Agent { .. });
+    rows.push((if each { "each" } else { "within" }, limits::in_words(&child.limits)));
     rows
 }
 

@@ -111,6 +111,10 @@ impl EventLines {
                 let again = if call.may_pass { ", which may pass" } else { "" };
                 format!("{turn}, call {} of {}{again} · {}", call.call, foreign(&call.what), used(&call.usage))
             }
+            Event::AttemptSuspended(ended) => {
+                let turn = turn(ended.step.as_str(), ended.attempt, 0);
+                format!("{turn} waits for the answer to call {} · {}", ended.call, used(&ended.usage))
+            }
             Event::AttemptFailed(ended) => {
                 let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
                 let again = ended.retry_at_ms.map(|at_ms| Millis(at_ms.saturating_sub(ended.at_ms)));

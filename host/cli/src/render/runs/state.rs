@@ -47,6 +47,8 @@ fn about(state: &State, id: &StepId) -> String {
             });
         }
         Some(StepState::Resting { attempt, .. }) => facts.push(format!("attempt {attempt} failed, another follows")),
+        Some(StepState::Suspended { attempt }) => facts.push(format!("attempt {attempt} submitted a runbook")),
+        Some(StepState::Settled { .. }) => facts.push("what it submitted is over, another attempt follows".to_owned()),
         Some(StepState::Awaiting { attempt: 0, until_ms, .. }) => facts.push(match until_ms {
             Some(at_ms) => format!("a person is to answer until {}", rfc3339(*at_ms)),
             None => "a person is to answer".to_owned(),
@@ -92,7 +94,12 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
                 | StepState::Awaiting { iteration, attempt, .. }
                 | StepState::Cancelled { iteration, attempt },
             ) => (*iteration, *attempt),
-            Some(StepState::Succeeded { attempt, .. } | StepState::Failed { attempt }) => (0, *attempt),
+            Some(
+                StepState::Succeeded { attempt, .. }
+                | StepState::Failed { attempt }
+                | StepState::Suspended { attempt }
+                | StepState::Settled { attempt },
+            ) => (0, *attempt),
             None | Some(StepState::Skipped { .. }) => (0, 0),
         };
         let mut told = json!({"step": id, "state": state_name(known), "attempt": attempt, "iteration": iteration});

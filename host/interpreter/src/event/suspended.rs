@@ -1,0 +1,22 @@
+//! An attempt that ends to go on later, with an answer that nobody has yet.
+
+use palisade_model::{Digest, StepId, Usage};
+use serde::{Deserialize, Serialize};
+
+/// An agent submitted a runbook: its attempt ends here. Another one takes its place when it is known what came of the
+/// runbook, and is given that as the answer to the same call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptSuspended {
+    /// Which step.
+    pub step: StepId,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// When.
+    pub at_ms: u64,
+    /// The number of the call that waits for its answer, from 1.
+    pub call: u32,
+    /// The stored bytes of what was submitted.
+    pub request: Digest,
+    /// What the attempt used. The one that takes its place uses it again, but for the time.
+    pub usage: Usage,
+}
