@@ -1,7 +1,9 @@
-//! An agent for tests: calls the tools that its config lists, and writes down what came of each call.
+//! An agent for tests: calls the tools that its config lists, submits the runbooks that it lists, and writes down what came
+//! of each.
 
 use palisade_sdk::{
-    Analyser, Context, Description, Failure, Input, Metadata, Reader, Request, Result, tools, tools::CallError,
+    Analyser, Context, Description, Failure, Input, Metadata, Reader, Request, Result, runbooks, runbooks::Outcome,
+    tools, tools::CallError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +13,12 @@ use std::collections::BTreeMap;
 struct Config {
     goal: String,
     calls: Vec<Call>,
+    /// Submitted one after the other, once the calls are made; the next only where one was refused or rejected, or where
+    /// `all` are to be.
+    runbooks: Vec<Value>,
+    all: bool,
+    /// What its input is called in each; empty = they get nothing.
+    gives: String,
     /// It fails at the first call that comes to nothing.
     strict: bool,
 }
@@ -94,7 +102,10 @@ impl Analyser for Delegate {
                     "properties": {
                         "goal": {"type": "string"},
                         "strict": {"type": "boolean", "default": false},
-                        "calls": {"type": "array", "default": [], "items": {"type": "object"}}
+                        "calls": {"type": "array", "default": [], "items": {"type": "object"}},
+                        "runbooks": {"type": "array", "default": [], "items": {}},
+                        "all": {"type": "boolean", "default": false},
+                        "gives": {"type": "string", "default": ""}
                     }
                 }"#,
             )
@@ -126,6 +137,39 @@ impl Analyser for Delegate {
                     Err(CallError::Own(failure)) => return Err(failure),
                     Err(CallError::Host(error)) => tell(&call.tool, format!("{:?}: {}", error.kind, error.message))?,
                 }
+            }
+        }
+        if !config.runbooks.is_empty() {
+            tell("most", runbooks::most(ctx).to_string())?;
+        }
+        for runbook in &config.runbooks {
+            let submission = runbooks::submit(ctx, runbook);
+            let submission = if config.gives.is_empty() { submission } else { submission.input(&config.gives, input) };
+            let goes_on = match submission.run() {
+                Ok(Outcome::Done(made)) => {
+                    for reader in &made {
+                        let info = reader.info();
+                        tell("made", format!("{} {}: {} items", reader.port(), info.schema, info.item_count))?;
+                        reader.for_each(|item| tell("item", item.line().to_owned()))?;
+                    }
+                    config.all
+                }
+                Ok(Outcome::Refused(wrong)) => {
+                    for wrong in &wrong {
+                        tell("refused", format!("{} at {}: {}", wrong.code, wrong.line, wrong.message))?;
+                    }
+                    true
+                }
+                Ok(Outcome::Rejected(words)) => tell("rejected", words).map(|()| true)?,
+                Ok(Outcome::Failed(words)) => tell("failed", words).map(|()| config.all)?,
+                Err(CallError::Own(failure)) => return Err(failure),
+                Err(CallError::Host(error)) if config.strict => return Err(error.into()),
+                Err(CallError::Host(error)) => {
+                    tell("error", format!("{:?}: {}", error.kind, error.message)).map(|()| config.all)?
+                }
+            };
+            if !goes_on {
+                break;
             }
         }
         Ok(())

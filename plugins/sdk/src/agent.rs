@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Context, Failure, HostErrorKind, Reader, Result,
     llm::{self, Message, Role},
+    runbooks::{self, Outcome, Wrong},
     tools::{self, CallError, Tool},
 };
 use desk::Desk;
@@ -138,6 +139,8 @@ pub struct Work<'c> {
     thought: String,
     answer: Option<Value>,
     corrections: u32,
+    /// What came of the answer of this turn as a runbook.
+    came: Option<(String, Vec<Made>)>,
 }
 
 /// Lets an agent work until it has an answer or stops. `inputs` are what it holds from the beginning.
@@ -160,6 +163,7 @@ pub fn work<'c>(
         thought: String::new(),
         answer: None,
         corrections: 0,
+        came: None,
     };
     agent.plan(&mut work)?;
     while work.answer.is_none() && !agent.stop(&work) {
@@ -241,6 +245,26 @@ impl<'c> Work<'c> {
     /// Tells the model something in the agent's own words.
     pub fn instruct(&mut self, text: impl Into<String>) {
         self.message(Role::User, text);
+    }
+
+    /// Submits a runbook that is made of the answer of this turn, whose outcome then tells what came of it; the agent holds what
+    /// it made. Says what is wrong with one that can't run, for the model.
+    ///
+    /// Fails as [`runbooks::submit`] does.
+    pub fn submit(&mut self, definition: &Value) -> Result<Option<String>> {
+        let mut refused = None;
+        let (outcome, made) = match runbooks::submit(self.ctx, definition).run()? {
+            Outcome::Done(made) => self.desk.take(made)?,
+            Outcome::Refused(wrong) => {
+                let wrong: Vec<String> = wrong.iter().map(told).collect();
+                let wrong = refused.insert(format!("It can't run. {}", cut(&wrong.join(" "), MAX_TOLD)));
+                (format!("refused: {wrong}"), Vec::new())
+            }
+            Outcome::Rejected(words) => (format!("rejected: {words}"), Vec::new()),
+            Outcome::Failed(words) => (format!("failed: {words}"), Vec::new()),
+        };
+        self.came = Some((outcome, made));
+        Ok(refused)
     }
 
     /// Asks the model what to do next.
@@ -337,7 +361,8 @@ impl<'c> Work<'c> {
     /// Takes an answer, unless something is wrong with it and it may be sent back.
     fn take(&mut self, answer: Value, wrong: Option<String>) {
         let back = wrong.filter(|_| self.corrections < self.setup.max_corrections);
-        self.note("answer", None, Some(&answer), back.as_deref().unwrap_or("taken"), Vec::new());
+        let (came, made) = self.came.take().unwrap_or_else(|| ("taken".to_owned(), Vec::new()));
+        self.note("answer", None, Some(&answer), back.as_deref().unwrap_or(&came), made);
         match back {
             Some(wrong) => {
                 self.corrections += 1;
@@ -369,6 +394,13 @@ impl<'c> Work<'c> {
     fn message(&mut self, role: Role, content: impl Into<String>) {
         self.messages.push(Message { role, content: content.into() });
     }
+}
+
+/// What is wrong with a runbook, as a model is told.
+fn told(wrong: &Wrong) -> String {
+    let Wrong { code, line, message, help } = wrong;
+    let help = help.as_deref().map_or_else(String::new, |help| format!(" ({help})"));
+    format!("{code} at `{line}`: {message}{help}.")
 }
 
 /// A tool as a model is told of it.

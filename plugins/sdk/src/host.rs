@@ -9,6 +9,7 @@ use crate::{
     http::{HttpError, Request},
     llm::{Answer, Question},
     reader::Info,
+    runbooks::Submitted,
     sql::{Column, Value},
     tools::{Argument, Tool},
 };
@@ -39,6 +40,8 @@ pub(crate) trait Host {
     /// What the tool made, by output port.
     fn call_tool(&self, id: &str, config: &str, arguments: &[Argument<'_>])
     -> Result<Vec<(String, Reader)>, HostError>;
+    fn most_runbooks(&self) -> u32;
+    fn submit(&self, definition: &str, inputs: &[(String, &Reader)]) -> Result<Submitted, HostError>;
     fn ask_model(&self, question: &Question) -> Result<Answer, HostError>;
     fn send(&self, request: &Request) -> Result<Answered, HttpError>;
 }

@@ -49,8 +49,8 @@
 //! - **Config**: [`ConfigSchema`] builds the schema, serde reads the value.
 //! - **Telling people**: [`Context::log`], [`Context::progress`], [`Context::skip`]; a panic's text is logged.
 //! - **Errors**: [`Failure`], by `?` from the errors of this crate and of `serde_json`.
-//! - **Files, databases and web servers**: [`fs`], [`sql`], [`http`]. **Other components**: [`tools`]. **Language models**:
-//!   [`llm`]. **Agents**: [`agent`]. A component imports only what it calls.
+//! - **Files, databases and web servers**: [`fs`], [`sql`], [`http`]. **Other components**: [`tools`], [`runbooks`]. **Language
+//!   models**: [`llm`]. **Agents**: [`agent`]. A component imports only what it calls.
 //!
 //! The crate gives no time and no randomness: equal inputs must give equal outputs.
 #![deny(missing_docs)]
@@ -70,6 +70,7 @@ mod limits;
 pub mod llm;
 mod output;
 mod reader;
+pub mod runbooks;
 pub mod sql;
 #[cfg(not(target_family = "wasm"))]
 mod testing;
@@ -84,7 +85,7 @@ pub use failure::{Failure, FailureKind, HostError, HostErrorKind, Place, Result}
 pub use limits::{LimitSet, Limits, limit};
 pub use reader::{Batch, Info, Item, Items, NumberedItems, Reader};
 #[cfg(not(target_family = "wasm"))]
-pub use testing::{TestContext, TestInput, TestOutcome};
+pub use testing::{TestContext, TestInput, TestOutcome, TestSubmitted};
 pub use {serde, serde_json};
 
 #[doc(hidden)]

@@ -10,11 +10,12 @@ use crate::{
     Analyser, Context, Description, Failure, HostError, Level, Result, analyser,
     description::Input,
     host::{
-        memory::{Memory, Model, Node, Scripted, Server, Table, World, clean},
+        memory::{Memory, Model, Node, Runbooks, Scripted, Server, Table, World, clean},
         {self},
     },
     http, llm,
     reader::{Info, Reader},
+    runbooks::Wrong,
     sql,
     tools::Tool,
 };
@@ -53,6 +54,19 @@ impl TestInput {
         self.metadata = metadata.to_string();
         self
     }
+}
+
+/// What comes of a runbook that is submitted in a test.
+#[derive(Debug, Clone)]
+pub enum TestSubmitted {
+    /// What it made: name, schema as `name/major.minor.patch`, items.
+    Done(Vec<(String, String, Vec<Value>)>),
+    /// It can't run so.
+    Refused(Vec<Wrong>),
+    /// A person said no, in these words.
+    Rejected(String),
+    /// It ran and failed.
+    Failed(String),
 }
 
 /// What a test hands to an analyser. Every method adds to it.
@@ -193,6 +207,18 @@ impl TestContext {
         answer: impl Fn(&Value, &[(String, Vec<Value>)]) -> Result<Vec<(String, Vec<Value>)>, HostError> + 'static,
     ) -> Self {
         self.world.tools.push(Scripted { tool, answer: Box::new(answer) });
+        self
+    }
+
+    /// Lets the analyser submit so many runbooks, of which comes what is told: it gets the runbook and what is given to each
+    /// input. Without it every runbook is denied. Nothing ends the attempt here.
+    #[must_use]
+    pub fn runbooks(
+        mut self,
+        most: u32,
+        came: impl Fn(&Value, &[(String, Vec<Value>)]) -> TestSubmitted + 'static,
+    ) -> Self {
+        self.world.runbooks = Some(Runbooks { most, came: Box::new(came) });
         self
     }
 

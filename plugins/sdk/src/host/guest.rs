@@ -6,7 +6,10 @@ use std::{marker::PhantomData, panic};
 
 use self::bindings::{
     exports::palisade::plugin::{manifest, step},
-    palisade::plugin::{artifacts, attempt, limits, llm as wit_llm, log, sql as wit_sql, tools as wit_tools, types},
+    palisade::plugin::{
+        artifacts, attempt, limits, llm as wit_llm, log, runbooks as wit_runbooks, sql as wit_sql, tools as wit_tools,
+        types,
+    },
     wasi::filesystem::{preopens, types as wasi},
     wasi::http::{outgoing_handler, types as wasi_http},
     wasi::io::streams::{InputStream, StreamError},
@@ -19,6 +22,7 @@ use crate::{
     http::{self, HttpError, HttpErrorKind, Method},
     llm::{Answer, Finish, Message, Question, Role, Usage},
     reader::Info,
+    runbooks::{Submitted, Wrong},
     sql::{Column, Value},
     tools::{Argument, Items, Tool, ToolPort},
 };
@@ -161,6 +165,29 @@ impl Host for Guest {
             .collect();
         let made = wit_tools::call(id, config, &arguments).map_err(host_error)?;
         Ok(made.into_iter().map(|output| (output.port, Reader { inner: output.items })).collect())
+    }
+
+    fn most_runbooks(&self) -> u32 {
+        wit_runbooks::most()
+    }
+
+    fn submit(&self, definition: &str, inputs: &[(String, &Reader)]) -> Result<Submitted, HostError> {
+        let inputs: Vec<_> = inputs
+            .iter()
+            .map(|(name, reader)| wit_runbooks::Input { name: name.clone(), items: &reader.inner })
+            .collect();
+        let wrong = |wrong: wit_runbooks::Diagnostic| {
+            let wit_runbooks::Diagnostic { code, line, message, help } = wrong;
+            Wrong { code, line, message, help }
+        };
+        Ok(match wit_runbooks::submit(definition, &inputs).map_err(host_error)? {
+            wit_runbooks::Outcome::Done(made) => {
+                Submitted::Done(made.into_iter().map(|output| (output.name, Reader { inner: output.items })).collect())
+            }
+            wit_runbooks::Outcome::Refused(all) => Submitted::Refused(all.into_iter().map(wrong).collect()),
+            wit_runbooks::Outcome::Rejected(words) => Submitted::Rejected(words),
+            wit_runbooks::Outcome::Failed(words) => Submitted::Failed(words),
+        })
     }
 
     fn ask_model(&self, question: &Question) -> Result<Answer, HostError> {

@@ -19,7 +19,9 @@ use crate::{
     limits::limit,
     llm,
     reader::Info,
+    runbooks::Submitted,
     sql::{Column, Value},
+    testing::TestSubmitted,
     tools::{Argument, Items, Tool},
 };
 
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) tables: Vec<Table>,
     pub(crate) tools: Vec<Scripted>,
     pub(crate) models: Option<Model>,
+    pub(crate) runbooks: Option<Runbooks>,
+    pub(crate) submitted: Cell<u32>,
     pub(crate) servers: Vec<Server>,
     pub(crate) requests: RefCell<Vec<http::Request>>,
     pub(crate) outputs: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -81,6 +85,21 @@ pub(crate) struct Model(pub(crate) Said);
 
 /// Gets the question; gives the answer.
 pub(crate) type Said = Box<dyn Fn(&llm::Question) -> Result<llm::Answer, HostError>>;
+
+/// What comes of the runbooks of a test.
+pub(crate) struct Runbooks {
+    pub(crate) most: u32,
+    pub(crate) came: Came,
+}
+
+/// Gets a runbook and what is given to each input; gives what comes of it.
+pub(crate) type Came = Box<dyn Fn(&Json, &[(String, Vec<Json>)]) -> TestSubmitted>;
+
+impl std::fmt::Debug for Runbooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runbooks").field("most", &self.most).finish_non_exhaustive()
+    }
+}
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -205,16 +224,43 @@ impl Host for Memory {
         self.world.spend(limit::TOOL_CALLS, 1)?;
         let config = serde_json::from_str(config).map_err(|error| wrong(format!("the config of the tool: {error}")))?;
         let given = |argument: &Argument<'_>| {
-            let text = match &argument.items {
-                Items::Lines(lines) => String::from_utf8_lossy(lines).into_owned(),
-                Items::Artifact(reader) => reader.lines.to_string(),
+            let items = match &argument.items {
+                Items::Lines(lines) => parsed(&String::from_utf8_lossy(lines)),
+                Items::Artifact(reader) => parsed(&reader.lines),
             };
-            let items = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
-            items.map(|items| (argument.port.clone(), items)).map_err(|error| wrong(error.to_string()))
+            Ok((argument.port.clone(), items?))
         };
         let given = arguments.iter().map(given).collect::<Result<Vec<_>, _>>()?;
         let made = (scripted.answer)(&config, &given)?;
         Ok(made.into_iter().map(|(port, items)| (port.clone(), made_by(&scripted.tool, &port, &items))).collect())
+    }
+
+    fn most_runbooks(&self) -> u32 {
+        self.world.runbooks.as_ref().map_or(0, |runbooks| runbooks.most)
+    }
+
+    fn submit(&self, definition: &str, inputs: &[(String, &Reader)]) -> Result<Submitted, HostError> {
+        let Some(Runbooks { most, came }) = &self.world.runbooks else {
+            return Err(HostError::new(HostErrorKind::Denied, "not allowed"));
+        };
+        let submitted = self.world.submitted.get();
+        if submitted == *most {
+            let message = format!("the step may submit {most} runbooks");
+            return Err(HostError::new(HostErrorKind::LimitExceeded, message));
+        }
+        self.world.submitted.set(submitted + 1);
+        let wrong = |error: serde_json::Error| HostError::new(HostErrorKind::Invalid, error.to_string());
+        let definition = serde_json::from_str(definition).map_err(wrong)?;
+        let given = inputs.iter().map(|(name, reader)| Ok((name.clone(), parsed(&reader.lines)?)));
+        let given = given.collect::<Result<Vec<_>, HostError>>()?;
+        Ok(match came(&definition, &given) {
+            TestSubmitted::Done(made) => Submitted::Done(
+                made.into_iter().map(|(name, schema, items)| (name, reader_of(&schema, &items))).collect(),
+            ),
+            TestSubmitted::Refused(wrong) => Submitted::Refused(wrong),
+            TestSubmitted::Rejected(words) => Submitted::Rejected(words),
+            TestSubmitted::Failed(words) => Submitted::Failed(words),
+        })
     }
 
     fn ask_model(&self, question: &llm::Question) -> Result<llm::Answer, HostError> {
@@ -244,9 +290,18 @@ impl Host for Memory {
 
 /// What a tool of a test made.
 fn made_by(tool: &Tool, port: &str, items: &[Json]) -> Reader {
-    let lines: String = items.iter().map(|item| format!("{item}\n")).collect();
     let schema = tool.outputs.iter().find(|known| known.name == port).and_then(|known| known.schemas.first());
-    let (schema, version) = schema.and_then(|schema| schema.rsplit_once('/')).unwrap_or_default();
+    reader_of(schema.map_or("", String::as_str), items)
+}
+
+fn parsed(lines: &str) -> Result<Vec<Json>, HostError> {
+    let items = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    items.map_err(|error| HostError::new(HostErrorKind::Invalid, error.to_string()))
+}
+
+fn reader_of(schema: &str, items: &[Json]) -> Reader {
+    let lines: String = items.iter().map(|item| format!("{item}\n")).collect();
+    let (schema, version) = schema.rsplit_once('/').unwrap_or_default();
     let info = Info {
         schema: schema.to_owned(),
         version: version.to_owned(),
