@@ -32,9 +32,17 @@ pub fn events(connection: &Connection) -> Vec<Value> {
 /// # Panics
 /// When they can't be written.
 pub fn rewrite(connection: &Connection, events: &[Value]) {
-    let (tenant, run): (String, Vec<u8>) = connection
-        .query_row("SELECT tenant, run FROM run ORDER BY run DESC", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .expect("a run");
+    let latest = connection.query_row("SELECT max(run) FROM run", [], |row| row.get(0));
+    rewrite_run(connection, latest.expect("a run"), events);
+}
+
+/// The same with a run that need not be the latest.
+///
+/// # Panics
+/// When they can't be written.
+pub fn rewrite_run(connection: &Connection, run: Vec<u8>, events: &[Value]) {
+    let tenant = connection.query_row("SELECT tenant FROM run WHERE run = ?1", params![run], |row| row.get(0));
+    let tenant: String = tenant.expect("the run");
     let mut hash = Digest::of(&run);
     connection.execute_batch("BEGIN").expect("a transaction");
     connection.execute("DELETE FROM event WHERE run = ?1", params![run]).expect("no events");
