@@ -192,6 +192,51 @@ fn a_planner_explores_mends_its_mistakes_and_its_runbook_finds() {
     let _ = palisade(&dir.join("policy_check/shop"), ["replay", "--all"]).exits(0);
 }
 
+const SUBMITTED: &str = r#"
+name: Planned and run by an agent
+inputs:
+  policy: {input_schema: privacy_policy_document}
+execution:
+  - id: plan
+    type: agent
+    agent: compliance_planner
+    goal: Look for personal data that the policy does not state
+    inputs: {policy: policy}
+    runbooks: {components: [personal_data], most: 3, limits: {max_runs: 20}}
+    outputs: {runbook: made, conversation: conversation}
+"#;
+
+#[test]
+fn a_planner_has_its_runbook_run_itself_and_mends_it_by_what_the_host_says() {
+    let listed = vec![step("orders", "order database", "", &[]), step("found", "", "personal_data", &["orders"])];
+    // The operator lets such runbooks use it, and the step does not.
+    let classified = step("classified", "", "gdpr_personal_data_classifier", &["found"]);
+    let not_listed = [listed.as_slice(), &[classified]].concat();
+    let server = ModelServer::start(move |seen| {
+        let steps = if seen.number == 0 { &not_listed } else { &listed };
+        let answer = json!({"name": "A plan", "steps": steps});
+        Reply::Say(json!({"thought": "because", "answer": answer}).to_string(), Some((10, 5)))
+    });
+    let shop = planning(server);
+    shop.write("plan.yaml", SUBMITTED);
+    let run = ["run", "-q", "plan.yaml", "--input", "policy=policy.md", "--out", "out"];
+    let _ = shop.call(&run).exits(5);
+    let _ = shop.call(&["approve", "last", "-q", "--out", "out"]).exits(0);
+    let turns = shop.json("out/conversation.json")["turns"].as_array().unwrap().clone();
+    let outcome = |turn: &Value| turn["outcome"].as_str().unwrap().to_owned();
+    assert_eq!(turns.len(), 2);
+    let refused = "the step that runs this does not let it use `palisade:gdpr_personal_data_classifier`";
+    assert!(outcome(&turns[0]).contains(refused), "{turns:#?}");
+    assert!(outcome(&turns[1]).contains("postal_address"), "{turns:#?}");
+    assert_eq!(turns[1]["made"][0]["name"], "found of call 1");
+    // The model was asked twice, though its agent ran twice over.
+    let record = record_of(&shop);
+    assert_eq!((&record["usage"]["llm_calls"], record["children"].as_array().unwrap().len()), (&json!(2), 1));
+    let Shop { dir, _server: server } = shop;
+    drop(server);
+    let _ = palisade(&dir.join("policy_check/shop"), ["replay", "--all"]).exits(0);
+}
+
 #[test]
 fn a_planner_that_insists_is_refused_by_the_host() {
     for (steps, kind) in [

@@ -1,5 +1,5 @@
 //! An agent that writes a runbook towards a goal: it is shown what the host says there is, may look at samples with its
-//! tools, and answers with steps.
+//! tools, and answers with steps. Where its step lets it, it has its runbook run itself, and mends it by what the host says.
 //!
 //! What it checks of its answer is for the model's sake, which is told what can't be. It guards nothing: the host plans the
 //! runbook anew, within the bounds of who runs it, and shows it to who approves it.
@@ -8,11 +8,14 @@ use palisade_planning::{Analysis, Component, World, config, identifier, plain};
 use palisade_sdk::{
     Analyser, ConfigSchema, Context, Description, Failure, Input, Metadata, Output, Property, Request, Result,
     agent::{self, Agent, Setup, Work},
+    runbooks,
     serde_json::{Value, json},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// Most characters of a name.
+const MAX_NAME: usize = 160;
 /// Most characters of a reason that is kept.
 const MAX_REASON: usize = 400;
 /// Most characters of a policy that the model is shown.
@@ -70,6 +73,8 @@ struct DraftStep {
 struct Planner {
     world: World,
     policy: String,
+    /// How many runbooks it may submit by now.
+    may_submit: u32,
 }
 
 impl Planner {
@@ -159,12 +164,24 @@ impl Agent for Planner {
         Ok(())
     }
 
-    fn reflect(&mut self, _: &mut Work<'_>, answer: &Value) -> Result<Option<String>> {
-        let problems = match Draft::deserialize(answer) {
-            Ok(draft) => self.problems(&draft),
-            Err(error) => vec![format!("It is no runbook: {error}.")],
+    /// Looks for what can't be, then has the host run it where the step lets it: the host finds the rest.
+    fn reflect(&mut self, work: &mut Work<'_>, answer: &Value) -> Result<Option<String>> {
+        let draft = match Draft::deserialize(answer) {
+            Ok(draft) => draft,
+            Err(error) => return Ok(Some(format!("It is no runbook: {error}."))),
         };
-        Ok((!problems.is_empty()).then(|| problems.join(" ")))
+        let problems = self.problems(&draft);
+        if !problems.is_empty() {
+            return Ok(Some(problems.join(" ")));
+        }
+        if self.may_submit == 0 {
+            return Ok(None);
+        }
+        self.may_submit -= 1;
+        let steps: Vec<Value> = draft.steps.iter().map(|step| self.step(step)).collect();
+        let mut runbook = beside(&work.setup().goal, &plain(&draft.name, MAX_NAME));
+        runbook["execution"] = steps.into();
+        work.submit(&runbook)
     }
 }
 
@@ -185,7 +202,7 @@ impl Analyser for CompliancePlanner {
         )
         .about(
             "Shows a model the systems and the components that the operator lets such runbooks use, and a policy where there is one; \
-             lets it look at samples with the tools that its step lists; and makes a runbook of its answer.",
+             lets it look at samples with the tools that its step lists; and makes a runbook of its answer, which it has run itself where its step lists `runbooks`.",
         )
         .input(Input::new(POLICY).accepts("privacy_policy_document/1").optional().about("What has been promised"))
         .input(Input::new(SAMPLES).accepts("standard_input/1").many().optional().about("Data to look at with its tools"))
@@ -193,7 +210,7 @@ impl Analyser for CompliancePlanner {
         .output(RUNBOOK, "runbook_definition/1.0.0")
         .output_port(Output::new(CONVERSATION, "agent_conversation/1.0.0").about("What it did, turn by turn"))
         .request(Request::llm("to plan"))
-        .request(Request::call("to look at samples with the tools of its step").optional())
+        .request(Request::call("to look at samples with the tools of its step, and to have its runbook run").optional())
         .config(
             ConfigSchema::new()
                 .required("goal", Property::string().about("What the runbook is for"))
@@ -215,7 +232,7 @@ impl Analyser for CompliancePlanner {
             ctx.skip("the end of the policy", format!("it has more than {MAX_POLICY} characters: not read"));
             policy.truncate(end);
         }
-        let mut planner = Planner { world: World::read(ctx, WORLD)?, policy };
+        let mut planner = Planner { world: World::read(ctx, WORLD)?, policy, may_submit: runbooks::most(ctx) };
         let setup = Setup {
             goal: config.goal.clone(),
             instructions: "You plan how data are checked. You answer with the steps of a runbook: each either reads a `system` or runs a \
@@ -236,16 +253,20 @@ impl Analyser for CompliancePlanner {
         for step in &draft.steps {
             ctx.emit(RUNBOOK, &planner.step(step))?;
         }
-        Ok(Told { goal: config.goal, name: plain(&draft.name, 160) })
+        Ok(Told { goal: config.goal, name: plain(&draft.name, MAX_NAME) })
     }
 
     fn finish(_: &Context, _: Config, parts: Vec<Told>) -> Result<Vec<Metadata>> {
         let Some(Told { goal, name }) = parts.into_iter().next() else { return Ok(Vec::new()) };
-        let runbook =
-            json!({"name": name, "description": plain(&format!("Written by a language model. Goal: {goal}"), 400)});
+        let runbook = beside(&goal, &name);
         let agent = json!({"agent": "palisade:compliance_planner", "goal": goal});
         Ok(vec![Metadata::new(RUNBOOK, &runbook)?, Metadata::new(CONVERSATION, &agent)?])
     }
+}
+
+/// What a runbook says beside its steps.
+fn beside(goal: &str, name: &str) -> Value {
+    json!({"name": name, "description": plain(&format!("Written by a language model. Goal: {goal}"), 400)})
 }
 
 fn schema() -> Value {

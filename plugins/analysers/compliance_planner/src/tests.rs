@@ -1,7 +1,8 @@
 use super::CompliancePlanner;
 use palisade_sdk::llm::{Answer, Question};
+use palisade_sdk::runbooks::Wrong;
 use palisade_sdk::serde_json::{Value, json};
-use palisade_sdk::{TestContext, TestInput, TestOutcome};
+use palisade_sdk::{TestContext, TestInput, TestOutcome, TestSubmitted};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -21,6 +22,15 @@ fn world() -> TestInput {
 
 /// Plans; the model says these things in their order, then the last again.
 fn plan(says: &[Value]) -> (TestOutcome, Vec<Question>) {
+    plan_and_submit(says, 0, |_| panic!("it submits nothing"))
+}
+
+/// The same where so many runbooks may be submitted, of which comes that.
+fn plan_and_submit(
+    says: &[Value],
+    most: u32,
+    came: impl Fn(&Value) -> TestSubmitted + 'static,
+) -> (TestOutcome, Vec<Question>) {
     let asked: Rc<RefCell<Vec<Question>>> = Rc::default();
     let (log, says) = (Rc::clone(&asked), says.to_vec());
     let outcome = TestContext::new()
@@ -31,6 +41,10 @@ fn plan(says: &[Value]) -> (TestOutcome, Vec<Question>) {
             let answer = says[log.borrow().len().min(says.len() - 1)].to_string();
             log.borrow_mut().push(question.clone());
             Ok(Answer { content: answer, ..Answer::default() })
+        })
+        .runbooks(most, move |runbook, given| {
+            assert!(given.is_empty());
+            came(runbook)
         })
         .run::<CompliancePlanner>();
     let asked = asked.borrow().clone();
@@ -100,4 +114,39 @@ fn one_that_insists_gets_its_runbook_to_the_host_which_judges_it() {
     assert_eq!(outcome.items("runbook")[0]["analyser"], "acme:evil");
     let (outcome, _) = plan(&[json!({"thought": "", "answer": {"name": 7}})]);
     assert!(outcome.failure().message.starts_with("what the model answers is no runbook"), "{:?}", outcome.failure());
+}
+
+#[test]
+fn a_runbook_that_may_run_is_submitted_and_mended_by_what_the_host_says() {
+    let steps = [step("crm", "CRM", "", &[]), step("found", "", "personal_data", &["crm"])];
+    let refuses_the_first = |runbook: &Value| match runbook["name"].as_str().unwrap() {
+        "First" => TestSubmitted::Refused(vec![Wrong {
+            code: "PAL0337".to_owned(),
+            line: "analyser: personal_data".to_owned(),
+            message: "it may not use it".to_owned(),
+            help: None,
+        }]),
+        _ => {
+            assert_eq!(
+                (&runbook["execution"][0]["system"], runbook["execution"][1]["inputs"][0].as_str()),
+                (&json!("CRM"), Some("crm"))
+            );
+            TestSubmitted::Done(vec![("found".to_owned(), "found/1.0.0".to_owned(), vec![json!({"a": 1})])])
+        }
+    };
+    let named = |name: &str| json!({"thought": "", "answer": {"name": name, "steps": steps}});
+    let (outcome, asked) = plan_and_submit(&[named("First"), named("Second")], 2, refuses_the_first);
+    let told = &asked[1].messages.last().unwrap().content;
+    assert_eq!(
+        told,
+        "Your answer can't be taken. It can't run. PAL0337 at `analyser: personal_data`: it may not use it."
+    );
+    let turns = outcome.items("conversation");
+    assert_eq!(turns[1]["made"], json!([{"name": "found of call 1", "schema": "found", "items": 1}]));
+    assert_eq!((outcome.items("runbook").len(), &outcome.metadata["runbook"]["name"]), (2, &json!("Second")));
+    // A person's no is no mistake of the model; and what is refused too often is left as it is.
+    let (outcome, asked) = plan_and_submit(&[named("No")], 2, |_| TestSubmitted::Rejected("ann said no".to_owned()));
+    assert_eq!((asked.len(), &outcome.items("conversation")[0]["outcome"]), (1, &json!("rejected: ann said no")));
+    let (outcome, asked) = plan_and_submit(&[named("First")], 1, refuses_the_first);
+    assert_eq!((asked.len(), outcome.items("runbook").len()), (2, 2));
 }
