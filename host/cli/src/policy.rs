@@ -26,7 +26,7 @@ pub(crate) struct Policy<'s> {
     pub(crate) lock: LockFile,
     /// What is forbidden, table by table, where links of these names lead among it.
     denies: Vec<(&'s DenyTable, Vec<Deny>)>,
-    /// The files in which secrets are kept.
+    /// The files in which keys of servers are.
     kept: Vec<Deny>,
 }
 
@@ -233,10 +233,9 @@ pub(crate) fn denies_in(settings: &Settings, folder: &WorkingFolder, manifest: &
     denies.chain(kept(settings, folder)).collect()
 }
 
-/// The files in which secrets are kept, which nobody reads.
+/// The files in which keys of servers are, which nobody reads.
 fn kept(settings: &Settings, folder: &WorkingFolder) -> Vec<Deny> {
-    let tables = settings.written.secrets.iter();
-    tables.flat_map(|table| denies_with_links(&table.kept, settings, folder)).collect()
+    denies_with_links(&settings.written.kept, settings, folder)
 }
 
 /// What is forbidden, seen from a folder, by the name that is written and by where it leads: a use is asked for by the path

@@ -10,10 +10,10 @@ use crate::secret::SecretTable;
 use crate::table::Reader;
 use crate::target::{Names, Target};
 use crate::{
-    alias, approval, audit, ceiling, environment, flow, generated, grant, llm, namespace, retention, ruleset, secret,
-    system,
+    alias, approval, audit, ceiling, environment, flow, generated, grant, key_place, llm, namespace, retention,
+    ruleset, secret, system,
 };
-use palisade_authority::{Flows, WorkingFolder};
+use palisade_authority::{Deny, Flows, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::LlmSettings;
 use palisade_model::unit::Millis;
@@ -61,6 +61,8 @@ pub struct OperatorFile {
     pub secrets: Vec<SecretTable>,
     /// Models, and what may be spent on them.
     pub llm: LlmSettings,
+    /// What no component may read: the files in which keys of servers are.
+    pub kept: Vec<Deny>,
 }
 
 impl OperatorFile {
@@ -101,6 +103,7 @@ impl Default for OperatorFile {
             declassified: Vec::new(),
             secrets: Vec::new(),
             llm: LlmSettings::default(),
+            kept: Vec::new(),
         }
     }
 }
@@ -169,6 +172,8 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         declassified: flow::read_declassified(r, &table, names),
         secrets: secret::read(r, &table, place, names),
         llm: llm::read(r, &table),
+        // Behind all that says where keys are.
+        kept: key_place::denies(r, place),
         aliases,
     };
     let mistakes = reader.into_mistakes();

@@ -1,6 +1,9 @@
 //! Where a key is: in a variable of the environment or in a file, never in `palisade.toml` itself.
 
+use crate::file::Place;
 use crate::table::{Reader, Value};
+use palisade_authority::Deny;
+use palisade_model::causes;
 use palisade_model::llm::KeyPlace;
 
 /// Reads the place that stands under `key` of the table `of`.
@@ -23,7 +26,44 @@ pub(crate) fn read(r: &mut Reader<'_>, key: &str, of: &str, value: &Value<'_>) -
             }
             good.then_some(KeyPlace::Env(env.value))
         }
-        (None, Some(file)) => Some(KeyPlace::File(file.value)),
+        (None, Some(file)) => {
+            r.key_files.push(file.clone());
+            Some(KeyPlace::File(file.value))
+        }
         _ => wrong(r),
+    }
+}
+
+/// What no component may read: the files in which keys are, as far as the text was read.
+pub(crate) fn denies(r: &mut Reader<'_>, place: &Place) -> Vec<Deny> {
+    let mut denies = Vec::new();
+    for file in std::mem::take(&mut r.key_files) {
+        let because = format!("palisade.toml:{}: a key is kept there", file.span.line);
+        match Deny::parse_in(&place.folder, &place.base, format!("fs-read={}", file.value).as_bytes(), &because) {
+            Ok(denied) => denies.extend(denied),
+            Err(error) => {
+                r.wrong(file.span.start..file.span.end, format!("no key can be there: {}", causes(&error)), None);
+            }
+        }
+    }
+    denies
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::file::tests::{check, read_text};
+
+    #[test]
+    fn nobody_reads_the_files_in_which_keys_are() {
+        let model = "[[model]]\nalias = \"m\"\nprovider = \"openai\"\nmodel = \"x\"\nkey = { file = \"keys/m\" }\n";
+        let secret = "[[secret]]\nname = \"s\"\nfrom = { file = \"/k/s\" }\norigins = [\"https://a.example\"]\n\
+                      components = [\"acme:x\"]\n";
+        let kept = read_text(&format!("{secret}{model}")).unwrap().kept;
+        let kept: Vec<_> = kept.iter().map(|deny| (deny.place(), deny.stated())).collect();
+        let line = |line| format!("palisade.toml:{line}: a key is kept there");
+        let expected = [("/k/s", line(3)), ("/w/keys/m", line(10))];
+        assert!(expected.iter().all(|(place, stated)| kept.contains(&((*place).to_owned(), stated))), "{kept:?}");
+        assert!(read_text(&model.replace("file", "env").replace("keys/m", "M")).unwrap().kept.is_empty());
+        check(&model.replace("keys/m", ""), &["5:16: no key can be there: the path is empty"]);
     }
 }

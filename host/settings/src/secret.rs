@@ -5,7 +5,7 @@ use crate::grant::{reason, target};
 use crate::key_place;
 use crate::table::Reader;
 use crate::target::{Names, Target};
-use palisade_authority::{Deny, Grant, SecretPlace, SecretPlaceError};
+use palisade_authority::{Grant, SecretPlace, SecretPlaceError};
 use palisade_model::causes;
 use palisade_model::llm::KeyPlace;
 use palisade_runbook::Spanned;
@@ -27,8 +27,6 @@ pub struct SecretTable {
     pub from: KeyPlace,
     /// What the components below are granted: it, in one header, at some origins.
     pub grant: Grant,
-    /// What no component may read: the file in which it is kept.
-    pub kept: Vec<Deny>,
     /// By which components.
     pub components: Vec<Target>,
     /// Why, for people; neutralised.
@@ -79,16 +77,7 @@ fn one(
     let places = places(r, &name, header.as_ref(), &origins);
     let stated = format!("palisade.toml:{line}");
     let (name, from) = (name.value, from?);
-    let kept = match &from {
-        KeyPlace::Env(_) => Vec::new(),
-        KeyPlace::File(path) => {
-            let because = format!("{stated}: the secret `{name}` is kept there");
-            let denied = Deny::parse_in(&place.folder, &place.base, format!("fs-read={path}").as_bytes(), &because);
-            let told = |error| r.wrong(at.clone(), format!("`from` of {OF}: {}", causes(&error)), None);
-            denied.map_err(told).ok()?
-        }
-    };
-    Some(SecretTable { name, from, grant: Grant::of_secret(places, stated), kept, components, reason, line })
+    Some(SecretTable { name, from, grant: Grant::of_secret(places, stated), components, reason, line })
 }
 
 /// The list of texts under a key, which must be there and not be empty.
@@ -160,11 +149,6 @@ mod tests {
         assert_eq!(places[0].to_string(), "token x-api-key https://a.example");
         let concerns = |version: &str| read.concerns(&"acme:x".parse().unwrap(), &version.parse().unwrap());
         assert!(concerns("1.0.0") && !concerns("1.0.1"));
-        assert_eq!(read.kept, []);
-        let read =
-            read_text(&table(rest).replace("{ env = \"TOKEN\" }", "{ file = \"keys/t\" }")).unwrap().secrets.remove(0);
-        let kept: Vec<_> = read.kept.iter().map(|deny| (deny.place(), deny.stated())).collect();
-        assert_eq!(kept, [("/w/keys/t".to_owned(), "palisade.toml:1: the secret `token` is kept there")]);
     }
 
     #[test]

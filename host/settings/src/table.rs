@@ -18,11 +18,13 @@ pub(crate) type Value<'t> = toml::Spanned<DeValue<'t>>;
 pub(crate) struct Reader<'s> {
     source: &'s Source,
     mistakes: Vec<Mistake>,
+    /// The files in which the text says that keys are.
+    pub(crate) key_files: Vec<Spanned<String>>,
 }
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(source: &'s Source) -> Self {
-        Self { source, mistakes: Vec::new() }
+        Self { source, mistakes: Vec::new(), key_files: Vec::new() }
     }
 
     /// What was wrong, in the order of the text.
