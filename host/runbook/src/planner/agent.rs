@@ -7,7 +7,7 @@ use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{PlannedCall, PlannedTool, PlannedWork};
-use crate::runbook::{Agent, Call, Step, Work};
+use crate::runbook::{Agent, Call, Step, Submitting, Work};
 use crate::source::Spanned;
 use crate::yaml::{Data, Entry, Node};
 use palisade_authority::{Authority, Bound};
@@ -30,7 +30,10 @@ impl Planner<'_> {
         let parts = self.component_call(step, &call, Role::Agent);
         let tools: Vec<_> = agent.tools.iter().map(|name| self.tool(name)).collect();
         let members = self.allowed_components(&agent.members);
-        let runbooks = agent.runbooks.as_ref().map(|runbooks| self.submitted(runbooks));
+        let runbooks = agent.runbooks.as_ref().map(|runbooks| {
+            let changes = parts.as_ref().is_some_and(|parts| parts.call.may_change_outside());
+            self.submitted(runbooks).filter(|_| !self.is_sent_again(step, runbooks, changes))
+        });
         let limits = generated_limits(&stated_limits(&step.limits.run));
         let goal = agent.goal.value.clone();
         let tools = tools.into_iter().collect::<Option<Vec<_>>>();
@@ -40,6 +43,20 @@ impl Planner<'_> {
             None => None,
         };
         Some((parts, move |call| PlannedWork::Agent { call, goal, tools, members, runbooks, limits }))
+    }
+
+    /// An agent that submits runbooks is run anew after each, and what it does outside is not written down.
+    fn is_sent_again(&mut self, step: &Step, runbooks: &Submitting, changes: bool) -> bool {
+        if changes {
+            let message = format!(
+                "the agent of step `{}` may send requests that change something, and would send them again after each runbook",
+                step.id.value
+            );
+            let wrong = Diagnostic::new(Code::Combination, &self.runbook.source, runbooks.span, message)
+                .with_help("leave `runbooks` away, or grant it requests that only read");
+            self.diagnostics.push(wrong);
+        }
+        changes
     }
 
     /// The agent's call, its goal put into the config.

@@ -85,12 +85,15 @@ fn declassifying(mut component: KnownComponent) -> KnownComponent {
 fn agent(mut component: KnownComponent) -> KnownComponent {
     let manifest = &mut component.manifest;
     manifest.kind = ComponentKind::Agent;
-    let properties = json!({"goal": {"type": "string"}, "turns": {"type": "integer", "default": 5}});
+    let tracker = json!({"type": "string", "x-palisade-url": "http"});
+    let properties =
+        json!({"goal": {"type": "string"}, "turns": {"type": "integer", "default": 5}, "tracker": tracker});
     manifest.config_schema = closed(properties, json!(["goal"]));
     let request = Request { power: Power::Call, reason: "to reach its goal".to_owned(), optional: false };
     manifest.requests.push(request);
     let grant = |text: &[u8]| Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), text).unwrap();
-    component.granted = Authority::of_operator([grant(b"llm=dear"), grant(b"call=acme:words")]);
+    let granted: [&[u8]; 3] = [b"llm=dear", b"call=acme:words", b"http=POST https://api.example.org"];
+    component.granted = Authority::of_operator(granted.map(grant));
     component
 }
 
@@ -351,6 +354,12 @@ pub(crate) fn components() -> Components {
             "standard_input/1.0.0",
             empty(),
         )),
+        agent(sends(component(
+            "acme:caller",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "standard_input/1.0.0",
+            empty(),
+        ))),
         sends(component("acme:tracker", vec![], "standard_input/1.0.0", empty())),
         sends(component(
             "acme:reporter",
