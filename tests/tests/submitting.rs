@@ -3,7 +3,7 @@
 //! its runbooks run is the stepper (`plugins/stepper`).
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::told::{end_after, events, first_failure, json_of, record, start, texts, write_texts};
+use palisade_tests::told::{end_after, event_lines, events, first_failure, json_of, record, start, texts, write_texts};
 use palisade_tests::{Dir, Outcome, journal, palisade, root, skipped, with_stepper};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -98,6 +98,16 @@ fn run_bytes(run: &str) -> Vec<u8> {
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }
 
+/// Checks a value against `schemas/NAME/1.0.0.json`.
+#[track_caller]
+fn fits(name: &str, value: &Value) {
+    let text = std::fs::read_to_string(root().join(format!("schemas/{name}/1.0.0.json"))).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let broken: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(broken.is_empty(), "{name}: {broken:#?}\n{value:#}");
+}
+
 #[track_caller]
 fn holds(text: &str, part: &str) {
     assert!(text.contains(part), "no `{part}` in:\n{text}");
@@ -177,6 +187,17 @@ fn it_is_shown_wherever_runs_are() {
     let tree = json_of(&bench.0, &["runs", "show", "last", "--tree"]);
     let states: Vec<_> = tree["steps"][0]["attempts"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
     assert_eq!(states, ["suspended", "succeeded", "succeeded"]);
+    fits("palisade.run_tree", &tree);
+    let whole = json_of(&bench.0, &["runs", "show", "last"]);
+    fits("palisade.run_shown", &whole);
+    for event in 0..=whole["events"].as_u64().unwrap() {
+        fits("palisade.run_state", &json_of(&bench.0, &["runs", "show", "last", "--at", &event.to_string()]));
+    }
+    event_lines(&bench.0, "last").iter().for_each(|line| fits("palisade.run_event", line));
+    fits("palisade.plan", &json_of(&bench.0, &["plan", "runbook.yaml"]));
+    let lineage = bench.call(&["lineage", "seen", "--format", "openlineage"]).exits(0).stdout;
+    let count = |kind: &str| lineage.matches(&format!("\"eventType\":\"{kind}\"")).count();
+    assert_eq!([count("START"), count("ABORT"), count("COMPLETE")], [4, 1, 3], "{lineage}");
     let audited = bench.call(&["audit", "log"]).exits(0).stdout;
     holds(&audited, "approved beforehand by the runbook");
 }

@@ -100,6 +100,12 @@ impl Exported<'_> {
                     running.remove(&attempt);
                     take(self.badly(ended.at_ms, attempt, &ended.failure, folder));
                 }
+                // It goes on in another attempt.
+                Event::AttemptSuspended(ended) if self.steps.contains(&ended.step) => {
+                    let attempt = (&ended.step, 0, ended.attempt);
+                    running.remove(&attempt);
+                    take(self.of_attempt(ABORT, ended.at_ms, attempt, self.inputs(&ended.step, folder), Vec::new()));
+                }
                 Event::ChildEnded(ended) if self.steps.contains(&ended.step) => {
                     let attempt = (&ended.step, ended.iteration, ended.attempt);
                     running.remove(&attempt);
