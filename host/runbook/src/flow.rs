@@ -24,8 +24,18 @@ pub struct Leak {
     pub kept_by: Option<String>,
 }
 
-/// The labels of something, each with the steps through which it came.
-type Labelled = BTreeMap<String, Vec<String>>;
+/// Labels, each with the steps through which it came.
+type Labels = BTreeMap<String, Vec<String>>;
+
+/// The labels of something.
+#[derive(Debug, Clone, Default)]
+struct Labelled {
+    /// Those that it has.
+    has: Labels,
+    /// Those that it may have, since a runbook that nobody has planned yet makes some of it. That they are no result is
+    /// looked at when that one is planned, whose results they are first.
+    may_have: Labels,
+}
 
 /// What the operator says of labels.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +44,8 @@ pub struct LabelRules<'r> {
     pub flows: &'r Flows,
     /// The models: what those are asked that run on this machine or in this house does not leave.
     pub models: &'r LlmSettings,
+    /// The labels of all that a runbook may read which is planned while the run goes on.
+    pub read_later: &'r BTreeSet<String>,
 }
 
 /// Everything that would get to where it may not go, in the order of the steps; each label once for each place of a step.
@@ -47,6 +59,7 @@ pub fn leaks(
     rules: LabelRules<'_>,
 ) -> Vec<Leak> {
     let around = around.iter().map(|label| (label.clone(), vec!["what made the runbook".to_owned()])).collect();
+    let around = Labelled { has: around, ..Labelled::default() };
     let mut found = Vec::new();
     let given = BTreeMap::new();
     let made = labelled(plan, &given, &around, &mut Vec::new(), rules, &mut found);
@@ -59,7 +72,7 @@ pub fn leaks(
         BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
     });
     for (way, labels) in of_steps.chain(of_aliases) {
-        let leaks = blocked(&labels, &Sink::Output, &way, rules);
+        let leaks = blocked(labels.has.iter(), &Sink::Output, &way, rules);
         found.extend(leaks.into_iter().filter(|leak| !found.contains(leak)).collect::<Vec<_>>());
     }
     let results = plan.results().into_iter().map(|(_, source)| source);
@@ -69,7 +82,7 @@ pub fn leaks(
             handed_back.iter().any(|source| matches!(source, BindingSource::Step { step, .. } if step == id))
         };
         for (step, labels) in made.iter().filter(|(step, _)| is_handed_back(step)) {
-            found.extend(blocked(labels, &sink, std::slice::from_ref(step), rules));
+            found.extend(blocked(labels.all(), &sink, std::slice::from_ref(step), rules));
         }
     }
     found
@@ -86,37 +99,42 @@ fn labelled(
 ) -> BTreeMap<StepId, Labelled> {
     let mut made: BTreeMap<StepId, Labelled> = BTreeMap::new();
     for step in &plan.steps {
-        let mut labels = Labelled::new();
+        let mut labels = Labelled::default();
         for source in step.needs() {
-            join(&mut labels, of(source, plan, given, &made));
+            labels.join(of(source, plan, given, &made));
         }
         let handed = labels.clone();
         // What it brings in itself. Of all others, `labels` of the step holds what they read.
         for own in step.labels.iter().filter(|_| step.kind() == "source") {
-            labels.entry(own.clone()).or_insert_with(|| vec![step.id.to_string()]);
+            labels.has.entry(own.clone()).or_insert_with(|| vec![step.id.to_string()]);
         }
-        join(&mut labels, around.clone());
+        labels.join(around.clone());
         way.push(step.id.clone());
         for sink in sinks(step, rules) {
             let leaving = if is_all_it_reads(step, &sink) { &handed } else { &labels };
-            leaks.extend(blocked(leaving, &sink, way, rules));
+            leaks.extend(blocked(leaving.all(), &sink, way, rules));
         }
         if let Some(PlannedChildRunbook::File { plan: child, .. }) = step.child().map(|child| &child.runbook) {
             let of_input = |port: &str| {
-                let mut input = Labelled::new();
+                let mut input = Labelled::default();
                 let bound = step.inputs.iter().filter(|binding| binding.port == port);
-                bound.for_each(|binding| join(&mut input, of(&binding.source, plan, given, &made)));
+                bound.for_each(|binding| input.join(of(&binding.source, plan, given, &made)));
                 input
             };
             let inputs = child.inputs.iter().map(|input| (input.name.key(), of_input(input.name.as_str()))).collect();
             let of_child = labelled(child, &inputs, around, way, rules, leaks);
-            of_child.values().for_each(|inner| join(&mut labels, inner.clone()));
+            of_child.values().for_each(|inner| labels.join(inner.clone()));
+        }
+        if step.plans_later() {
+            let later = rules.read_later.iter().map(|label| (label.clone(), Vec::new())).collect();
+            labels.join(Labelled { may_have: later, ..Labelled::default() });
         }
         way.pop();
         for lost in step.call().map(|call| &call.declassifies).into_iter().flatten() {
-            labels.remove(lost);
+            labels.has.remove(lost);
+            labels.may_have.remove(lost);
         }
-        for through in labels.values_mut() {
+        for through in labels.has.values_mut().chain(labels.may_have.values_mut()) {
             if through.last().map(String::as_str) != Some(step.id.as_str()) {
                 through.push(step.id.to_string());
             }
@@ -125,10 +143,10 @@ fn labelled(
         if let Some(undo) = step.compensate.as_deref() {
             // It reads what it names itself, what the step made among it.
             let mut labels = around.clone();
-            undo.needs().for_each(|source| join(&mut labels, of(source, plan, given, &made)));
+            undo.needs().for_each(|source| labels.join(of(source, plan, given, &made)));
             way.push(undo.id.clone());
             for sink in sinks(undo, rules) {
-                leaks.extend(blocked(&labels, &sink, way, rules));
+                leaks.extend(blocked(labels.all(), &sink, way, rules));
             }
             way.pop();
         }
@@ -149,18 +167,27 @@ fn of(
             let mut labels = given.get(&name.key()).cloned().unwrap_or_default();
             let input = plan.inputs.iter().find(|input| input.name == *name);
             for label in input.map(crate::plan::PlannedInput::labels).unwrap_or_default() {
-                labels.entry(label).or_insert_with(|| vec![name.to_string()]);
+                labels.has.entry(label).or_insert_with(|| vec![name.to_string()]);
             }
             labels
         }
-        BindingSource::Ruleset { .. } => Labelled::new(),
+        BindingSource::Ruleset { .. } => Labelled::default(),
     }
 }
 
-/// Where a label came through first is where it comes through.
-fn join(labels: &mut Labelled, more: Labelled) {
-    for (label, through) in more {
-        labels.entry(label).or_insert(through);
+impl Labelled {
+    /// Where a label came through first is where it comes through.
+    fn join(&mut self, more: Self) {
+        for (labels, more) in [(&mut self.has, more.has), (&mut self.may_have, more.may_have)] {
+            for (label, through) in more {
+                labels.entry(label).or_insert(through);
+            }
+        }
+    }
+
+    /// All of them, each once.
+    fn all(&self) -> impl Iterator<Item = (&String, &Vec<String>)> {
+        self.has.iter().chain(self.may_have.iter().filter(|(label, _)| !self.has.contains_key(*label)))
     }
 }
 
@@ -186,8 +213,13 @@ fn is_all_it_reads(step: &PlannedStep, sink: &Sink) -> bool {
     !others && matches!(call.authority.reach(Power::Http), Capability::Http(scope) if scope.is_one_origin())
 }
 
-fn blocked(labels: &Labelled, sink: &Sink, way: &[StepId], rules: LabelRules<'_>) -> Vec<Leak> {
-    let blocked = labels.iter().filter_map(|(label, through)| {
+fn blocked<'l>(
+    labels: impl Iterator<Item = (&'l String, &'l Vec<String>)>,
+    sink: &Sink,
+    way: &[StepId],
+    rules: LabelRules<'_>,
+) -> Vec<Leak> {
+    let blocked = labels.filter_map(|(label, through)| {
         let kept_by = match rules.flows.decide(label, sink) {
             Flow::Allowed => return None,
             Flow::Kept(rule) => Some(rule.stated.clone()),

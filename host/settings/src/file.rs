@@ -170,7 +170,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         owners: namespace::read(r, &table),
         flows: Flows::new(flow::read_flows(r, &table, place)),
         declassified: flow::read_declassified(r, &table, names),
-        secrets: secret::read(r, &table, place, names),
+        secrets: secret::read(r, &table, names),
         llm: llm::read(r, &table),
         // Behind all that says where keys are.
         kept: key_place::denies(r, place),

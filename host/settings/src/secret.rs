@@ -1,6 +1,5 @@
 //! `[[secret]]`: what servers know a component by, and the only places to which the host sends it.
 
-use crate::file::Place;
 use crate::grant::{reason, target};
 use crate::key_place;
 use crate::table::Reader;
@@ -43,10 +42,10 @@ impl SecretTable {
     }
 }
 
-pub(crate) fn read(r: &mut Reader<'_>, file: &DeTable<'_>, place: &Place, names: Names<'_>) -> Vec<SecretTable> {
+pub(crate) fn read(r: &mut Reader<'_>, file: &DeTable<'_>, names: Names<'_>) -> Vec<SecretTable> {
     let mut secrets: Vec<SecretTable> = Vec::new();
     for (table, at) in r.sections(file, "secret") {
-        let Some(secret) = one(r, table, &at, (place, names)) else { continue };
+        let Some(secret) = one(r, table, &at, names) else { continue };
         if let Some(known) = secrets.iter().find(|known| known.name == secret.name) {
             r.wrong(at, format!("there is a {OF} `{}` already, on line {}", secret.name, known.line), None);
         }
@@ -55,12 +54,7 @@ pub(crate) fn read(r: &mut Reader<'_>, file: &DeTable<'_>, place: &Place, names:
     secrets
 }
 
-fn one(
-    r: &mut Reader<'_>,
-    table: &DeTable<'_>,
-    at: &Range<usize>,
-    (place, names): (&Place, Names<'_>),
-) -> Option<SecretTable> {
+fn one(r: &mut Reader<'_>, table: &DeTable<'_>, at: &Range<usize>, names: Names<'_>) -> Option<SecretTable> {
     r.check_keys(OF, table, &KEYS);
     let name = r.needed_text(OF, table, at, "name");
     if table.get("from").is_none() {

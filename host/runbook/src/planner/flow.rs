@@ -16,7 +16,8 @@ impl Planner<'_> {
         if self.diagnostics.has_error() {
             return;
         }
-        let rules = LabelRules { flows: self.context.flows, models: self.context.models };
+        let read_later = self.of_systems();
+        let rules = LabelRules { flows: self.context.flows, models: self.context.models, read_later: &read_later };
         for leak in leaks(plan, around, back_to, rules) {
             let at = leak.way.first().and_then(|first| {
                 let steps = self.runbook.steps.iter();
@@ -28,6 +29,16 @@ impl Planner<'_> {
                 Diagnostic::new(Code::LabelFlow, &self.runbook.source, span, message(&leak)).with_help(help(&leak));
             self.diagnostics.push(told);
         }
+    }
+
+    /// The labels of all systems, one of which a runbook may read that nobody has planned yet.
+    fn of_systems(&self) -> BTreeSet<String> {
+        let mut labels = BTreeSet::new();
+        for system in self.context.systems.iter() {
+            labels.extend(system.labels.iter().cloned());
+            labels.extend(self.context.components.find(&system.connector).map(|known| known.manifest.id.to_string()));
+        }
+        labels
     }
 }
 
