@@ -329,7 +329,7 @@ fn the_key_is_written_nowhere() {
         assert!(!told.contains(SECRET), "{told}");
     }
     let missing = command(bench.dir.path()).arg("doctor").output().unwrap();
-    holds(&Outcome::from(missing).stdout, "there is no key: the environment variable `THE_KEY` is not set");
+    holds(&Outcome::from(missing).stdout, "(openai-compatible scripted) the environment variable `THE_KEY` is not set");
     let mut folders = vec![bench.dir.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -3,8 +3,8 @@
 use crate::file::Place;
 use crate::table::{Reader, Value};
 use palisade_authority::Deny;
-use palisade_model::causes;
 use palisade_model::llm::KeyPlace;
+use std::error::Error as _;
 
 /// Reads the place that stands under `key` of the table `of`.
 pub(crate) fn read(r: &mut Reader<'_>, key: &str, of: &str, value: &Value<'_>) -> Option<KeyPlace> {
@@ -42,7 +42,9 @@ pub(crate) fn denies(r: &mut Reader<'_>, place: &Place) -> Vec<Deny> {
         match Deny::parse_in(&place.folder, &place.base, format!("fs-read={}", file.value).as_bytes(), &because) {
             Ok(denied) => denies.extend(denied),
             Err(error) => {
-                r.wrong(file.span.start..file.span.end, format!("no key can be there: {}", causes(&error)), None);
+                // What it says itself is of grants.
+                let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                r.wrong(file.span.start..file.span.end, format!("no key can be there: {why}"), None);
             }
         }
     }
