@@ -58,9 +58,11 @@ pub(crate) fn owner(folder: &Path, run: RunId) -> Result<Option<u32>, Fault> {
     };
     let Some(owner) = read_owner(&path) else { return Ok(None) };
     let open = PathBuf::from(format!("/proc/{owner}/fdinfo"));
+    // A process that ends at this moment is told in another way than one that is gone.
+    let gone = [rustix::io::Errno::NOENT, rustix::io::Errno::SRCH].map(|errno| Some(errno.raw_os_error()));
     let files = match std::fs::read_dir(&open) {
         Ok(files) => files,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if gone.contains(&error.raw_os_error()) => return Ok(None),
         Err(error) => return Err(Fault::io(&open, error)),
     };
     for file in files {
