@@ -51,6 +51,29 @@ pub fn with_stepper() -> Option<Dir> {
     Some(dir)
 }
 
+/// A folder as by [`with_stepper`], with these settings, and the agent `test:delegate` too. Its bytes are accepted, so that
+/// what the settings grant it counts.
+///
+/// # Panics
+/// When a component is refused.
+#[must_use]
+pub fn with_delegate(settings: &str) -> Option<Dir> {
+    let dir = with_stepper()?;
+    let component = root().join("target/delegate/delegate.wasm");
+    let Ok(bytes) = std::fs::read(&component) else {
+        skipped("the delegate is not in target/delegate");
+        return None;
+    };
+    dir.write("palisade.toml", settings);
+    let add = [std::ffi::OsStr::new("component"), "add".as_ref(), component.as_os_str()];
+    let _ = palisade(dir.path(), add).exits(0);
+    if settings.contains("[[grant]]") {
+        let digest = palisade_model::Digest::of(&bytes).to_string();
+        let _ = palisade(dir.path(), ["grants", "accept", "test:delegate", "--digest", &digest]).exits(0);
+    }
+    Some(dir)
+}
+
 /// Says that a test could not do its work, past the harness, which shows nothing that a passing test prints.
 pub fn skipped(why: &str) {
     use std::io::Write as _;

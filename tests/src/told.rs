@@ -1,6 +1,6 @@
 //! What the binary tells of runs, as data; and what tests of runs give it and do to it.
 
-use crate::{Dir, command, palisade};
+use crate::{Dir, command, palisade, root};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +17,20 @@ execution:
   - {id: b, analyser: 'test:stepper', input: ta, config: {append: b}, outputs: {texts: tb, lengths: lb}}
   - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
 ";
+
+/// Checks a value against `schemas/NAME/1.0.0.json`.
+///
+/// # Panics
+/// When it does not fit.
+#[track_caller]
+pub fn fits(name: &str, value: &Value) {
+    let text = std::fs::read_to_string(root().join(format!("schemas/{name}/1.0.0.json"))).expect("a schema");
+    let schema = serde_json::from_str(&text).expect("JSON");
+    let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+    let broken: Vec<String> =
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(broken.is_empty(), "{name}:\n{}\n{value:#}", broken.join("\n"));
+}
 
 /// What a call prints with `--format json`.
 ///

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_tests::command::command;
-use palisade_tests::{Dir, Outcome, journal, palisade, root, skipped, with_stepper};
+use palisade_tests::{Dir, Outcome, journal, palisade, with_delegate};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -17,20 +17,9 @@ struct Bench(Dir);
 
 impl Bench {
     fn new(toml: &str) -> Option<Self> {
-        let dir = with_stepper()?;
-        let delegate = root().join("target/delegate/delegate.wasm");
-        if !delegate.is_file() {
-            skipped("the delegate is not in target/delegate");
-            return None;
-        }
-        dir.write("palisade.toml", toml).write("docs.json", DOCS);
-        let bench = Self(dir);
-        let _ = bench.call(&["component", "add", delegate.to_str().unwrap()]).exits(0);
-        if toml.contains("[[grant]]") {
-            let digest = palisade_model::Digest::of(&std::fs::read(delegate).unwrap()).to_string();
-            let _ = bench.call(&["grants", "accept", "test:delegate", "--digest", &digest]).exits(0);
-        }
-        Some(bench)
+        let dir = with_delegate(toml)?;
+        dir.write("docs.json", DOCS);
+        Some(Self(dir))
     }
 
     fn call(&self, arguments: &[&str]) -> Outcome {

@@ -1,20 +1,10 @@
 //! The published schemas of Palisade's own files fit what Palisade writes and reads.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+use palisade_tests::told::fits;
 use palisade_tests::{Dir, palisade, root};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-
-/// Checks values against `schemas/NAME/1.0.0.json`.
-#[track_caller]
-fn fits(name: &str, value: &Value) {
-    let text = std::fs::read_to_string(root().join(format!("schemas/{name}/1.0.0.json"))).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
-    let validator = jsonschema::draft202012::new(&schema).unwrap();
-    let broken: Vec<String> =
-        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(broken.is_empty(), "{name}:\n{}\n{value:#}", broken.join("\n"));
-}
 
 fn demo() -> Dir {
     let dir = Dir::new();

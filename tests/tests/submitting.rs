@@ -3,8 +3,10 @@
 //! its runbooks run is the stepper (`plugins/stepper`).
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::told::{end_after, event_lines, events, first_failure, json_of, record, start, texts, write_texts};
-use palisade_tests::{Dir, Outcome, journal, palisade, root, skipped, with_stepper};
+use palisade_tests::told::{
+    end_after, event_lines, events, first_failure, fits, json_of, record, start, texts, write_texts,
+};
+use palisade_tests::{Dir, Outcome, journal, palisade, with_delegate};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -17,21 +19,9 @@ struct Bench(Dir);
 
 impl Bench {
     fn new(toml: &str) -> Option<Self> {
-        let dir = with_stepper()?;
-        let delegate = root().join("target/delegate/delegate.wasm");
-        if !delegate.is_file() {
-            skipped("the delegate is not in target/delegate");
-            return None;
-        }
-        dir.write("palisade.toml", toml);
+        let dir = with_delegate(toml)?;
         write_texts(&dir, "docs.json", &["a", "bb"]);
-        let bench = Self(dir);
-        let _ = bench.call(&["component", "add", delegate.to_str().unwrap()]).exits(0);
-        if toml.contains("[[grant]]") {
-            let digest = palisade_model::Digest::of(&std::fs::read(delegate).unwrap()).to_string();
-            let _ = bench.call(&["grants", "accept", "test:delegate", "--digest", &digest]).exits(0);
-        }
-        Some(bench)
+        Some(Self(dir))
     }
 
     fn call(&self, arguments: &[&str]) -> Outcome {
@@ -96,16 +86,6 @@ fn extend(object: &mut Value, more: &Value) {
 fn run_bytes(run: &str) -> Vec<u8> {
     let digits: String = run.chars().filter(|char| *char != '-').collect();
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-}
-
-/// Checks a value against `schemas/NAME/1.0.0.json`.
-#[track_caller]
-fn fits(name: &str, value: &Value) {
-    let text = std::fs::read_to_string(root().join(format!("schemas/{name}/1.0.0.json"))).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
-    let validator = jsonschema::draft202012::new(&schema).unwrap();
-    let broken: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
-    assert!(broken.is_empty(), "{name}: {broken:#?}\n{value:#}");
 }
 
 #[track_caller]
@@ -215,7 +195,12 @@ fn it_waits_for_a_person_without_a_process_and_goes_on_with_their_yes() {
         holds(&shown, part);
     }
     assert_eq!(record(&bench.0, "last")["children"], json!([]), "nothing has run");
-    let _ = bench.call(&["approve", "last", "-q", "--out", "out"]).exits(0);
+    let (_, plan) = shown.split_once(" --plan ").unwrap();
+    let (plan, _) = plan.split_once('`').unwrap();
+    let another = bench.call(&["approve", "last", "--plan", &"0".repeat(64)]).exits(3);
+    holds(&another.stderr, "`agent` waits for an answer about something else than that plan");
+    let _ = bench.call(&["approve", "last", "--plan", &plan[..12]]).exits(2);
+    let _ = bench.call(&["approve", "last", "-q", "--out", "out", "--plan", plan]).exits(0);
     assert_eq!(bench.seen()[2..], ["made: longer standard_input: 2 items".to_owned(), item("a1"), item("bb1")]);
     bench.replays();
     // An answer that nobody goes on with is only written down.

@@ -1,6 +1,7 @@
 //! What was typed: the command line, and nothing that it means yet.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use palisade_model::Digest;
 use palisade_model::llm::LlmMode;
 use palisade_model::unit::Millis;
 use std::path::PathBuf;
@@ -344,6 +345,9 @@ pub(crate) struct AnswerArgs {
     /// What there is to say of the answer; it is kept with it
     #[arg(long, visible_alias = "reason", value_name = "TEXT")]
     pub(crate) note: Option<String>,
+    /// Only if it is about the runbook with this plan, as `approvals` shows it: an agent may have submitted another one since
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) plan: Option<Digest>,
     /// The file of the approver's key, which signs the answer
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,

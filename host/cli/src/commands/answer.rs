@@ -36,6 +36,11 @@ pub(crate) fn exec(context: &Context, args: &AnswerArgs, approved: bool) -> Resu
     let question = History::read(store, wanted.run)
         .and_then(|history| history.question(store, &wanted.step))
         .map_err(|error| not_told(&error))?;
+    if args.plan.is_some_and(|plan| plan != question.about) {
+        let message = format!("`{}` waits for an answer about something else than that plan", wanted.path);
+        let help = format!("`palisade approvals show {} {}` shows what it is about now", wanted.root, wanted.path);
+        return Err(CliError::new(ExitCode::Denied, message).help(help));
+    }
     let about = Some(question.about);
     let decision = Decision { step: wanted.step.clone(), approved, by, about, note, signature: None };
     let decision = match &args.key {

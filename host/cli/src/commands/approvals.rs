@@ -131,7 +131,9 @@ fn told(awaited: &Awaited) -> String {
             awaited.path
         );
     }
-    let _ = writeln!(out, "  `palisade approve {} {}`, or `palisade reject`", awaited.root, awaited.path);
+    // Whole: whoever writes runbooks could make two whose digests begin alike.
+    let plan = awaited.runbook.as_ref().map(|runbook| format!(" --plan {}", runbook.plan_digest)).unwrap_or_default();
+    let _ = writeln!(out, "  `palisade approve {} {}{plan}`, or `palisade reject`", awaited.root, awaited.path);
     out
 }
 

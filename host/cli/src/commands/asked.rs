@@ -49,6 +49,8 @@ pub(super) fn on_terminal(
         run: run.to_string(),
         step: Some(awaited.path),
         note: None,
+        // They answered what they were shown.
+        plan: awaited.runbook.map(|runbook| runbook.plan_digest),
         key: key.map(Path::to_owned),
         rulesets: rulesets.to_vec(),
         no_run: false,
