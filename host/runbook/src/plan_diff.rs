@@ -266,7 +266,12 @@ fn work(step: &PlannedStep) -> Value {
 fn add_touch(facts: &mut Facts, touch: &Touch) {
     let power = touch.reached.power.name();
     facts.insert((Subject::Power, power.to_owned()), Value::Null);
-    let verdict = if touch.granted { "granted" } else { "denied" };
+    let mut verdict = if touch.granted { "granted" } else { "denied" }.to_owned();
+    // What is forbidden within the place, and may not be any more.
+    for (number, within) in touch.except.iter().enumerate() {
+        verdict += if number == 0 { " except " } else { ", " };
+        verdict += &within.to_string();
+    }
     // One path may be granted to one step and denied to another.
     let slot = facts.entry((Subject::Scope, format!("{power} {}", touch.reached))).or_insert_with(|| json!([]));
     if let Value::Array(verdicts) = slot {
@@ -277,4 +282,21 @@ fn add_touch(facts: &mut Facts, touch: &Touch) {
 
 fn shown(way: &[StepId]) -> String {
     way.iter().map(StepId::as_str).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forbidden_within_a_place_is_compared() {
+        let check = |except: &str, expected: &str| {
+            let touch = format!(r#"{{"power":"fs-read","path":"data","granted":true,"except":[{except}],"by":[]}}"#);
+            let mut facts = Facts::new();
+            add_touch(&mut facts, &serde_json::from_str(&touch).unwrap());
+            assert_eq!(facts.into_values().collect::<Vec<_>>(), [Value::Null, json!([expected])]);
+        };
+        check("", "granted");
+        check(r#""data/a","data/b""#, "granted except data/a, data/b");
+    }
 }
