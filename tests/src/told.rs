@@ -18,6 +18,15 @@ execution:
   - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
 ";
 
+/// Checks that a text has a part.
+///
+/// # Panics
+/// When it does not.
+#[track_caller]
+pub fn holds(text: &str, part: &str) {
+    assert!(text.contains(part), "no `{part}` in:\n{text}");
+}
+
 /// Checks a value against `schemas/NAME/1.0.0.json`.
 ///
 /// # Panics

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_tests::command::command;
+use palisade_tests::told::holds;
 use palisade_tests::{Dir, Outcome, journal, palisade, with_delegate};
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -61,11 +62,6 @@ impl Bench {
         let events = journal::events(&journal::open(&self.0.join(".palisade")));
         events.into_iter().filter(|event| event["kind"] == "HostCallRecorded").collect()
     }
-}
-
-#[track_caller]
-fn holds(text: &str, part: &str) {
-    assert!(text.contains(part), "no `{part}` in:\n{text}");
 }
 
 fn step(append: &str, give: &Value) -> Value {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_model::Digest;
+use palisade_tests::told::holds;
 use palisade_tests::{Dir, Outcome, palisade, root, skipped, with_stepper};
 use serde_json::Value;
 use std::fs;
@@ -87,11 +88,6 @@ impl Bench {
         let document: Value = serde_json::from_slice(&document).unwrap();
         document["data"].as_array().unwrap().iter().map(|item| item["content"].as_str().unwrap().to_owned()).collect()
     }
-}
-
-#[track_caller]
-fn holds(text: &str, part: &str) {
-    assert!(text.contains(part), "no `{part}` in:\n{text}");
 }
 
 #[test]

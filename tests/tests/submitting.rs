@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_tests::told::{
-    end_after, event_lines, events, first_failure, fits, json_of, record, start, texts, write_texts,
+    end_after, event_lines, events, first_failure, fits, holds, json_of, record, start, texts, write_texts,
 };
 use palisade_tests::{Dir, Outcome, journal, palisade, with_delegate};
 use serde_json::{Value, json};
@@ -86,11 +86,6 @@ fn extend(object: &mut Value, more: &Value) {
 fn run_bytes(run: &str) -> Vec<u8> {
     let digits: String = run.chars().filter(|char| *char != '-').collect();
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-}
-
-#[track_caller]
-fn holds(text: &str, part: &str) {
-    assert!(text.contains(part), "no `{part}` in:\n{text}");
 }
 
 /// A runbook of one step over the texts that it is given.

@@ -8,9 +8,11 @@ use crate::models::{self, Models};
 use crate::planning::Refusal;
 use crate::submitting::{Came, StoredWrong, Suspension, one_more};
 use crate::tools::{self, Toolbox};
+use crate::uses::UseCount;
 use palisade_interpreter::HostCallRecorded;
 use palisade_llm::Finish;
 use palisade_model::{Digest, Failure, Usage, canonical, strict_json};
+use palisade_runbook::PlannedCall;
 use palisade_sandbox::AttemptMeter;
 use palisade_sandbox::ports::{
     ModelAnswered, ModelCall, ModelFinish, ModelRole, PortError, Submission, Tool, ToolCall, ToolItems,
@@ -71,8 +73,10 @@ pub(crate) trait Answering {
 }
 
 /// What is to be written down of a call, before its guest sees the answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct NewCall {
+    /// The calls within which it is made.
+    pub(crate) within: Vec<u32>,
     pub(crate) number: u32,
     pub(crate) what: String,
     pub(crate) request: Vec<u8>,
@@ -82,6 +86,8 @@ pub(crate) struct NewCall {
     pub(crate) refused: bool,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) usage: Usage,
+    /// How often an agent of the team, by its bytes, used its powers.
+    pub(crate) used: Option<(Digest, Vec<UseCount>)>,
 }
 
 /// Where calls are written down.
@@ -99,7 +105,7 @@ pub(crate) trait CallLog: Sync {
     fn plan_runbook(&self, request: &[u8]) -> Result<Option<Refusal>, PortError>;
 }
 
-/// Answers calls by what was answered before, then by making them.
+/// Answers calls of one agent by what was answered before, then by making them.
 pub(crate) struct Calls<'a> {
     toolbox: Toolbox<'a>,
     models: Option<Models<'a>>,
@@ -107,8 +113,10 @@ pub(crate) struct Calls<'a> {
     default_model: Option<Arc<str>>,
     /// How many runbooks may be submitted.
     most_runbooks: u32,
-    /// What earlier attempts were answered, in order.
-    known: Vec<HostCallRecorded>,
+    /// The calls of the team within which it works; none = it is the agent of the step.
+    within: Vec<u32>,
+    /// What earlier attempts were answered, by place, those within other calls among them.
+    known: Arc<BTreeMap<Vec<u32>, HostCallRecorded>>,
     /// None = nothing is made that was not recorded.
     log: Option<&'a dyn CallLog>,
     state: Mutex<State>,
@@ -116,7 +124,7 @@ pub(crate) struct Calls<'a> {
 
 #[derive(Default)]
 struct State {
-    answered: usize,
+    answered: u32,
     asked: BTreeMap<Digest, u32>,
     /// How many runbooks were submitted.
     runbooks: u32,
@@ -242,7 +250,28 @@ impl<'a> Calls<'a> {
     ) -> Self {
         let most_runbooks = toolbox.step.submits().map_or(0, |submits| submits.most);
         let (default_model, state) = (default_model.map(Arc::from), Mutex::default());
-        Self { toolbox, models, default_model, most_runbooks, known, log, state }
+        let known = Arc::new(known.into_iter().map(|call| (call.place().collect(), call)).collect());
+        Self { toolbox, models, default_model, most_runbooks, within: Vec::new(), known, log, state }
+    }
+
+    /// Answers an agent of the team while its caller waits for call `number`. It submits no runbooks: nobody could go on with it
+    /// once they have run.
+    fn of_member(&self, member: &PlannedCall, number: u32) -> Self {
+        Self {
+            toolbox: self.toolbox.of_member(&member.component),
+            models: self.models.as_ref().map(|models| models.of(&member.component)),
+            default_model: member.default_model.as_deref().map(Arc::from),
+            most_runbooks: 0,
+            within: self.place_of(number),
+            known: Arc::clone(&self.known),
+            log: self.log,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Where a call of this agent stands.
+    fn place_of(&self, number: u32) -> Vec<u32> {
+        self.within.iter().copied().chain([number]).collect()
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -286,7 +315,7 @@ impl<'a> Calls<'a> {
     /// How the next call of the attempt gets its answer. `called` is what is called, if its answer is always the same.
     pub(crate) fn way(&self, request: &[u8], called: Option<&str>) -> Result<Way<'_>, PortError> {
         let digest = Digest::of(request);
-        let index = {
+        let number = {
             let mut state = self.lock();
             let asked = state.asked.entry(digest).or_default();
             *asked += 1;
@@ -297,21 +326,23 @@ impl<'a> Calls<'a> {
                 );
                 return Err(PortError::Invalid(message));
             }
-            state.answered += 1;
-            state.answered - 1
+            state.answered = state.answered.saturating_add(1);
+            state.answered
         };
-        let number = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
-        match (self.known.get(index), self.log) {
+        let place = self.place_of(number);
+        let shown = || place.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+        match (self.known.get(&place), self.log) {
             (Some(recorded), _) if recorded.request == digest => Ok(Way::Again(recorded)),
-            (Some(_), _) => Err(self.departs(format!("call {number} asks for something else than was recorded"))),
+            (Some(_), _) => Err(self.departs(format!("call {} asks for something else than was recorded", shown()))),
             (None, Some(log)) => Ok(Way::Make(number, log)),
-            (None, None) => Err(self.departs(format!("call {number} was not recorded"))),
+            (None, None) => Err(self.departs(format!("call {} was not recorded", shown()))),
         }
     }
 
     /// The answer that was recorded.
     pub(crate) fn stored(&self, recorded: &HostCallRecorded) -> Result<Stored, PortError> {
-        let missing = |what: &str| PortError::Host(format!("{what} of call {} is not in the store", recorded.call));
+        let missing =
+            |what: &str| PortError::Host(format!("{what} of call {} is not in the store", recorded.shown_place()));
         let bytes = self.toolbox.store().content(recorded.answer).map_err(fault)?;
         let bytes = bytes.ok_or_else(|| missing("the answer"))?.read_all().map_err(fault)?;
         serde_json::from_slice(&bytes).map_err(|_| missing("a readable answer"))
@@ -349,7 +380,12 @@ impl<'a> Calls<'a> {
         meter: &Arc<AttemptMeter>,
         log: &dyn CallLog,
     ) -> Answer {
-        let called = self.toolbox.call(call, meter);
+        let member = self.toolbox.member(&call.id).map(|member| self.of_member(&member.call, number));
+        let answering = member.as_ref().map(|member| member as &dyn Answering);
+        let called = self.toolbox.call(call, meter, answering);
+        if let Some(how) = member.and_then(|member| member.departed()) {
+            return Err(self.departs(how));
+        }
         let (stored, may_pass, artifacts) = match called.result {
             Ok(made) => {
                 let named = made.iter().map(|(port, artifact)| (port.clone(), artifact.digest())).collect();
@@ -365,8 +401,19 @@ impl<'a> Calls<'a> {
         let made: Vec<_> = ports.into_iter().zip(found).collect();
         let answer = bytes(&stored)?;
         let what = format!("tools.call {}", call.id);
-        let refused = false;
-        log.record(NewCall { number, what, request, answer, may_pass, refused, artifacts, usage: called.usage })?;
+        let (within, usage, used) = (self.within.clone(), called.usage, called.used);
+        log.record(NewCall {
+            within,
+            number,
+            what,
+            request,
+            answer,
+            may_pass,
+            artifacts,
+            usage,
+            used,
+            ..NewCall::default()
+        })?;
         match stored {
             Stored::Outputs(_) => Ok(made),
             refusal => Err(self::refused(refusal)),
@@ -391,10 +438,9 @@ impl<'a> Calls<'a> {
                 let asked = models.ask(call, meter);
                 *usage = asked.usage;
                 let (stored, may_pass) = asked.result?;
-                let (answer, artifacts) = (bytes(&stored)?, Vec::new());
-                let what = format!("llm.complete {}", call.model);
-                let (refused, usage) = (false, asked.usage);
-                log.record(NewCall { number, what, request, answer, may_pass, refused, artifacts, usage })?;
+                let (within, answer) = (self.within.clone(), bytes(&stored)?);
+                let (what, usage) = (format!("llm.complete {}", call.model), asked.usage);
+                log.record(NewCall { within, number, what, request, answer, may_pass, usage, ..NewCall::default() })?;
                 stored
             }
         };

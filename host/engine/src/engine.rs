@@ -204,8 +204,14 @@ impl Engine {
     }
 
     /// Runs a tool to its end, on the thread of the attempt that called it.
-    pub(crate) fn attempt_of_tool(&self, attempt: &Attempt, meter: Arc<AttemptMeter>, cancel: &Cancel) -> Ended {
-        attempt::run(attempt, &Surroundings { meter: Some(meter), ..self.around(cancel, &|_| {}) })
+    pub(crate) fn attempt_of_called(
+        &self,
+        attempt: &Attempt,
+        meter: Arc<AttemptMeter>,
+        cancel: &Cancel,
+        answering: Option<&dyn Answering>,
+    ) -> Ended {
+        attempt::run(attempt, &Surroundings { meter: Some(meter), answering, ..self.around(cancel, &|_| {}) })
     }
 
     fn around<'a>(&'a self, cancel: &'a Cancel, progress: &'a dyn Fn(Progress)) -> Surroundings<'a> {

@@ -4,7 +4,7 @@
 use crate::calls::Stored;
 use crate::cancel::Cancel;
 use palisade_llm::{Caller, Finish, Gateway, LlmError, Message, Request, Role, Totals};
-use palisade_model::{Failure, FailureKind, LimitKind, RunLimitKind, Usage, causes, neutral, strict_json};
+use palisade_model::{ComponentId, Failure, FailureKind, LimitKind, RunLimitKind, Usage, causes, neutral, strict_json};
 use palisade_sandbox::AttemptMeter;
 use palisade_sandbox::ports::{ModelCall, ModelFinish, ModelRole, ModelSpent, PortError};
 use palisade_store::{Measure, ReserveError};
@@ -25,6 +25,12 @@ pub(crate) struct Asked {
 }
 
 impl Models<'_> {
+    /// As an agent of the team asks them.
+    pub(crate) fn of(&self, member: &ComponentId) -> Self {
+        let caller = Caller { component: member.to_string(), ..self.caller.clone() };
+        Self { caller, ..*self }
+    }
+
     /// Asks for the attempt that has this meter.
     pub(crate) fn ask(&self, call: &ModelCall, meter: &AttemptMeter) -> Asked {
         let (mut totals, unused) = (Totals::default(), Usage::default());
@@ -59,15 +65,13 @@ impl Models<'_> {
             LlmError::UnknownModel { .. } | LlmError::NoModel | LlmError::NoPrice { .. } => {
                 (Stored::Invalid(with_help()), true)
             }
-            LlmError::Limit { measure, left, wanted } => {
+            LlmError::Limit { measure, wanted, .. } => {
                 let kind = match measure {
                     Measure::Calls => LimitKind::LlmCalls,
                     Measure::Tokens => LimitKind::LlmTokens,
                     Measure::Cost => LimitKind::LlmCost,
                 };
-                let in_force = meter.limits().get(kind);
-                let used = in_force.value.saturating_sub(*left);
-                (Stored::Limit(Box::new(Failure::limit(kind, in_force, Some(used.saturating_add(*wanted))))), false)
+                (Stored::Limit(Box::new(meter.wants_too_much(kind, *wanted))), false)
             }
             LlmError::Budget(refused) => (Stored::Limit(Box::new(self.over(refused, why, error.help()))), true),
             LlmError::Late { .. } => (Stored::Limit(Box::new(meter.wall_reached())), true),

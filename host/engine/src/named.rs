@@ -43,7 +43,7 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             return own.into_iter().chain(more).collect();
         }
         Event::HostCallRecorded(call) => {
-            let of = |what: &str| format!("{what} of call {} of step `{}`", call.call, call.step);
+            let of = |what: &str| format!("{what} of call {} of step `{}`", call.shown_place(), call.step);
             let own = [(of("the request"), call.request), (of("the answer"), call.answer)];
             let made = call.artifacts.iter().map(|&artifact| (of("an artifact"), artifact));
             let thing = |(what, digest)| NamedThing { what, digest, is_data: true };

@@ -5,7 +5,7 @@ use crate::calls::{CallLog, Calls, NewCall, Stored, Way, bytes, refused};
 use crate::planning::Refusal;
 use palisade_authority::GUEST_DENIAL;
 use palisade_interpreter::HostCallRecorded;
-use palisade_model::{Digest, Failure, FailureKind, StepId, Usage, canonical, strict_json};
+use palisade_model::{Digest, Failure, FailureKind, StepId, canonical, strict_json};
 use palisade_runbook::Source;
 use palisade_sandbox::ports::{PortError, Submission, Wrong};
 use palisade_store::Artifact;
@@ -108,8 +108,7 @@ fn refuse(number: u32, request: Vec<u8>, refusal: Refusal, log: &dyn CallLog) ->
     let stored = Stored::Refused(told(&refusal, &definition));
     let answer = bytes(&stored)?;
     let what = format!("{SUBMIT}, refused");
-    let (artifacts, usage, may_pass, refused) = (Vec::new(), Usage::default(), false, true);
-    log.record(NewCall { number, what, request, answer, may_pass, refused, artifacts, usage })?;
+    log.record(NewCall { number, what, request, answer, refused: true, ..NewCall::default() })?;
     Ok(stored)
 }
 

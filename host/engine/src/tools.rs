@@ -1,16 +1,17 @@
-//! Runs a component as a tool of another: with no power, in an instance of its own, at the cost of its caller.
+//! Runs a component that another calls, as a tool or as an agent of its team: in an instance of its own, at the cost of its
+//! caller. A tool has no power.
 
 use crate::attempt::{Attempt, AttemptInput, Ended, Made};
+use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::network::SystemNetwork;
 use crate::observe::Observer;
 use crate::perform::seed;
 use crate::run::Work;
-use crate::uses::Uses;
-use palisade_authority::Authority;
+use crate::uses::{UseCount, Uses};
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest};
-use palisade_model::{Digest, Failure, FailureKind, Usage, causes, neutral, strict_json};
+use palisade_model::{ComponentId, Digest, Failure, FailureKind, Usage, causes, neutral, strict_json};
 use palisade_runbook::{Binding, BindingSource, PlannedStep, PlannedTool};
 use palisade_sandbox::ports::{Tool, ToolCall, ToolItems, ToolPort};
 use palisade_sandbox::{AttemptMeter, Granted};
@@ -20,7 +21,7 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The tools of a step, and where they run.
+/// What an agent may call, and where that runs.
 pub(crate) struct Toolbox<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) observer: &'a dyn Observer,
@@ -28,6 +29,9 @@ pub(crate) struct Toolbox<'a> {
     pub(crate) plan_digest: Digest,
     pub(crate) step: &'a PlannedStep,
     pub(crate) stop: &'a Cancel,
+    /// The agents of the team that are at work, of which each waits for the next; the last is the one that calls. None = the
+    /// agent of the step calls.
+    pub(crate) team: Vec<ComponentId>,
 }
 
 /// What came of a call.
@@ -36,6 +40,8 @@ pub(crate) struct Called {
     pub(crate) result: Result<Vec<(String, NewArtifact)>, NotCalled>,
     /// What it used; its caller has spent it.
     pub(crate) usage: Usage,
+    /// How often it used its powers, if it has any.
+    pub(crate) used: Option<(Digest, Vec<UseCount>)>,
 }
 
 /// Why a tool made nothing.
@@ -53,25 +59,46 @@ pub(crate) enum NotCalled {
 
 impl From<NotCalled> for Called {
     fn from(not_called: NotCalled) -> Self {
-        Self { result: Err(not_called), usage: Usage::default() }
+        Self { result: Err(not_called), usage: Usage::default(), used: None }
     }
 }
 
-impl Toolbox<'_> {
+impl<'a> Toolbox<'a> {
     pub(crate) fn store(&self) -> &Store {
         self.engine.store()
     }
 
-    /// What the caller is told of its tools.
+    /// As an agent of the team has it.
+    pub(crate) fn of_member(&self, member: &ComponentId) -> Self {
+        let team = self.team.iter().chain([member]).cloned().collect();
+        Self { team, ..*self }
+    }
+
+    /// What the caller is told that it may call.
     pub(crate) fn told(&self) -> Arc<[Tool]> {
-        let known =
-            self.step.tools().iter().filter_map(|tool| self.engine.catalogue().get(&tool.call.component_digest));
+        let known = self.callable().filter_map(|tool| self.engine.catalogue().get(&tool.call.component_digest));
         known.map(|entry| told(&entry.manifest)).collect()
     }
 
-    /// Runs a tool to its end, at the cost of the attempt that has this meter.
-    pub(crate) fn call(&self, call: &ToolCall, caller: &Arc<AttemptMeter>) -> Called {
-        let tool = self.step.tools().iter().find(|tool| tool.call.component.to_string() == call.id);
+    /// The tools, and of the team who is not at work.
+    fn callable(&self) -> impl Iterator<Item = &'a PlannedTool> {
+        self.step.callable().filter(|callable| !self.team.contains(&callable.call.component))
+    }
+
+    /// The agent of the team that is called.
+    pub(crate) fn member(&self, id: &str) -> Option<&'a PlannedTool> {
+        let is_member = |tool: &&PlannedTool| self.step.members().iter().any(|member| std::ptr::eq(member, *tool));
+        self.callable().find(|tool| tool.call.component.to_string() == id).filter(is_member)
+    }
+
+    /// Runs what is called to its end, at the cost of the attempt that has this meter. `answering` answers an agent of the team.
+    pub(crate) fn call(
+        &self,
+        call: &ToolCall,
+        caller: &Arc<AttemptMeter>,
+        answering: Option<&dyn Answering>,
+    ) -> Called {
+        let tool = self.callable().find(|tool| tool.call.component.to_string() == call.id);
         let Some(tool) = tool else {
             return NotCalled::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100))).into();
         };
@@ -80,8 +107,8 @@ impl Toolbox<'_> {
             Err(not_called) => return not_called.into(),
         };
         let meter = AttemptMeter::of_tool(caller, attempt.limits.clone());
-        let ended = self.engine.attempt_of_tool(&attempt, Arc::clone(&meter), self.stop);
-        let Ended { result, usage, .. } = ended;
+        let ended = self.engine.attempt_of_called(&attempt, Arc::clone(&meter), self.stop, answering);
+        let Ended { result, usage, uses, .. } = ended;
         let result = match result {
             Ok(made) => Ok(made.into_iter().map(artifact).collect()),
             Err(failure) => Err(match (meter.limit_of_caller(), &failure.kind) {
@@ -93,7 +120,7 @@ impl Toolbox<'_> {
                 },
             }),
         };
-        Called { result, usage }
+        Called { result, usage, used: Some((tool.call.component_digest, uses)) }
     }
 
     fn attempt(&self, tool: &PlannedTool, call: &ToolCall) -> Result<Attempt, NotCalled> {
@@ -124,19 +151,19 @@ impl Toolbox<'_> {
         });
         let outputs = outputs.collect::<Result<_, _>>()?;
         let prepared = self.engine.load(entry, self.observer).map_err(|failure| host(failure.message))?;
-        let nothing = Authority::of_operator([]);
         Ok(Attempt {
             manifest: Arc::clone(&entry.manifest),
             prepared,
             config,
             limits: planned.limits.clone(),
             granted: Arc::new(Granted {
-                authority: nothing,
+                authority: planned.authority.clone(),
+                // Neither a tool nor a team has anything to do with files.
                 root: PathBuf::new(),
                 paths: Vec::new(),
                 connections: Vec::new(),
                 secrets: Vec::new(),
-                // Nothing is granted, so nobody is asked.
+                // Nor with servers, so nobody is asked.
                 network: Arc::new(SystemNetwork),
             }),
             uses: Uses::default(),

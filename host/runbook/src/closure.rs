@@ -1,7 +1,7 @@
 //! The authority closure: everything that any step of a plan could touch, its children's steps included, and whether the
 //! authorities in the plan allow it. The decisions are [`authorise`]'s; here they are only collected.
 
-use crate::plan::{AllowedComponent, Plan, PlannedCall, PlannedChildRunbook, PlannedStep, PlannedWork};
+use crate::plan::{AllowedComponent, Plan, PlannedCall, PlannedChildRunbook, PlannedStep};
 use crate::touch::{Reached, Touch, Toucher};
 use palisade_authority::{Bound, Capability, Method, Place, SecretPlace, Use, authorise};
 use palisade_model::StepId;
@@ -47,42 +47,43 @@ pub fn closure(plan: &Plan) -> Closure {
     let mut open = Vec::new();
     each_step(plan, &mut Vec::new(), &mut |way, step| {
         open.extend(opened(step).map(|components| Open { step: way.to_vec(), components }));
-        let Some(call) = step.call() else { return };
-        let mut add = |power, place: Option<Place>, verdict, pointer: Option<&str>| {
-            let by = Toucher { step: way.to_vec(), pointer: pointer.map(str::to_owned) };
-            let except = forbidden_within(call, power, place.as_ref());
-            found.entry((Reached { power, place }, verdict)).or_default().add(by, except);
-        };
-        let named: Vec<(&str, Place)> = named(call).collect();
-        for (pointer, place) in &named {
-            let verdict = verdict(call, &use_of(call, place));
-            // Of an origin that is named with all its methods, what is allowed of it; of a secret, where it may be sent.
-            let within = match (&verdict, place) {
-                (Verdict::Granted, Place::Http(_) | Place::Secret(_)) => {
-                    let power = place.power();
-                    let met = call.authority.reach(power).meet(&Capability::at(power, [place.clone()]));
-                    met.and_then(|met| met.places()).unwrap_or_default()
+        for call in step.workers() {
+            let mut add = |power, place: Option<Place>, verdict, pointer: Option<&str>| {
+                let by = Toucher { step: way.to_vec(), pointer: pointer.map(str::to_owned) };
+                let except = forbidden_within(call, power, place.as_ref());
+                found.entry((Reached { power, place }, verdict)).or_default().add(by, except);
+            };
+            let named: Vec<(&str, Place)> = named(call).collect();
+            for (pointer, place) in &named {
+                let verdict = verdict(call, &use_of(call, place));
+                // Of an origin that is named with all its methods, what is allowed of it; of a secret, where it may be sent.
+                let within = match (&verdict, place) {
+                    (Verdict::Granted, Place::Http(_) | Place::Secret(_)) => {
+                        let power = place.power();
+                        let met = call.authority.reach(power).meet(&Capability::at(power, [place.clone()]));
+                        met.and_then(|met| met.places()).unwrap_or_default()
+                    }
+                    _ => vec![place.clone()],
+                };
+                for place in within {
+                    add(place.power(), Some(place), verdict.clone(), Some(pointer));
                 }
-                _ => vec![place.clone()],
-            };
-            for place in within {
-                add(place.power(), Some(place), verdict.clone(), Some(pointer));
             }
-        }
-        for power in Power::ALL {
-            // Without a name in the config there is nothing that a link could lie in; what is no path needs none.
-            if power.is_over_paths() && !named.iter().any(|(_, place)| place.power() == power) {
-                continue;
+            for power in Power::ALL {
+                // Without a name in the config there is nothing that a link could lie in; what is no path needs none.
+                if power.is_over_paths() && !named.iter().any(|(_, place)| place.power() == power) {
+                    continue;
+                }
+                let Some(places) = call.authority.reach(power).places() else {
+                    add(power, None, Verdict::Granted, None);
+                    continue;
+                };
+                let is_named = |place: &Place| named.iter().any(|(_, named)| named.holds(place));
+                places
+                    .into_iter()
+                    .filter(|place| !is_named(place))
+                    .for_each(|place| add(power, Some(place), Verdict::Granted, None));
             }
-            let Some(places) = call.authority.reach(power).places() else {
-                add(power, None, Verdict::Granted, None);
-                continue;
-            };
-            let is_named = |place: &Place| named.iter().any(|(_, named)| named.holds(place));
-            places
-                .into_iter()
-                .filter(|place| !is_named(place))
-                .for_each(|place| add(power, Some(place), Verdict::Granted, None));
         }
     });
     let touches = found.into_iter().map(|((reached, verdict), Touched { by, except })| {
@@ -109,7 +110,10 @@ impl Touched {
         } else {
             self.except.retain(|path| except.contains(path));
         }
-        self.by.push(by);
+        // Who leads a team and its members may touch the same.
+        if !self.by.contains(&by) {
+            self.by.push(by);
+        }
     }
 }
 
@@ -128,10 +132,13 @@ fn forbidden_within(call: &PlannedCall, power: Power, place: Option<&Place>) -> 
 pub fn first_denied(plan: &Plan) -> Option<Denied> {
     let mut first = None;
     each_step(plan, &mut Vec::new(), &mut |way, step| {
-        for (pointer, wanted) in step.call().into_iter().flat_map(named_uses) {
-            if let (None, Some(call)) = (&first, step.call())
-                && let Verdict::Denied { why, allow } = verdict(call, &wanted)
-            {
+        for (call, (pointer, wanted)) in
+            step.workers().flat_map(|call| named_uses(call).map(move |named| (call, named)))
+        {
+            if first.is_some() {
+                return;
+            }
+            if let Verdict::Denied { why, allow } = verdict(call, &wanted) {
                 first = Some(Denied { step: way.to_vec(), pointer: pointer.to_owned(), why, allow });
             }
         }
@@ -198,9 +205,6 @@ fn secret_of(call: &PlannedCall, named: &SecretPlace) -> Option<SecretPlace> {
 
 /// The components of what a step runs and nobody has planned yet; an outer none if there is no such thing.
 fn opened(step: &PlannedStep) -> Option<Option<Vec<AllowedComponent>>> {
-    if let PlannedWork::Agent { members, runbooks: None, .. } = &step.work {
-        return (!members.is_empty()).then(|| Some(members.clone()));
-    }
     let child = step.runs_or_submits()?;
     step.plans_later().then(|| child.components.clone())
 }

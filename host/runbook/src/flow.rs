@@ -196,14 +196,19 @@ fn sinks(step: &PlannedStep, rules: LabelRules<'_>) -> Vec<Sink> {
     if matches!(step.work, PlannedWork::Approval { .. }) {
         return vec![Sink::Approval];
     }
-    let Some(call) = step.call() else { return Vec::new() };
-    let outward = Power::ALL.into_iter().filter(|power| is_outward(*power));
-    let reached = outward.flat_map(|power| Sink::of(&call.authority.reach(power)));
+    let outward = || Power::ALL.into_iter().filter(|power| is_outward(*power));
+    let reached = step.workers().flat_map(|call| outward().flat_map(|power| Sink::of(&call.authority.reach(power))));
     let is_local = |sink: &Sink| {
         let model = sink.model();
         model.and_then(|model| rules.models.model(&model)).is_some_and(|model| model.local)
     };
-    reached.filter(|sink| !is_local(sink)).collect()
+    let mut sinks: Vec<Sink> = Vec::new();
+    for sink in reached.filter(|sink| !is_local(sink)) {
+        if !sinks.contains(&sink) {
+            sinks.push(sink);
+        }
+    }
+    sinks
 }
 
 /// Says whether a step brings in nothing itself but from the server at which `sink` is: that goes back to whence it came.

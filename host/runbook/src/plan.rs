@@ -7,7 +7,7 @@ use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
 use palisade_model::manifest::Power;
 use palisade_model::{
-    ArtifactName, ComponentId, Digest, Limits, OutputName, RunLimitKind, RunLimits, SchemaRef, StepId,
+    ArtifactName, ComponentId, Digest, LimitKind, Limits, OutputName, RunLimitKind, RunLimits, SchemaRef, StepId,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -153,8 +153,8 @@ pub enum PlannedWork {
         goal: String,
         /// Components that it may call.
         tools: Vec<PlannedTool>,
-        /// Agents that it may call.
-        members: Vec<AllowedComponent>,
+        /// Agents that it may call, and that may call each other and its tools.
+        members: Vec<PlannedTool>,
         /// What it may submit; absent = no runbooks.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         runbooks: Option<Box<Submitted>>,
@@ -261,7 +261,7 @@ impl PlannedCall {
     }
 }
 
-/// A component that an agent may call.
+/// A component that an agent may call. Only an agent of its team has any power.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedTool {
     /// The component, with the config that it has where the agent gives none.
@@ -877,7 +877,9 @@ impl PlannedStep {
     /// Whether what it asks of the host is written down, and given again: calls of tools and of models, and runbooks.
     #[must_use]
     pub fn asks(&self) -> bool {
-        !self.tools().is_empty() || self.submits().is_some() || self.call().is_some_and(PlannedCall::asks_models)
+        self.callable().next().is_some()
+            || self.submits().is_some()
+            || self.call().is_some_and(PlannedCall::asks_models)
     }
 
     /// The components that it may call as tools.
@@ -889,9 +891,37 @@ impl PlannedStep {
         }
     }
 
+    /// The agents of its team.
+    #[must_use]
+    pub fn members(&self) -> &[PlannedTool] {
+        match &self.work {
+            PlannedWork::Agent { members, .. } => members,
+            _ => &[],
+        }
+    }
+
+    /// All that it may call: its tools, and the agents of its team.
+    pub fn callable(&self) -> impl Iterator<Item = &PlannedTool> {
+        self.tools().iter().chain(self.members())
+    }
+
+    /// What works in it with powers of its own: its component, and the agents of its team.
+    pub fn workers(&self) -> impl Iterator<Item = &PlannedCall> {
+        self.call().into_iter().chain(self.members().iter().map(|member| &member.call))
+    }
+
+    /// Bytes of memory that may be taken by what it calls: who calls waits, so that of the tools one runs, and of a team each may wait
+    /// for another.
+    #[must_use]
+    pub fn memory_of_called(&self) -> u64 {
+        let memory = |called: &PlannedTool| called.call.limits.value(LimitKind::Memory);
+        let of_tool = self.tools().iter().map(memory).max().unwrap_or(0);
+        self.members().iter().map(memory).fold(of_tool, u64::saturating_add)
+    }
+
     fn add_calls<'p>(&'p self, calls: &mut Vec<&'p PlannedCall>) {
         calls.extend(self.call());
-        calls.extend(self.tools().iter().map(|tool| &tool.call));
+        calls.extend(self.callable().map(|called| &called.call));
         if let Some(plan) = self.runs_or_submits().and_then(|child| child.runbook.plan()) {
             calls.extend(plan.calls());
         }

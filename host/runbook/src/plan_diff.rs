@@ -239,8 +239,9 @@ fn work(step: &PlannedStep) -> Value {
     ];
     let mut work = serde_json::to_value(step).unwrap_or_default();
     let fixed = ["", "/work/call", "/work/body/call"].map(str::to_owned);
-    let tools = (0..step.tools().len()).map(|number| format!("/work/tools/{number}/call"));
-    for pointer in fixed.into_iter().chain(tools) {
+    let numbered = |of: &'static str, most| (0..most).map(move |number| format!("/work/{of}/{number}/call"));
+    let called = numbered("tools", step.tools().len()).chain(numbered("members", step.members().len()));
+    for pointer in fixed.into_iter().chain(called) {
         if let Some(Value::Object(of)) = work.pointer_mut(&pointer) {
             ELSEWHERE.iter().for_each(|key| drop(of.remove(*key)));
             for limit in of.get_mut("limits").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {

@@ -436,12 +436,6 @@ impl<'p> Planner<'p> {
         None
     }
 
-    /// Components that an agent may use, each with the bytes that are meant.
-    fn allowed_components(&mut self, names: &[Spanned<ComponentName>]) -> Option<Vec<AllowedComponent>> {
-        let found: Vec<_> = names.iter().map(|name| self.allowed_component(name)).collect();
-        found.into_iter().collect()
-    }
-
     fn allowed_component(&mut self, name: &Spanned<ComponentName>) -> Option<AllowedComponent> {
         let known = self.component(name)?;
         Some(AllowedComponent {

@@ -394,6 +394,15 @@ impl Step {
         }
     }
 
+    /// The agents of its team.
+    #[must_use]
+    pub fn members(&self) -> &[Spanned<ComponentName>] {
+        match &self.work {
+            Work::Agent(agent) => &agent.members,
+            _ => &[],
+        }
+    }
+
     /// The child runbook that it runs, if it runs one.
     #[must_use]
     pub fn child(&self) -> Option<&Child> {

@@ -155,6 +155,15 @@ impl AttemptMeter {
         self.reached(LimitKind::Wall, None)
     }
 
+    /// The failure of whoever wants more of a kind that models spend than is left to this attempt, or to one that called it.
+    #[must_use]
+    pub fn wants_too_much(&self, kind: LimitKind, wanted: u64) -> Failure {
+        let of_models = [Total::LlmCalls, Total::LlmTokens, Total::LlmCost];
+        let total = of_models.into_iter().find(|total| self.counter(*total).1 == kind);
+        let refused = total.and_then(|total| self.spend(total, wanted).err());
+        refused.unwrap_or_else(|| self.reached(kind, Some(wanted)))
+    }
+
     /// The failure that says that `kind` was reached.
     pub(crate) fn reached(&self, kind: LimitKind, wanted: Option<u64>) -> Failure {
         let in_force = self.limits.get(kind);
@@ -229,14 +238,23 @@ impl AttemptMeter {
         let _ = self.fuel.fetch_update(Relaxed, Relaxed, |used| Some(used.saturating_sub(fuel)));
     }
 
-    /// Spends what a tool spent whose call is not made again, since its answer is known.
+    /// Spends what was spent by something called whose call is not made again, since its answer is known.
     ///
     /// # Errors
     /// When the attempt does not have so much left.
     pub fn spent_before(&self, tool: &Usage) -> Result<(), Failure> {
         self.take_fuel(tool.fuel, tool.fuel)?;
-        self.spend(Total::OutputBytes, tool.output_bytes)?;
-        self.spend(Total::LogBytes, tool.log_bytes)
+        let spent = [
+            (Total::OutputBytes, tool.output_bytes),
+            (Total::LogBytes, tool.log_bytes),
+            // Of an agent of the team.
+            (Total::ToolCalls, tool.tool_calls),
+            (Total::LlmCalls, tool.llm_calls),
+            (Total::LlmTokens, tool.llm_tokens),
+            (Total::LlmCost, tool.llm_cost_micro_usd),
+            (Total::Denials, tool.denials),
+        ];
+        spent.into_iter().try_for_each(|(total, amount)| self.spend(total, amount))
     }
 
     /// Counts `more` of a total of the attempt.

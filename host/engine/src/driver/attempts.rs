@@ -65,7 +65,7 @@ impl<'a> Driver<'a> {
             let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };
             let recorder = Recorder::new(&turn, report.clone());
             let models = Models { gateway: engine.models(), caller, stop };
-            let toolbox = Toolbox { engine, observer: &observer, work, plan_digest, step, stop };
+            let toolbox = Toolbox { engine, observer: &observer, work, plan_digest, step, stop, team: Vec::new() };
             let default_model = call.default_model.as_deref();
             let calls = step.asks().then(|| Calls::new(toolbox, Some(models), default_model, known, Some(&recorder)));
             let task = Task { turn: turn.clone(), step, call, inputs, values, calls };
@@ -141,14 +141,19 @@ impl<'a> Driver<'a> {
             return Ok(Vec::new());
         }
         let component = self.call(&turn.step)?.component_digest;
+        Ok(self.uses_of(component, turn, at_ms, uses))
+    }
+
+    /// What the audit log says of what a component of an attempt used.
+    pub(super) fn uses_of(&self, component: Digest, turn: &Turn, at_ms: u64, uses: Vec<UseCount>) -> Vec<NewEntry> {
         let entry = |UseCount { power, scope, allowed, denied }| {
             let (step, power) = (turn.step.clone(), power.to_owned());
             let (iteration, attempt) = (turn.iteration.into(), turn.attempt.into());
             let what = What::Uses { step, iteration, attempt, component, power, scope, allowed, denied };
-            // The end of the attempt is the first of the events that are appended with it.
+            // The end of the attempt, or of the call, is the first of the events that are appended with it.
             NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }
         };
-        Ok(uses.into_iter().map(entry).collect())
+        uses.into_iter().map(entry).collect()
     }
 
     /// Takes what an earlier attempt made in place of one that did not have to run.
@@ -224,7 +229,7 @@ impl<'a> Driver<'a> {
 pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
     let max_items = match &step.work {
         PlannedWork::Map { max_items, .. } => max_items,
-        PlannedWork::Agent { call, tools, .. } => return agent_runs(call, tools),
+        PlannedWork::Agent { call, .. } => return agent_runs(step, call),
         _ => return 1,
     };
     let is_ruleset = |binding: &&Binding| matches!(binding.source, BindingSource::Ruleset { .. });

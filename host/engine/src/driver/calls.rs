@@ -89,22 +89,25 @@ impl Driver<'_> {
     /// Takes what a component was answered into the journal; `tell` hears of it once it is durable. An attempt that is over
     /// hears nothing: nobody gives its answer to anyone.
     pub(super) fn take_call(&mut self, turn: Turn, call: NewCall, tell: SyncSender<()>) -> Result<(), RunError> {
-        let Turn { step, iteration, attempt } = turn;
-        if self.machine.state().step(&step) != Some(&StepState::Running { iteration, attempt }) {
+        let Turn { ref step, iteration, attempt } = turn;
+        if self.machine.state().step(step) != Some(&StepState::Running { iteration, attempt }) {
             return Ok(());
         }
-        let NewCall { number, what, request, answer, may_pass, refused, artifacts, usage } = call;
+        let NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, used } = call;
         let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("request", &request)?;
         kept.bytes("answer", &answer)?;
         let at_ms = now_ms();
         let told = refused.then(|| What::ChildRefused { step: step.clone() });
         // The event is the first of those that are appended with it.
-        let entries = told.map(|what| NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) });
+        let mut entries: Vec<_> =
+            told.map(|what| NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }).into_iter().collect();
+        entries.extend(used.map(|(by, uses)| self.uses_of(by, &turn, at_ms, uses)).into_iter().flatten());
         let event = Event::HostCallRecorded(Box::new(HostCallRecorded {
-            step,
+            step: turn.step,
             attempt,
             iteration,
+            within,
             call: number,
             at_ms,
             what,
@@ -114,7 +117,7 @@ impl Driver<'_> {
             artifacts: artifacts.iter().map(palisade_store::NewArtifact::digest).collect(),
             usage,
         }));
-        let mut beside = Beside { artifacts, entries: entries.into_iter().collect(), ..Beside::default() };
+        let mut beside = Beside { artifacts, entries, ..Beside::default() };
         beside.keep(kept);
         let start = self.advance(vec![event], beside)?;
         debug_assert!(start.is_empty(), "nothing follows from an answer");

@@ -40,9 +40,9 @@ impl Driver<'_> {
             _ if call.per_item.is_empty() || step.asks() => 1,
             _ => threads,
         };
-        // The limit is that of one instance. While a tool runs, its caller waits.
-        let of_tool = step.tools().iter().map(|tool| tool.call.limits.value(LimitKind::Memory)).max().unwrap_or(0);
-        let memory = call.limits.value(LimitKind::Memory).saturating_mul(instances).saturating_add(of_tool);
+        // The limit is that of one instance.
+        let own = call.limits.value(LimitKind::Memory).saturating_mul(instances);
+        let memory = own.saturating_add(step.memory_of_called());
         let wanted = Amounts { runs: 0, instances, memory };
         let most = host.most();
         if !wanted.fits(most) {

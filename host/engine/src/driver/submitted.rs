@@ -132,6 +132,7 @@ impl<'a> Driver<'a> {
             step: step.clone(),
             attempt,
             iteration: 0,
+            within: Vec::new(),
             call,
             at_ms: now_ms(),
             what: SUBMIT.to_owned(),

@@ -181,6 +181,7 @@ impl Again<'_> {
             plan_digest: self.plan_digest,
             step,
             stop: self.cancel,
+            team: Vec::new(),
         };
         let calls = step.asks().then(|| Calls::new(toolbox, None, call.default_model.as_deref(), calls, None));
         let task = Task { turn, step, call, inputs, values, calls };

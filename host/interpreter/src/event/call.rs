@@ -14,7 +14,11 @@ pub struct HostCallRecorded {
     /// The iteration of a loop, from 1; 0 = the step is none.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub iteration: u32,
-    /// The number of the call, from 1. Those that an earlier attempt made, and whose answers this one was given, count.
+    /// The calls of agents within which it was made, from that of the step's agent inwards; none = that agent made it itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<u32>,
+    /// The number of the call, from 1. Those that an earlier attempt made, and whose answers this one was given, count. Within
+    /// another call it counts those that were made within it.
     pub call: u32,
     /// When.
     pub at_ms: u64,
@@ -34,6 +38,32 @@ pub struct HostCallRecorded {
     pub usage: Usage,
 }
 
+impl HostCallRecorded {
+    /// Where it stands among the calls of its attempt: the numbers of those within which it was made, and its own.
+    pub fn place(&self) -> impl Iterator<Item = u32> {
+        self.within.iter().copied().chain([self.call])
+    }
+
+    /// Its place, as people read it: `2`, or `2.1` for the first call that was made within the second.
+    #[must_use]
+    pub fn shown_place(&self) -> String {
+        self.place().map(|number| number.to_string()).collect::<Vec<_>>().join(".")
+    }
+
+    /// Whether it was answered before another: a call that is made within one is answered before that one is.
+    fn is_before(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.place(), other.place());
+        loop {
+            match (ours.next(), theirs.next()) {
+                (Some(ours), Some(theirs)) if ours == theirs => {}
+                (Some(ours), Some(theirs)) => return ours < theirs,
+                (Some(_), None) => return true,
+                (None, _) => return false,
+            }
+        }
+    }
+}
+
 /// The answers that an attempt is given: those of the attempts before it, up to the first that may be another one by now,
 /// in the order of the calls. `calls` are those of its step and iteration, in the order of the journal.
 #[must_use]
@@ -41,7 +71,15 @@ pub fn answers_for<'e>(calls: impl Iterator<Item = &'e HostCallRecorded>) -> Vec
     let mut known: Vec<&HostCallRecorded> = Vec::new();
     for call in calls {
         // What an attempt asks anew takes the place of what stood there, and of all that followed from it.
-        known.truncate(usize::try_from(call.call).unwrap_or(usize::MAX).saturating_sub(1));
+        let stays = known.iter().position(|known| !known.is_before(call)).unwrap_or(known.len());
+        known.truncate(stays);
+        // Whoever gets its answer asks nothing of what was asked for it.
+        if !call.may_pass {
+            let within = known.iter().position(|known| {
+                known.within.len() > call.within.len() && call.place().eq(known.place().take(call.within.len() + 1))
+            });
+            known.truncate(within.unwrap_or(known.len()));
+        }
         known.push(call);
     }
     let first = known.iter().position(|call| call.may_pass);
@@ -56,8 +94,21 @@ mod tests {
     fn call(attempt: u32, call: u32, may_pass: bool) -> HostCallRecorded {
         let (request, answer) = (Digest::of(b"asked"), Digest::of(format!("{attempt}/{call}").as_bytes()));
         let (what, usage) = ("tools.call a:b".to_owned(), Usage::default());
-        let (step, iteration, artifacts) = ("s".parse().unwrap(), 0, Vec::new());
-        HostCallRecorded { step, attempt, iteration, call, at_ms: 1, what, request, answer, may_pass, artifacts, usage }
+        let (step, iteration, artifacts, within) = ("s".parse().unwrap(), 0, Vec::new(), Vec::new());
+        HostCallRecorded {
+            step,
+            attempt,
+            iteration,
+            within,
+            call,
+            at_ms: 1,
+            what,
+            request,
+            answer,
+            may_pass,
+            artifacts,
+            usage,
+        }
     }
 
     fn check(recorded: &[(u32, u32, bool)], expected: &[(u32, u32)]) {
@@ -73,6 +124,39 @@ mod tests {
         check(&[(1, 1, false), (1, 2, false)], &[(1, 1), (1, 2)]);
         // The second died, too.
         check(&[(1, 1, false), (2, 2, false)], &[(1, 1), (2, 2)]);
+    }
+
+    /// Calls as `attempt place`, one that may pass with a `?`.
+    #[track_caller]
+    fn check_team(recorded: &[&str], expected: &[&str]) {
+        let calls: Vec<_> = recorded
+            .iter()
+            .map(|text| {
+                let (attempt, place) = text.split_once(' ').unwrap();
+                let numbers: Vec<u32> =
+                    place.trim_end_matches('?').split('.').map(|part| part.parse().unwrap()).collect();
+                let (own, within) = numbers.split_last().unwrap();
+                let within = within.to_vec();
+                HostCallRecorded { within, ..call(attempt.parse().unwrap(), *own, place.ends_with('?')) }
+            })
+            .collect();
+        let known = answers_for(calls.iter());
+        let known: Vec<_> = known.iter().map(|call| format!("{} {}", call.attempt, call.shown_place())).collect();
+        assert_eq!(known, expected);
+    }
+
+    #[test]
+    fn what_an_agent_of_a_team_asked_is_known_until_it_has_answered() {
+        check_team(&["1 1", "1 2.1", "1 2.2"], &["1 1", "1 2.1", "1 2.2"]);
+        check_team(&["1 1", "1 2.1", "1 2.2", "1 2"], &["1 1", "1 2"]);
+        check_team(&["1 1.1.1", "1 1.1", "1 1.2", "1 1", "1 2.1"], &["1 1", "1 2.1"]);
+        // It was taken up within the second call, and went on there.
+        check_team(&["1 1", "1 2.1", "2 2.2", "2 2", "2 3"], &["1 1", "2 2", "2 3"]);
+        // What failed for now is asked again, and what an agent asked before it failed is not.
+        check_team(&["1 1.1", "1 1.2?", "1 1?"], &["1 1.1"]);
+        check_team(&["1 1.1", "1 1?", "1 2"], &["1 1.1"]);
+        check_team(&["1 1.1", "1 1.2?", "1 1"], &["1 1"]);
+        check_team(&["1 1?", "1 2.1", "2 1.1"], &["2 1.1"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Planner;
 use super::call::{PlannedParts, Role};
 use super::child::{generated_limits, stated_limits};
+use super::named::Named;
 use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::diagnostic::Diagnostic;
@@ -10,14 +11,17 @@ use crate::plan::{PlannedCall, PlannedTool, PlannedWork};
 use crate::runbook::{Agent, Call, Step, Submitting, Work};
 use crate::source::Spanned;
 use crate::yaml::{Data, Entry, Node};
-use palisade_authority::{Authority, Bound};
+use palisade_authority::{Authority, Bound, Use, authorise};
 use palisade_model::id::ComponentName;
-use palisade_model::manifest::{ComponentKind, InputSource};
+use palisade_model::manifest::{ComponentKind, InputSource, Manifest, Power};
 use palisade_model::{ComponentId, Limits, neutral};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The property of an agent's config in which it gets its goal.
 const GOAL: &str = "goal";
+
+/// The key under which a step lists what the runbooks may use that its agent submits.
+const SUBMITTED: &str = "/runbooks";
 
 impl Planner<'_> {
     /// Gives the agent's component, and what makes the work of it.
@@ -26,10 +30,10 @@ impl Planner<'_> {
         step: &Step,
         agent: &Agent,
     ) -> Option<(PlannedParts, impl FnOnce(PlannedCall) -> PlannedWork + use<>)> {
-        let call = self.with_goal(agent)?;
+        let call = self.with_goal(&agent.call, agent)?;
         let parts = self.component_call(step, &call, Role::Agent);
         let tools: Vec<_> = agent.tools.iter().map(|name| self.tool(name)).collect();
-        let members = self.allowed_components(&agent.members);
+        let members: Vec<_> = agent.members.iter().map(|name| self.member(step, agent, name)).collect();
         let runbooks = agent.runbooks.as_ref().map(|runbooks| {
             let changes = parts.as_ref().is_some_and(|parts| parts.call.may_change_outside());
             self.submitted(runbooks).filter(|_| !self.is_sent_again(step, runbooks, changes))
@@ -37,6 +41,7 @@ impl Planner<'_> {
         let limits = generated_limits(&stated_limits(&step.limits.run));
         let goal = agent.goal.value.clone();
         let tools = tools.into_iter().collect::<Option<Vec<_>>>();
+        let members = members.into_iter().collect::<Option<Vec<_>>>();
         let (parts, tools, members) = (parts?, tools?, members?);
         let runbooks = match runbooks {
             Some(runbooks) => Some(Box::new(runbooks?)),
@@ -59,9 +64,9 @@ impl Planner<'_> {
         changes
     }
 
-    /// The agent's call, its goal put into the config.
-    fn with_goal(&mut self, agent: &Agent) -> Option<Call> {
-        let mut call = agent.call.clone();
+    /// A call of the agent or of one of its team, the step's goal put into the config.
+    fn with_goal(&mut self, call: &Call, agent: &Agent) -> Option<Call> {
+        let mut call = call.clone();
         // What is no agent has no such property, which would be told beside what is wrong.
         let known = self.context.components.find(&call.component.value);
         if known.is_ok_and(|known| known.manifest.kind != ComponentKind::Agent) {
@@ -84,7 +89,7 @@ impl Planner<'_> {
         Some(call)
     }
 
-    /// The components that a step may have run, as tools or by runbooks, each with the key that lists it. A name that stands
+    /// The components that a step may have run, as tools, as its team or by runbooks, each with the key that lists it. A name that stands
     /// for none has been told.
     pub(super) fn called_by(&self, step: &Step) -> BTreeSet<(&'static str, ComponentId)> {
         let components = self.context.components;
@@ -93,7 +98,8 @@ impl Planner<'_> {
             _ => &[],
         };
         let tools = step.tools().iter().map(|name| ("/tools", name));
-        let names = tools.chain(listed.iter().map(|listed| ("/runbooks", &listed.component)));
+        let members = step.members().iter().map(|name| ("/members", name));
+        let names = tools.chain(members).chain(listed.iter().map(|listed| (SUBMITTED, &listed.component)));
         let found = names.filter_map(|(key, name)| Some((key, components.find(&name.value).ok()?.manifest.id.clone())));
         found.collect()
     }
@@ -101,31 +107,77 @@ impl Planner<'_> {
     /// A component as a tool: it runs with no power at all, and reads what the agent gives it.
     fn tool(&mut self, name: &Spanned<ComponentName>) -> Option<PlannedTool> {
         let component = self.component(name)?;
-        let manifest = &component.manifest;
-        let needs: BTreeSet<&str> =
-            manifest.requests.iter().filter(|request| !request.optional).map(|request| request.power.name()).collect();
-        if !needs.is_empty() {
-            let needs: Vec<String> = needs.into_iter().map(|power| format!("`{power}`")).collect();
-            let message = format!(
-                "`{}` can't be a tool: it needs {}, and a tool runs with no power",
-                manifest.id,
-                needs.join(" and ")
-            );
-            let wrong = Diagnostic::new(Code::WrongRole, &self.runbook.source, name.span, message)
-                .with_help("read the data in a step of its own, and give it to the agent as an input");
-            self.diagnostics.push(wrong);
+        if let Some(needs) = needs(&component.manifest, &[]) {
+            let message =
+                format!("`{}` can't be a tool: it needs {needs}, and a tool runs with no power", component.manifest.id);
+            self.wrong_role(name, message, "read the data in a step of its own, and give it to the agent as an input");
             return None;
         }
-        let call = tool_call(name);
-        let config = self.config(&call, &component);
-        let lines = self.lines(&call, &component);
+        let nothing = Authority::of_operator([]).meet(Bound::of_manifest(&component.manifest));
+        self.callable(&tool_call(name), &component, nothing, Named::default())
+    }
+
+    /// An agent of the team: it may ask the models that it was granted, and call what it was granted of the tools and of the
+    /// others. It reads what its caller gives it.
+    fn member(&mut self, step: &Step, agent: &Agent, name: &Spanned<ComponentName>) -> Option<PlannedTool> {
+        let component = self.component(name)?;
+        let id = &component.manifest.id;
+        let leads = self.context.components.find(&agent.call.component.value).is_ok_and(|own| own.manifest.id == *id);
+        let wrong = if component.manifest.kind != ComponentKind::Agent {
+            Some((format!("`{id}` is no agent"), "list it among the `tools`"))
+        } else if leads {
+            Some((format!("`{id}` leads the team, so it can't be of it"), "leave it away in `members`"))
+        } else {
+            needs(&component.manifest, &[Power::Llm, Power::Call]).map(|needs| {
+                let message = format!(
+                    "`{id}` can't be of a team: it needs {needs}, and a team may only ask models and call tools"
+                );
+                (message, "read the data in a step of its own, and give it to the agent as an input")
+            })
+        };
+        if let Some((message, help)) = wrong {
+            self.wrong_role(name, message, help);
+            return None;
+        }
+        let call = self.with_goal(&tool_call(name), agent)?;
+        let own = self.alike(&component).authority;
+        let authority = self.bounds.iter().cloned().fold(own, Authority::meet);
+        let mut called = match component.requests(Power::Call) {
+            Some(_) => self.called_by(step),
+            None => BTreeSet::new(),
+        };
+        called.retain(|(key, other)| {
+            let asked = Use::Call { component: other.clone() };
+            *key != SUBMITTED && other != id && authorise(&authority, &asked).allowed()
+        });
+        let named = Named::default().with(called, self.models_of(&call, &component));
+        let authority = authority.meet(Bound::of_config(&named.all, self.context.allowed));
+        self.callable(&call, &component, authority, named)
+    }
+
+    fn wrong_role(&mut self, name: &Spanned<ComponentName>, message: String, help: &str) {
+        let wrong = Diagnostic::new(Code::WrongRole, &self.runbook.source, name.span, message).with_help(help);
+        self.diagnostics.push(wrong);
+    }
+
+    /// What an agent may call, with that authority.
+    fn callable(
+        &mut self,
+        call: &Call,
+        component: &KnownComponent,
+        authority: Authority,
+        named: Named,
+    ) -> Option<PlannedTool> {
+        let manifest = &component.manifest;
+        let config = self.config(call, component);
+        let lines = self.lines(call, component);
         let mut good = true;
         for port in &manifest.outputs {
-            good &= self.fix_schema(name.span, &port.schema);
+            good &= self.fix_schema(call.component.span, &port.schema);
         }
         let config = config?;
-        let rulesets = self.bind_rulesets(&call, &component, &config)?;
-        let call = PlannedCall {
+        let rulesets = self.bind_rulesets(call, component, &config)?;
+        let mut call = PlannedCall {
             component: manifest.id.clone(),
             version: manifest.version.clone(),
             component_digest: component.digest,
@@ -134,13 +186,16 @@ impl Planner<'_> {
             values: Vec::new(),
             per_item: Vec::new(),
             limits: Limits::settle(&manifest.limits, &BTreeMap::new(), self.context.ceilings),
-            authority: Authority::of_operator([]).meet(Bound::of_manifest(manifest)),
-            paths: Vec::new(),
-            connections: Vec::new(),
-            places: Vec::new(),
-            declassifies: BTreeSet::new(),
             default_model: None,
+            authority,
+            paths: named.paths,
+            connections: named.connections,
+            places: named.places,
+            declassifies: BTreeSet::new(),
         };
+        if call.asks_models() {
+            call.default_model = self.default_model(component);
+        }
         good.then_some(PlannedTool { call, rulesets, lines: lines? })
     }
 
@@ -168,6 +223,13 @@ impl Planner<'_> {
 /// A tool as a step would call it that says nothing of its config.
 pub(super) fn tool_call(name: &Spanned<ComponentName>) -> Call {
     Call { component: name.clone(), config: None, references: Vec::new(), span: name.span }
+}
+
+/// The powers without which a component can't do its work, beside those; none = there are no such.
+fn needs(manifest: &Manifest, beside: &[Power]) -> Option<String> {
+    let needed = manifest.requests.iter().filter(|request| !request.optional && !beside.contains(&request.power));
+    let names: BTreeSet<String> = needed.map(|request| format!("`{}`", request.power.name())).collect();
+    (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(" and "))
 }
 
 fn step_agent(agent: &Agent) -> String {

@@ -10,7 +10,7 @@ use crate::plan::{Binding, BindingSource, PlannedCall, PlannedOutput, PlannedSch
 use crate::runbook::{Call, Outputs, Step};
 use crate::source::{Span, Spanned};
 use palisade_authority::{Authority, Bound};
-use palisade_model::manifest::{ComponentKind, InputSource, OutputPort, Power};
+use palisade_model::manifest::{ComponentKind, InputSource, OutputPort};
 use palisade_model::{ArtifactName, LimitKind, LimitSet, Limits, SchemaRef, StepId, neutral};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,10 +86,7 @@ impl Planner<'_> {
             connections: named.connections,
             places: named.places,
             declassifies: component.declassifies.clone(),
-            default_model: component
-                .requests(Power::Llm)
-                .and(self.context.models.default_model.as_deref())
-                .map(Box::from),
+            default_model: self.default_model(&component),
         };
         Some(PlannedParts { call, inputs, outputs, labels })
     }

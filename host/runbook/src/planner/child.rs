@@ -254,7 +254,7 @@ impl Planner<'_> {
                     wrong.push((Code::BeyondBound, broken(bound, &call.component, &what, &of)));
                 }
             }
-            for (tool, bound) in step.tools().iter().filter_map(|tool| Some((tool, bounds(&tool.call).next()?))) {
+            for (tool, bound) in step.callable().filter_map(|tool| Some((tool, bounds(&tool.call).next()?))) {
                 wrong.push((Code::BeyondBound, no_tool(bound, &tool.call.component)));
             }
         });

@@ -317,7 +317,7 @@ impl<'p> Planner<'p> {
         }
         let Some(agent) = caller.step.submits().and_then(|_| caller.step.call()) else { return };
         for step in plan.all_steps().filter(|step| step.kind() != "source") {
-            for called in step.call().into_iter().chain(step.tools().iter().map(|tool| &tool.call)) {
+            for called in step.call().into_iter().chain(step.callable().map(|called| &called.call)) {
                 let asked = Use::Call { component: called.component.clone() };
                 if authorise(&agent.authority, &asked).allowed() {
                     continue;

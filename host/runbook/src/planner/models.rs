@@ -44,6 +44,12 @@ impl Planner<'_> {
         }
         models
     }
+
+    /// The model that a component asks where it names none; absent if it asks none.
+    pub(super) fn default_model(&self, component: &KnownComponent) -> Option<Box<str>> {
+        component.requests(Power::Llm).and(self.context.models.default_model.as_deref()).map(Box::from)
+    }
+
     /// Tells that a component needs a model, and that none is there; the first that it may ask is not set up.
     fn no_model(&mut self, call: &Call, component: &KnownComponent, asks: Option<&String>) {
         let id = &component.manifest.id;

@@ -364,7 +364,6 @@ impl Planner<'_> {
     /// Notes what this build can plan and not run.
     fn later_work(&mut self, step: &Step) {
         let work = match &step.work {
-            Work::Agent(agent) if !agent.members.is_empty() => Some("teams of agents"),
             Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
             Work::Map { .. } if self.asks_models(step) => Some("maps whose component asks models"),
             _ => None,

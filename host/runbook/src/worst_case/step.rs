@@ -5,8 +5,8 @@ use super::attempt::{Reads, Work, attempt};
 use super::memory::Held;
 use super::{Assumed, Run, WorstCase, run_limit, worst_case};
 use crate::plan::{
-    BindingSource, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedRetry, PlannedStep, PlannedTool,
-    PlannedWork, Submitted,
+    BindingSource, PlannedBody, PlannedCall, PlannedChild, PlannedChildRunbook, PlannedRetry, PlannedStep, PlannedWork,
+    Submitted,
 };
 use palisade_model::{LimitKind, RunLimitKind, RunLimits};
 use std::collections::BTreeMap;
@@ -47,14 +47,17 @@ impl Run<'_> {
                 self.map(step, body, *max_items, (*max_concurrency).into(), artifacts)
             }
             PlannedWork::Loop { body, max_iterations, .. } => self.repeat(step, body, *max_iterations, artifacts),
-            // What its tools use it spends itself, but for the memory of the one that runs.
-            PlannedWork::Agent { call, tools, runbooks, .. } => {
+            // What it calls spends what it has, but for memory.
+            PlannedWork::Agent { call, runbooks, .. } => {
                 let own = attempt(call, self.reads(step, artifacts, 1));
-                let of_tool = tools.iter().map(|tool| tool.call.limits.value(LimitKind::Memory)).max().unwrap_or(0);
-                let held = Held::only(own.held.most().saturating_add(of_tool));
+                let held = Held::only(own.held.most().saturating_add(step.memory_of_called()));
+                let asks_models = step.workers().any(PlannedCall::asks_models);
+                let of_models = |kind| if asks_models { call.limits.value(kind) } else { 0 };
                 let amounts = own
                     .amounts
-                    .with(Measure::ComponentRuns, agent_runs(call, tools))
+                    .with(Measure::ComponentRuns, agent_runs(step, call))
+                    .with(Measure::LlmCalls, of_models(LimitKind::LlmCalls))
+                    .with(Measure::LlmCost, of_models(LimitKind::LlmCost))
                     .with(Measure::Memory, held.most());
                 let work = Work { amounts, held, ..own };
                 let work = runbooks.as_deref().map_or(work, |runbooks| self.submitting(work, runbooks));
@@ -213,10 +216,10 @@ impl Run<'_> {
     }
 }
 
-/// How often an attempt of an agent runs a component at most: itself, and its tools.
+/// How often an attempt of an agent runs a component at most: itself, and what it calls.
 #[must_use]
-pub fn agent_runs(call: &PlannedCall, tools: &[PlannedTool]) -> u64 {
-    let calls = if tools.is_empty() { 0 } else { call.limits.value(LimitKind::ToolCalls) };
+pub fn agent_runs(step: &PlannedStep, call: &PlannedCall) -> u64 {
+    let calls = if step.callable().next().is_none() { 0 } else { call.limits.value(LimitKind::ToolCalls) };
     calls.saturating_add(1)
 }
 

@@ -92,7 +92,7 @@ impl Proposal {
     /// Takes what the configs of a plan name, children in files included.
     fn take_named(&mut self, plan: &Plan) {
         for step in &plan.steps {
-            if let Some(call) = step.call() {
+            for call in step.workers() {
                 for (_, asked) in named_uses(call) {
                     self.take(step, call, &asked);
                 }

@@ -93,7 +93,7 @@ pub(super) fn used_by(
             _ => None,
         })
         .collect();
-    for call in plan.steps.iter().filter(|step| started.contains(&step.id)).filter_map(|step| step.call()) {
+    for call in plan.steps.iter().filter(|step| started.contains(&step.id)).flat_map(|step| step.workers()) {
         for (_, asked) in named_uses(call).filter(|(_, asked)| authorise(&call.authority, asked).allowed()) {
             let asked = seen_from(folder, of_run.as_deref(), &asked);
             for (table, grant) in grants.iter().enumerate() {

@@ -61,7 +61,11 @@ fn show_step(out: &mut String, step: &PlannedStep, depth: usize, style: Style<'_
         row("labels", step.labels.iter().map(|label| foreign(label)).collect::<Vec<_>>().join(", "));
     }
     if let Some(call) = step.call() {
-        for (index, text) in scopes(call).into_iter().enumerate() {
+        let of_team =
+            step.members().iter().map(|member| &member.call).flat_map(|member| {
+                scopes(member).into_iter().map(move |text| format!("{} may {text}", member.component))
+            });
+        for (index, text) in scopes(call).into_iter().chain(of_team).enumerate() {
             row(if index == 0 { "may" } else { "" }, text);
         }
         for (index, text) in limits::of_attempt(&call.limits, style.all_limits).into_iter().enumerate() {
@@ -106,12 +110,10 @@ fn about(step: &PlannedStep) -> Vec<(&'static str, String)> {
         }
         PlannedWork::Agent { goal, tools, members, runbooks, limits, .. } => {
             rows.push(("goal", foreign(goal)));
-            let shown = tools.iter().map(|tool| {
-                let call = &tool.call;
-                format!("{}@{} ({})", call.component, call.version, call.component_digest.short())
-            });
-            rows.extend((!tools.is_empty()).then(|| ("tools", shown.collect::<Vec<_>>().join(", "))));
-            rows.extend((!members.is_empty()).then(|| ("team", components(members))));
+            for (what, called) in [("tools", tools), ("team", members)] {
+                let shown: Vec<_> = called.iter().map(|called| component(&called.call)).collect();
+                rows.extend((!shown.is_empty()).then(|| (what, shown.join(", "))));
+            }
             rows.push(("within", limits::in_words(limits)));
             if let Some(runbooks) = runbooks {
                 let most = Count(runbooks.most.into());

@@ -109,7 +109,7 @@ impl EventLines {
             Event::HostCallRecorded(call) => {
                 let turn = turn(call.step.as_str(), call.attempt, call.iteration);
                 let again = if call.may_pass { ", which may pass" } else { "" };
-                format!("{turn}, call {} of {}{again} · {}", call.call, foreign(&call.what), used(&call.usage))
+                format!("{turn}, call {} of {}{again} · {}", call.shown_place(), foreign(&call.what), used(&call.usage))
             }
             Event::AttemptSuspended(ended) => {
                 let turn = turn(ended.step.as_str(), ended.attempt, 0);
