@@ -342,6 +342,12 @@ pub(crate) fn components() -> Components {
             "personal_data_indicator/1.0.0",
             empty(),
         )),
+        agent(component(
+            "acme:critic",
+            vec![port("documents", &["standard_input/1"], Arity::One)],
+            "standard_input/1.0.0",
+            empty(),
+        )),
         agent(asks(component(
             "acme:adviser",
             vec![port("documents", &["standard_input/1"], Arity::One)],
