@@ -192,7 +192,7 @@ fn a_member_may_only_do_what_it_was_granted_itself() {
 fn limits_of_who_leads_end_the_whole_team() {
     let Some(bench) = Bench::says(&granted(), "x") else { return };
     let work = json!({"questions": ["a?", "b?", "c?"]});
-    bench.runbook(&[work.clone()], &json!({"limits": {"llm_calls": 2}}));
+    bench.runbook(std::slice::from_ref(&work), &json!({"limits": {"llm_calls": 2}}));
     let refused = bench.run().exits(4);
     holds(&refused.stderr, "it reached its limit `llm_calls` of 2 (3 wanted), set by the step in the runbook");
     assert_eq!(bench.asked(), 2);
