@@ -233,3 +233,33 @@ fn what_the_operator_does_not_allow_is_not_planned_with() {
     let told = palisade(&folder, seed).exits(1).stderr;
     assert!(told.contains("there is no system that could be checked, or nothing that could check one"), "{told}");
 }
+
+#[test]
+fn systems_that_only_the_architecture_names_are_told() {
+    let dir = examples();
+    let folder = dir.join("policy_check/saas");
+    let run = [
+        "run",
+        "-q",
+        "../check.yaml",
+        "--input",
+        "privacy_policy_document=policy.md",
+        "--input",
+        "system_architecture_document=compose.yaml",
+        "--out",
+        "out",
+    ];
+    let _ = palisade(&folder, run).exits(0);
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join("out").join(name)).unwrap()).unwrap()
+    };
+    let gaps = read("gaps.json");
+    let of_systems: Vec<_> =
+        gaps["gaps"].as_array().unwrap().iter().filter(|gap| gap["kind"] == "system_not_checked").collect();
+    let names: Vec<_> = of_systems.iter().map(|gap| gap["category"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Sentry", "Zendesk", "events (clickhouse-server)"], "{gaps:#}");
+    assert!(of_systems[2]["explanation"].as_str().unwrap().starts_with("the architecture has this system"), "{gaps:#}");
+    let facts = read("policy_facts.json");
+    let in_architecture = facts["facts"].as_array().unwrap().iter().filter(|fact| fact["in_architecture"] == true);
+    assert_eq!(in_architecture.count(), 1, "what the policy names, too, is its: {facts:#}");
+}

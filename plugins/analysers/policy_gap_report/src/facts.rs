@@ -30,6 +30,9 @@ pub(crate) struct Fact {
     /// A model alone reads it in the policy.
     #[serde(default)]
     pub(crate) by_model: bool,
+    /// The description of the systems says it, not the policy.
+    #[serde(default)]
+    pub(crate) in_architecture: bool,
     pub(crate) sentence: String,
 }
 

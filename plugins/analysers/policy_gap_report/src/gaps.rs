@@ -143,7 +143,12 @@ pub(crate) fn compare(facts: &Facts, found: &Found, vocabulary: &Vocabulary) -> 
         }
     }
     for fact in facts.of(About::System).filter(|fact| fact.checked != Some(true)) {
-        let why = "the policy names this system and no system is set up under that name, so that it was not checked";
+        let why = match fact.in_architecture {
+            true => {
+                "the architecture has this system and no system is set up under that name, so that it was not checked"
+            }
+            false => "the policy names this system and no system is set up under that name, so that it was not checked",
+        };
         report.add(fact, GapKind::SystemNotChecked, Severity::Medium, why);
     }
     for (about, why) in [

@@ -2,14 +2,17 @@
 
 use crate::text::{Sentence, has_stem, has_word};
 use crate::vocabulary::{
-    BASES, COLLECTS, COUNTRY_COLUMNS, DATA, KEEPS, LEAVES, NOT, NOT_COLLECTED, NUMBERS, OWN_SERVERS, PARTY_COLUMNS,
-    PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, UNITS,
-    WITHIN_BOUNDS, WORDS,
+    BASES, COLLECTS, COUNTRY_COLUMNS, DATA, HOLDS, KEEPS, LEAVES, NOT, NOT_COLLECTED, NUMBERS, OWN_SERVERS,
+    PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS,
+    TRANSFERS, UNITS, WITHIN_BOUNDS, WORDS,
 };
 use palisade_planning::{System, World};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+
+/// Most words of what stands before a colon and is taken for a name.
+const MAX_NAME_WORDS: usize = 5;
 
 /// What kind of thing is stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,6 +54,9 @@ pub(crate) struct Fact {
     /// A model alone reads it there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) by_model: bool,
+    /// The description of the systems says it, not the policy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) in_architecture: bool,
     /// The sentence that says it first.
     pub(crate) sentence: String,
     /// The heading it stands under.
@@ -154,9 +160,65 @@ fn fact(kind: Kind, value: &str, sentence: &Sentence) -> Fact {
         special_category: None,
         checked: None,
         by_model: false,
+        in_architecture: false,
         sentence: sentence.text.clone(),
         heading: sentence.heading.clone(),
     }
+}
+
+/// A fact of the description of the systems.
+pub(crate) fn of_architecture(
+    kind: Kind,
+    value: String,
+    checked: bool,
+    sentence: String,
+    heading: Option<String>,
+) -> Fact {
+    let (special_category, by_model) = (None, false);
+    Fact { kind, value, special_category, checked: Some(checked), by_model, in_architecture: true, sentence, heading }
+}
+
+/// The systems that a sentence of such a description names. It speaks of systems, so that a product that it names is one; what
+/// stands before a colon is the name of what is told behind it to keep data.
+pub(crate) fn systems_in(sentence: &Sentence, world: &World) -> Vec<Fact> {
+    let lower = &sentence.lower;
+    if any(lower, NOT) {
+        return Vec::new();
+    }
+    let told = |value: &str, checked| {
+        let (sentence, heading) = (sentence.text.clone(), sentence.heading.clone());
+        of_architecture(Kind::System, value.to_owned(), checked, sentence, heading)
+    };
+    let mut facts: Vec<Fact> = mapped_in(lower, world).map(|system| told(&system.name, true)).collect();
+    let mut unknown: Vec<&str> = Vec::new();
+    unknown.extend(sentence.cells().filter(|(column, _)| any(column, SYSTEM_COLUMNS)).map(|(_, cell)| cell));
+    if let Some((name, about)) = sentence.text.split_once([':', '–', '—'])
+        && name.split_whitespace().count() <= MAX_NAME_WORDS
+        && any(&about.to_lowercase(), HOLDS)
+    {
+        unknown.push(name.trim());
+    }
+    if unknown.is_empty() {
+        unknown.extend(PRODUCTS.iter().filter(|product| names(sentence, product)));
+        unknown.extend(SYSTEMS.iter().filter(|system| has_word(lower, system)));
+    }
+    let is_new = |name: &&str| !name.is_empty() && system_called(world, &name.to_lowercase()).is_none();
+    facts.extend(unknown.into_iter().filter(is_new).map(|name| told(name, false)));
+    facts
+}
+
+/// The systems that the operator set up and that a sentence names.
+fn mapped_in<'w>(lower: &str, world: &'w World) -> impl Iterator<Item = &'w System> {
+    let is_named = move |system: &&System| {
+        let mut names = std::iter::once(&system.name).chain(&system.aliases);
+        !system.builtin && names.any(|name| has_word(lower, &name.to_lowercase()))
+    };
+    world.systems.iter().filter(is_named)
+}
+
+/// Whether a sentence names a product; one whose name is a word only if it is written as a name.
+fn names(sentence: &Sentence, product: &str) -> bool {
+    has_word(&sentence.text, product) || !WORDS.contains(&product) && has_word(&sentence.lower, &product.to_lowercase())
 }
 
 /// Whether a sentence with a no in it says that something is not collected. "Not without consent" and "not longer than" do
@@ -168,11 +230,8 @@ fn is_denial(lower: &str) -> bool {
 /// Systems and third parties: those that the operator named, products that are known, and kinds of systems.
 fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     let lower = &sentence.lower;
-    for system in &world.systems {
-        let names = || std::iter::once(&system.name).chain(&system.aliases);
-        if !system.builtin && names().any(|name| has_word(lower, &name.to_lowercase())) {
-            facts.add(Fact { checked: Some(true), ..fact(Kind::System, &system.name, sentence) });
-        }
+    for system in mapped_in(lower, world) {
+        facts.add(Fact { checked: Some(true), ..fact(Kind::System, &system.name, sentence) });
     }
     let is_mapped = |value: &str| system_called(world, value).is_some();
     for (column, cell) in sentence.cells() {
@@ -187,8 +246,7 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         }
     }
     for product in PRODUCTS {
-        let is_word = WORDS.contains(product);
-        if !has_word(&sentence.text, product) && (is_word || !has_word(lower, &product.to_lowercase())) {
+        if !names(sentence, product) {
             continue;
         }
         // Who runs a product itself gives it to nobody.

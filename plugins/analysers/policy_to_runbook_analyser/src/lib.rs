@@ -4,6 +4,7 @@
 //! What there is to check and what can check it, it learns from the host (the planning context): it names no system and no
 //! component of its own.
 
+mod architecture;
 mod facts;
 mod reading;
 mod steps;
@@ -52,6 +53,7 @@ struct Policy {
 }
 
 const POLICY: &str = "policy";
+const ARCHITECTURE: &str = "architecture";
 const WORLD: &str = "context";
 const RUNBOOK: &str = "runbook";
 const FACTS: &str = "facts";
@@ -74,9 +76,17 @@ impl Analyser for PolicyToRunbook {
         )
         .about(
             "Reads a privacy policy as text, Markdown or HTML, in English, German or French. Says what it states, each with its \
-             sentence, and makes a runbook that runs every fitting analysis over every system that the operator named.",
+             sentence, and makes a runbook that runs every fitting analysis over every system that the operator named. A \
+             description of the systems says which others there are that nobody checks.",
         )
         .input(Input::new(POLICY).accepts("privacy_policy_document/1").about("The policy"))
+        .input(
+            Input::new(ARCHITECTURE)
+                .accepts("system_architecture_document/1")
+                .many()
+                .optional()
+                .about("What systems there are: Markdown, a Compose file or a Mermaid diagram"),
+        )
         .input(Input::new(WORLD).ruleset("/context").about("What there is to check, and what can check it"))
         .output(RUNBOOK, "runbook_definition/1.0.0")
         .output(FACTS, "policy_facts/1.0.0")
@@ -110,14 +120,17 @@ impl Analyser for PolicyToRunbook {
         if let Some(model) = &config.model {
             reading::read(ctx, model, &sentences, &world, &mut facts)?;
         }
+        for section in ctx.items::<Section>(ARCHITECTURE) {
+            let Section { heading, content } = section?;
+            architecture::systems(heading.as_deref(), &content, &world).into_iter().for_each(|fact| facts.add(fact));
+        }
         let facts = facts.list;
         for fact in &facts {
             ctx.emit(FACTS, fact)?;
             if fact.kind == Kind::System && fact.checked == Some(false) {
-                ctx.skip(
-                    format!("system `{}`", fact.value),
-                    "the policy names it and no system is called so: not checked",
-                );
+                let who = if fact.in_architecture { "the architecture" } else { "the policy" };
+                let why = format!("{who} names it and no system is called so: not checked");
+                ctx.skip(format!("system `{}`", fact.value), why);
             }
         }
         let steps = steps::steps(&world, &facts);

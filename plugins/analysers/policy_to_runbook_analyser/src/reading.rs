@@ -109,6 +109,7 @@ fn founded(stated: Stated, sentence: &Sentence, world: &World) -> Option<Fact> {
         special_category: has_special.then(|| known_special.unwrap_or(stated.special_category)),
         checked,
         by_model: true,
+        in_architecture: false,
         sentence: sentence.text.clone(),
         heading: sentence.heading.clone(),
     })

@@ -44,6 +44,7 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
         let name = free(&identifier(&system.name), &mut names);
         let says = facts.iter().find(|fact| fact.kind == Kind::System && fact.value == system.name);
         let why = match says {
+            Some(fact) if fact.in_architecture => cites("The architecture names this system", fact),
             Some(fact) => cites("The policy names this system", fact),
             None if system.builtin => "No system is set up, so this folder is read.".to_owned(),
             None => {

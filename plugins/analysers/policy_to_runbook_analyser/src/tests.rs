@@ -406,3 +406,65 @@ fn a_long_policy_is_read_in_parts() {
     let outcome = read_by(r#"{"facts": []}"#, &policy);
     assert!(outcome.result.is_ok(), "{:?}", outcome.result);
 }
+
+/// What is read of a description of the systems, as `value checked`, a policy beside it that names none.
+fn of_architecture(text: &str) -> Vec<String> {
+    let systems = [system("shop database", &["orders-db"]), system("CRM", &[])];
+    let outcome = TestContext::new()
+        .input("policy", [json!({"content": "We use your name."})])
+        .input("architecture", [json!({"content": text})])
+        .artifact(world(&systems, &[]))
+        .config(json!({}))
+        .run::<PolicyToRunbook>();
+    let facts = outcome.items("facts");
+    let systems = facts.iter().filter(|fact| fact["kind"] == "system");
+    systems
+        .map(|fact| {
+            assert_eq!(fact["in_architecture"], true);
+            format!("{} {}", fact["value"].as_str().unwrap_or(""), fact["checked"])
+        })
+        .collect()
+}
+
+#[test]
+fn a_compose_file_names_what_keeps_data() {
+    let compose = "# what runs\nservices:\n  web:\n    image: registry.example/shop/web:3\n  orders-db:\n    image: postgres:16\n  cache:\n    \
+                   image: docker.io/library/redis@sha256:aa\n    environment: [A=1]\n  search: {build: ./search}\nvolumes: {data: {}}\n";
+    assert_eq!(of_architecture(compose), ["shop database true", "cache (redis) false"]);
+    // What looks like one and is broken is read as text.
+    assert_eq!(of_architecture("services:\n  - [\nThe CRM: a database"), ["CRM true"]);
+}
+
+#[test]
+fn a_diagram_names_what_is_drawn_as_a_store() {
+    let flow = "flowchart LR\n  %% a comment[(not this)]\n  U([Customer]) --> W[Web shop] --> O[(\"orders-db<br/>Postgres\")]\n  W -->|writes| \
+                L[(Audit log)]\n  W --> C{{CRM}}\n  W --> X[broken\n";
+    assert_eq!(of_architecture(flow), ["shop database true", "Audit log false", "CRM true"]);
+    let c4 = "C4Context\n  Person(p, \"Patient\")\n  SystemDb_Ext(r, \"Laboratory records\", \"results\")\n  System(c, \"CRM\")\n  System(w, \"Web site\")\n";
+    assert_eq!(of_architecture(c4), ["Laboratory records false", "CRM true"]);
+}
+
+#[test]
+fn prose_names_systems_and_its_blocks_are_read() {
+    let markdown = "# Systems\n\n| System | Purpose |\n|---|---|\n| CRM | customers |\n| Payroll DB | salaries |\n\n- **Backup store**: a bucket in another region\n\
+                    - Gateway: forwards requests\n\nMail goes out through Mailchimp. We do not use Zendesk.\n\n```mermaid\ngraph TD\n  A[(Archive)]\n```\n\n\
+                    ```sh\necho [(nothing)]\n```\n";
+    let expected = ["CRM true", "Payroll DB false", "Backup store false", "Mailchimp false", "Archive false"];
+    assert_eq!(of_architecture(markdown), expected);
+}
+
+#[test]
+fn what_the_policy_and_the_architecture_name_is_the_policys() {
+    let outcome = TestContext::new()
+        .input("policy", [json!({"content": "We keep your name in the CRM."})])
+        .input("architecture", [json!({"content": "services:\n  crm: {image: mariadb}\n  other: {image: mariadb}\n"})])
+        .artifact(world(&[system("CRM", &[])], &[]))
+        .config(json!({}))
+        .run::<PolicyToRunbook>();
+    let facts = outcome.items("facts");
+    let systems: Vec<_> = facts.iter().filter(|fact| fact["kind"] == "system").collect();
+    assert_eq!((&systems[0]["value"], &systems[0]["in_architecture"]), (&json!("CRM"), &Value::Null));
+    assert_eq!((&systems[1]["value"], &systems[1]["in_architecture"]), (&json!("other (mariadb)"), &json!(true)));
+    let told = ("system `other (mariadb)`", "the architecture names it and no system is called so: not checked");
+    assert_eq!(outcome.skips, [(told.0.to_owned(), told.1.to_owned())]);
+}

@@ -546,6 +546,31 @@ pub(crate) const SYSTEMS: &[&str] = &[
     "sirh",
 ];
 
+/// Words by which a description of systems says that something keeps data; those of `KEEPS` are for policies.
+pub(crate) const HOLDS: &[&str] = &[
+    "holds",
+    "store",
+    "storage",
+    "keeps",
+    "database",
+    "data warehouse",
+    "bucket",
+    "postgres",
+    "mysql",
+    "mariadb",
+    "mongodb",
+    "sqlite",
+    "redis",
+    "elasticsearch",
+    "datenbank",
+    "speicher",
+    "ablage",
+    "enthält",
+    "base de données",
+    "stocke",
+    "contient",
+];
+
 /// Words that say that something keeps or runs data.
 pub(crate) const KEEPS: &[&str] = &[
     "store",
