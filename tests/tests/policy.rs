@@ -263,3 +263,35 @@ fn systems_that_only_the_architecture_names_are_told() {
     let in_architecture = facts["facts"].as_array().unwrap().iter().filter(|fact| fact["in_architecture"] == true);
     assert_eq!(in_architecture.count(), 1, "what the policy names, too, is its: {facts:#}");
 }
+
+#[test]
+fn special_categories_lead_to_a_second_look_within_the_same_bound() {
+    let dir = examples();
+    let folder = dir.join("policy_check/clinic");
+    let look = |runbook: &str, out: &str| {
+        let input = ["--input", "privacy_policy_document=policy.html", "--out", out];
+        palisade(&folder, [["run", "-q", runbook].as_slice(), &input].concat())
+    };
+    let status = |out: &str| -> Vec<String> {
+        let record: Value = serde_json::from_slice(&std::fs::read(folder.join(out).join("run.json")).unwrap()).unwrap();
+        let told = |step: &Value| format!("{} {}", step["id"].as_str().unwrap(), step["status"].as_str().unwrap());
+        record["steps"].as_array().unwrap().iter().map(told).collect()
+    };
+    let _ = look("../second_look.yaml", "found").exits(0);
+    let both =
+        ["read_the_policy succeeded", "first_look succeeded", "plan_a_second_look succeeded", "second_look succeeded"];
+    assert_eq!(status("found"), both);
+    let subjects: Value = serde_json::from_slice(&std::fs::read(folder.join("found/subjects.json")).unwrap()).unwrap();
+    assert_eq!(values(&subjects["findings"], "subject_category"), set("patient"));
+    // The first look takes three component runs, the second two, and making both takes two more.
+    let runbook = std::fs::read_to_string(folder.join("../second_look.yaml")).unwrap();
+    std::fs::write(folder.join("small.yaml"), runbook.replace("max_runs: 30", "max_runs: 6")).unwrap();
+    let ended = look("small.yaml", "small").exits(4);
+    assert!(ended.stderr.contains("max_runs") || ended.stdout.contains("max_runs"), "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(status("small")[2..], ["plan_a_second_look succeeded", "second_look failed"]);
+    // Nothing special, no second look.
+    let data = std::fs::read_to_string(folder.join("data/patienten.csv")).unwrap();
+    std::fs::write(folder.join("data/patienten.csv"), data.replace("diagnosis: Asthma", "kein Befund")).unwrap();
+    let _ = look("../second_look.yaml", "nothing").exits(0);
+    assert_eq!(status("nothing")[2..], ["plan_a_second_look skipped", "second_look skipped"]);
+}
