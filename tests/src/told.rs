@@ -18,6 +18,9 @@ execution:
   - {id: c, analyser: 'test:stepper', input: tb, config: {append: c, enough: '{{ lb.summary.longest }}'}, outputs: {texts: tc}}
 ";
 
+/// How often more a process is ended where none of the planned ends was in time.
+const MORE_ENDS: u32 = 20;
+
 /// Checks that a text has a part.
 ///
 /// # Panics
@@ -157,6 +160,24 @@ pub fn end_after(mut process: Child, life: Duration, signal: &str) {
         let _ = Command::new("kill").args([signal, &id]).stderr(Stdio::null()).status().expect("kill");
     }
     let _ = process.wait().expect("a child process");
+}
+
+/// Has a process ended at `count` points of its work, `step` apart, by turns with `-KILL` and `-INT`. `end` says whether that was
+/// while it worked. Where none was, since this machine is slow just now, it is ended later and later.
+///
+/// # Panics
+/// When it never was.
+#[track_caller]
+pub fn end_at_each(count: u32, step: Duration, mut end: impl FnMut(Duration, &str) -> bool) {
+    let mut in_time = 0;
+    for (number, signal) in (0..count + MORE_ENDS).zip(["-KILL", "-INT"].into_iter().cycle()) {
+        if number >= count && in_time > 0 {
+            break;
+        }
+        let late = number.saturating_sub(count);
+        in_time += u32::from(end(step * number * (1 + late), signal));
+    }
+    assert!(in_time > 0, "it was never ended while it worked");
 }
 
 fn list(value: &Value) -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! Runbooks that are artifacts: planned when they are there, approved by a person who sees their plan, run within what
 //! the step that runs them and the operator allow, and refused otherwise.
 
-use palisade_tests::told::{end_after, first_failure, json_of, record, start, texts, write_texts};
+use palisade_tests::told::{end_after, end_at_each, first_failure, json_of, record, start, texts, write_texts};
 use palisade_tests::{Dir, palisade, with_stepper};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -279,21 +279,19 @@ fn one_that_runs_itself_is_a_circle_and_one_that_differs_each_time_ends_at_its_d
 #[test]
 fn whenever_its_process_ends_the_same_is_made() {
     let Some(dir) = dir() else { return };
-    let mut resumed = 0;
-    for round in 0..24_u64 {
-        let how = if round % 2 == 0 { "-KILL" } else { "-INT" };
-        end_after(start(&dir, run_with(&["--approve"])), Duration::from_millis(2 * round), how);
+    end_at_each(24, Duration::from_millis(2), |life, how| {
+        end_after(start(&dir, run_with(&["--approve"])), life, how);
         let listed = json_of(&dir, &["runs", "list"]);
         // An early end leaves no run at all.
-        let Some(state) = listed["runs"][0]["state"].as_str() else { continue };
-        if ["abandoned", "interrupted"].contains(&state) {
+        let goes_on =
+            listed["runs"][0]["state"].as_str().is_some_and(|state| ["abandoned", "interrupted"].contains(&state));
+        if goes_on {
             let _ = palisade(dir.path(), ["resume", "last", "-q", "--out", "out"]).exits(0);
             assert_eq!(texts(&dir, "out/go/longer.json"), ["ax", "bbx"]);
-            resumed += 1;
         }
-    }
+        goes_on
+    });
     let _ = palisade(dir.path(), ["doctor"]).exits(0);
-    assert!(resumed > 0, "every run was quicker than its end");
 }
 
 #[test]
