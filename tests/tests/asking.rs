@@ -365,3 +365,91 @@ fn a_bill_above_what_was_reserved_closes_the_budget_until_somebody_accepts_it() 
     let _ = bench.run(&["--llm", "live"]).exits(0);
     assert_eq!(server.seen().len(), 2);
 }
+
+/// Five items, of which each asks twice, at two at once. `answer` says what is said.
+fn mapped(answer: impl Fn(u64) -> Reply + Send + Sync + 'static) -> Option<(Bench, ModelServer)> {
+    let server = ModelServer::start(move |seen| answer(seen.number));
+    let bench = Bench::new(&server)?;
+    let items: Vec<Value> =
+        (0..5).map(|number| json!({"content": number.to_string(), "metadata": {"source": "s"}})).collect();
+    bench.dir.write("docs.json", json!({"schemaVersion": "1.0.0", "name": "docs", "data": items}).to_string());
+    let more = json!({"type": "map", "max_items": 10, "max_concurrency": 2});
+    bench.runbook(&["why?", "why so?"], &Value::Null, &more, &Value::Null);
+    Some((bench, server))
+}
+
+/// The places of the calls that are recorded, in the order of the places.
+fn places(bench: &Bench) -> Vec<String> {
+    let events = journal::events(&journal::open(&bench.dir.join(".palisade")));
+    let calls = events.iter().filter(|event| event["kind"] == "HostCallRecorded");
+    let mut places: Vec<String> = calls.map(|call| format!("{}.{}", call["within"][0], call["call"])).collect();
+    places.sort();
+    places
+}
+
+#[test]
+fn items_of_a_map_ask_side_by_side_each_in_its_own_order() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (going, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&most);
+    let answer = move |number| {
+        seen.fetch_max(going.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let begun = Instant::now();
+        // The first waits for company; where none may come, so does every other.
+        while seen.load(Ordering::SeqCst) < 2 && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        going.fetch_sub(1, Ordering::SeqCst);
+        Reply::Say(format!("answer {number}"), Some((10, 5)))
+    };
+    let Some((bench, server)) = mapped(answer) else { return };
+    let _ = bench.run(&["--llm", "live"]).exits(0);
+    assert_eq!((bench.said().len(), server.seen().len()), (10, 10));
+    if std::thread::available_parallelism().is_ok_and(|threads| threads.get() > 1) {
+        assert_eq!(most.load(Ordering::SeqCst), 2, "as many as the map lets work at once");
+    }
+    let expected: Vec<String> = (1..=5).flat_map(|item| [1, 2].map(|call| format!("{item}.{call}"))).collect();
+    assert_eq!(places(&bench), expected);
+    assert_eq!(bench.usage(), [json!(10), json!(150), json!(200)]);
+    drop(server);
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
+fn no_item_of_a_map_pays_twice_when_the_process_dies() {
+    let Some((bench, server)) = mapped(|number| {
+        // The later ones take long enough for the end to fall among them.
+        std::thread::sleep(Duration::from_millis(if number < 4 { 0 } else { 400 }));
+        Reply::Say(format!("answer {number}"), Some((10, 5)))
+    }) else {
+        return;
+    };
+    let run = ["run", "-q", "runbook.yaml", "--input", "docs=docs.json", "--llm", "live"];
+    let mut process = bench.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while !bench.dir.join(".palisade/palisade.db").is_file() || places(&bench).len() < 4 {
+        assert!(started.elapsed() < Duration::from_secs(60), "four calls in a minute");
+        assert!(process.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    process.kill().unwrap();
+    let _ = process.wait().unwrap();
+    let (known, asked) = (places(&bench), server.seen().len());
+    let _ = bench.call(&["resume", "last", "-q", "--out", "out"]).exits(0);
+    assert_eq!(places(&bench).len(), 10, "what was answered is not asked again: {known:?}");
+    assert_eq!(server.seen().len() - asked, 10 - known.len());
+    assert_eq!(bench.said().len(), 10);
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
+fn the_first_item_that_gets_no_answer_fails_the_map() {
+    let Some((bench, _server)) = mapped(|_| Reply::Say("x".repeat(3_000), Some((10, 5)))) else { return };
+    let more = json!({"type": "map", "max_items": 10, "max_concurrency": 2, "limits": {"llm_calls": 1}});
+    bench.runbook(&["why?", "why so?"], &Value::Null, &more, &Value::Null);
+    let ended = bench.run(&["--llm", "live"]).exits(4);
+    holds(&ended.stderr, "it reached its limit `llm_calls` of 1 (2 wanted)");
+    let failure = palisade_tests::told::first_failure(&bench.dir);
+    assert_eq!(failure["at"], json!(["texts", 0]), "{failure:#}");
+}

@@ -9,10 +9,10 @@ use crate::planning::Refusal;
 use crate::submitting::{Came, StoredWrong, Suspension, one_more};
 use crate::tools::{self, Toolbox};
 use crate::uses::UseCount;
-use palisade_interpreter::HostCallRecorded;
+use palisade_interpreter::{HostCallRecorded, answers_for, answers_for_items};
 use palisade_llm::Finish;
 use palisade_model::{Digest, Failure, Usage, canonical, strict_json};
-use palisade_runbook::PlannedCall;
+use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
 use palisade_sandbox::AttemptMeter;
 use palisade_sandbox::ports::{
     ModelAnswered, ModelCall, ModelFinish, ModelRole, PortError, Submission, Tool, ToolCall, ToolItems,
@@ -23,7 +23,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How often an attempt may make the same call with the same arguments: its answer can't be another one.
 const MOST_REPEATS: u32 = 3;
@@ -51,8 +51,11 @@ pub(crate) struct Asking {
     send: Arc<dyn Fn(Request) -> bool + Send + Sync>,
 }
 
-/// Answers the calls of one attempt, on the attempt's thread.
-pub(crate) trait Answering {
+/// Answers the calls of one attempt, or of one item of a map.
+pub(crate) trait Answering: Sync {
+    /// Answers the calls of one item, of which each has its own order. They count from 0.
+    fn of_item(&self, item: u64) -> Arc<dyn Answering + Send + '_>;
+
     /// What may be called.
     fn tools(&self) -> Arc<[Tool]>;
 
@@ -113,12 +116,14 @@ pub(crate) struct Calls<'a> {
     default_model: Option<Arc<str>>,
     /// How many runbooks may be submitted.
     most_runbooks: u32,
-    /// The calls of the team within which it works; none = it is the agent of the step.
+    /// The calls of the team within which it works, or the item of a map, from 1; none = it is the step's own component.
     within: Vec<u32>,
     /// What earlier attempts were answered, by place, those within other calls among them.
     known: Arc<BTreeMap<Vec<u32>, HostCallRecorded>>,
     /// None = nothing is made that was not recorded.
     log: Option<&'a dyn CallLog>,
+    /// How the attempt departed from what was recorded, whoever of it did.
+    departed: Arc<OnceLock<String>>,
     state: Mutex<State>,
 }
 
@@ -130,8 +135,6 @@ struct State {
     runbooks: u32,
     /// The call that ends it.
     suspended: Option<Suspension>,
-    /// How it departed from what was recorded.
-    departed: Option<String>,
 }
 
 /// An answer as it is stored.
@@ -179,6 +182,11 @@ impl Asking {
             most_runbooks: answering.most_runbooks(),
             send: Arc::new(send),
         }
+    }
+
+    /// As it is for one item of a map.
+    pub(crate) fn sending(&self, send: impl Fn(Request) -> bool + Send + Sync + 'static) -> Self {
+        Self { send: Arc::new(send), ..self.clone() }
     }
 
     pub(crate) fn tools(&self) -> &[Tool] {
@@ -249,9 +257,9 @@ impl<'a> Calls<'a> {
         log: Option<&'a dyn CallLog>,
     ) -> Self {
         let most_runbooks = toolbox.step.submits().map_or(0, |submits| submits.most);
-        let (default_model, state) = (default_model.map(Arc::from), Mutex::default());
+        let (default_model, departed, state) = (default_model.map(Arc::from), Arc::default(), Mutex::default());
         let known = Arc::new(known.into_iter().map(|call| (call.place().collect(), call)).collect());
-        Self { toolbox, models, default_model, most_runbooks, within: Vec::new(), known, log, state }
+        Self { toolbox, models, default_model, most_runbooks, within: Vec::new(), known, log, departed, state }
     }
 
     /// Answers an agent of the team while its caller waits for call `number`. It submits no runbooks: nobody could go on with it
@@ -265,6 +273,7 @@ impl<'a> Calls<'a> {
             within: self.place_of(number),
             known: Arc::clone(&self.known),
             log: self.log,
+            departed: Arc::clone(&self.departed),
             state: Mutex::default(),
         }
     }
@@ -299,7 +308,7 @@ impl<'a> Calls<'a> {
 
     /// How the attempt departed from what was recorded, if it did.
     pub(crate) fn departed(&self) -> Option<String> {
-        self.lock().departed.clone()
+        self.departed.get().cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -308,7 +317,7 @@ impl<'a> Calls<'a> {
 
     /// Notes that the attempt asks for something else than it did; it can't go on.
     fn departs(&self, how: String) -> PortError {
-        self.lock().departed.get_or_insert_with(|| how.clone());
+        let _ = self.departed.set(how.clone());
         PortError::Host(how)
     }
 
@@ -383,8 +392,8 @@ impl<'a> Calls<'a> {
         let member = self.toolbox.member(&call.id).map(|member| self.of_member(&member.call, number));
         let answering = member.as_ref().map(|member| member as &dyn Answering);
         let called = self.toolbox.call(call, meter, answering);
-        if let Some(how) = member.and_then(|member| member.departed()) {
-            return Err(self.departs(how));
+        if let Some(how) = self.departed() {
+            return Err(PortError::Host(how));
         }
         let (stored, may_pass, artifacts) = match called.result {
             Ok(made) => {
@@ -452,6 +461,21 @@ impl<'a> Calls<'a> {
 }
 
 impl Answering for Calls<'_> {
+    fn of_item(&self, item: u64) -> Arc<dyn Answering + Send + '_> {
+        Arc::new(Self {
+            toolbox: self.toolbox.clone(),
+            models: self.models.clone(),
+            default_model: self.default_model.clone(),
+            most_runbooks: 0,
+            // A map has a bound on its items that fits.
+            within: self.place_of(u32::try_from(item).unwrap_or(u32::MAX).saturating_add(1)),
+            known: Arc::clone(&self.known),
+            log: self.log,
+            departed: Arc::clone(&self.departed),
+            state: Mutex::default(),
+        })
+    }
+
     fn tools(&self) -> Arc<[Tool]> {
         self.toolbox.told()
     }
@@ -480,6 +504,17 @@ impl Answering for Calls<'_> {
 
     fn submit(&self, submission: &Submission) -> Result<Came, PortError> {
         self.submitted(submission)
+    }
+}
+
+/// The answers that an attempt of a step is given of those that were recorded.
+pub(crate) fn known_answers<'e>(
+    step: &PlannedStep,
+    calls: impl Iterator<Item = &'e HostCallRecorded>,
+) -> Vec<&'e HostCallRecorded> {
+    match step.work {
+        PlannedWork::Map { .. } => answers_for_items(calls),
+        _ => answers_for(calls),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::attempt::{
     Attempt, AttemptInput, Each, Ended, GRACE, Instance, LOOK_EVERY, Progress, Running, Surroundings, denied_if_so,
     host_failure, is_wired, job, rulesets, spawn, spools,
 };
+use crate::calls::{Answering, Asking, Request};
 use crate::feed::Feed;
 use crate::part::{Left, SharedLeft};
 use palisade_model::{Failure, FailureKind, Usage};
@@ -15,6 +16,7 @@ use palisade_sandbox::{AttemptMeter, Input};
 use palisade_store::Store;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -77,11 +79,22 @@ struct Pool {
     schema: Arc<str>,
     metadata: Arc<str>,
     ahead: u64,
+    /// How an item asks the host; none = nothing is answered.
+    asking: Option<Asking>,
+    /// Where what items ask goes, until the threads are through.
+    asked: Mutex<Option<Sender<Asked>>>,
     state: Mutex<State>,
     /// Somebody may go on who was too far ahead.
     joined: Condvar,
     /// A thread has ended.
     over: Condvar,
+}
+
+/// What an item asks of the host.
+struct Asked {
+    item: u64,
+    meter: Arc<AttemptMeter>,
+    request: Request,
 }
 
 struct State {
@@ -111,6 +124,8 @@ impl Pool {
             schema: mapped.schema.as_str().into(),
             metadata: mapped.metadata.to_string().into(),
             ahead: AHEAD.saturating_mul(workers as u64),
+            asking: around.answering.map(|answering| Asking::new(answering, |_| false)),
+            asked: Mutex::default(),
             state: Mutex::new(State {
                 feed: Feed::new(mapped.items.items()),
                 next: 0,
@@ -137,6 +152,47 @@ impl Pool {
 
     /// Starts the threads and waits for them; gives the partial states in the order of the items.
     fn work_off(self: &Arc<Self>, around: &Surroundings<'_>, items: u64) -> Result<Vec<Vec<u8>>, Failure> {
+        let Some(answering) = around.answering else {
+            self.work_in_threads(around, items);
+            return self.partials(items);
+        };
+        // Each question is answered on a thread of its own: a model takes seconds, and other items go on meanwhile.
+        let (ask, asked) = channel();
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(ask);
+        std::thread::scope(|scope| {
+            scope.spawn(move || self.answer(answering, asked));
+            self.work_in_threads(around, items);
+            // Whoever was given up is answered no more.
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        });
+        self.partials(items)
+    }
+
+    /// Answers what items ask until nobody can ask any more.
+    fn answer(&self, answering: &dyn Answering, asked: Receiver<Asked>) {
+        let mut items: BTreeMap<u64, Arc<dyn Answering + Send + '_>> = BTreeMap::new();
+        std::thread::scope(|scope| {
+            for Asked { item, meter, request } in asked {
+                if !items.contains_key(&item) {
+                    // Those that are through ask nothing.
+                    let going: Vec<u64> = self.lock().running.iter().flatten().map(|(number, _)| *number).collect();
+                    items.retain(|number, _| going.contains(number));
+                }
+                let of_item = Arc::clone(items.entry(item).or_insert_with(|| answering.of_item(item)));
+                scope.spawn(move || request.serve(&*of_item, &meter));
+            }
+        });
+    }
+
+    /// Sends what an item asks to where it is answered; says whether it is.
+    fn ask(&self, item: u64, meter: &Arc<AttemptMeter>, request: Request) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let meter = Arc::clone(meter);
+        asked.as_ref().is_some_and(|ask| ask.send(Asked { item, meter, request }).is_ok())
+    }
+
+    /// Starts the threads and waits for them.
+    fn work_in_threads(self: &Arc<Self>, around: &Surroundings<'_>, items: u64) {
         let workers = self.lock().running.len();
         for slot in 0..workers {
             let pool = Arc::clone(self);
@@ -152,6 +208,10 @@ impl Pool {
             }
         }
         self.wait(around, items);
+    }
+
+    /// The partial states in the order of the items, or why there are none.
+    fn partials(&self, items: u64) -> Result<Vec<Vec<u8>>, Failure> {
         let mut state = self.lock();
         // It stays noted, so that nobody begins another item.
         match state.failed.clone() {
@@ -201,7 +261,7 @@ impl Pool {
     }
 
     /// Works off items until there are none.
-    fn work(&self, slot: usize) {
+    fn work(self: &Arc<Self>, slot: usize) {
         while let Some((number, line)) = self.take() {
             let meter = AttemptMeter::new(self.attempt.limits.clone());
             if let Some(place) = self.lock().running.get_mut(slot) {
@@ -215,14 +275,18 @@ impl Pool {
     }
 
     fn run(
-        &self,
+        self: &Arc<Self>,
         number: u64,
         line: Vec<u8>,
         meter: &Arc<AttemptMeter>,
         left: &SharedLeft,
     ) -> Result<Vec<u8>, Failure> {
         let key = format!("{}/{number}", self.attempt.idempotency_key);
-        let job = job(&self.attempt, meter, left, &self.cancelled, key, None);
+        let asking = self.asking.as_ref().map(|asking| {
+            let (pool, meter) = (Arc::clone(self), Arc::clone(meter));
+            asking.sending(move |request| pool.ask(number, &meter, request))
+        });
+        let job = job(&self.attempt, meter, left, &self.cancelled, key, asking);
         let (schema, metadata, bytes) = (Arc::clone(&self.schema), Arc::clone(&self.metadata), line.len() as u64);
         let item = OneItem { schema, metadata, number, bytes, line: Some(line) };
         let mut inputs = vec![Input::of(self.port.clone(), Box::new(item))];

@@ -10,6 +10,7 @@ use palisade_sandbox::ports::{ModelCall, ModelFinish, ModelRole, ModelSpent, Por
 use palisade_store::{Measure, ReserveError};
 
 /// The models that a step may ask.
+#[derive(Clone)]
 pub(crate) struct Models<'a> {
     /// None = no model is set up.
     pub(crate) gateway: Option<&'a Gateway>,

@@ -17,6 +17,7 @@ pub use difference::{Difference, Place};
 pub use edited::Edited;
 pub(crate) use stored::unstored;
 
+use crate::calls::known_answers;
 use crate::cancel::Cancel;
 use crate::driver::{component_runs, graph};
 use crate::engine::{Engine, NotTaken};
@@ -30,7 +31,7 @@ use difference::{Differs, value};
 use leg::Leg;
 use palisade_interpreter::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, GraphError, HostCallRecorded, Question,
-    Turn, ValuesOutcome, answers_for,
+    Turn, ValuesOutcome,
 };
 use palisade_model::limits::LimitKind;
 use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
@@ -367,7 +368,7 @@ impl<'a> Replay<'a> {
         if !self.again.is_repeatable(call)? {
             return Ok(None);
         }
-        let calls = if step.asks() { calls_of(&turn, past) } else { Vec::new() };
+        let calls = if step.asks() { calls_of(step, &turn, past) } else { Vec::new() };
         let inputs = self.lookup().inputs(step, turn.iteration)?;
         let values = self.course.state().values(&turn.step).unwrap_or_default().to_vec();
         Ok(Some(Redo { turn, step, call, inputs, values, calls, same_version: self.same_version }))
@@ -375,13 +376,13 @@ impl<'a> Replay<'a> {
 }
 
 /// What an attempt was answered: what those before it were, as far as it was given that, and what it asked itself.
-fn calls_of(turn: &Turn, past: &[Event]) -> Vec<HostCallRecorded> {
+fn calls_of(step: &PlannedStep, turn: &Turn, past: &[Event]) -> Vec<HostCallRecorded> {
     let of_turn = past.iter().filter_map(|event| match event {
         Event::HostCallRecorded(call) if call.step == turn.step && call.iteration == turn.iteration => Some(&**call),
         _ => None,
     });
     let (before, own): (Vec<_>, Vec<_>) = of_turn.partition(|call| call.attempt < turn.attempt);
-    answers_for(before.into_iter()).into_iter().chain(own).cloned().collect()
+    known_answers(step, before.into_iter()).into_iter().chain(own).cloned().collect()
 }
 
 fn answered(outcome: &ConditionOutcome) -> &'static str {

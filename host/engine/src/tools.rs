@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What an agent may call, and where that runs.
+#[derive(Clone)]
 pub(crate) struct Toolbox<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) observer: &'a dyn Observer,

@@ -15,7 +15,7 @@ mod child;
 mod fork;
 mod suspended;
 
-pub use call::{HostCallRecorded, answers_for};
+pub use call::{HostCallRecorded, answers_for, answers_for_items};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use fork::{Fork, RunForked};
 pub use suspended::AttemptSuspended;
@@ -841,6 +841,7 @@ mod tests {
                 step: step("a"),
                 attempt: 2,
                 iteration: 0,
+                within: Vec::new(),
                 call: 3,
                 at_ms: 9,
                 what: "tools.call acme:words".to_owned(),

@@ -19,7 +19,7 @@ pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, ChildApproval,
     ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Fork, HostCallRecorded, Output,
     Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, ValuesOutcome,
-    answers_for,
+    answers_for, answers_for_items,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};

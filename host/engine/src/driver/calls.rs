@@ -1,12 +1,12 @@
 //! Writes down what components ask of the host and what they are answered, before they see the answer.
 
 use super::{Beside, Driver, Outcome, now_ms};
-use crate::calls::{CallLog, NewCall};
+use crate::calls::{CallLog, NewCall, known_answers};
 use crate::keep::Kept;
 use crate::planning::Refusal;
 use crate::run::RunError;
 use palisade_audit::{Entry, What};
-use palisade_interpreter::{Event, HostCallRecorded, StepState, Turn, answers_for};
+use palisade_interpreter::{Event, HostCallRecorded, StepState, Turn};
 use palisade_llm::Caller;
 use palisade_model::llm::Bound;
 use palisade_model::{Digest, StepId};
@@ -83,7 +83,7 @@ impl Driver<'_> {
             }
             _ => None,
         });
-        answers_for(calls).into_iter().cloned().collect()
+        known_answers(step, calls).into_iter().cloned().collect()
     }
 
     /// Takes what a component was answered into the journal; `tell` hears of it once it is durable. An attempt that is over

@@ -205,6 +205,7 @@ fn answered(state: &State, step: &StepId) -> Event {
         step: step.clone(),
         attempt,
         iteration: 0,
+        within: Vec::new(),
         call: 1,
         at_ms: 0,
         what: "runbooks.submit".to_owned(),

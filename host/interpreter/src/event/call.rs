@@ -2,6 +2,7 @@
 
 use palisade_model::{Digest, StepId, Usage};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A component asked the host for something that does not follow from its inputs, and got an answer. Whoever takes the
 /// attempt up again, or replays it, gives the same.
@@ -14,7 +15,8 @@ pub struct HostCallRecorded {
     /// The iteration of a loop, from 1; 0 = the step is none.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub iteration: u32,
-    /// The calls of agents within which it was made, from that of the step's agent inwards; none = that agent made it itself.
+    /// The calls of agents within which it was made, from that of the step's agent inwards; in a map the item, from 1. None =
+    /// the step's own component made it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub within: Vec<u32>,
     /// The number of the call, from 1. Those that an earlier attempt made, and whose answers this one was given, count. Within
@@ -87,6 +89,16 @@ pub fn answers_for<'e>(calls: impl Iterator<Item = &'e HostCallRecorded>) -> Vec
     known
 }
 
+/// The same for a map, where each item asks in its own order; the first number of a place is the item's.
+#[must_use]
+pub fn answers_for_items<'e>(calls: impl Iterator<Item = &'e HostCallRecorded>) -> Vec<&'e HostCallRecorded> {
+    let mut items: BTreeMap<Option<u32>, Vec<&HostCallRecorded>> = BTreeMap::new();
+    for call in calls {
+        items.entry(call.within.first().copied()).or_default().push(call);
+    }
+    items.into_values().flat_map(|calls| answers_for(calls.into_iter())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +169,15 @@ mod tests {
         check_team(&["1 1.1", "1 1?", "1 2"], &["1 1.1"]);
         check_team(&["1 1.1", "1 1.2?", "1 1"], &["1 1"]);
         check_team(&["1 1?", "1 2.1", "2 1.1"], &["2 1.1"]);
+    }
+
+    #[test]
+    fn items_of_a_map_ask_in_orders_of_their_own() {
+        let place = |item, number| HostCallRecorded { within: vec![item], ..call(1, number, false) };
+        let calls = [place(2, 1), place(1, 1), place(2, 2), place(3, 1)];
+        let known = answers_for_items(calls.iter());
+        let known: Vec<_> = known.iter().map(|call| call.shown_place()).collect();
+        assert_eq!(known, ["1.1", "2.1", "2.2", "3.1"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::plan::{
 use crate::runbook::{Body, Call, Step, Work};
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
-use palisade_model::manifest::{InputSource, Power};
+use palisade_model::manifest::InputSource;
 use palisade_model::{SchemaRef, StepId, neutral};
 use std::collections::BTreeSet;
 
@@ -356,16 +356,10 @@ impl Planner<'_> {
         Some(planned)
     }
 
-    fn asks_models(&self, step: &Step) -> bool {
-        let component = step.call().and_then(|call| self.context.components.find(&call.component.value).ok());
-        component.is_some_and(|component| component.requests(Power::Llm).is_some())
-    }
-
     /// Notes what this build can plan and not run.
     fn later_work(&mut self, step: &Step) {
         let work = match &step.work {
             Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
-            Work::Map { .. } if self.asks_models(step) => Some("maps whose component asks models"),
             _ => None,
         };
         if let Some(work) = work {
