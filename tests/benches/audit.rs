@@ -55,6 +55,7 @@ fn entry(number: u64) -> Entry {
         scope: Some("data/archive".to_owned()),
         allowed: number,
         denied: 0,
+        sent: 0,
     };
     Entry::of_run(RunId::new(number, [3; 10]), number, what)
 }

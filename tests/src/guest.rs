@@ -3,6 +3,7 @@
 use palisade_authority::{
     Authority, Bound, Decision, Grant, NamedByConfig, Place, ScopedPath, SecretPlace, Use, WorkingFolder,
 };
+use palisade_engine::Unbounded;
 use palisade_model::llm::KeyPlace;
 use palisade_model::manifest::Power;
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
@@ -204,7 +205,8 @@ impl Setting {
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
         let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));
         let (secrets, network) = (Vec::new(), Arc::new(Names::default()));
-        self.granted = Some(Arc::new(Granted { authority, root, paths, connections, secrets, network }));
+        self.granted =
+            Some(Arc::new(Granted { authority, root, paths, connections, secrets, network, run: Arc::new(Unbounded) }));
         self
     }
 }
@@ -255,7 +257,8 @@ impl Setting {
         });
         let network = Arc::new(Names(Mutex::new(answers.collect())));
         let (root, paths, connections) = ("/w".into(), Vec::new(), Vec::new());
-        self.granted = Some(Arc::new(Granted { authority, root, paths, connections, secrets, network }));
+        self.granted =
+            Some(Arc::new(Granted { authority, root, paths, connections, secrets, network, run: Arc::new(Unbounded) }));
         self
     }
 }

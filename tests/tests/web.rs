@@ -67,6 +67,16 @@ impl Web {
         self.edit("palisade.toml", "http=http", "http=POST http");
     }
 
+    /// Gives the runbook that [`Self::tell`] wrote a limit.
+    fn limit(&self, limit: &str) {
+        self.edit("runbook.yaml", "name: Tell\n", &format!("name: Tell\nlimits: {{{limit}}}\n"));
+    }
+
+    /// What the latest run sent to the server, or may have sent.
+    fn sent(&self) -> u64 {
+        self.json("runs show last")["record"]["sent"][self.origin()].as_u64().unwrap_or(0)
+    }
+
     /// What became of the steps of the latest run.
     fn steps(&self) -> Vec<Value> {
         self.json("runs show last")["record"]["steps"].as_array().unwrap().clone()
@@ -134,13 +144,101 @@ fn a_plan_shows_what_of_the_origin_is_granted() {
     assert!(web.server.seen().is_empty());
 }
 
+#[test]
+fn what_a_run_sends_to_a_server_is_bounded_over_all_its_steps() {
+    let Some(web) = Web::new() else { return };
+    web.tell("");
+    let _ = web.call("run -q runbook.yaml").exits(0);
+    let all: usize = web.server.seen().iter().map(String::len).sum();
+    assert_eq!(web.sent(), all as u64);
+    let audit = web.json("audit log");
+    let entries = audit["entries"].as_array().unwrap();
+    let of = |kind: &str| entries.iter().filter(|entry| entry["entry"]["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!(of("uses").iter().map(|entry| entry["entry"]["sent"].as_u64().unwrap()).sum::<u64>(), all as u64);
+    assert_eq!(of("may_send").len(), STEPS.len(), "the log has where it may go before the first byte goes there");
+    assert_eq!(of("may_send")[0]["entry"]["sent"][web.origin()], 64 << 10);
+    // The last byte may be sent, and no further one.
+    web.limit(&format!("max_egress: {all}"));
+    let _ = web.call("run -q runbook.yaml").exits(0);
+    web.edit("runbook.yaml", &format!("max_egress: {all}"), &format!("max_egress: {}", all - 1));
+    let ended = web.call("run -q runbook.yaml").exits(4);
+    let expected = format!("the run may send {} B, to any one server; ", all - 1);
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    assert!(ended.stderr.contains("raise `limits.max_egress` of the runbook"), "{}", ended.stderr);
+    assert_eq!(web.server.seen().len(), 8, "what is over the limit does not leave");
+    // A child counts with its parent.
+    let child = fs::read_to_string(web.dir.join("runbook.yaml")).unwrap();
+    web.dir.write("child.yaml", child.replace(&format!("max_egress: {}", all - 1), "max_egress: 10 MiB"));
+    let parent = |most: usize| {
+        let call = |id: &str| format!("  - {{id: {id}, type: execute_workflow, file: child.yaml}}\n");
+        let steps = ["one", "two"].map(call).concat();
+        web.dir.write("runbook.yaml", format!("name: Twice\nlimits: {{max_egress: {most}}}\nexecution:\n{steps}"));
+    };
+    parent(all * 2);
+    let _ = web.call("run -q runbook.yaml").exits(0);
+    assert_eq!(web.sent(), all as u64 * 2);
+    parent(all * 2 - 1);
+    let ended = web.call("run -q runbook.yaml").exits(4);
+    assert!(ended.stderr.contains("so says `max_egress` of `Twice`"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_plan_says_how_much_may_leave_and_the_operator_bounds_it() {
+    let Some(web) = Web::new() else { return };
+    let egress = || web.json("plan runbook.yaml")["worst_case"]["bound"]["egress_bytes"].as_u64();
+    assert_eq!(egress(), Some(64 << 20));
+    assert!(web.call("plan runbook.yaml").stdout.contains("sent to one server"));
+    let text = fs::read_to_string(web.dir.join("palisade.toml")).unwrap();
+    // A ceiling above what holds anyway changes nothing.
+    web.dir.write("palisade.toml", format!("{text}[ceilings.run]\nmax_egress = \"1 GiB\"\n"));
+    assert!(web.json("plan runbook.yaml")["plan"]["limits"].get("max_egress").is_none());
+    web.dir.write("palisade.toml", format!("{text}[ceilings.run]\nmax_egress = \"50 B\"\n"));
+    assert_eq!(egress(), Some(50));
+    let ended = web.call("run -q runbook.yaml").exits(4);
+    assert!(ended.stderr.contains("the run may send 50 B, to any one server"), "{}", ended.stderr);
+    assert!(web.server.seen().is_empty());
+}
+
+#[test]
+fn what_was_cut_off_counts_as_all_that_it_might_have_sent() {
+    let Some(web) = Web::new() else { return };
+    killed(&web);
+    web.edit("runbook.yaml", "name: Pages of a server", "name: Pages of a server\nlimits: {max_egress: 64 KiB}");
+    web.edit("runbook.yaml", "done: mute", "done: mute\n    retry: {max_attempts: 3, backoff: 1ms}");
+    killed_behind(&web, 2);
+    assert_eq!(web.sent(), 64 << 10);
+    let ended = web.call("resume last").exits(4);
+    assert!(ended.stderr.contains("64 KiB went to http://localhost"), "{}", ended.stderr);
+    assert_eq!(web.server.seen().len(), 2, "nothing more leaves");
+}
+
+#[test]
+fn what_is_denied_is_counted_over_the_whole_run() {
+    let Some(web) = Web::new() else { return };
+    web.tell(", optional: true");
+    web.limit("max_denials: 2");
+    web.edit("palisade.toml", "http=POST http", "http=http");
+    let ended = web.call("run -q runbook.yaml --no-cache");
+    let mut kinds: Vec<_> =
+        web.steps().iter().map(|step| step["failure"]["kind"].as_str().unwrap().to_owned()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["bound", "denied", "denied"], "{}", ended.stderr);
+    assert!(ended.stderr.contains("denied something more often than it may be (2)"), "{}", ended.stderr);
+    assert!(web.server.seen().is_empty());
+}
+
 /// Kills a run whose component waits for the answer to a `POST`.
 fn killed(web: &Web) {
     web.edit("runbook.yaml", "paths: [\"runbook.yaml\", \"elsewhere\"]", "paths: []\n      done: mute");
     web.edit("palisade.toml", "http=http", "http=POST http");
+    killed_behind(web, 1);
+}
+
+/// Kills a run once the server was asked so often.
+fn killed_behind(web: &Web, requests: usize) {
     let mut run = command::command(web.dir.path());
     let mut going = run.args(["run", "-q", "runbook.yaml"]).stderr(Stdio::null()).spawn().unwrap();
-    while web.server.seen().is_empty() {
+    while web.server.seen().len() < requests {
         std::thread::sleep(Duration::from_millis(10));
     }
     going.kill().and_then(|()| going.wait()).unwrap();
@@ -188,7 +286,7 @@ fn wherever_a_run_died_nothing_that_may_have_happened_is_done_again() {
     for length in 1..whole.len() {
         let before = web.told();
         journal::rewrite(&connection, &whole[..length]);
-        let begun = last(&whole[..length], &["AttemptStarted"]);
+        let begun = last(&whole[..length], &["AttemptStarted", "SpendingReserved"]);
         let resumed = web.call("resume -q last");
         assert_eq!(in_doubt(&web), begun, "behind event {length}");
         let _ = resumed.exits(i32::from(!begun.is_empty()));

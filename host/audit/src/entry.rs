@@ -5,6 +5,7 @@
 
 use palisade_model::{Digest, RunId, StepId, canonical};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -193,6 +194,21 @@ pub enum What {
         allowed: u64,
         /// How often it was denied.
         denied: u64,
+        /// Bytes that were sent there.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        sent: u64,
+    },
+    /// An attempt may send so much by now, and did not send it before; how much it was, its end says.
+    MaySend {
+        /// The step.
+        step: StepId,
+        /// The iteration of a loop, from 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        iteration: u64,
+        /// The number of the attempt, from 1.
+        attempt: u64,
+        /// Bytes, by the origin they may go to.
+        sent: BTreeMap<String, u64>,
     },
     /// A step waits for a person.
     ApprovalAsked {
@@ -363,11 +379,12 @@ impl Actor {
 
 impl What {
     /// The names of all kinds.
-    pub const KINDS: [&str; 20] = [
+    pub const KINDS: [&str; 21] = [
         "run_known",
         "run_started",
         "run_resumed",
         "uses",
+        "may_send",
         "approval_asked",
         "approval_decided",
         "child_planned",
@@ -483,6 +500,7 @@ mod tests {
             scope: None,
             allowed: 0,
             denied: 2,
+            sent: 0,
         };
         let expected = format!(
             r#"{{"allowed":0,"at":9,"attempt":1,"component":"{digest}","denied":2,"event":"{digest}","kind":"uses","power":"fs-read","run":"{run}","seq":3,"step":"files","v":1}}"#

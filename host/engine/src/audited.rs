@@ -80,6 +80,12 @@ impl Audited<'_> {
             Event::ChildStarted(started) => {
                 What::ChildStarted { step: started.step.clone(), child: started.child, plan: started.plan }
             }
+            Event::SpendingReserved(more) if !more.reserved.sent.is_empty() => What::MaySend {
+                step: more.step.clone(),
+                iteration: more.iteration.into(),
+                attempt: more.attempt.into(),
+                sent: more.reserved.sent.clone(),
+            },
             Event::CancelRequested { reason, .. } => {
                 let reason = match reason {
                     CancelReason::Requested => "requested",

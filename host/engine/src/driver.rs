@@ -36,7 +36,7 @@ pub(crate) use begin::graph;
 use calls::Answered;
 use children::ChildDone;
 use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, State, StepState, Turn};
-use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, StepId};
+use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, Spent, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
 use palisade_store::{NewArtifact, NewEntry, NewMemo, NewUsage, Pending, Pin, Room, RunLock};
 use room::Asked;
@@ -56,11 +56,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// What a thread reports.
 enum Outcome {
     /// An attempt ended.
-    Attempt { turn: Turn, done: Done },
+    Attempt { turn: Turn, done: Done, spent: Spent },
     /// A child run ended, or could not be driven to its end.
     Child { turn: Turn, child: RunId, done: Result<Box<ChildDone>, RunError> },
     /// A component asked the host for something; it gets the answer once that is durable.
     Call { turn: Turn, call: Box<NewCall>, tell: SyncSender<()> },
+    /// An attempt may go on to spend of what the run may do in all, once that is durable.
+    Reserved { turn: Turn, reserved: Spent, tell: SyncSender<()> },
     /// An agent submits a runbook; it hears why that can't run, if it can't.
     Submission { turn: Turn, request: Vec<u8>, tell: SyncSender<Option<Refusal>> },
     /// What was on its way into the journal has arrived, or never will.
@@ -291,11 +293,11 @@ impl<'a> Driver<'a> {
             }
             self.send(&crew)?;
             match outcomes.recv_timeout(self.next_look()) {
-                Ok(Outcome::Attempt { turn, done }) => {
+                Ok(Outcome::Attempt { turn, done, spent }) => {
                     running -= 1;
                     self.place.subtree.leave();
                     let ended = self.work.gate.map(|_| turn.clone());
-                    waiting.extend(self.take(turn, done)?);
+                    waiting.extend(self.take(turn, done, spent)?);
                     self.stand_after(ended)?;
                 }
                 Ok(Outcome::Child { turn, child, done }) => {
@@ -305,6 +307,7 @@ impl<'a> Driver<'a> {
                     self.stand_after(ended)?;
                 }
                 Ok(Outcome::Call { turn, call, tell }) => self.take_call(turn, *call, tell)?,
+                Ok(Outcome::Reserved { turn, reserved, tell }) => self.take_reserved(turn, reserved, tell)?,
                 Ok(Outcome::Submission { turn, request, tell }) => self.take_submission(&turn, &request, &tell)?,
                 Ok(Outcome::Written) => self.look_whether_written()?,
                 // An attempt that takes a while is seen to run, and is known to have run if the process dies. (This thread
@@ -384,7 +387,7 @@ impl<'a> Driver<'a> {
                 }
                 Asked::Never(failure) => {
                     self.place.subtree.leave();
-                    waiting.extend(self.take(turn, Done::before_start(failure))?);
+                    waiting.extend(self.take(turn, Done::before_start(failure), Spent::default())?);
                     continue;
                 }
             };
@@ -395,7 +398,7 @@ impl<'a> Driver<'a> {
             match self.place.subtree.take_runs(counted) {
                 Err(failure) => {
                     self.place.subtree.leave();
-                    waiting.extend(self.take(turn, Done::before_start(failure))?);
+                    waiting.extend(self.take(turn, Done::before_start(failure), Spent::default())?);
                 }
                 Ok(()) => {
                     self.start_attempt(crew, turn, inputs, runs, room)?;

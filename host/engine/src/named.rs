@@ -60,6 +60,7 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
         | Event::ValueResolved { .. }
         | Event::LoopEnded { .. }
         | Event::AttemptStarted(_)
+        | Event::SpendingReserved(_)
         | Event::AttemptFailed(_)
         | Event::ChildStarted(_)
         | Event::ApprovalRequested { .. }

@@ -13,6 +13,7 @@ use palisade_interpreter::{ResolvedValue, Turn};
 use palisade_model::manifest::Power;
 use palisade_model::{Digest, Failure, FailureKind, StepId};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
+use palisade_sandbox::ports::RunBounds;
 use palisade_sandbox::{Granted, NamedPath};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(crate) struct Task<'a> {
     pub(crate) values: Vec<ResolvedValue>,
     /// Answers what it asks of the host; none = it has no tools.
     pub(crate) calls: Option<Calls<'a>>,
+    /// What its run allows all its attempts together.
+    pub(crate) run: Arc<dyn RunBounds>,
 }
 
 impl Performer<'_> {
@@ -66,7 +69,7 @@ impl Performer<'_> {
 
     /// From the plan to what the sandbox takes.
     pub(crate) fn attempt(&self, task: &Task<'_>) -> Result<Attempt, Failure> {
-        let Task { turn, step, call, inputs, values, calls: _ } = task;
+        let Task { turn, step, call, inputs, values, .. } = task;
         let missing = |what: String| Failure::new(FailureKind::Host, format!("{what} is not there"));
         let entry = self.engine.catalogue().get(&call.component_digest);
         let entry = entry.ok_or_else(|| missing(format!("component {}@{}", call.component, call.version)))?;
@@ -90,6 +93,7 @@ impl Performer<'_> {
             connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
             secrets,
             network: Arc::new(SystemNetwork),
+            run: Arc::clone(&task.run),
         };
         let config =
             if values.is_empty() { call.config.clone() } else { filled(call, values, &entry.manifest.config_schema)? };

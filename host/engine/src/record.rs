@@ -1,6 +1,6 @@
 //! What is told of a run: a fold over its plan and its events.
 
-use palisade_interpreter::{ApprovalOutcome, Event, Output, PlanningOutcome, Reuse, RunInput, SkipCause};
+use palisade_interpreter::{Account, ApprovalOutcome, Event, Output, PlanningOutcome, Reuse, RunInput, SkipCause};
 use palisade_model::record::{
     CachedFrom, ComponentRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord, RunbookRecord,
     SkipRecord, Status, StepRecord,
@@ -85,7 +85,9 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let mut started_ms = 0;
     let mut inputs: &[RunInput] = &[];
     let mut compensating: &[StepId] = &[];
+    let mut account = Account::default();
     for (event, number) in events.iter().zip(1_u64..) {
+        account.apply(event);
         match event {
             Event::RunStarted(started) => {
                 started_ms = started.at_ms;
@@ -119,6 +121,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             | Event::StepScheduled { .. }
             | Event::TimerFired { .. }
             | Event::HostCallRecorded(_)
+            | Event::SpendingReserved(_)
             | Event::RunResumed { .. } => {}
             Event::ApprovalRequested { step, .. } => {
                 steps.entry(step).or_default().status = Some(Status::Waiting);
@@ -235,6 +238,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         let Some(usage) = seen.suspended.take() else { continue };
         add(&mut seen.usage, &usage);
     }
+    record.sent.clone_from(&account.spent().sent);
     record.inputs = inputs.iter().map(input_record).collect();
     let mut exports = Vec::new();
     let nothing = Seen::default();
@@ -302,6 +306,7 @@ fn empty(run: RunId, plan: &Plan, plan_digest: Digest) -> RunRecord {
         compensations: Vec::new(),
         children: Vec::new(),
         usage: Usage::default(),
+        sent: BTreeMap::new(),
         cost_usd: 0.0,
         warnings: Vec::new(),
         allowed: Vec::new(),

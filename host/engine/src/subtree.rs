@@ -1,10 +1,10 @@
 //! What a run and all runs below it may use together, looked at from the outermost run in.
 
 use palisade_model::llm::Bound;
-use palisade_model::{Digest, Failure, FailureKind, RunId, RunLimitKind, RunLimits, neutral};
+use palisade_model::{Digest, Failure, FailureKind, RunId, RunLimitKind, RunLimits, Spent, neutral};
 use palisade_runbook::Plan;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A run with the runs above it, the outermost first. Runs of one tree share what they use.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ struct Level {
     runs: AtomicU64,
     /// Attempts that go on, by it and all below it.
     at_once: AtomicU64,
+    /// What was spent, or is reserved for attempts that go on, by it and all below it.
+    spent: Mutex<Spent>,
 }
 
 impl Subtree {
@@ -111,6 +113,30 @@ impl Subtree {
         self.0.iter().for_each(|level| level.at_once.sub(1));
     }
 
+    /// Counts what is about to be spent, in each run that it counts for, or in none.
+    ///
+    /// # Errors
+    /// The limit that it would pass.
+    pub(crate) fn take(&self, more: &Spent) -> Result<(), Failure> {
+        for (index, level) in self.0.iter().enumerate() {
+            if let Err(over) = level.try_spend(more) {
+                self.0.iter().take(index).for_each(|above| above.spent().take_back(more));
+                let Over { kind, most, found, what } = over;
+                return Err(self.passed(index, level, kind, most, found, &what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what was spent in place of what was reserved for it.
+    pub(crate) fn settle(&self, reserved: &Spent, spent: &Spent) {
+        for level in &self.0 {
+            let mut counted = level.spent();
+            counted.take_back(reserved);
+            counted.add(spent);
+        }
+    }
+
     /// The failure of what would pass a limit of the run at that depth.
     fn passed(&self, index: usize, level: &Level, kind: RunLimitKind, most: u64, found: u64, what: &str) -> Failure {
         let key = kind.key().to_owned();
@@ -123,7 +149,7 @@ impl Subtree {
             format!("{what}; so says `{key}` of {whose}, which counts all runs below it: {chain}")
         };
         let help = match index {
-            0 => format!("raise `limits.{key}` of the runbook"),
+            0 => format!("raise `limits.{key}` of the runbook; `[ceilings.run]` of `palisade.toml` says how far"),
             _ => format!("raise `{key}` of the step that runs it, or of its own runbook, whichever is lower"),
         };
         Failure::new(FailureKind::Bound { key, most, found }, message).with_help(help)
@@ -133,7 +159,59 @@ impl Subtree {
 impl Level {
     fn new(run: RunId, plan: &Plan, limits: RunLimits) -> Self {
         let (title, runbook) = (plan.name.clone(), plan.runbook_digest);
-        Self { run, title, runbook, limits, runs: AtomicU64::new(0), at_once: AtomicU64::new(0) }
+        Self {
+            run,
+            title,
+            runbook,
+            limits,
+            runs: AtomicU64::new(0),
+            at_once: AtomicU64::new(0),
+            spent: Mutex::default(),
+        }
+    }
+}
+
+/// A limit that would be passed.
+struct Over {
+    kind: RunLimitKind,
+    most: u64,
+    found: u64,
+    what: String,
+}
+
+impl Level {
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_spend(&self, more: &Spent) -> Result<(), Over> {
+        let mut spent = self.spent();
+        let mut sum = spent.clone();
+        sum.add(more);
+        let check = |kind: RunLimitKind, found: u64, what: &dyn Fn(&str) -> String| match self.limits.in_force(kind) {
+            Some(most) if found > most => {
+                let by = if self.limits.get(kind).is_none() { ", which is Palisade's default" } else { "" };
+                Err(Over { kind, most, found, what: what(&format!("{}{by}", kind.show(most))) })
+            }
+            _ => Ok(()),
+        };
+        if more.denials > 0 {
+            check(RunLimitKind::MaxDenials, sum.denials, &|most| {
+                format!("the run was denied something more often than it may be ({most}): it is ended")
+            })?;
+        }
+        for (sink, bytes) in &more.sent {
+            check(RunLimitKind::MaxEgress, sum.sent_to(sink), &|most| {
+                format!(
+                    "the run may send {most}, to any one server; {} went to {}, and this would be {} more: it was not sent",
+                    RunLimitKind::MaxEgress.show(spent.sent_to(sink)),
+                    neutral::line(sink, 100),
+                    RunLimitKind::MaxEgress.show(*bytes)
+                )
+            })?;
+        }
+        *spent = sum;
+        Ok(())
     }
 }
 
@@ -155,7 +233,7 @@ impl Bounded for AtomicU64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn plan(name: &str, limits: RunLimits) -> Plan {
@@ -176,7 +254,7 @@ mod tests {
         }
     }
 
-    fn tree(outer: (RunLimitKind, u64), inner: (RunLimitKind, u64)) -> (Subtree, Subtree) {
+    pub(crate) fn tree(outer: (RunLimitKind, u64), inner: (RunLimitKind, u64)) -> (Subtree, Subtree) {
         let run = |number| RunId::new(number, [0; 10]);
         let root = Subtree::root(run(1), &plan("Outer", [outer].into_iter().collect()));
         let below = root.below(run(2), &plan("Inner", RunLimits::default()), [inner].into_iter().collect());
@@ -221,6 +299,35 @@ mod tests {
         );
         let refused = third.may_go_deeper().unwrap_err();
         assert_eq!(refused.kind, FailureKind::Bound { key: "max_depth".to_owned(), most: 2, found: 3 });
+    }
+
+    #[test]
+    fn what_is_spent_counts_for_all_runs_above_or_for_none() {
+        let to = |bytes| Spent::of_bytes("https://a.example", bytes);
+        let (root, below) = tree((RunLimitKind::MaxEgress, 100), (RunLimitKind::MaxEgress, 60));
+        below.take(&to(60)).unwrap();
+        let inner = below.take(&to(1)).unwrap_err();
+        assert_eq!(inner.kind, FailureKind::Bound { key: "max_egress".to_owned(), most: 60, found: 61 });
+        assert!(
+            inner.message.starts_with("the run may send 60 B, to any one server; 60 B went to https://a.example, and")
+        );
+        // What was refused below counts nowhere, and what was not needed is there again.
+        root.take(&to(40)).unwrap();
+        root.take(&to(1)).unwrap_err();
+        below.settle(&to(60), &to(10));
+        root.take(&to(50)).unwrap();
+        let outer = below.take(&to(1)).unwrap_err();
+        assert_eq!(outer.kind, FailureKind::Bound { key: "max_egress".to_owned(), most: 100, found: 101 });
+    }
+
+    #[test]
+    fn what_nobody_bounded_has_a_default() {
+        let (root, _) = tree((RunLimitKind::MaxRuns, 1), (RunLimitKind::MaxRuns, 1));
+        root.take(&Spent { denials: 5_000, ..Spent::default() }).unwrap();
+        let refused = root.take(&Spent { denials: 1, ..Spent::default() }).unwrap_err();
+        assert!(refused.message.contains("(5,000, which is Palisade's default)"), "{}", refused.message);
+        root.take(&Spent::of_bytes("https://a.example", 256 << 20)).unwrap();
+        root.take(&Spent::of_bytes("https://a.example", 1)).unwrap_err();
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::uses::{UseCount, Uses};
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest};
 use palisade_model::{ComponentId, Digest, Failure, FailureKind, Usage, causes, neutral, strict_json};
 use palisade_runbook::{Binding, BindingSource, PlannedStep, PlannedTool};
-use palisade_sandbox::ports::{Tool, ToolCall, ToolItems, ToolPort};
+use palisade_sandbox::ports::{RunBounds, Tool, ToolCall, ToolItems, ToolPort};
 use palisade_sandbox::{AttemptMeter, Granted};
 use palisade_schema::ConfigSchema;
 use palisade_store::{NewArtifact, Store};
@@ -33,6 +33,8 @@ pub(crate) struct Toolbox<'a> {
     /// The agents of the team that are at work, of which each waits for the next; the last is the one that calls. None = the
     /// agent of the step calls.
     pub(crate) team: Vec<ComponentId>,
+    /// What its run allows all its attempts together.
+    pub(crate) run: Arc<dyn RunBounds>,
 }
 
 /// What came of a call.
@@ -72,7 +74,7 @@ impl<'a> Toolbox<'a> {
     /// As an agent of the team has it.
     pub(crate) fn of_member(&self, member: &ComponentId) -> Self {
         let team = self.team.iter().chain([member]).cloned().collect();
-        Self { team, ..*self }
+        Self { team, run: Arc::clone(&self.run), ..*self }
     }
 
     /// What the caller is told that it may call.
@@ -166,6 +168,7 @@ impl<'a> Toolbox<'a> {
                 secrets: Vec::new(),
                 // Nor with servers, so nobody is asked.
                 network: Arc::new(SystemNetwork),
+                run: Arc::clone(&self.run),
             }),
             uses: Uses::default(),
             seed: seed(&self.plan_digest, &self.step.id),

@@ -5,7 +5,7 @@
 
 use palisade_model::llm::LlmMode;
 use palisade_model::record::{LogRecord, SkipRecord, Status};
-use palisade_model::{ArtifactName, Digest, Failure, Limits, RunId, SchemaRef, StepId, Usage};
+use palisade_model::{ArtifactName, Digest, Failure, Limits, RunId, SchemaRef, Spent, StepId, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,11 +13,13 @@ use std::collections::BTreeMap;
 mod call;
 mod child;
 mod fork;
+mod reserved;
 mod suspended;
 
 pub use call::{HostCallRecorded, answers_for, answers_for_items};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use fork::{Fork, RunForked};
+pub use reserved::SpendingReserved;
 pub use suspended::AttemptSuspended;
 
 /// The version of the form in which events are written.
@@ -71,6 +73,8 @@ pub enum Event {
     AttemptStarted(Box<AttemptStarted>),
     /// A component asked the host for something, and its answer is kept.
     HostCallRecorded(Box<HostCallRecorded>),
+    /// An attempt is about to spend of what the run may do in all.
+    SpendingReserved(Box<SpendingReserved>),
     /// An attempt ended until it is known what came of what it asked for.
     AttemptSuspended(Box<AttemptSuspended>),
     /// An attempt did what was wanted; its artifacts are in the store.
@@ -340,6 +344,9 @@ pub struct AttemptSucceeded {
     pub skipped: Vec<SkipRecord>,
     /// Warnings and errors that it logged; bounded.
     pub log: Vec<LogRecord>,
+    /// What it spent of what its run may do in all.
+    #[serde(default, skip_serializing_if = "Spent::is_empty")]
+    pub spent: Spent,
     /// Whether it was made anew; none for attempts of before this was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<Reuse>,
@@ -403,6 +410,9 @@ pub struct AttemptFailed {
     pub retry_at_ms: Option<u64>,
     /// What it used.
     pub usage: Usage,
+    /// What it spent of what its run may do in all.
+    #[serde(default, skip_serializing_if = "Spent::is_empty")]
+    pub spent: Spent,
     /// How many parts of its inputs it left out.
     pub skipped_count: u64,
     /// What it left out, and why; bounded.
@@ -514,6 +524,7 @@ impl Event {
             Self::LoopEnded { .. } => "LoopEnded",
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::HostCallRecorded(_) => "HostCallRecorded",
+            Self::SpendingReserved(_) => "SpendingReserved",
             Self::AttemptSuspended(_) => "AttemptSuspended",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
             Self::AttemptFailed(_) => "AttemptFailed",
@@ -539,6 +550,7 @@ impl Event {
             Self::RunStarted(started) => started.at_ms,
             Self::AttemptStarted(started) => started.at_ms,
             Self::HostCallRecorded(call) => call.at_ms,
+            Self::SpendingReserved(reserved) => reserved.at_ms,
             Self::AttemptSuspended(suspended) => suspended.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
             Self::AttemptFailed(ended) => ended.at_ms,
@@ -573,6 +585,7 @@ impl Event {
             | Self::RunEnded { .. } => None,
             Self::AttemptStarted(started) => Some(&started.step),
             Self::HostCallRecorded(call) => Some(&call.step),
+            Self::SpendingReserved(reserved) => Some(&reserved.step),
             Self::AttemptSuspended(suspended) => Some(&suspended.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
             Self::AttemptFailed(ended) => Some(&ended.step),
@@ -719,6 +732,7 @@ mod tests {
                     bytes: 99,
                 }],
                 usage: Usage { fuel: u64::MAX, ..Usage::default() },
+                spent: Spent::default(),
                 skipped_count: 1,
                 skipped: vec![skip],
                 log: Vec::new(),
@@ -733,6 +747,7 @@ mod tests {
                 retryable: false,
                 retry_at_ms: None,
                 usage: Usage::default(),
+                spent: Spent::default(),
                 skipped_count: 0,
                 skipped: Vec::new(),
                 log: Vec::new(),
@@ -818,6 +833,7 @@ mod tests {
                 status: Status::Waiting,
                 outputs: Vec::new(),
                 usage: Usage::default(),
+                spent: Spent::default(),
                 runs: 3,
                 skipped_count: 0,
                 failure: None,
@@ -851,6 +867,13 @@ mod tests {
                 artifacts: vec![digest],
                 usage: Usage::default(),
             })),
+            Event::SpendingReserved(Box::new(SpendingReserved {
+                step: step("a"),
+                attempt: 1,
+                iteration: 0,
+                at_ms: 9,
+                reserved: Spent { denials: 16, ..Spent::of_bytes("https://a.example", 65_536) },
+            })),
             Event::AttemptSuspended(Box::new(AttemptSuspended {
                 step: step("a"),
                 attempt: 2,
@@ -858,6 +881,7 @@ mod tests {
                 call: 4,
                 request: digest,
                 usage: Usage::default(),
+                spent: Spent::default(),
             })),
         ]
     }

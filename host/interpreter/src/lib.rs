@@ -3,6 +3,7 @@
 //! All state of a run is a fold of [`State::apply`] over its events; [`decide`] says what is to be done in a
 //! state, and [`Machine`] the same as events come, without looking at everything each time. A driver performs commands and appends events; a replay feeds recorded events and performs nothing. Both run this code.
 
+mod account;
 mod command;
 mod compensation;
 mod decide;
@@ -12,14 +13,15 @@ mod machine;
 mod retry;
 mod state;
 
+pub use account::Account;
 pub use command::{Command, Question, Turn};
 pub use compensation::Compensation;
 pub use decide::decide;
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, ChildApproval,
     ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Fork, HostCallRecorded, Output,
-    Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, ValuesOutcome,
-    answers_for, answers_for_items,
+    Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, SpendingReserved,
+    ValuesOutcome, answers_for, answers_for_items,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};

@@ -1,5 +1,6 @@
 //! How a run stands: a fold over its events, and nothing else.
 
+use crate::account::Account;
 use crate::command::Turn;
 use crate::compensation::Compensation;
 use crate::event::{
@@ -36,6 +37,8 @@ pub struct State {
     children: BTreeMap<StepId, RunId>,
     /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
     component_runs: u64,
+    /// What was spent of what the run may do in all.
+    account: Account,
     /// The runs from which it was forked, one from the other.
     forked_from: BTreeSet<RunId>,
     /// The steps whose outcome is that of the run from which it was forked.
@@ -192,6 +195,7 @@ impl State {
             }
             (RunState::Running, Event::RunForked(forked)) => {
                 if self.forked_from.insert(forked.from) {
+                    self.account.apply(event);
                     self.fork(forked);
                 }
             }
@@ -206,7 +210,17 @@ impl State {
     fn apply_to_running(&mut self, event: &Event) {
         match event {
             Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) => {}
-            Event::AttemptSuspended(suspended) => self.suspend(suspended),
+            Event::SpendingReserved(reserved) => {
+                if self.is_under_way(&reserved.step, reserved.iteration, reserved.attempt) {
+                    self.account.apply(event);
+                }
+            }
+            Event::AttemptSuspended(suspended) => {
+                if self.is_under_way(&suspended.step, 0, suspended.attempt) {
+                    self.account.apply(event);
+                    self.suspend(suspended);
+                }
+            }
             Event::HostCallRecorded(call) => self.answer(call),
             Event::CancelRequested { reason, resumed, compensating, .. } => {
                 // What undoes is not given up: it can only be interrupted.
@@ -298,7 +312,12 @@ impl State {
                     self.children.insert(started.step.clone(), started.child);
                 }
             }
-            Event::ChildEnded(ended) => self.end_child(ended),
+            Event::ChildEnded(ended) => {
+                if self.is_under_way(&ended.step, ended.iteration, ended.attempt) {
+                    self.account.apply(event);
+                    self.end_child(ended);
+                }
+            }
             Event::TimerFired { step, attempt, iteration, .. } => {
                 let (iteration, attempt) = (*iteration, *attempt);
                 let waits = |state: &StepState| {
@@ -317,6 +336,7 @@ impl State {
                 let (iteration, attempt) = (started.iteration, started.attempt);
                 if self.steps.get(&started.step) == Some(&StepState::Scheduled { iteration, attempt }) {
                     self.set(&started.step, StepState::Running { iteration, attempt });
+                    self.account.apply(event);
                     // What undoes is not counted to what the run may do.
                     if self.compensation.is_none() {
                         self.component_runs = self.component_runs.saturating_add(started.runs);
@@ -326,12 +346,14 @@ impl State {
             Event::AttemptSucceeded(done) => {
                 let (iteration, attempt) = (done.iteration, done.attempt);
                 if self.is_under_way(&done.step, iteration, attempt) {
+                    self.account.apply(event);
                     self.succeed(&done.step, iteration, attempt, &done.outputs);
                 }
             }
             Event::AttemptFailed(done) => {
                 let (iteration, attempt) = (done.iteration, done.attempt);
                 if self.is_under_way(&done.step, iteration, attempt) {
+                    self.account.apply(event);
                     let cancelled = self.cancelled.is_some() && done.failure.kind == FailureKind::Cancelled;
                     let state = match done.retry_at_ms {
                         _ if cancelled => StepState::Cancelled { iteration, attempt },
@@ -379,7 +401,7 @@ impl State {
     /// Takes that an agent's attempt ended with what it submitted.
     fn suspend(&mut self, suspended: &AttemptSuspended) {
         let AttemptSuspended { step, attempt, .. } = suspended;
-        if self.is_under_way(step, 0, *attempt) && !self.children.contains_key(step) {
+        if !self.children.contains_key(step) {
             self.planned.remove(step);
             self.set(step, StepState::Suspended { attempt: *attempt });
         }
@@ -413,9 +435,6 @@ impl State {
     fn end_child(&mut self, ended: &ChildEnded) {
         let ChildEnded { step, iteration, attempt, .. } = ended;
         let (iteration, attempt) = (*iteration, *attempt);
-        if !self.is_under_way(step, iteration, attempt) {
-            return;
-        }
         if ended.status.can_go_on() {
             let state = if ended.status == Status::Waiting {
                 StepState::Awaiting { iteration, attempt, until_ms: None }
@@ -600,6 +619,12 @@ impl State {
     #[must_use]
     pub const fn component_runs(&self) -> u64 {
         self.component_runs
+    }
+
+    /// What the run has spent of what it may do in all.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
     }
 
     /// How a step stands; none as long as it waits for others.

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::usage::Usage;
 use crate::{ComponentId, Digest, OutputName, RunId, SchemaRef, StepId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How a run or a step stands.
@@ -89,6 +90,9 @@ pub struct RunRecord {
     pub children: Vec<RunId>,
     /// What all steps used together; `wall_ms` is that of the run.
     pub usage: Usage,
+    /// Bytes that it and all runs below it sent, or may have sent, by the origin they went to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sent: BTreeMap<String, u64>,
     /// What calls to models cost, in US dollars.
     pub cost_usd: f64,
     /// Warnings about the runbook.

@@ -1,6 +1,6 @@
 //! The limits of a run as a whole, with everything below it: children and their children count with their parent.
 
-use crate::unit::{Count, MicroUsd, Millis, ParseAmountError};
+use crate::unit::{Bytes, Count, MicroUsd, Millis, ParseAmountError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,21 +19,32 @@ pub enum RunLimitKind {
     MaxConcurrency,
     /// Attempts of components: retries, iterations and items count.
     MaxRuns,
+    /// Bytes sent to any one origin.
+    MaxEgress,
+    /// Refusals for want of authority: who goes on asking in another attempt looks for a way out.
+    MaxDenials,
 }
 
 struct Row {
     kind: RunLimitKind,
     key: &'static str,
+    /// What holds where nobody says anything; none = nothing.
+    default: Option<u64>,
+    /// What bounds a generated runbook that says nothing.
     generated: u64,
 }
 
-/// All limits of a run, each with what bounds a generated runbook that says nothing, and its children.
-const TABLE: [Row; 5] = [
-    Row { kind: RunLimitKind::MaxDepth, key: "max_depth", generated: 1 },
-    Row { kind: RunLimitKind::MaxDuration, key: "max_duration", generated: 3_600_000 },
-    Row { kind: RunLimitKind::MaxLlmCost, key: "max_llm_cost", generated: 0 },
-    Row { kind: RunLimitKind::MaxConcurrency, key: "max_concurrency", generated: 10 },
-    Row { kind: RunLimitKind::MaxRuns, key: "max_runs", generated: 100 },
+const MIB: u64 = 1 << 20;
+
+/// All limits of a run. Why these numbers: docs/design/002-limits.md.
+const TABLE: [Row; 7] = [
+    Row { kind: RunLimitKind::MaxDepth, key: "max_depth", default: None, generated: 1 },
+    Row { kind: RunLimitKind::MaxDuration, key: "max_duration", default: None, generated: 3_600_000 },
+    Row { kind: RunLimitKind::MaxLlmCost, key: "max_llm_cost", default: None, generated: 0 },
+    Row { kind: RunLimitKind::MaxConcurrency, key: "max_concurrency", default: None, generated: 10 },
+    Row { kind: RunLimitKind::MaxRuns, key: "max_runs", default: None, generated: 100 },
+    Row { kind: RunLimitKind::MaxEgress, key: "max_egress", default: Some(256 * MIB), generated: 16 * MIB },
+    Row { kind: RunLimitKind::MaxDenials, key: "max_denials", default: Some(5_000), generated: 1_000 },
 ];
 
 impl RunLimitKind {
@@ -59,6 +70,12 @@ impl RunLimitKind {
         TABLE.iter().find(|row| row.key == key).map(|row| row.kind)
     }
 
+    /// What holds for a runbook that says nothing; none = no bound of its own.
+    #[must_use]
+    pub fn default_value(self) -> Option<u64> {
+        self.row().default
+    }
+
     /// What bounds a child whose runbook is not known when its parent is planned, if nobody says anything.
     #[must_use]
     pub fn default_for_generated(self) -> u64 {
@@ -71,11 +88,13 @@ impl RunLimitKind {
         match self {
             Self::MaxDuration => Millis(value).to_string(),
             Self::MaxLlmCost => MicroUsd(value).to_string(),
-            Self::MaxDepth | Self::MaxConcurrency | Self::MaxRuns => Count(value).to_string(),
+            Self::MaxEgress => Bytes(value).to_string(),
+            Self::MaxDepth | Self::MaxConcurrency | Self::MaxRuns | Self::MaxDenials => Count(value).to_string(),
         }
     }
 
-    /// Reads an amount as a person writes it; a bare number is levels, seconds, US dollars, steps or attempts.
+    /// Reads an amount as a person writes it; a bare number is levels, seconds, US dollars, steps, attempts, bytes
+    /// or denials.
     ///
     /// # Errors
     /// When it is no amount in this limit's unit.
@@ -83,7 +102,10 @@ impl RunLimitKind {
         match self {
             Self::MaxDuration => Millis::parse(text).map(|amount| amount.0),
             Self::MaxLlmCost => MicroUsd::parse(text).map(|amount| amount.0),
-            Self::MaxDepth | Self::MaxConcurrency | Self::MaxRuns => Count::parse(text).map(|amount| amount.0),
+            Self::MaxEgress => Bytes::parse(text).map(|amount| amount.0),
+            Self::MaxDepth | Self::MaxConcurrency | Self::MaxRuns | Self::MaxDenials => {
+                Count::parse(text).map(|amount| amount.0)
+            }
         }
     }
 }
@@ -94,7 +116,7 @@ impl fmt::Display for RunLimitKind {
     }
 }
 
-/// Limits of a run that somebody stated; what is absent is not bounded by them.
+/// Limits of a run that somebody stated; of what is absent the default holds, where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RunLimits(BTreeMap<RunLimitKind, u64>);
 
@@ -103,6 +125,12 @@ impl RunLimits {
     #[must_use]
     pub fn get(&self, kind: RunLimitKind) -> Option<u64> {
         self.0.get(&kind).copied()
+    }
+
+    /// What holds: the value that is stated, or else the default.
+    #[must_use]
+    pub fn in_force(&self, kind: RunLimitKind) -> Option<u64> {
+        self.get(kind).or(kind.default_value())
     }
 
     /// Sets a limit, whatever it was.
@@ -152,6 +180,16 @@ mod tests {
         assert_eq!(MaxLlmCost.parse("50"), Ok(50_000_000));
         assert_eq!(MaxDepth.parse("2"), Ok(2));
         assert_eq!((MaxLlmCost.show(1_500_000), MaxDuration.show(3_600_000)), ("1.50 USD".into(), "60 min".into()));
+    }
+
+    #[test]
+    fn what_leaves_is_bounded_though_nobody_says_so() {
+        let nothing = RunLimits::default();
+        assert_eq!(nothing.in_force(RunLimitKind::MaxEgress), Some(256 << 20));
+        assert_eq!(nothing.in_force(RunLimitKind::MaxDenials), Some(5_000));
+        assert_eq!(nothing.in_force(MaxRuns), None);
+        let stated: RunLimits = [(RunLimitKind::MaxEgress, 7)].into_iter().collect();
+        assert_eq!(stated.in_force(RunLimitKind::MaxEgress), Some(7));
     }
 
     #[test]

@@ -101,6 +101,7 @@ pub(crate) fn run() -> RunRecord {
         compensations: vec![],
         children: vec![],
         usage: Usage { wall_ms: 1_250, cpu_ms: 930, memory_peak_bytes: 9 << 20, fuel: 1_234_567, ..Usage::default() },
+        sent: [].into(),
         cost_usd: 0.0,
         warnings: vec![],
         allowed: vec![],

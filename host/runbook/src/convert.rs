@@ -248,9 +248,11 @@ fn run_limits(limits: &BTreeMap<RunLimitKind, Spanned<u64>>) -> Mapping {
         match kind {
             RunLimitKind::MaxDuration => made.put(kind.key(), millis(limit.value)),
             RunLimitKind::MaxLlmCost => made.put(kind.key(), format!("{} USD", micro(limit.value))),
-            RunLimitKind::MaxDepth | RunLimitKind::MaxConcurrency | RunLimitKind::MaxRuns => {
-                made.put(kind.key(), limit.value);
-            }
+            RunLimitKind::MaxEgress => made.put(kind.key(), format!("{} B", limit.value)),
+            RunLimitKind::MaxDepth
+            | RunLimitKind::MaxConcurrency
+            | RunLimitKind::MaxRuns
+            | RunLimitKind::MaxDenials => made.put(kind.key(), limit.value),
         }
     }
     made

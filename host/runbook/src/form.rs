@@ -233,10 +233,13 @@ impl<'s> FormReader<'s> {
             RunLimitKind::MaxDuration => "1 h",
             RunLimitKind::MaxLlmCost => "5 USD",
             RunLimitKind::MaxDepth => "1",
-            RunLimitKind::MaxConcurrency | RunLimitKind::MaxRuns => "100",
+            RunLimitKind::MaxConcurrency | RunLimitKind::MaxRuns | RunLimitKind::MaxDenials => "100",
+            RunLimitKind::MaxEgress => "10 MiB",
         };
         let value = self.shape.amount(&entry.value, what, example, |text| kind.parse(text))?;
-        if value.value == 0 && !matches!(kind, RunLimitKind::MaxDepth | RunLimitKind::MaxLlmCost) {
+        let may_be_nothing =
+            !matches!(kind, RunLimitKind::MaxDuration | RunLimitKind::MaxConcurrency | RunLimitKind::MaxRuns);
+        if value.value == 0 && !may_be_nothing {
             self.shape.say(Code::BadValue, entry.value.span, format!("{what} must be at least 1"));
             return None;
         }

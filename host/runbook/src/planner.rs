@@ -301,7 +301,9 @@ impl<'p> Planner<'p> {
                 self.say(Code::AboveCeiling, stated.span, message);
             }
         }
-        limits.meet(self.context.run_ceilings)
+        // A ceiling above what holds anyway changes nothing.
+        let lowers = |&(kind, ceiling): &(RunLimitKind, u64)| limits.in_force(kind).is_none_or(|held| ceiling < held);
+        limits.meet(&self.context.run_ceilings.iter().filter(lowers).collect())
     }
 
     fn declared_inputs(&mut self) {

@@ -260,6 +260,22 @@ pub trait Network: fmt::Debug + Send + Sync {
     fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
+/// What a run still allows its attempts, beside the limits that each has itself. Both functions may block: what they
+/// count is written down before it is spent.
+pub trait RunBounds: fmt::Debug + Send + Sync {
+    /// Counts bytes that are about to be sent to an origin.
+    ///
+    /// # Errors
+    /// The failure of the attempt, if they may not be.
+    fn send(&self, sink: &str, bytes: u64) -> Result<(), Failure>;
+
+    /// Counts that something was denied.
+    ///
+    /// # Errors
+    /// The failure of the attempt, if that was too often.
+    fn deny(&self) -> Result<(), Failure>;
+}
+
 /// How urgent a line for people is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

@@ -10,7 +10,7 @@ use crate::import::http::Web;
 use crate::import::wasi_base::World;
 use crate::limiter::Limiter;
 use crate::meter::{AttemptMeter, Total};
-use crate::ports::{Network, PortError, Ports};
+use crate::ports::{Network, PortError, Ports, RunBounds};
 use crate::run::thread_time;
 use palisade_authority::{Authority, GUEST_DENIAL, ScopedPath, Use, authorise};
 use palisade_model::{Failure, FailureKind, LimitKind};
@@ -39,6 +39,8 @@ pub struct Granted {
     pub secrets: Vec<(String, Key)>,
     /// Where names of hosts are looked up.
     pub network: Arc<dyn Network>,
+    /// What its run allows all its attempts together.
+    pub run: Arc<dyn RunBounds>,
 }
 
 /// A path that the config names.
@@ -175,7 +177,8 @@ impl Host {
 
     /// Counts a refusal. A guest that has too many is ended before it sees the last.
     pub(crate) fn count_denial(&mut self) {
-        if let Err(failure) = self.meter.spend(Total::Denials, 1) {
+        let of_run = || self.granted.as_ref().map_or(Ok(()), |granted| granted.run.deny());
+        if let Err(failure) = self.meter.spend(Total::Denials, 1).and_then(|()| of_run()) {
             self.over.get_or_insert(failure);
         }
     }

@@ -34,12 +34,15 @@ pub fn commented_file() -> String {
     }
     text.push_str(
         "\n[ceilings.run]\n\
-         # The most that any run may have with all its children. Nothing is bounded here unless you say so.\n\
+         # The most that any run may have with all its children. Nothing is bounded here unless you say so; a runbook that says\n\
+         # nothing itself may send 256 MiB to each server, and be denied 5,000 times.\n\
          # max_depth = 3\n\
          # max_duration = \"1 h\"\n\
          # max_llm_cost = \"5 USD\"\n\
          # max_concurrency = 10\n\
-         # max_runs = 10000\n\n\
+         # max_runs = 10000\n\
+         # max_egress = \"1 GiB\"\n\
+         # max_denials = 10000\n\n\
          [ceilings.host]\n\
          # The most that all processes together may have that work with this data directory: runs that go on, instances\n\
          # that compute, and the memory that attempts may take. What exceeds it waits. Nothing is shared unless you say so.\n\

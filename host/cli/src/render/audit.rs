@@ -3,7 +3,7 @@
 use crate::render::table;
 use palisade_audit::{Actor, ApprovedBy, Entry, Named, Outcome, RunStart, What};
 use palisade_engine::rfc3339;
-use palisade_model::unit::Count;
+use palisade_model::unit::{Bytes, Count};
 use palisade_model::{Digest, RunId, neutral};
 use palisade_store::{AuditVerified, OutsideState};
 use serde::Serialize;
@@ -65,7 +65,7 @@ fn told(what: &What) -> (&'static str, String) {
         What::RunKnown { status } => ("run_known", format!("was there before the log: {status}")),
         What::RunStarted(start) => ("run_started", started(start)),
         What::RunResumed { by } => ("run_resumed", by_whom(by.as_ref()).trim_start_matches(", ").to_owned()),
-        What::Uses { step, attempt, component, power, scope, allowed, denied, .. } => {
+        What::Uses { step, attempt, component, power, scope, allowed, denied, sent, .. } => {
             let scope =
                 scope.as_ref().map_or_else(|| "outside of what the config names".to_owned(), |s| format!("`{s}`"));
             let counts = match (allowed, denied) {
@@ -73,7 +73,12 @@ fn told(what: &What) -> (&'static str, String) {
                 (0, denied) => format!("DENIED {}", Count(*denied)),
                 (allowed, denied) => format!("allowed {}, DENIED {}", Count(*allowed), Count(*denied)),
             };
-            ("uses", format!("{step} #{attempt}: {power} {scope}: {counts}, component {}", component.short()))
+            let sent = if *sent == 0 { String::new() } else { format!(", sent {}", Bytes(*sent)) };
+            ("uses", format!("{step} #{attempt}: {power} {scope}: {counts}{sent}, component {}", component.short()))
+        }
+        What::MaySend { step, attempt, sent, .. } => {
+            let to: Vec<_> = sent.iter().map(|(sink, bytes)| format!("{} to {sink}", Bytes(*bytes))).collect();
+            ("may_send", format!("{step} #{attempt}: up to {}", to.join(", ")))
         }
         What::ApprovalAsked { step, expires } => {
             let until = expires.map_or_else(String::new, |at| format!(", until {}", rfc3339(at)));

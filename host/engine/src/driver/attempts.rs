@@ -9,6 +9,7 @@ use crate::memo::{self, Done};
 use crate::models::Models;
 use crate::perform::{Performer, Task};
 use crate::run::RunError;
+use crate::spending::Spending;
 use crate::submitting::Suspension;
 use crate::tools::Toolbox;
 use crate::uses::UseCount;
@@ -17,9 +18,12 @@ use palisade_interpreter::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, Event, Output, Reuse, Turn,
 };
 use palisade_model::limits::{Limit, LimitSource};
-use palisade_model::{Digest, Failure, FailureKind, LimitKind, StepId, Usage};
+use palisade_model::manifest::Power;
+use palisade_model::{Digest, Failure, FailureKind, LimitKind, Spent, StepId, Usage};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, agent_runs, names_data};
+use palisade_sandbox::ports::RunBounds;
 use palisade_store::{NewEntry, NewMemo, NewUsage, Pin, Room};
+use std::sync::Arc;
 
 impl<'a> Driver<'a> {
     pub(super) fn start_attempt<'s>(
@@ -60,35 +64,49 @@ impl<'a> Driver<'a> {
         let stop = crew.stop.of(self.machine.state());
         let known = self.known_calls(step, &turn);
         let caller = self.caller(&turn.step, call);
+        let subtree = self.place.subtree.clone();
         crew.run(move || {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
             let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };
             let recorder = Recorder::new(&turn, report.clone());
+            let spending = Arc::new(Spending::new(subtree, recorder.clone()));
+            let run: Arc<dyn RunBounds> = spending.clone();
             let models = Models { gateway: engine.models(), caller, stop };
-            let toolbox = Toolbox { engine, observer: &observer, work, plan_digest, step, stop, team: Vec::new() };
+            let toolbox = Toolbox {
+                engine,
+                observer: &observer,
+                work,
+                plan_digest,
+                step,
+                stop,
+                team: Vec::new(),
+                run: Arc::clone(&run),
+            };
             let default_model = call.default_model.as_deref();
             let calls = step.asks().then(|| Calls::new(toolbox, Some(models), default_model, known, Some(&recorder)));
-            let task = Task { turn: turn.clone(), step, call, inputs, values, calls };
+            let task = Task { turn: turn.clone(), step, call, inputs, values, calls, run };
             let wanted = performer.work.reuse;
             let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted)).or_suspended(&task);
             let panicked = || Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
             // The driver may have given up; then nobody wants to know.
-            attempt::reported(work, panicked, |done| drop(report.send(Outcome::Attempt { turn, done })));
+            attempt::reported(work, panicked, |done| {
+                drop(report.send(Outcome::Attempt { turn, done, spent: spending.end() }));
+            });
         });
         Ok(())
     }
 
     /// Takes what came of an attempt.
-    pub(super) fn take(&mut self, turn: Turn, done: Done) -> Result<Vec<Turn>, RunError> {
+    pub(super) fn take(&mut self, turn: Turn, done: Done, spent: Spent) -> Result<Vec<Turn>, RunError> {
         let at_ms = now_ms();
         let begun = self.begun.remove(&turn.step);
         let (ended, reuse) = match done {
             Done::Ran { ended, reuse } => (ended, reuse),
             Done::Known { reuse, recorded, pin } => return self.take_known(turn, at_ms, reuse, *recorded, pin),
-            Done::Suspended { ended, by } => return self.take_suspended(turn, at_ms, *ended, &by),
+            Done::Suspended { ended, by } => return self.take_suspended(turn, at_ms, *ended, spent, &by),
         };
         let Ended { result, usage, uses, skipped_count, skipped, log } = *ended;
-        let entries = self.uses(&turn, at_ms, uses)?;
+        let entries = self.uses(&turn, at_ms, uses, &spent)?;
         let made = match result {
             Ok(made) => made,
             Err(failure) => {
@@ -105,6 +123,7 @@ impl<'a> Driver<'a> {
                     retryable,
                     retry_at_ms,
                     usage,
+                    spent,
                     skipped_count,
                     skipped,
                     log,
@@ -122,6 +141,7 @@ impl<'a> Driver<'a> {
             at_ms,
             outputs,
             usage,
+            spent,
             skipped_count,
             skipped,
             log,
@@ -136,20 +156,35 @@ impl<'a> Driver<'a> {
     }
 
     /// What the audit log says of what an attempt used.
-    fn uses(&self, turn: &Turn, at_ms: u64, uses: Vec<UseCount>) -> Result<Vec<NewEntry>, RunError> {
+    fn uses(&self, turn: &Turn, at_ms: u64, uses: Vec<UseCount>, spent: &Spent) -> Result<Vec<NewEntry>, RunError> {
         if uses.is_empty() {
             return Ok(Vec::new());
         }
         let component = self.call(&turn.step)?.component_digest;
-        Ok(self.uses_of(component, turn, at_ms, uses))
+        Ok(self.uses_of(component, turn, at_ms, uses, spent))
     }
 
     /// What the audit log says of what a component of an attempt used.
-    pub(super) fn uses_of(&self, component: Digest, turn: &Turn, at_ms: u64, uses: Vec<UseCount>) -> Vec<NewEntry> {
+    pub(super) fn uses_of(
+        &self,
+        component: Digest,
+        turn: &Turn,
+        at_ms: u64,
+        uses: Vec<UseCount>,
+        spent: &Spent,
+    ) -> Vec<NewEntry> {
+        // What went to places that are not counted by themselves is told with the rest of them.
+        let is_told = |sink: &str| uses.iter().any(|told| told.scope.as_deref() == Some(sink));
+        let untold: u64 = spent.sent.iter().filter(|(sink, _)| !is_told(sink)).map(|(_, bytes)| bytes).sum();
         let entry = |UseCount { power, scope, allowed, denied }| {
+            let sent = match &scope {
+                _ if power != Power::Http.name() => 0,
+                Some(sink) => spent.sent_to(sink),
+                None => untold,
+            };
             let (step, power) = (turn.step.clone(), power.to_owned());
             let (iteration, attempt) = (turn.iteration.into(), turn.attempt.into());
-            let what = What::Uses { step, iteration, attempt, component, power, scope, allowed, denied };
+            let what = What::Uses { step, iteration, attempt, component, power, scope, allowed, denied, sent };
             // The end of the attempt, or of the call, is the first of the events that are appended with it.
             NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }
         };
@@ -166,20 +201,28 @@ impl<'a> Driver<'a> {
         pin: Pin,
     ) -> Result<Vec<Turn>, RunError> {
         let Turn { step, iteration, attempt } = turn;
-        let usage = Usage::default();
-        let known = AttemptSucceeded { step, attempt, iteration, at_ms, usage, reuse: Some(reuse), ..recorded };
+        let (usage, spent) = (Usage::default(), Spent::default());
+        let known = AttemptSucceeded { step, attempt, iteration, at_ms, usage, spent, reuse: Some(reuse), ..recorded };
         let beside = Beside { pins: vec![pin], ..Beside::default() };
         self.advance(vec![Event::AttemptSucceeded(Box::new(known))], beside)
     }
 
     /// Takes that an attempt ended with what it asked for.
-    fn take_suspended(&mut self, turn: Turn, at_ms: u64, ended: Ended, by: &Suspension) -> Result<Vec<Turn>, RunError> {
+    fn take_suspended(
+        &mut self,
+        turn: Turn,
+        at_ms: u64,
+        ended: Ended,
+        spent: Spent,
+        by: &Suspension,
+    ) -> Result<Vec<Turn>, RunError> {
         let Ended { usage, uses, .. } = ended;
-        let entries = self.uses(&turn, at_ms, uses)?;
+        let entries = self.uses(&turn, at_ms, uses, &spent)?;
         let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("request", &by.request)?;
         let (Turn { step, attempt, .. }, call, request) = (turn, by.call, Digest::of(&by.request));
-        let event = Event::AttemptSuspended(Box::new(AttemptSuspended { step, attempt, at_ms, call, request, usage }));
+        let event =
+            Event::AttemptSuspended(Box::new(AttemptSuspended { step, attempt, at_ms, call, request, usage, spent }));
         let mut beside = Beside { entries, ..Beside::default() };
         beside.keep(kept);
         self.advance(vec![event], beside)

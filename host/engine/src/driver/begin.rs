@@ -16,7 +16,7 @@ use crate::subtree::Subtree;
 use palisade_interpreter::{
     Approval, Event, Fork, Graph, GraphError, Machine, Node, Parent, Retry, RunForked, RunInput, RunStarted,
 };
-use palisade_model::{Digest, RunId, RunLimits, StepId, canonical};
+use palisade_model::{Digest, RunId, RunLimits, Spent, StepId, canonical};
 use palisade_runbook::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
 use palisade_store::{Pin, RunLock};
@@ -167,6 +167,7 @@ impl<'a> Driver<'a> {
         driver.worked_before = Duration::from_millis(worked_ms(history.events()));
         driver.machine.set_state(history.state_after(history.events().len()));
         driver.place.subtree.add_runs(driver.machine.state().component_runs());
+        driver.place.subtree.settle(&Spent::default(), driver.machine.state().account().spent());
         driver.events = history.events().to_vec();
         driver.writing = Writing::after(driver.events.len());
         Ok(driver)

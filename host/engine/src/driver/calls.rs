@@ -5,17 +5,19 @@ use crate::calls::{CallLog, NewCall, known_answers};
 use crate::keep::Kept;
 use crate::planning::Refusal;
 use crate::run::RunError;
+use crate::spending::Reserving;
 use palisade_audit::{Entry, What};
-use palisade_interpreter::{Event, HostCallRecorded, StepState, Turn};
+use palisade_interpreter::{Event, HostCallRecorded, SpendingReserved, StepState, Turn};
 use palisade_llm::Caller;
 use palisade_model::llm::Bound;
-use palisade_model::{Digest, StepId};
+use palisade_model::{Digest, Spent, StepId};
 use palisade_runbook::{PlannedCall, PlannedStep};
 use palisade_sandbox::ports::PortError;
 use palisade_store::NewEntry;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 
-/// Hands the calls of an attempt to the thread that writes the journal.
+/// Hands the calls of an attempt, and what it reserves, to the thread that writes the journal.
+#[derive(Debug, Clone)]
 pub(super) struct Recorder {
     turn: Turn,
     report: Sender<Outcome>,
@@ -44,7 +46,15 @@ impl CallLog for Recorder {
     }
 }
 
-/// Attempts that wait until what they were answered is durable, each with the number of events that are to be.
+impl Reserving for Recorder {
+    fn record(&self, reserved: &Spent) -> bool {
+        let (tell, durable) = sync_channel(1);
+        let outcome = Outcome::Reserved { turn: self.turn.clone(), reserved: reserved.clone(), tell };
+        self.report.send(outcome).is_ok() && durable.recv().is_ok()
+    }
+}
+
+/// Attempts that wait until what they were answered, or reserved, is durable, each with the number of events that are to be.
 #[derive(Default)]
 pub(super) struct Answered(Vec<(usize, SyncSender<()>)>);
 
@@ -86,6 +96,21 @@ impl Driver<'_> {
         known_answers(step, calls).into_iter().cloned().collect()
     }
 
+    /// Takes what an attempt reserved into the journal; `tell` hears of it once it is durable. One that is over hears
+    /// nothing, and spends nothing.
+    pub(super) fn take_reserved(&mut self, turn: Turn, reserved: Spent, tell: SyncSender<()>) -> Result<(), RunError> {
+        let Turn { step, iteration, attempt } = turn;
+        if self.machine.state().step(&step) != Some(&StepState::Running { iteration, attempt }) {
+            return Ok(());
+        }
+        let at_ms = now_ms();
+        let event = SpendingReserved { step, attempt, iteration, at_ms, reserved };
+        let start = self.advance(vec![Event::SpendingReserved(Box::new(event))], Beside::default())?;
+        debug_assert!(start.is_empty(), "nothing follows from what is reserved");
+        self.answered_calls.0.push((self.events.len(), tell));
+        Ok(())
+    }
+
     /// Takes what a component was answered into the journal; `tell` hears of it once it is durable. An attempt that is over
     /// hears nothing: nobody gives its answer to anyone.
     pub(super) fn take_call(&mut self, turn: Turn, call: NewCall, tell: SyncSender<()>) -> Result<(), RunError> {
@@ -102,7 +127,9 @@ impl Driver<'_> {
         // The event is the first of those that are appended with it.
         let mut entries: Vec<_> =
             told.map(|what| NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }).into_iter().collect();
-        entries.extend(used.map(|(by, uses)| self.uses_of(by, &turn, at_ms, uses)).into_iter().flatten());
+        entries.extend(
+            used.map(|(by, uses)| self.uses_of(by, &turn, at_ms, uses, &Spent::default())).into_iter().flatten(),
+        );
         let event = Event::HostCallRecorded(Box::new(HostCallRecorded {
             step: turn.step,
             attempt,

@@ -14,7 +14,7 @@ use crate::run::{RunError, Work};
 use crate::submitting::SubmittedRunbook;
 use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, RunInput, Turn};
 use palisade_model::record::{RunRecord, Status};
-use palisade_model::{Failure, FailureKind, RunId, RunLimits, neutral};
+use palisade_model::{Failure, FailureKind, RunId, RunLimits, Spent, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedChild, PlannedChildRunbook, PlannedInput, PlannedStep};
 use palisade_schema::Registry;
 use palisade_store::{Artifact, NewArtifact};
@@ -32,6 +32,8 @@ pub(super) struct ChildDone {
     pub(super) record: Option<RunRecord>,
     /// How often it and all below it ran components.
     pub(super) runs: u64,
+    /// What it and all below it spent of what runs may do in all.
+    pub(super) spent: Spent,
 }
 
 /// By what a child runs.
@@ -69,7 +71,8 @@ impl By<'_> {
 
 impl ChildDone {
     fn refused(failure: Failure) -> Self {
-        Self { status: Status::Failed, failure: Some(failure), outputs: Vec::new(), record: None, runs: 0 }
+        let (outputs, spent) = (Vec::new(), Spent::default());
+        Self { status: Status::Failed, failure: Some(failure), outputs, record: None, runs: 0, spent }
     }
 }
 
@@ -175,6 +178,7 @@ impl<'a> Driver<'a> {
             outputs,
             record: Some(record),
             runs: self.machine.state().component_runs(),
+            spent: self.machine.state().account().spent().clone(),
         })
     }
 
@@ -247,7 +251,7 @@ impl<'a> Driver<'a> {
 
     /// Takes what came of a child.
     pub(super) fn take_child(&mut self, turn: Turn, child: RunId, done: ChildDone) -> Result<Vec<Turn>, RunError> {
-        let ChildDone { status, failure, outputs, record, runs } = done;
+        let ChildDone { status, failure, outputs, record, runs, spent } = done;
         let at_ms = now_ms();
         let failure = failure.map(|failure| self.out_of_time(failure));
         let retry_at_ms = match &failure {
@@ -267,6 +271,7 @@ impl<'a> Driver<'a> {
             status,
             outputs,
             usage,
+            spent,
             runs,
             skipped_count,
             failure,

@@ -28,6 +28,8 @@ impl Driver<'_> {
             _ => None,
         });
         let failed = |(step, iteration, attempt)| {
+            // Nobody knows how much of it was spent.
+            let spent = state.account().reserved(&step);
             Event::AttemptFailed(Box::new(AttemptFailed {
                 step,
                 attempt,
@@ -37,6 +39,7 @@ impl Driver<'_> {
                 retryable: false,
                 retry_at_ms: None,
                 usage: Usage::default(),
+                spent,
                 skipped_count: 0,
                 skipped: Vec::new(),
                 log: Vec::new(),

@@ -4,7 +4,7 @@ use super::{Beside, Driver, now_ms};
 use crate::history::{History, HistoryError};
 use crate::run::RunError;
 use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Event, Output, Reuse, Turn};
-use palisade_model::{Failure, FailureKind, RunId, Usage, neutral};
+use palisade_model::{Failure, FailureKind, RunId, Spent, Usage, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedStep};
 use palisade_store::Store;
 
@@ -23,7 +23,8 @@ impl Driver<'_> {
         let pins = vec![self.engine.store().pin()?];
         let found = self.find_reused(step, from_run, artifact);
         let Turn { step, iteration, attempt } = turn;
-        let (at_ms, usage, skipped_count, skipped, log) = (now_ms(), Usage::default(), 0, Vec::new(), Vec::new());
+        let (spent, usage) = (Spent::default(), Usage::default());
+        let (at_ms, skipped_count, skipped, log) = (now_ms(), 0, Vec::new(), Vec::new());
         let event = match found {
             Ok(Found { output, run, seq }) => Event::AttemptSucceeded(Box::new(AttemptSucceeded {
                 step,
@@ -32,6 +33,7 @@ impl Driver<'_> {
                 at_ms,
                 outputs: vec![output],
                 usage,
+                spent,
                 skipped_count,
                 skipped,
                 log,
@@ -46,6 +48,7 @@ impl Driver<'_> {
                 retryable: false,
                 retry_at_ms: None,
                 usage,
+                spent,
                 skipped_count,
                 skipped,
                 log,

@@ -1,7 +1,7 @@
 use super::*;
 use palisade_authority::Authority;
 use palisade_interpreter::{AttemptStarted, AttemptSucceeded, RunStarted};
-use palisade_model::{Limits, RunLimits, Usage};
+use palisade_model::{Limits, RunLimits, Spent, Usage};
 use palisade_runbook::{
     Binding, PlannedAlias, PlannedCall, PlannedCondition, PlannedInput, PlannedOutput, PlannedRuleset, PlannedWork,
 };
@@ -157,6 +157,7 @@ fn events() -> Vec<Event> {
                 bytes: 2,
             }],
             usage: Usage::default(),
+            spent: Spent::default(),
             skipped_count: 0,
             skipped: Vec::new(),
             log: Vec::new(),

@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::observe::Observer;
 use crate::perform::{Performer, Task};
 use crate::run::Work;
+use crate::spending::Unbounded;
 use crate::tools::Toolbox;
 use palisade_interpreter::{AttemptFailed, AttemptSucceeded, HostCallRecorded, Output, ResolvedValue, Reuse, Turn};
 use palisade_model::limits::worthwhile_parts;
@@ -20,6 +21,7 @@ use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
 use palisade_sandbox::Prepared;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Makes attempts again.
 pub(crate) struct Again<'a> {
@@ -182,9 +184,10 @@ impl Again<'_> {
             step,
             stop: self.cancel,
             team: Vec::new(),
+            run: Arc::new(Unbounded),
         };
         let calls = step.asks().then(|| Calls::new(toolbox, None, call.default_model.as_deref(), calls, None));
-        let task = Task { turn, step, call, inputs, values, calls };
+        let task = Task { turn, step, call, inputs, values, calls, run: Arc::new(Unbounded) };
         let ended = performer.perform(&task, self.cancel);
         if let Some(how) = task.calls.as_ref().and_then(Calls::departed) {
             return Ok(Redone::Departed(how));

@@ -15,7 +15,7 @@ use crate::observe::Observer;
 use crate::run::Work;
 use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Event, Machine, Output, Question, State, StepState, Turn};
 use palisade_model::llm::LlmMode;
-use palisade_model::{Digest, RunId, StepId, canonical};
+use palisade_model::{Digest, RunId, Spent, StepId, canonical};
 use palisade_runbook::{Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
 use palisade_store::Artifact;
@@ -213,6 +213,7 @@ impl<'a> Replay<'a> {
                     retryable,
                     retry_at_ms,
                     usage,
+                    spent: Spent::default(),
                     skipped_count,
                     skipped,
                     log,
@@ -347,6 +348,7 @@ fn succeeded(turn: Turn, outputs: Vec<Output>, ended: Option<Ended>) -> Event {
         at_ms: 0,
         outputs,
         usage,
+        spent: Spent::default(),
         skipped_count,
         skipped,
         log,

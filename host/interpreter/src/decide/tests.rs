@@ -7,7 +7,7 @@ use crate::event::{
 use crate::graph::Approval;
 use crate::machine::{Advance, Machine};
 use crate::retry::Retry;
-use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Usage};
+use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Spent, Usage};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -80,6 +80,7 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             at_ms,
             outputs: Vec::new(),
             usage,
+            spent: Spent::default(),
             skipped_count,
             skipped,
             log,
@@ -94,6 +95,7 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             retryable: false,
             retry_at_ms: None,
             usage,
+            spent: Spent::default(),
             skipped_count,
             skipped,
             log,
@@ -119,6 +121,7 @@ fn child_ended(turn: &Turn, child: RunId, status: Status) -> Event {
         status,
         outputs: Vec::new(),
         usage: Usage::default(),
+        spent: Spent::default(),
         runs: 3,
         skipped_count: 0,
         failure: failed.then(|| Failure::new(kind, "")),
@@ -194,7 +197,15 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
 fn suspended(turn: &Turn) -> Event {
     let (step, attempt, usage) = (turn.step.clone(), turn.attempt, Usage::default());
     let request = Digest::of(b"q");
-    Event::AttemptSuspended(Box::new(AttemptSuspended { step, attempt, at_ms: 0, call: 1, request, usage }))
+    Event::AttemptSuspended(Box::new(AttemptSuspended {
+        step,
+        attempt,
+        at_ms: 0,
+        call: 1,
+        request,
+        usage,
+        spent: Spent::default(),
+    }))
 }
 
 /// What came of the runbook of an agent, told to it.

@@ -2,7 +2,7 @@
 
 use super::{Output, is_zero};
 use palisade_model::record::Status;
-use palisade_model::{Digest, Failure, RunId, StepId, Usage};
+use palisade_model::{Digest, Failure, RunId, Spent, StepId, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -121,6 +121,9 @@ pub struct ChildEnded {
     pub outputs: Vec<Output>,
     /// What it and all below it used.
     pub usage: Usage,
+    /// What it and all below it spent of what runs may do in all.
+    #[serde(default, skip_serializing_if = "Spent::is_empty")]
+    pub spent: Spent,
     /// How often it and all below it ran components.
     #[serde(default, skip_serializing_if = "super::none")]
     pub runs: u64,

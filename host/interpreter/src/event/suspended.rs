@@ -1,6 +1,6 @@
 //! An attempt that ends to go on later, with an answer that nobody has yet.
 
-use palisade_model::{Digest, StepId, Usage};
+use palisade_model::{Digest, Spent, StepId, Usage};
 use serde::{Deserialize, Serialize};
 
 /// An agent submitted a runbook: its attempt ends here. Another one takes its place when it is known what came of the
@@ -19,4 +19,7 @@ pub struct AttemptSuspended {
     pub request: Digest,
     /// What the attempt used. The one that takes its place uses it again, but for the time.
     pub usage: Usage,
+    /// What it spent of what its run may do in all.
+    #[serde(default, skip_serializing_if = "Spent::is_empty")]
+    pub spent: Spent,
 }

@@ -18,6 +18,8 @@ const MAX_REASONS: usize = 100;
 const MAX_NAMES: usize = 50;
 /// Most warnings of the runbook, and most of components.
 const MAX_WARNINGS: usize = 200;
+/// Most servers to which something was sent.
+const MAX_SINKS: usize = 100;
 /// Most edits of a fork.
 const MAX_EDITS: usize = 200;
 
@@ -190,6 +192,13 @@ pub(super) fn steps(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
     usage(&run.usage, true, out)?;
     out.write_all(b"<td></td></tr>\n")?;
     close_table(out)?;
+    for (sink, bytes) in run.sent.iter().take(MAX_SINKS) {
+        writeln!(out, "<p>{} went to <code>{}</code>.</p>", Bytes(*bytes), name(sink))?;
+    }
+    let more = run.sent.len().saturating_sub(MAX_SINKS) as u64;
+    if more > 0 {
+        writeln!(out, "<p>Something went to {} more servers.</p>", Count(more))?;
+    }
     if run.cost_usd > 0.0 {
         writeln!(out, "<p>Calls to models cost {:.4} USD.</p>", run.cost_usd)?;
     }

@@ -11,6 +11,8 @@ use std::io::{self, Write};
 /// Most reasons shown, and most names for each.
 const MAX_REASONS: usize = 12;
 const MAX_NAMES: usize = 5;
+/// Most servers shown to which something was sent.
+const MAX_SINKS: usize = 20;
 /// Most warnings of the runbook, and most of components, shown.
 const MAX_WARNINGS: usize = 20;
 
@@ -52,6 +54,24 @@ pub(super) fn skipped(run: &RunRecord, style: TextStyle, out: &mut impl Write) -
     if skips.unnamed > 0 {
         let text = format!("… {} more that were counted, but not noted", Count(skips.unnamed));
         writeln!(out, "  {}", style.ink(Ink::Quiet, &text))?;
+    }
+    Ok(())
+}
+
+/// Writes how much was sent, by where it went.
+pub(super) fn sent(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    if run.sent.is_empty() {
+        return Ok(());
+    }
+    heading("Sent", style, out)?;
+    for (sink, bytes) in run.sent.iter().take(MAX_SINKS) {
+        let bytes = format!("  {}", Bytes(*bytes));
+        let sink = fit(sink, style.columns().saturating_sub(2 + bytes.len()));
+        writeln!(out, "  {sink}{}", style.ink(Ink::Quiet, &bytes))?;
+    }
+    let more = run.sent.len().saturating_sub(MAX_SINKS) as u64;
+    if more > 0 {
+        writeln!(out, "  {}", style.ink(Ink::Quiet, &format!("… {} more", Count(more))))?;
     }
     Ok(())
 }

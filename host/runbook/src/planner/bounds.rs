@@ -57,8 +57,9 @@ impl<'p> Planner<'p> {
         let Some(kind) = measure.run_limit() else { return };
         let Some(ceiling) = self.context.run_ceilings.get(kind) else { return };
         let stated = self.runbook.limits.get(&kind);
-        // Nobody asked for WCF's default duration, so the ceiling simply takes its place.
-        let own = stated.map(|stated| stated.value).or((kind == RunLimitKind::MaxDuration).then_some(ceiling));
+        // Nobody asked for a default, so the ceiling simply takes its place. WCF has one for the duration.
+        let default = kind.default_value().is_some() || kind == RunLimitKind::MaxDuration;
+        let own = stated.map(|stated| stated.value).or(default.then_some(ceiling));
         let amount = own.map_or(worst.unlimited.get(measure), |own| worst.unlimited.get(measure).min(own));
         if amount <= ceiling {
             return;

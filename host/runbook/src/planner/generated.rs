@@ -135,8 +135,12 @@ pub fn stays_within(plan: &Plan, limits: &RunLimits, assumed: &Assumed<'_>) -> b
         worst.bound.get(measure).saturating_add(apart)
     };
     let amounts = Measure::all().all(|measure| measured(measure).is_none_or(|allowed| most(measure) <= allowed));
-    let at_once = |limits: &RunLimits| limits.get(RunLimitKind::MaxConcurrency).unwrap_or(u64::MAX);
-    amounts && at_once(&plan.limits) <= at_once(limits)
+    // What is not measured is compared as it is stated.
+    let stated = [RunLimitKind::MaxConcurrency, RunLimitKind::MaxDenials].into_iter().all(|kind| {
+        let most = |limits: &RunLimits| limits.in_force(kind).unwrap_or(u64::MAX);
+        most(&plan.limits) <= most(limits)
+    });
+    amounts && stated
 }
 
 impl<'p> Planner<'p> {

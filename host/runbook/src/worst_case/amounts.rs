@@ -25,6 +25,8 @@ pub enum Measure {
     LlmCalls,
     /// Millionths of a US dollar for calls of models.
     LlmCost,
+    /// Bytes that one origin may be sent, if all of them go there.
+    Egress,
     /// Levels of child runs.
     ChildDepth,
     /// Attempts of components that undo what others did. No limit of the run ends them, since it may be one that makes
@@ -35,7 +37,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::ComponentRuns,
         Self::Fuel,
         Self::Generated,
@@ -43,6 +45,7 @@ impl Measure {
         Self::Wall,
         Self::LlmCalls,
         Self::LlmCost,
+        Self::Egress,
         Self::ChildDepth,
         Self::CompensationRuns,
         Self::Compensation,
@@ -64,6 +67,7 @@ impl Measure {
             Self::Wall => "wall_ms",
             Self::LlmCalls => "llm_calls",
             Self::LlmCost => "llm_cost_micro_usd",
+            Self::Egress => "egress_bytes",
             Self::ChildDepth => "child_depth",
             Self::CompensationRuns => "compensation_runs",
             Self::Compensation => "compensation_ms",
@@ -89,6 +93,7 @@ impl Measure {
             Self::ComponentRuns => Some(RunLimitKind::MaxRuns),
             Self::Wall => Some(RunLimitKind::MaxDuration),
             Self::LlmCost => Some(RunLimitKind::MaxLlmCost),
+            Self::Egress => Some(RunLimitKind::MaxEgress),
             Self::ChildDepth => Some(RunLimitKind::MaxDepth),
             Self::Fuel
             | Self::Generated
@@ -162,7 +167,7 @@ impl Amounts {
     pub(super) fn within(self, limits: &RunLimits) -> Self {
         self.map(|measure, amount| {
             let limit = measure.run_limit().filter(|kind| *kind != RunLimitKind::MaxDepth);
-            limit.and_then(|kind| limits.get(kind)).map_or(amount, |most| amount.min(most))
+            limit.and_then(|kind| limits.in_force(kind)).map_or(amount, |most| amount.min(most))
         })
     }
 }

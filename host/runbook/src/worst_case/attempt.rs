@@ -32,9 +32,9 @@ pub(super) fn attempt(call: &PlannedCall, reads: Reads) -> Work {
     // Files and databases that the config names count together; without any there is nothing to read.
     let names_data = !call.paths.is_empty() || !call.connections.is_empty();
     let data = if names_data { limit(LimitKind::FileBytesRead) } else { 0 };
-    // Which servers answer does not matter: without any, nothing can be received.
-    let answers = if call.asks_servers() { limit(LimitKind::HttpBytes) } else { 0 };
-    let input_bytes = reads.artifacts.saturating_add(reads.rulesets).saturating_add(data).saturating_add(answers);
+    // Which servers there are does not matter: without any, nothing can be received or sent.
+    let web = if call.asks_servers() { limit(LimitKind::HttpBytes) } else { 0 };
+    let input_bytes = reads.artifacts.saturating_add(reads.rulesets).saturating_add(data).saturating_add(web);
     let grown = |base, per_byte| limit(base).saturating_add(limit(per_byte).saturating_mul(input_bytes));
     let ceiling = call.limits.get(LimitKind::OutputBytes).ceiling;
     let output_bytes = grown(LimitKind::OutputBytes, LimitKind::OutputBytesPerInputByte).min(ceiling);
@@ -44,6 +44,7 @@ pub(super) fn attempt(call: &PlannedCall, reads: Reads) -> Work {
     let amounts = Amounts::default()
         .with(Measure::LlmCalls, of_models(LimitKind::LlmCalls))
         .with(Measure::LlmCost, of_models(LimitKind::LlmCost))
+        .with(Measure::Egress, web)
         .with(Measure::ComponentRuns, 1)
         .with(Measure::Fuel, grown(LimitKind::Fuel, LimitKind::FuelPerInputByte))
         .with(Measure::Memory, held.most())

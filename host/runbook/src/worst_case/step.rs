@@ -211,6 +211,7 @@ impl Run<'_> {
             // Calls have no limit of their own: their cost ends them.
             .with(Measure::LlmCalls, if cost == 0 { 0 } else { u64::MAX })
             .with(Measure::LlmCost, cost)
+            .with(Measure::Egress, limit(RunLimitKind::MaxEgress))
             .with(Measure::ChildDepth, limit(RunLimitKind::MaxDepth));
         Work { amounts, held, input_bytes: 0, output_bytes: self.ceiling(LimitKind::OutputBytes) }
     }

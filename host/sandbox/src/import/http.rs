@@ -37,7 +37,7 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use counted::Reached;
+use counted::{Counting, Reached};
 
 /// Most bytes of the headers of one request, as the host holds them. With the limit on handles it bounds what a guest can
 /// make the host hold.
@@ -137,13 +137,17 @@ impl outgoing_handler::Host for Host {
         self.charge(Work::Request, 0);
         let options = options.map(|options| self.table.delete(options)).transpose()?;
         let request = self.table.delete(request)?;
+        let Some(run) = self.granted.as_ref().map(|granted| Arc::clone(&granted.run)) else {
+            return Ok(Err(ErrorCode::HttpRequestDenied));
+        };
         let (outgoing, connecting) = match self.decide(request, options.unwrap_or(NO_OPTIONS))? {
             Ok(decided) => decided,
             Err(refused) => return Ok(Err(refused)),
         };
         let reached = self.web.get_or_insert_with(Web::new).reached.clone();
         let patience = Patience { each: PATIENCE, deadline: self.meter.deadline() };
-        let answer = spawn(send(outgoing, connecting, Arc::clone(&self.meter), reached, patience));
+        let counting = Counting { meter: Arc::clone(&self.meter), run, reached };
+        let answer = spawn(send(outgoing, connecting, counting, patience));
         Ok(Ok(self.push(HostFutureIncomingResponse::Pending(answer))?))
     }
 }

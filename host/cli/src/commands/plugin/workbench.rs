@@ -13,7 +13,7 @@ use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
 use palisade_authority::{Authority, Bound, NamedByConfig, Place, ScopedPath, WorkingFolder};
 use palisade_engine::{
-    Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts, SystemNetwork, Uses,
+    Approving, Attempt, AttemptInput, Cancel, Catalogue, Ended, Engine, EngineParts, SystemNetwork, Unbounded, Uses,
 };
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest, Power, marked, ruleset_type};
 use palisade_model::{LimitKind, Limits, TenantId};
@@ -319,7 +319,15 @@ impl<'a> Workbench<'a> {
         let authority = authority.meet(Bound::of_manifest(&self.manifest)).meet(Bound::of_config(&named, &grants));
         // No option grants a secret.
         let secrets = Vec::new();
-        Ok(Granted { authority, root, paths, connections, secrets, network: Arc::new(SystemNetwork) })
+        Ok(Granted {
+            authority,
+            root,
+            paths,
+            connections,
+            secrets,
+            network: Arc::new(SystemNetwork),
+            run: Arc::new(Unbounded),
+        })
     }
 }
 

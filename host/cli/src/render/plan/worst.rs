@@ -11,7 +11,8 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
     let mut rows = vec![vec![String::new(), "at most".to_owned(), "most of it in".to_owned()]];
     for measure in Measure::all() {
         let amount = worst.bound.get(measure);
-        let only_if_any = matches!(measure, Measure::Generated | Measure::CompensationRuns | Measure::Compensation);
+        let only_if_any =
+            matches!(measure, Measure::Generated | Measure::Egress | Measure::CompensationRuns | Measure::Compensation);
         if only_if_any && amount == 0 {
             continue;
         }
@@ -60,6 +61,7 @@ pub(super) const fn name(measure: Measure) -> &'static str {
         Measure::Wall => "wall time",
         Measure::LlmCalls => "LLM calls",
         Measure::LlmCost => "LLM cost",
+        Measure::Egress => "sent to one server",
         Measure::ChildDepth => "child depth",
         Measure::CompensationRuns => "runs to undo",
         Measure::Compensation => "time to undo",
@@ -79,7 +81,7 @@ pub(crate) fn shown(measure: Measure, amount: u64) -> String {
             Count(amount).to_string()
         }
         Measure::Fuel => format!("about {} (fuel {})", Millis(amount / FUEL_PER_CPU_MS), Count(amount)),
-        Measure::Memory => Bytes(amount).to_string(),
+        Measure::Memory | Measure::Egress => Bytes(amount).to_string(),
         Measure::Wall | Measure::Generated | Measure::Compensation => Millis(amount).to_string(),
         Measure::LlmCost => MicroUsd(amount).to_string(),
     }

@@ -111,6 +111,16 @@ impl EventLines {
                 let again = if call.may_pass { ", which may pass" } else { "" };
                 format!("{turn}, call {} of {}{again} · {}", call.shown_place(), foreign(&call.what), used(&call.usage))
             }
+            Event::SpendingReserved(more) => {
+                let turn = turn(more.step.as_str(), more.attempt, more.iteration);
+                let to = more.reserved.sent.iter();
+                let mut told: Vec<_> =
+                    to.map(|(sink, bytes)| format!("send {} to {}", Bytes(*bytes), foreign(sink))).collect();
+                if more.reserved.denials > 0 {
+                    told.push(format!("be denied {} times", Count(more.reserved.denials)));
+                }
+                format!("{turn} may {}", told.join(", "))
+            }
             Event::AttemptSuspended(ended) => {
                 let turn = turn(ended.step.as_str(), ended.attempt, 0);
                 format!("{turn} waits for the answer to call {} · {}", ended.call, used(&ended.usage))

@@ -2,7 +2,7 @@ use super::*;
 use palisade_interpreter::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ConditionOutcome, Node, Retry, RunStarted,
 };
-use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, StepId, Usage};
+use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Spent, StepId, Usage};
 use std::collections::BTreeMap;
 
 fn id(step: &str) -> StepId {
@@ -57,6 +57,7 @@ fn done(turn: &Turn) -> Event {
         at_ms: 0,
         outputs,
         usage,
+        spent: Spent::default(),
         skipped_count,
         skipped,
         log,
@@ -75,6 +76,7 @@ fn failed(turn: &Turn, retry_at_ms: Option<u64>) -> Event {
         retryable: true,
         retry_at_ms,
         usage: Usage::default(),
+        spent: Spent::default(),
         skipped_count: 0,
         skipped: Vec::new(),
         log: Vec::new(),

@@ -1,9 +1,8 @@
 //! Speaks HTTP/1.1 to one server: one request, one answer, one connection, nothing followed.
 
 use super::connection::Connecting;
-use super::counted::{Counted, Reached};
+use super::counted::{Counted, Counting};
 use super::scrub::{Patterns, Scrubbed, ask_plainly, check_plain};
-use crate::meter::AttemptMeter;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::HeaderMap;
@@ -53,8 +52,7 @@ pub(super) type Answer = (hyper::Response<HyperIncomingBody>, AbortOnDropJoinHan
 pub(super) async fn send(
     outgoing: Outgoing,
     to: Connecting,
-    meter: Arc<AttemptMeter>,
-    reached: Reached,
+    counting: Counting,
     patience: Patience,
 ) -> Result<Answer, Error> {
     let Outgoing { method, path, mut headers, body, options, patterns } = outgoing;
@@ -63,7 +61,7 @@ pub(super) async fn send(
     }
     let connected = timeout(patience.of(options.connect_timeout), to.connect()).await;
     let inner = connected.map_err(|_| Error::ConnectionTimeout)??;
-    let stream = TokioIo::new(Counted { inner, meter, reached, _alive: to.alive });
+    let stream = TokioIo::new(Counted::new(inner, counting, &to));
     let (mut sender, connection) = palisade_net::http1().handshake(stream).await?;
     let worker = spawn(async move { drop(connection.await) });
     let body = body.unwrap_or_else(|| Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync());
