@@ -7,7 +7,7 @@ use palisade_engine::Unbounded;
 use palisade_model::llm::KeyPlace;
 use palisade_model::manifest::Power;
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
-use palisade_net::Key;
+use palisade_net::{Key, Roots};
 use palisade_sandbox::ports::{
     Batch, Column, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, Network, PortError,
     Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
@@ -255,7 +255,7 @@ impl Setting {
             let addresses = addresses.iter().map(|address| address.parse().expect("an address"));
             ((*name).to_owned(), addresses.collect())
         });
-        let network = Arc::new(Names(Mutex::new(answers.collect())));
+        let network = Arc::new(Names(Mutex::new(answers.collect()), Roots::default()));
         let (root, paths, connections) = ("/w".into(), Vec::new(), Vec::new());
         self.granted =
             Some(Arc::new(Granted { authority, root, paths, connections, secrets, network, run: Arc::new(Unbounded) }));
@@ -265,7 +265,7 @@ impl Setting {
 
 /// What names are at which addresses. Each answer to a name is given once if there is another one after it.
 #[derive(Debug, Default)]
-struct Names(Mutex<Vec<(String, Vec<IpAddr>)>>);
+struct Names(Mutex<Vec<(String, Vec<IpAddr>)>>, Roots);
 
 impl Network for Names {
     fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
@@ -274,6 +274,10 @@ impl Network for Names {
         let first = answers.iter().position(of_name).ok_or(io::ErrorKind::NotFound)?;
         let again = answers.iter().filter(|answer| of_name(answer)).count() > 1;
         Ok(if again { answers.remove(first).1 } else { answers[first].1.clone() })
+    }
+
+    fn roots(&self) -> &Roots {
+        &self.1
     }
 }
 

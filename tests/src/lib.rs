@@ -9,7 +9,9 @@ pub mod models;
 pub mod redact;
 pub mod server;
 pub mod stepping;
+pub mod tls;
 pub mod told;
+pub mod witness;
 
 pub use command::{Outcome, palisade};
 pub use cpu::cpu_time;

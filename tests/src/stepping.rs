@@ -65,6 +65,7 @@ impl Stepping {
         let executable = std::env::current_exe().expect("a program");
         let engine = Engine::new(EngineParts {
             models: None,
+            network: Arc::default(),
             secrets: palisade_net::Secrets::none(),
             sandbox,
             cache: None,

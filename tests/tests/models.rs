@@ -9,7 +9,7 @@ use palisade_model::llm::{
     Bound, BudgetLevel, KeyPlace, LlmMode, LlmSettings, ModelSpec, Price, ProviderKind, Structured,
 };
 use palisade_model::{RunId, TenantId};
-use palisade_net::Key;
+use palisade_net::{Key, Roots};
 use palisade_store::{Outcome, Spent, Store, Used};
 use palisade_tests::models::Seen;
 use palisade_tests::{Dir, ModelServer, Reply};
@@ -64,7 +64,7 @@ fn gateway(store: Store, mode: LlmMode, settings: LlmSettings) -> Asker {
         key.transpose()
     };
     let backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_secs(5) };
-    let provider = Box::new(HttpProvider::new().unwrap());
+    let provider = Box::new(HttpProvider::new(&Roots::default()).unwrap());
     Asker(Gateway::new(settings, backoff, store, provider, keys, || NOW).unwrap(), mode)
 }
 

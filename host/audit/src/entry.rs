@@ -335,6 +335,15 @@ pub enum What {
         /// It, as checkpoints are checked with it.
         key: String,
     },
+    /// A witness saw another log than this one.
+    SplitView {
+        /// Its key.
+        witness: String,
+        /// The checkpoint that it did not sign.
+        checkpoint: String,
+        /// How many entries it saw.
+        seen: u64,
+    },
     /// Another key signs from now on.
     KeyRotated {
         /// Who.
@@ -379,7 +388,7 @@ impl Actor {
 
 impl What {
     /// The names of all kinds.
-    pub const KINDS: [&str; 21] = [
+    pub const KINDS: [&str; 22] = [
         "run_known",
         "run_started",
         "run_resumed",
@@ -400,6 +409,7 @@ impl What {
         "runs_removed",
         "data_erased",
         "key_made",
+        "split_view",
         "key_rotated",
     ];
 

@@ -8,7 +8,7 @@ use palisade_model::Digest;
 use std::fmt;
 use std::str::FromStr;
 
-/// The kind of key that is known: Ed25519.
+/// The kind of key that signs notes: Ed25519.
 const ED25519: u8 = 1;
 /// What the text of a secret key begins with.
 const SECRET: &str = "PRIVATE+KEY+";
@@ -45,9 +45,7 @@ impl VerifyingKey {
     /// The first four bytes of SHA-256 over name, line feed, kind and key.
     #[must_use]
     pub fn hash(&self) -> [u8; 4] {
-        let bytes = [self.name.as_bytes(), &[b'\n', ED25519], self.key.as_bytes()].concat();
-        let [a, b, c, d, ..] = *Digest::of(&bytes).as_bytes();
-        [a, b, c, d]
+        hash(&self.name, ED25519, self.key.as_bytes())
     }
 
     /// Whether these bytes are its signature of the message. Strict: a signature that could be changed into another one of
@@ -86,13 +84,14 @@ impl SigningKey {
     /// The text under which it is kept.
     #[must_use]
     pub fn reveal(&self) -> String {
-        format!("{SECRET}{}", text(&self.verifying(), self.key.as_bytes()))
+        let hash = self.verifying().hash();
+        format!("{SECRET}{}", text(&self.name, hash, ED25519, self.key.as_bytes()))
     }
 }
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text(self, self.key.as_bytes()))
+        f.write_str(&text(&self.name, self.hash(), ED25519, self.key.as_bytes()))
     }
 }
 
@@ -112,11 +111,8 @@ impl FromStr for VerifyingKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, hash, bytes) = parts(text)?;
-        let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes);
-        let key = key.map_err(|_| KeyError { what: "its bytes are no point of the curve" })?;
-        let key = Self { name: name.to_owned(), key };
-        if hash == hex(key.hash()) { Ok(key) } else { Err(KeyError { what: "its hash is another" }) }
+        let (name, key) = public(text, ED25519)?;
+        Ok(Self { name, key })
     }
 }
 
@@ -125,14 +121,33 @@ impl FromStr for SigningKey {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim_end().strip_prefix(SECRET).ok_or(KeyError { what: "it is not a secret one" })?;
-        let (name, hash, seed) = parts(text)?;
+        let (name, hash, seed) = parts(text, ED25519)?;
         let key = Self::from_seed(name, seed)?;
         if hash == hex(key.verifying().hash()) { Ok(key) } else { Err(KeyError { what: "its hash is another" }) }
     }
 }
 
-fn text(key: &VerifyingKey, bytes: &[u8; 32]) -> String {
-    format!("{}+{}+{}", key.name, hex(key.hash()), STANDARD.encode([&[ED25519], bytes.as_slice()].concat()))
+/// The first four bytes of SHA-256 over name, line feed, kind and public key.
+pub(crate) fn hash(name: &str, kind: u8, key: &[u8; 32]) -> [u8; 4] {
+    let bytes = [name.as_bytes(), &[b'\n', kind], key].concat();
+    let [a, b, c, d, ..] = *Digest::of(&bytes).as_bytes();
+    [a, b, c, d]
+}
+
+/// The text of a key of that kind.
+pub(crate) fn text(name: &str, hash: [u8; 4], kind: u8, bytes: &[u8; 32]) -> String {
+    format!("{name}+{}+{}", hex(hash), STANDARD.encode([&[kind], bytes.as_slice()].concat()))
+}
+
+/// The name and the point of a public key of that kind.
+pub(crate) fn public(text: &str, kind: u8) -> Result<(String, ed25519_dalek::VerifyingKey), KeyError> {
+    let (name, told, bytes) = parts(text, kind)?;
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes);
+    let key = key.map_err(|_| KeyError { what: "its bytes are no point of the curve" })?;
+    if told != hex(hash(name, kind, &bytes)) {
+        return Err(KeyError { what: "its hash is another" });
+    }
+    Ok((name.to_owned(), key))
 }
 
 fn hex(hash: [u8; 4]) -> String {
@@ -140,7 +155,7 @@ fn hex(hash: [u8; 4]) -> String {
 }
 
 /// The name, the hash and the bytes.
-fn parts(text: &str) -> Result<(&str, &str, [u8; 32]), KeyError> {
+fn parts(text: &str, wanted: u8) -> Result<(&str, &str, [u8; 32]), KeyError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(hash), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(KeyError { what: "it has not three parts" });
@@ -150,8 +165,13 @@ fn parts(text: &str) -> Result<(&str, &str, [u8; 32]), KeyError> {
     }
     let bytes = STANDARD.decode(encoded).map_err(|_| KeyError { what: "its last part is not base64" })?;
     let (kind, bytes) = bytes.split_first().ok_or(KeyError { what: "it has no bytes" })?;
-    if *kind != ED25519 {
-        return Err(KeyError { what: "it is of another kind than Ed25519" });
+    if *kind != wanted {
+        return Err(KeyError {
+            what: match wanted {
+                ED25519 => "it is of another kind than Ed25519",
+                _ => "it is of another kind than those that make cosignatures",
+            },
+        });
     }
     Ok((name, hash, bytes.try_into().map_err(|_| KeyError { what: "it has not 32 bytes" })?))
 }

@@ -12,6 +12,7 @@ mod merkle;
 mod note;
 mod proof;
 mod rotation;
+mod witness;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entry::{
@@ -24,3 +25,4 @@ pub use merkle::{Frontier, Node, empty_root, leaf_hash, node_hash};
 pub use note::{MAX_NOTE_BYTES, Note, NoteError, Signature};
 pub use proof::{ProofError, consistency, inclusion, root_at, verify_consistency, verify_inclusion};
 pub use rotation::{rotation, verify_rotation};
+pub use witness::{WitnessKey, Witnessed, add_checkpoint, answered};

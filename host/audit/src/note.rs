@@ -124,6 +124,22 @@ impl Note {
         Ok(notes)
     }
 
+    /// With the signatures of another note of the same text that it does not have.
+    #[must_use]
+    pub fn joined(mut self, other: &Self) -> Self {
+        let more = other.signatures.iter().filter(|_| self.text == other.text);
+        let more: Vec<_> = more.filter(|signature| !self.signatures.contains(signature)).cloned().collect();
+        self.signatures.extend(more);
+        self
+    }
+
+    /// With one signature more.
+    #[must_use]
+    pub(crate) fn with(mut self, signature: Signature) -> Self {
+        self.signatures.push(signature);
+        self
+    }
+
     /// What was signed.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -5,6 +5,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::person;
 use crate::settings::Settings;
+use crate::witnesses;
 use crate::workspace::not_read;
 use palisade_audit::{Actor, Entry, Exported, Note, What};
 use palisade_engine::now_ms;
@@ -48,21 +49,23 @@ pub(crate) fn close(settings: &Settings, store: &Store, run: RunId, exported: &[
         entries.push(Entry::of_run(run, now_ms(), What::FilesExported { files }));
     }
     let note = store.checkpoint(&entries, now_ms()).map_err(|error| not_signed(&error))?;
-    hand_out(settings, &note, &[])
+    hand_out(settings, store, &note, &[]).map(drop)
 }
 
-/// Appends a checkpoint to the files that the operator and `more` name.
+/// Appends a checkpoint to the files that the operator and `more` name, and shows it to the witnesses; gives it with what
+/// they signed.
 ///
 /// # Errors
-/// When one can't be written; the others are.
-pub(crate) fn hand_out(settings: &Settings, note: &Note, more: &[PathBuf]) -> Result<(), CliError> {
-    let mut failed = Ok(());
+/// When a file can't be written, or a witness saw another log; the others have it.
+pub(crate) fn hand_out(settings: &Settings, store: &Store, note: &Note, more: &[PathBuf]) -> Result<Note, CliError> {
+    let mut failed = None;
     for witness in settings.witnesses.iter().chain(more) {
         if let Err(error) = append(&settings.data_dir, witness, note) {
-            failed = Err(error);
+            failed = Some(error);
         }
     }
-    failed
+    let signed = witnesses::show(settings, store, note)?;
+    failed.map_or(Ok(signed), Err)
 }
 
 /// Says whether a file lies outside of the data directory: one within it would be changed with the log.
@@ -92,12 +95,14 @@ fn append(data_dir: &Path, witness: &Path, note: &Note) -> Result<(), CliError> 
     if std::fs::metadata(witness).is_ok_and(|there| !there.is_file()) {
         return Err(failed("it is no file".to_owned()));
     }
-    let write = || {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(witness)?;
-        file.write_all(format!("{note}\n").as_bytes())?;
-        file.sync_data()
-    };
-    write().map_err(|error| failed(error.to_string()))
+    append_note(witness, note).map_err(|error| failed(error.to_string()))
+}
+
+/// Appends a note to a file.
+pub(crate) fn append_note(path: &Path, note: &Note) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    file.write_all(format!("{note}\n").as_bytes())?;
+    file.sync_data()
 }
 
 /// Says why there is no checkpoint.

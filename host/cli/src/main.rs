@@ -34,6 +34,7 @@ mod rulesets;
 mod settings;
 mod signature;
 mod telling;
+mod witnesses;
 mod workspace;
 
 use args::{Cli, Command, ComponentCommand, Format};

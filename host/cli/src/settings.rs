@@ -7,7 +7,7 @@ use crate::failure::CliError;
 use crate::input::read_bounded;
 use palisade_authority::WorkingFolder;
 use palisade_engine::Approving;
-use palisade_net::Secrets;
+use palisade_net::{Roots, Secrets};
 use palisade_runbook::Source;
 use palisade_settings::{Mistake, OperatorFile, Place};
 use std::collections::BTreeMap;
@@ -147,6 +147,11 @@ impl Settings {
         Secrets::new(places.collect(), self.base().to_owned(), |name| std::env::var_os(name))
     }
 
+    /// The files with authorities that servers are believed by.
+    pub(crate) fn root_files(&self) -> Vec<PathBuf> {
+        self.written.roots.iter().map(|path| self.base().join(path)).collect()
+    }
+
     /// Paths as people know them: relative to the working folder where they are below it.
     pub(crate) fn shown(&self, paths: &[PathBuf]) -> Vec<String> {
         let shown = |path: &PathBuf| path.strip_prefix(&self.working_dir).unwrap_or(path).display().to_string();
@@ -154,13 +159,35 @@ impl Settings {
     }
 }
 
+/// Reads the authorities that the operator adds to those that the web trusts, and says how many each file holds.
+///
+/// # Errors
+/// When a file can't be read, or holds anything that is no certificate.
+pub(crate) fn read_roots(files: &[PathBuf]) -> Result<(Roots, Vec<usize>), CliError> {
+    let mut roots = Roots::default();
+    let add = |file: &PathBuf| {
+        let pem = trusted_text(file, "whoever may change it could answer for any server: take it over")?;
+        roots.add_pem(pem.as_bytes()).map_err(|error| {
+            CliError::usage(format!("{}, which [http] `roots` of {FILE_NAME} names: {error}", file.display()))
+        })
+    };
+    let counts = files.iter().map(add).collect::<Result<_, _>>()?;
+    Ok((roots, counts))
+}
+
 fn read_trusted(path: &Path, place: &Place) -> Result<OperatorFile, CliError> {
+    let text = trusted_text(path, "what it grants is not used: take it over, or run Palisade elsewhere")?;
+    let source = Source::new(path.display().to_string(), text);
+    palisade_settings::read(&source, place).map_err(|mistakes| mistaken(&source, &mistakes))
+}
+
+/// Reads a file that speaks for this user; `help` says what to do about one that does not.
+fn trusted_text(path: &Path, help: &str) -> Result<String, CliError> {
     let shown = path.display();
     let unreadable = |error| CliError::usage(format!("{shown} can't be read: {error}"));
     let file = std::fs::File::open(path).map_err(unreadable)?;
     if !is_trusted(&file.metadata().map_err(unreadable)?, rustix::process::geteuid().as_raw()) {
-        return Err(CliError::usage(format!("{shown} belongs to another user, or everybody may change it"))
-            .help("what it grants is not used: take it over, or run Palisade elsewhere"));
+        return Err(CliError::usage(format!("{shown} belongs to another user, or everybody may change it")).help(help));
     }
     // The file that was looked at is the one that is read.
     let mut text = String::new();
@@ -168,8 +195,7 @@ fn read_trusted(path: &Path, place: &Place) -> Result<OperatorFile, CliError> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(CliError::usage(format!("{shown} is larger than 1 MiB")));
     }
-    let source = Source::new(shown.to_string(), text);
-    palisade_settings::read(&source, place).map_err(|mistakes| mistaken(&source, &mistakes))
+    Ok(text)
 }
 
 /// Reads a file that is written like `palisade.toml` or `palisade.lock`, of no more bytes than one may have.

@@ -6,14 +6,14 @@ use crate::failure::CliError;
 use crate::model;
 use crate::person;
 use crate::policy::Policy;
-use crate::settings::Settings;
+use crate::settings::{Settings, read_roots};
 use palisade_authority::{Grant, WorkingFolder};
-use palisade_engine::{Approving, Catalogue, Engine, EngineParts, Entry, FirstParty};
+use palisade_engine::{Approving, Catalogue, Engine, EngineParts, Entry, FirstParty, SystemNetwork};
 use palisade_llm::{Backoff, Gateway, HttpProvider};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::{LlmSettings, ModelSpec};
 use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
-use palisade_net::Secrets;
+use palisade_net::{Roots, Secrets};
 use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
@@ -24,6 +24,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An installation. Looking at it makes nothing.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Workspace {
     approving: Approving,
     models: LlmSettings,
     secrets: Secrets,
+    /// The files of the operator's authorities; read when something runs.
+    root_files: Vec<PathBuf>,
     /// The folder of the operator's file, to which the files of keys are relative.
     base: PathBuf,
 }
@@ -62,8 +65,20 @@ impl Workspace {
         let (data_dir, host_ceilings) = (settings.data_dir.clone(), settings.written.host_ceilings.map(amounts));
         let (schemas, approving) = (schemas(&catalogue)?, settings.approving.clone());
         let (models, base) = (settings.written.llm.clone(), settings.base().to_owned());
-        let secrets = settings.secrets();
-        Ok(Self { schemas, catalogue, folder, data_dir, store, host_ceilings, approving, models, secrets, base })
+        let (secrets, root_files) = (settings.secrets(), settings.root_files());
+        Ok(Self {
+            schemas,
+            catalogue,
+            folder,
+            data_dir,
+            store,
+            host_ceilings,
+            approving,
+            models,
+            secrets,
+            root_files,
+            base,
+        })
     }
 
     /// The store, if there is one.
@@ -174,11 +189,13 @@ impl Workspace {
             Err(why) => (None, Some(format!("compiled code is not kept, so each run compiles anew: {why}"))),
         };
         let store = self.store()?;
+        let (roots, _) = read_roots(&self.root_files)?;
         let most = self.host_ceilings;
         // No process computes with more instances than all of them may.
         let of_all = most.and_then(|most| NonZeroUsize::new(usize::try_from(most.instances).unwrap_or(usize::MAX)));
         let engine = Engine::new(EngineParts {
-            models: self.gateway(&store)?,
+            models: self.gateway(&store, &roots)?,
+            network: Arc::new(SystemNetwork::new(roots)),
             secrets: self.secrets.clone(),
             sandbox,
             cache,
@@ -195,11 +212,11 @@ impl Workspace {
     }
 
     /// The way to language models, if there are any.
-    fn gateway(&self, store: &Store) -> Result<Option<Gateway>, CliError> {
+    fn gateway(&self, store: &Store, roots: &Roots) -> Result<Option<Gateway>, CliError> {
         if self.models.models.is_empty() {
             return Ok(None);
         }
-        let provider = HttpProvider::new()
+        let provider = HttpProvider::new(roots)
             .map_err(|error| CliError::new(ExitCode::Failed, format!("models can't be reached: {}", causes(&error))))?;
         let base = self.base.clone();
         let keys = move |model: &ModelSpec| model::key(model, &base);

@@ -5,6 +5,7 @@ use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
 use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, Entry};
+use crate::network::SystemNetwork;
 use crate::observe::{Observed, Observer};
 use crate::permits::Permits;
 use crate::threads::Threads;
@@ -41,6 +42,8 @@ pub struct EngineParts {
     pub models: Option<Gateway>,
     /// What servers know components by.
     pub secrets: Secrets,
+    /// Where names of servers are looked up, and whom they are believed.
+    pub network: Arc<SystemNetwork>,
     /// Who runs the process, as the system knows them, for the audit log; none = nobody knows.
     pub user: Option<String>,
 }

@@ -5,7 +5,6 @@ use crate::calls::{Answering, Calls};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::lookup::filled;
-use crate::network::SystemNetwork;
 use crate::observe::{Observed, Observer};
 use crate::run::Work;
 use crate::uses::Uses;
@@ -92,7 +91,7 @@ impl Performer<'_> {
             paths: call.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
             connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
             secrets,
-            network: Arc::new(SystemNetwork),
+            network: Arc::clone(&self.engine.parts.network) as _,
             run: Arc::clone(&task.run),
         };
         let config =

@@ -5,7 +5,6 @@ use crate::attempt::{Attempt, AttemptInput, Ended, Made};
 use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::engine::Engine;
-use crate::network::SystemNetwork;
 use crate::observe::Observer;
 use crate::perform::seed;
 use crate::run::Work;
@@ -167,7 +166,7 @@ impl<'a> Toolbox<'a> {
                 connections: Vec::new(),
                 secrets: Vec::new(),
                 // Nor with servers, so nobody is asked.
-                network: Arc::new(SystemNetwork),
+                network: Arc::clone(&self.engine.parts.network) as _,
                 run: Arc::clone(&self.run),
             }),
             uses: Uses::default(),

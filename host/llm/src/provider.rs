@@ -1,8 +1,8 @@
 //! The other side: whoever answers a request that is ready to be sent.
 
-use crate::transport::{self, Address, Reply, TransportError};
+use crate::transport::{self, MAX_ANSWER_BYTES};
 use palisade_model::neutral;
-use palisade_net::{Key, Tls};
+use palisade_net::{Address, ExchangeError, Key, Reply, Roots, Tls, exchange};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -104,18 +104,18 @@ pub struct HttpProvider {
 }
 
 impl HttpProvider {
-    /// Starts the thread that reads and writes.
+    /// Starts the thread that reads and writes. It believes those authorities.
     ///
     /// # Errors
     /// When the system has no room for it.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(roots: &Roots) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(16)
             .thread_name("models")
             .enable_io()
             .build()?;
-        Ok(Self { runtime: Some(runtime), tls: Tls::new()? })
+        Ok(Self { runtime: Some(runtime), tls: Tls::new(roots)? })
     }
 }
 
@@ -129,7 +129,7 @@ impl Provider for HttpProvider {
         let tls = self.tls.clone();
         let task = runtime.spawn(async move {
             // Who was told to stop does not listen any more.
-            drop(tell.send(transport::exchange(&address, tls, request).await));
+            drop(tell.send(exchange(&address, tls, request, MAX_ANSWER_BYTES).await));
         });
         // A task that is aborted lets go of its connection, which the other side sees.
         let ended = |error| {
@@ -157,12 +157,13 @@ impl Provider for HttpProvider {
                 let message = neutral::line(&hide(&transport::told(&body)), MAX_MESSAGE_CHARS);
                 Err(ProviderError::Status { status, retry_after, message })
             }
-            Err(TransportError::Unreachable(why)) => {
+            Err(ExchangeError::Unreachable(why)) => {
                 Err(ProviderError::Unreachable(neutral::line(&why, MAX_MESSAGE_CHARS)))
             }
-            Err(TransportError::CutOff(why)) => Err(ProviderError::CutOff(neutral::line(&why, MAX_MESSAGE_CHARS))),
-            Err(TransportError::TooLong) => Err(ProviderError::TooLong),
-            Err(TransportError::Encoded) => {
+            Err(ExchangeError::CutOff(why)) => Err(ProviderError::CutOff(neutral::line(&why, MAX_MESSAGE_CHARS))),
+            Err(ExchangeError::TooLong) => Err(ProviderError::TooLong),
+            Err(ExchangeError::TimedOut) => Err(ProviderError::TimedOut),
+            Err(ExchangeError::Encoded) => {
                 Err(ProviderError::Garbage("it is compressed, which was not asked for".to_owned()))
             }
         }

@@ -7,6 +7,7 @@
 use palisade_authority::{Decision, Use};
 use palisade_model::llm::Bound;
 use palisade_model::{ComponentId, Digest, Failure, neutral};
+use palisade_net::Roots;
 use rustix::fd::OwnedFd;
 use std::fmt;
 use std::io;
@@ -258,6 +259,9 @@ pub trait Network: fmt::Debug + Send + Sync {
     /// # Errors
     /// When they can't be had.
     fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+
+    /// The authorities that may say who a server is.
+    fn roots(&self) -> &Roots;
 }
 
 /// What a run still allows its attempts, beside the limits that each has itself. Both functions may block: what they

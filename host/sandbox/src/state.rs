@@ -10,7 +10,7 @@ use crate::import::http::Web;
 use crate::import::wasi_base::World;
 use crate::limiter::Limiter;
 use crate::meter::{AttemptMeter, Total};
-use crate::ports::{Network, PortError, Ports, RunBounds};
+use crate::ports::{Level, Network, PortError, Ports, RunBounds};
 use crate::run::thread_time;
 use palisade_authority::{Authority, GUEST_DENIAL, ScopedPath, Use, authorise};
 use palisade_model::{Failure, FailureKind, LimitKind};
@@ -234,8 +234,11 @@ impl Host {
         self.wasi.get_or_insert_with(|| World::new(seed))
     }
 
-    /// The failure that holds whatever the guest returned.
+    /// The failure that holds whatever the guest returned; people are told first what the guest was not.
     pub(crate) fn take_failed(&mut self) -> Option<Failure> {
+        for refused in self.web.as_mut().map(Web::take_refused).unwrap_or_default() {
+            self.ports.log(Level::Warn, &refused);
+        }
         self.failed.take().or_else(|| self.web.as_ref()?.take_reached())
     }
 

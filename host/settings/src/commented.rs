@@ -49,6 +49,11 @@ pub fn commented_file() -> String {
          # runs = 4\n\
          # instances = 8\n\
          # memory = \"4 GiB\"\n\n\
+         # Who signs the states of the audit log elsewhere (C2SP tlog-witness). See docs/audit.md.\n\
+         # [[witness]]\n\
+         # url = \"https://witness.example.org\"\n\
+         # key = \"witness.example.org+0b03a204+BDE4rqNuaHzPXdJ4lgdNLOmqJH8E4BRZmhmmK5vUzO4g\"\n\
+         # timeout = \"10s\"\n\n\
          [retention]\n\
          # How long ago a run must have ended for `palisade runs gc` to remove it, unless it is told otherwise.\n\
          # keep = \"90d\"\n\n\
@@ -91,6 +96,10 @@ pub fn commented_file() -> String {
          # component = \"*\"\n\
          # deny = [\"fs-read=hr\"]\n\
          # reason = \"who decided this, and why\"\n\n\
+         [http]\n\
+         # Authorities of your own, as files of PEM certificates beside this one, that may say who a server is: for web servers\n\
+         # and models. Those that the web trusts stand beside them.\n\
+         # roots = [\"certs/company.pem\"]\n\n\
          # What a server knows a component by, as a token. The component never sees it: it writes `{{secret:tracker-token}}` into\n\
          # the header, and the host fills it in on the way, to these origins alone. Keys stand in the environment or in\n\
          # files of mode 0600. See docs/http.md.\n\

@@ -9,9 +9,10 @@ use crate::namespace::Owner;
 use crate::secret::SecretTable;
 use crate::table::Reader;
 use crate::target::{Names, Target};
+use crate::witness::WitnessTable;
 use crate::{
-    alias, approval, audit, ceiling, environment, flow, generated, grant, key_place, llm, namespace, retention,
-    ruleset, secret, system,
+    alias, approval, audit, ceiling, environment, flow, generated, grant, http, key_place, llm, namespace, retention,
+    ruleset, secret, system, witness,
 };
 use palisade_authority::{Deny, Flows, WorkingFolder};
 use palisade_model::id::ComponentName;
@@ -41,6 +42,8 @@ pub struct OperatorFile {
     pub approval: Approval,
     /// The files to which checkpoints of the audit log are appended, as written: relative to the file.
     pub witnesses: Vec<String>,
+    /// Who signs the states of the audit log elsewhere, in the order of the file.
+    pub cosigners: Vec<WitnessTable>,
     /// How long runs are kept.
     pub retention: Option<Millis>,
     /// Short names of components: alias → id, with an optional version.
@@ -59,6 +62,8 @@ pub struct OperatorFile {
     pub declassified: Vec<DeclassifyTable>,
     /// What servers know components by, in the order of the file.
     pub secrets: Vec<SecretTable>,
+    /// Files with authorities that may say who a server is, beside those that the web trusts, as written: relative to the file.
+    pub roots: Vec<String>,
     /// Models, and what may be spent on them.
     pub llm: LlmSettings,
     /// What no component may read: the files in which keys of servers are.
@@ -93,6 +98,7 @@ impl Default for OperatorFile {
             generated: None,
             approval: Approval::default(),
             witnesses: Vec::new(),
+            cosigners: Vec::new(),
             retention: None,
             aliases: BTreeMap::new(),
             variables: Vec::new(),
@@ -102,6 +108,7 @@ impl Default for OperatorFile {
             flows: Flows::default(),
             declassified: Vec::new(),
             secrets: Vec::new(),
+            roots: Vec::new(),
             llm: LlmSettings::default(),
             kept: Vec::new(),
         }
@@ -120,7 +127,7 @@ pub struct Place {
 }
 
 /// The tables.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 20] = [
     "rulesets",
     "ceilings",
     "aliases",
@@ -130,12 +137,14 @@ const TABLES: [&str; 18] = [
     "generated",
     "approval",
     "audit",
+    "witness",
     "grant",
     "deny",
     "namespace",
     "flow",
     "declassify",
     "secret",
+    "http",
     "llm",
     "model",
     "budget",
@@ -163,6 +172,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         generated: generated.components,
         approval: approval::read(r, &table),
         witnesses: audit::read(r, &table),
+        cosigners: witness::read(r, &table),
         retention: retention::read(r, &table),
         variables: environment::read(r, &table),
         grants: grant::read_grants(r, &table, place, names),
@@ -171,6 +181,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         flows: Flows::new(flow::read_flows(r, &table, place)),
         declassified: flow::read_declassified(r, &table, names),
         secrets: secret::read(r, &table, names),
+        roots: http::read(r, &table),
         llm: llm::read(r, &table),
         // Behind all that says where keys are.
         kept: key_place::denies(r, place),

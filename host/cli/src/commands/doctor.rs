@@ -9,6 +9,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::model;
 use crate::render::console;
+use crate::settings::read_roots;
 use crate::workspace::{cache_dir, code_cache, state_dir};
 use palisade_model::causes;
 use palisade_model::llm::ModelSpec;
@@ -47,6 +48,7 @@ pub(crate) fn exec(context: &Context, mistake: Option<CliError>) -> Result<ExitC
     checks.extend(context.settings.written.llm.models.iter().map(|model| asked(context, model)));
     let secrets = context.settings.secrets();
     checks.extend(secrets.names().map(|name| kept(&secrets, name)));
+    checks.extend(roots(context));
     checks.extend([components(), sandbox(), containment(), cache(context), guests()]);
     if context.format == Format::Json {
         console::json(&checks);
@@ -132,6 +134,21 @@ fn kept(secrets: &Secrets, name: &str) -> Check {
             missing("secret", causes(&error), Some(help))
         }
     }
+}
+
+/// Whether the operator's authorities can be believed.
+fn roots(context: &Context) -> Option<Check> {
+    let files = context.settings.root_files();
+    if files.is_empty() {
+        return None;
+    }
+    Some(match read_roots(&files) {
+        Ok((_, counts)) => {
+            let told = files.iter().zip(counts).map(|(file, count)| format!("{count} in {}", file.display()));
+            ok("authorities", format!("beside those of the web: {}", told.collect::<Vec<_>>().join(", ")))
+        }
+        Err(error) => missing("authorities", error.message, error.help),
+    })
 }
 
 fn components() -> Check {

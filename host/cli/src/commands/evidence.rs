@@ -10,6 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::output;
 use crate::render::console;
+use crate::witnesses::last_kept;
 use crate::workspace::{existing_store, not_read};
 use palisade_engine::{Event, History};
 use palisade_model::unit::Count;
@@ -32,6 +33,7 @@ entries.txt       what the audit log says of the run, its children included: an 
 proofs/N.json     that entry N is in the log: the entry, the hashes beside its way to the root, the signed checkpoint, the
                   key that checks it, the key that opens what the entry says of the run's data
 checkpoint.txt    the checkpoint of all proofs, for who compares it with one that was kept elsewhere
+cosigned.txt      the last checkpoints that witnesses signed, where there are any: each is the beginning of the log
 runs/ID/          of the run and each of its children: plan.json and runbook.yaml as they were run, answers.json with what
                   people said. Their SHA-256 are `plan` and `runbook` in the entries `run_started` and `run_ended`
 check.py          checks a proof: python3 check.py proofs/N.json [FILE]...; with files and the proof of an entry
@@ -58,6 +60,12 @@ pub(crate) fn exec(context: &Context, args: &EvidenceArgs) -> Result<ExitCode, C
     folder.write("README.txt", README.as_bytes())?;
     folder.write("check.py", VERIFIER.as_bytes())?;
     folder.write("checkpoint.txt", signed.note().to_string().as_bytes())?;
+    let origin = signed.note().text().lines().next().unwrap_or_default();
+    let witnesses = context.settings.written.cosigners.iter();
+    let cosigned: Vec<_> = witnesses.filter_map(|known| last_kept(&context.settings, &known.key, origin)).collect();
+    if !cosigned.is_empty() {
+        folder.write("cosigned.txt", cosigned.iter().map(|note| format!("{note}\n")).collect::<String>().as_bytes())?;
+    }
     let lines: Vec<u8> = entries.iter().flat_map(|entry| [entry.bytes.as_slice(), b"\n"].concat()).collect();
     folder.write("entries.txt", &lines)?;
     for run in &runs {

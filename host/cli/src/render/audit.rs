@@ -124,6 +124,9 @@ fn told(what: &What) -> (&'static str, String) {
         What::RunsRemoved { by: who, runs } => ("runs_removed", format!("{}, by {}", list(runs), by(who))),
         What::DataErased { by: who, runs } => ("data_erased", format!("{}, by {}", list(runs), by(who))),
         What::KeyMade { key } => ("key_made", key.clone()),
+        What::SplitView { witness, seen, .. } => {
+            ("split_view", format!("SPLIT VIEW: the witness {witness} saw another log, with {} entries", Count(*seen)))
+        }
         What::KeyRotated { by: who, key, .. } => ("key_rotated", format!("{key}, by {}", by(who))),
     }
 }

@@ -21,7 +21,7 @@ use hyper::header::{HOST, HeaderMap};
 use hyper::http::uri::PathAndQuery;
 use palisade_authority::{Method, Origin, Scheme, Use};
 use palisade_model::Failure;
-use palisade_net::{Key, Tls};
+use palisade_net::{Key, Roots, Tls, TlsError};
 use scrub::Patterns;
 use send::{Outgoing, Patience, send};
 use std::io;
@@ -49,6 +49,9 @@ const MAX_WRITE: usize = 64 << 10;
 /// Bytes that an open connection holds in the host, roughly: what is buffered on both ways, and TLS.
 const HELD: u64 = 256 << 10;
 
+/// Most certificates that were refused and are told of.
+const MAX_TOLD: usize = 8;
+
 /// How long a request may wait for a connection, for the first byte of its answer and between two bytes, unless the guest
 /// says less. The wall of the attempt is above all of them.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,8 +74,11 @@ pub(crate) struct Web {
 
 type Ending = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-/// Bounds what is written; nothing is sent through it.
-struct Hooks;
+/// Bounds what is written, and keeps what people should know of certificates; nothing is sent through it.
+#[derive(Default)]
+struct Hooks {
+    refused: Vec<String>,
+}
 
 impl WasiHttpHooks for Hooks {
     fn send_request(
@@ -84,6 +90,18 @@ impl WasiHttpHooks for Hooks {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 
+    fn p2_error_from_tls(&mut self, error: &io::Error) -> ErrorCode {
+        match error.get_ref().and_then(|error| error.downcast_ref()) {
+            Some(error @ TlsError::Certificate { .. }) => {
+                if self.refused.len() < MAX_TOLD {
+                    self.refused.push(error.to_string());
+                }
+                ErrorCode::TlsCertificateError
+            }
+            _ => ErrorCode::TlsProtocolError,
+        }
+    }
+
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         MAX_WRITE
     }
@@ -93,18 +111,31 @@ impl Web {
     fn new() -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
-        Self { ctx, hooks: Hooks, tls: None, alive: Arc::new(()), held: 0, reached: Reached::default(), patterns: None }
+        Self {
+            ctx,
+            hooks: Hooks::default(),
+            tls: None,
+            alive: Arc::new(()),
+            held: 0,
+            reached: Reached::default(),
+            patterns: None,
+        }
     }
 
-    fn tls(&mut self) -> io::Result<Tls> {
+    fn tls(&mut self, roots: &Roots) -> io::Result<Tls> {
         if let Some(tls) = &self.tls {
             return Ok(tls.clone());
         }
-        Ok(self.tls.insert(Tls::new()?).clone())
+        Ok(self.tls.insert(Tls::new(roots)?).clone())
     }
 
     fn patterns(&mut self, secrets: &[(String, Key)]) -> Option<Arc<Patterns>> {
         self.patterns.get_or_insert_with(|| Patterns::of(secrets)).clone()
+    }
+
+    /// What people should know of certificates that were refused.
+    pub(crate) fn take_refused(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.hooks.refused)
     }
 
     /// The failure of the attempt, if a limit was reached while bytes went to and fro.
@@ -191,7 +222,7 @@ impl Host {
         let alive = self.hold_one_more()?;
         let tls = match origin.scheme() {
             Scheme::Http => None,
-            Scheme::Https => Some(self.web.get_or_insert_with(Web::new).tls()?),
+            Scheme::Https => Some(self.web.get_or_insert_with(Web::new).tls(granted.network.roots())?),
         };
         let HostOutgoingRequest { headers, body, .. } = request;
         let mut headers = headers_of(headers.into(), &origin);

@@ -127,6 +127,16 @@ pub enum AuditProblem {
         /// What is wrong.
         what: String,
     },
+    /// A witness saw another log.
+    #[error("entry {number}: split view: the witness {witness} saw another log of this name, with {seen} entries")]
+    SplitView {
+        /// The entry that says so.
+        number: u64,
+        /// The key of the witness.
+        witness: String,
+        /// How many entries it saw.
+        seen: u64,
+    },
     /// A checkpoint of the log does not hold.
     #[error("the checkpoint over {size} entries: {what}")]
     Checkpoint {
@@ -349,7 +359,7 @@ impl Store {
         }
         if !matches!(
             head.kind,
-            "run_ended" | "runs_removed" | "key_made" | "key_rotated" | "files_exported" | "run_known"
+            "run_ended" | "runs_removed" | "key_made" | "key_rotated" | "files_exported" | "run_known" | "split_view"
         ) {
             return Ok(());
         }
@@ -382,6 +392,9 @@ impl Store {
                     },
                     _ => found.note(no_key("the key was not handed over: there is no such key or note")),
                 }
+            }
+            (What::SplitView { witness, seen, .. }, _) => {
+                found.note(AuditProblem::SplitView { number, witness: witness.clone(), seen: *seen });
             }
             (What::FilesExported { files }, Some(run)) if !found.files.is_empty() => {
                 let key: RunKey = self.run_key(run)?;

@@ -7,13 +7,16 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::audit::{Verdict, verified};
 use crate::render::console;
+use crate::witnesses;
 use crate::workspace::not_read;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use palisade_audit::Checkpoint;
+use palisade_audit::{Checkpoint, WitnessKey};
+use palisade_engine::rfc3339;
 use palisade_model::Digest;
 use palisade_model::digest::Hasher;
-use palisade_store::{AuditVerified, FileToFind, OutsideCheckpoint, OutsideState, Store};
+use palisade_settings::WitnessTable;
+use palisade_store::{AuditProblem, AuditVerified, FileToFind, OutsideCheckpoint, OutsideState, Store};
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::Path;
@@ -30,11 +33,19 @@ pub(super) fn exec(context: &Context, store: &Store, args: &AuditVerifyArgs) -> 
         let of_file = |note| OutsideCheckpoint { source: source.clone(), note };
         outside.extend(read_checkpoints(file)?.into_iter().map(of_file));
     }
+    let mut cosigned_to = Vec::new();
+    for WitnessTable { key, .. } in &context.settings.written.cosigners {
+        let signed = cosigned(context, key)?;
+        let size = |outside: &OutsideCheckpoint| Checkpoint::of_note(&outside.note).ok().map(|signed| signed.size);
+        cosigned_to.push((key.to_string(), signed.iter().filter_map(size).max().unwrap_or(0)));
+        outside.extend(signed);
+    }
     let files = args.file.iter().map(|file| {
         Ok(FileToFind { name: context.settings.shown(std::slice::from_ref(file)).join(""), digest: digest(file)? })
     });
-    let found =
+    let mut found =
         store.verify_audit(outside, files.collect::<Result<_, CliError>>()?).map_err(|fault| not_read(&fault))?;
+    settle(&mut found, &cosigned_to);
     let root = STANDARD.encode(found.root.unwrap_or_else(palisade_audit::empty_root).as_bytes());
     if context.format == Format::Json {
         console::json(&told(&found, &root));
@@ -43,6 +54,36 @@ pub(super) fn exec(context: &Context, store: &Store, args: &AuditVerifyArgs) -> 
     }
     let unknown = found.files.iter().any(|(_, by)| by.is_empty());
     Ok(if found.problem_count > 0 || unknown { ExitCode::Integrity } else { ExitCode::Done })
+}
+
+/// A witness that saw another log and signed this one later was shown that it continues what it saw.
+fn settle(found: &mut AuditVerified, cosigned_to: &[(String, u64)]) {
+    let before = found.problems.len();
+    found.problems.retain(|problem| match problem {
+        AuditProblem::SplitView { number, witness, .. } => {
+            !cosigned_to.iter().any(|(key, size)| key == witness && size > number)
+        }
+        _ => true,
+    });
+    found.problem_count -= (before - found.problems.len()) as u64;
+}
+
+/// What a witness signed. Its signatures count wherever they are kept: nobody else can make them.
+fn cosigned(context: &Context, key: &WitnessKey) -> Result<Vec<OutsideCheckpoint>, CliError> {
+    let file = witnesses::kept(&context.settings, key);
+    if !file.exists() {
+        return Ok(Vec::new());
+    }
+    let notes = read_checkpoints(&file)?;
+    let not_signed = |number: usize| {
+        let what = format!("{}: checkpoint {number} is not signed by the witness `{key}`", file.display());
+        CliError::new(ExitCode::Integrity, what)
+            .help("somebody changed the file, or [[witness]] of palisade.toml names another key")
+    };
+    let signed = notes.iter().zip(1..).map(|(note, number)| key.signed(note).ok_or_else(|| not_signed(number)));
+    let last = signed.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(0);
+    let source = format!("witness `{}`, which signed last {}", key.name(), rfc3339(last.saturating_mul(1_000)));
+    Ok(notes.into_iter().map(|note| OutsideCheckpoint { source: source.clone(), note }).collect())
 }
 
 fn told(found: &AuditVerified, root: &str) -> Value {

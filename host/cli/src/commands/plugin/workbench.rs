@@ -97,6 +97,7 @@ impl<'a> Workbench<'a> {
             executable: std::env::current_exe().map_err(|error| bug(&error))?,
             models: None,
             secrets: Secrets::none(),
+            network: Arc::default(),
             // Nothing that runs here is written down.
             user: None,
         });
@@ -325,7 +326,7 @@ impl<'a> Workbench<'a> {
             paths,
             connections,
             secrets,
-            network: Arc::new(SystemNetwork),
+            network: Arc::<SystemNetwork>::default(),
             run: Arc::new(Unbounded),
         })
     }

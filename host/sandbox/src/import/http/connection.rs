@@ -4,6 +4,7 @@
 use crate::ports::Network;
 use palisade_authority::{Host, Origin};
 use palisade_net::Tls;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -91,6 +92,6 @@ impl Connecting {
             Host::Name(name) => name.clone(),
         };
         let secured = tls.connect(&host, stream).await;
-        secured.map(|stream| Box::new(stream) as Box<dyn Stream>).map_err(Error::Tls)
+        secured.map(|stream| Box::new(stream) as Box<dyn Stream>).map_err(|error| Error::Tls(io::Error::other(error)))
     }
 }
