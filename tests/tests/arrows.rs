@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("schema", &["model"]),
     ("store", &["audit", "model"]),
     ("net", &["model"]),
+    ("sql", &["model", "net"]),
     ("llm", &["model", "net", "schema", "store"]),
     ("report", &["model"]),
     ("interpreter", &["model"]),
@@ -19,7 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runbook", &["authority", "model", "schema"]),
     ("sandbox", &["authority", "model", "net"]),
     ("settings", &["audit", "authority", "model", "runbook"]),
-    ("engine", &["audit", "authority", "interpreter", "llm", "model", "net", "runbook", "sandbox", "schema", "store"]),
+    (
+        "engine",
+        &["audit", "authority", "interpreter", "llm", "model", "net", "runbook", "sandbox", "schema", "sql", "store"],
+    ),
     (
         "cli",
         &[
@@ -35,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sandbox",
             "schema",
             "settings",
+            "sql",
             "store",
         ],
     ),

@@ -17,6 +17,7 @@ pub mod record;
 pub mod run_limits;
 pub mod schema_ref;
 mod spent;
+pub mod sql;
 pub mod strict_json;
 pub mod unit;
 pub mod usage;

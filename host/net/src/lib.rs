@@ -16,7 +16,7 @@ pub use secrets::{SecretError, Secrets};
 
 use hyper::client::conn::http1;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig, crypto::ring};
+use rustls::{CertificateError, ClientConfig, ClientConnection, crypto::ring};
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -65,6 +65,15 @@ impl Tls {
         let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = versions.map_err(io::Error::other)?.with_root_certificates(Arc::clone(&roots.0));
         Ok(Self(Arc::new(config.with_no_client_auth())))
+    }
+
+    /// Begins TLS with who can show a certificate for this name or address; the caller moves the bytes.
+    ///
+    /// # Errors
+    /// When it is neither a name nor an address.
+    pub fn begin(&self, host: &str) -> io::Result<ClientConnection> {
+        let host = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        ClientConnection::new(Arc::clone(&self.0), host).map_err(io::Error::other)
     }
 
     /// Speaks TLS over a connection, with who can show a certificate for this name or address.

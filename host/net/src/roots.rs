@@ -42,6 +42,16 @@ impl Default for Roots {
 }
 
 impl Roots {
+    /// The certificates of a file in PEM, and no others.
+    ///
+    /// # Errors
+    /// As [`Roots::add_pem`].
+    pub fn of_pem(pem: &[u8]) -> Result<Self, RootsError> {
+        let mut roots = Self(Arc::new(RootCertStore::empty()));
+        roots.add_pem(pem)?;
+        Ok(roots)
+    }
+
     /// Adds the certificates of a file in PEM, and says how many there are.
     ///
     /// # Errors
