@@ -6,11 +6,12 @@ use palisade_authority::{
 use palisade_engine::Unbounded;
 use palisade_model::llm::KeyPlace;
 use palisade_model::manifest::Power;
+use palisade_model::sql::{Column, SqlValue};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
 use palisade_net::{Key, Roots};
 use palisade_sandbox::ports::{
-    Batch, Column, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, Network, PortError,
-    Ports, Rows, SqlValue, Tool, ToolCall, ToolOutput,
+    Batch, Database, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, Network, PortError,
+    Ports, Rows, Tool, ToolCall, ToolOutput,
 };
 use palisade_sandbox::{AttemptMeter, Compiling, Granted, Input, Job, NamedPath, Prepared, Sandbox, Settings, Symbols};
 use palisade_schema::ArtifactSchema;
@@ -18,7 +19,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -354,7 +354,7 @@ impl Ports for Memory {
     }
 
     /// A database that has as many rows as the statement says.
-    fn query(&mut self, _: OwnedFd, statement: &str, _: &[SqlValue]) -> Result<Box<dyn Rows>, PortError> {
+    fn query(&mut self, _: Database, statement: &str, _: &[SqlValue]) -> Result<Box<dyn Rows>, PortError> {
         let left = statement.parse().map_err(|_| PortError::Invalid("the statement is no number".to_owned()))?;
         Ok(Box::new(Numbers { left }))
     }

@@ -5,7 +5,7 @@
 use crate::authority::{Authority, Bound, BoundKind, Rule};
 use crate::grant::allow_line;
 use crate::http::{Method, Methods};
-use crate::name::{alias, component};
+use crate::name::{alias, component, connection};
 use crate::origin::Origin;
 use crate::path::{ScopedPath, WorkingFolder};
 use crate::place::{ParseCapabilityError, Place, Reading, power_and_rest};
@@ -31,6 +31,11 @@ pub enum Use {
     Sql {
         /// The path of its file, symbolic links resolved.
         database: ScopedPath,
+    },
+    /// Reading the database of a server.
+    Database {
+        /// The name of the connection.
+        connection: String,
     },
     /// A request over HTTP.
     Http {
@@ -99,6 +104,7 @@ impl Use {
         Ok(match (Reading { folder, base, methods: Method::Get.into() }).place(power, rest)? {
             Place::FsRead(path) => Self::FsRead { path },
             Place::Sql(database) => Self::Sql { database },
+            Place::Database(connection) => Self::Database { connection },
             Place::Http(place) => {
                 let (method, origin) = place.one().map_err(ParseCapabilityError::Http)?;
                 Self::Http { method, origin, private: None }
@@ -123,6 +129,7 @@ impl Use {
         Some(match Power::from_name(power)? {
             Power::FsRead => Self::FsRead { path: ScopedPath::of_stored(on)? },
             Power::Sql => Self::Sql { database: ScopedPath::of_stored(on)? },
+            Power::Database => Self::Database { connection: connection(on).ok()? },
             Power::Http => {
                 let (method, rest) = on.split_once(' ')?;
                 let (origin, private) = match rest.split_once(" at ") {
@@ -143,6 +150,7 @@ impl Use {
         match self {
             Self::FsRead { .. } => Power::FsRead,
             Self::Sql { .. } => Power::Sql,
+            Self::Database { .. } => Power::Database,
             Self::Http { .. } => Power::Http,
             Self::Llm { .. } => Power::Llm,
             Self::Call { .. } => Power::Call,
@@ -155,7 +163,9 @@ impl Use {
     pub const fn path(&self) -> Option<&ScopedPath> {
         match self {
             Self::FsRead { path } | Self::Sql { database: path } => Some(path),
-            Self::Http { .. } | Self::Llm { .. } | Self::Call { .. } | Self::Secret { .. } => None,
+            Self::Database { .. } | Self::Http { .. } | Self::Llm { .. } | Self::Call { .. } | Self::Secret { .. } => {
+                None
+            }
         }
     }
 
@@ -176,7 +186,7 @@ impl Use {
             Self::FsRead { path } | Self::Sql { database: path } => path.to_string(),
             Self::Http { method, origin, private: None } => format!("{} {origin}", method.name()),
             Self::Http { method, origin, private: Some(address) } => format!("{} {origin} at {address}", method.name()),
-            Self::Llm { model } => model.clone(),
+            Self::Database { connection: name } | Self::Llm { model: name } => name.clone(),
             Self::Call { component } => component.to_string(),
             Self::Secret { place } => place.to_string(),
         }
@@ -191,7 +201,9 @@ impl Use {
                 let private = if private.is_some() { " private" } else { "" };
                 format!("{} {origin}{private}", Methods::from(*method)).into_bytes()
             }
-            Self::Llm { .. } | Self::Call { .. } | Self::Secret { .. } => self.on().into_bytes(),
+            Self::Database { .. } | Self::Llm { .. } | Self::Call { .. } | Self::Secret { .. } => {
+                self.on().into_bytes()
+            }
         };
         [self.power().name().as_bytes(), b"=", &on].concat()
     }
@@ -288,7 +300,7 @@ impl Decision<'_> {
                 // Of several that are as near, the first.
                 compared.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, text)| text)
             }
-            Use::Llm { .. } | Use::Call { .. } | Use::Secret { .. } => {
+            Use::Database { .. } | Use::Llm { .. } | Use::Call { .. } | Use::Secret { .. } => {
                 let rule = bound.rules_for(self.asked.power()).next()?;
                 let places = rule.capability.places()?;
                 let names: Vec<_> = places.iter().map(|place| format!("`{place}`")).collect();
@@ -623,6 +635,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_connection_is_decided_about_by_its_whole_name() {
+        let grant = |text: &[u8]| Grant::parse(&folder(), text).unwrap();
+        let authority = Authority::of_operator([grant(b"database=crm"), grant(b"sql=crm")]);
+        let of = |name: &str| Use::Database { connection: name.to_owned() };
+        check(&authority, &of("crm"), None, None);
+        let no =
+            |on: &str| format!("the operator grants no `database` of `{on}`; it is not `crm` (--allow database=crm)");
+        check(&authority, &of("crm2"), Some(&no("crm2")), Some("--allow database=crm2"));
+        // A file of that name is another place, and so is a connection for who may read files.
+        let files = Authority::of_operator([grant(b"sql=crm")]);
+        let neither = "the operator grants no `database` of `crm`";
+        check(&files, &of("crm"), Some(neither), Some("--allow database=crm"));
+        let denied = authority.denying(Deny::parse_in(&folder(), &folder(), b"database=*", "palisade.toml:9").unwrap());
+        let why =
+            "the operator forbids `database` of `crm`: a deny of `database` of `*` (palisade.toml:9) beats every allow";
+        check(&denied, &of("crm"), Some(why), None);
+    }
+
+    #[test]
     fn nothing_comes_from_nothing() {
         assert!(!authorise(&Authority::none(), &read("a")).allowed());
         let read_back: Authority = serde_json::from_str(r#"{"bounds": [], "closed": []}"#).unwrap();
@@ -646,12 +677,23 @@ pub(crate) mod tests {
         let (model, called) =
             (Use::Llm { model: "small".to_owned() }, Use::Call { component: "acme:x".parse().unwrap() });
         let secrets = ["token", "token x-key https://a.b:8443", "token x-key http://a.b"].map(secret);
-        let others = [read("a/b=c"), read("/x\n%41"), Use::Sql { database: path("crm.db") }];
+        let database = Use::Database { connection: "crm".to_owned() };
+        let others = [read("a/b=c"), read("/x\n%41"), Use::Sql { database: path("crm.db") }, database];
         for asked in others.into_iter().chain([post, private, model, called]).chain(secrets) {
             assert_eq!(Use::of_record(&asked.record()), Some(asked));
         }
         let http = ["http=https://a.b", "http=get https://a.b", "http=GET https://a.b at", "http=GET https://a.b at x"];
-        let others = ["fs-read", "fs-write=a", "fs-read=../a", "fs-read=%0", "", "llm=A", "secret=A", "secret=a b"];
+        let others = [
+            "fs-read",
+            "fs-write=a",
+            "fs-read=../a",
+            "fs-read=%0",
+            "",
+            "llm=A",
+            "database=A",
+            "secret=A",
+            "secret=a b",
+        ];
         for wrong in others.into_iter().chain(http) {
             assert_eq!(Use::of_record(wrong), None, "{wrong}");
         }
@@ -681,6 +723,7 @@ pub(crate) mod tests {
         let http =
             proptest::sample::select(origins.to_vec()).prop_map(|text| Place::of_stored(Power::Http, text).unwrap());
         let name = proptest::sample::select(vec![
+            (Power::Database, "crm"),
             (Power::Llm, "small"),
             (Power::Llm, "large"),
             (Power::Call, "acme:x"),
@@ -723,6 +766,8 @@ pub(crate) mod tests {
         let origins = proptest::sample::select(origins.to_vec());
         let http = (origins, any::<bool>()).prop_map(|(text, at)| request(text, at.then_some("10.0.0.2")));
         let names = proptest::sample::select(vec![
+            "database=crm",
+            "database=x",
             "llm=small",
             "llm=x",
             "call=acme:x",

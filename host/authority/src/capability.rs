@@ -21,6 +21,8 @@ pub enum Capability {
     FsRead(PathScope),
     /// Reading the SQLite databases whose files are in the scope.
     Sql(PathScope),
+    /// Reading the databases of servers, by the names of their connections.
+    Database(NameScope),
     /// Asking web servers.
     Http(HttpScope),
     /// Asking models, by their aliases.
@@ -38,6 +40,7 @@ impl Capability {
         match power {
             Power::FsRead => Self::FsRead(PathScope::any()),
             Power::Sql => Self::Sql(PathScope::any()),
+            Power::Database => Self::Database(NameScope::any()),
             Power::Http => Self::Http(HttpScope::any()),
             Power::Llm => Self::Llm(NameScope::any()),
             Power::Call => Self::Call(NameScope::any()),
@@ -51,6 +54,7 @@ impl Capability {
         match power {
             Power::FsRead => Self::FsRead(PathScope::none()),
             Power::Sql => Self::Sql(PathScope::none()),
+            Power::Database => Self::Database(NameScope::none()),
             Power::Http => Self::Http(HttpScope::none()),
             Power::Llm => Self::Llm(NameScope::none()),
             Power::Call => Self::Call(NameScope::none()),
@@ -65,6 +69,7 @@ impl Capability {
         match power {
             Power::FsRead => Self::FsRead(PathScope::below(places.filter_map(Place::into_path))),
             Power::Sql => Self::Sql(PathScope::below(places.filter_map(Place::into_path))),
+            Power::Database => Self::Database(NameScope::of(places.filter_map(Place::into_name))),
             Power::Http => Self::Http(HttpScope::at(places.filter_map(Place::into_http))),
             Power::Llm => Self::Llm(NameScope::of(places.filter_map(Place::into_name))),
             Power::Call => Self::Call(NameScope::of(places.filter_map(Place::into_name))),
@@ -122,6 +127,7 @@ impl Capability {
         match self {
             Self::FsRead(_) => Power::FsRead,
             Self::Sql(_) => Power::Sql,
+            Self::Database(_) => Power::Database,
             Self::Http(_) => Power::Http,
             Self::Llm(_) => Power::Llm,
             Self::Call(_) => Power::Call,
@@ -136,6 +142,7 @@ impl Capability {
             Self::FsRead(scope) => scope.trees()?.iter().cloned().map(Place::FsRead).collect(),
             Self::Sql(scope) => scope.trees()?.iter().cloned().map(Place::Sql).collect(),
             Self::Http(scope) => scope.places()?.iter().cloned().map(Place::Http).collect(),
+            Self::Database(scope) => scope.names()?.iter().cloned().map(Place::Database).collect(),
             Self::Llm(scope) => scope.names()?.iter().cloned().map(Place::Llm).collect(),
             // What is in the scope of a call was read as an id, and ids are all that it can hold.
             Self::Call(scope) => scope.names()?.iter().filter_map(|name| name.parse().ok().map(Place::Call)).collect(),
@@ -148,7 +155,7 @@ impl Capability {
     pub const fn paths(&self) -> Option<&PathScope> {
         match self {
             Self::FsRead(scope) | Self::Sql(scope) => Some(scope),
-            Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
+            Self::Database(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
         }
     }
 
@@ -161,12 +168,20 @@ impl Capability {
             (Self::Http(scope), Use::Http { method, origin, private }) => {
                 scope.contains(*method, origin, private.is_some())
             }
-            (Self::Llm(scope), Use::Llm { model }) => scope.contains(model),
+            (Self::Database(scope), Use::Database { connection: name })
+            | (Self::Llm(scope), Use::Llm { model: name }) => scope.contains(name),
             (Self::Call(scope), Use::Call { component }) => scope.contains(&component.to_string()),
             (Self::Secret(scope), Use::Secret { place }) => scope.contains(place),
-            (Self::FsRead(_) | Self::Sql(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_), _) => {
-                false
-            }
+            (
+                Self::FsRead(_)
+                | Self::Sql(_)
+                | Self::Database(_)
+                | Self::Http(_)
+                | Self::Llm(_)
+                | Self::Call(_)
+                | Self::Secret(_),
+                _,
+            ) => false,
         }
     }
 
@@ -176,7 +191,9 @@ impl Capability {
         match (self, other) {
             (Self::FsRead(ours), Self::FsRead(theirs)) | (Self::Sql(ours), Self::Sql(theirs)) => ours.covers(theirs),
             (Self::Http(ours), Self::Http(theirs)) => ours.covers(theirs),
-            (Self::Llm(ours), Self::Llm(theirs)) | (Self::Call(ours), Self::Call(theirs)) => ours.covers(theirs),
+            (Self::Database(ours), Self::Database(theirs))
+            | (Self::Llm(ours), Self::Llm(theirs))
+            | (Self::Call(ours), Self::Call(theirs)) => ours.covers(theirs),
             (Self::Secret(ours), Self::Secret(theirs)) => ours.covers(theirs),
             _ => false,
         }
@@ -189,6 +206,7 @@ impl Capability {
             (Self::FsRead(ours), Self::FsRead(theirs)) => Self::FsRead(ours.meet(theirs)),
             (Self::Sql(ours), Self::Sql(theirs)) => Self::Sql(ours.meet(theirs)),
             (Self::Http(ours), Self::Http(theirs)) => Self::Http(ours.meet(theirs)),
+            (Self::Database(ours), Self::Database(theirs)) => Self::Database(ours.meet(theirs)),
             (Self::Llm(ours), Self::Llm(theirs)) => Self::Llm(ours.meet(theirs)),
             (Self::Call(ours), Self::Call(theirs)) => Self::Call(ours.meet(theirs)),
             (Self::Secret(ours), Self::Secret(theirs)) => Self::Secret(ours.meet(theirs)),

@@ -117,7 +117,8 @@ impl Deny {
                 }
                 // Wherever the host leads: what is forbidden has been refused before that is known.
                 (Some(Place::Http(at)), Use::Http { method, origin, .. }) => at.contains(*method, origin, false),
-                (Some(Place::Llm(alias)), Use::Llm { model }) => alias == model,
+                (Some(Place::Database(at)), Use::Database { connection: name })
+                | (Some(Place::Llm(at)), Use::Llm { model: name }) => at == name,
                 (Some(Place::Call(id)), Use::Call { component }) => id == component,
                 (Some(Place::Secret(at)), Use::Secret { place }) => at.holds(place),
                 // A power has places of one kind, so that there is nothing else; if there were, it would be forbidden.

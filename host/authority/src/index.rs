@@ -120,7 +120,7 @@ fn key(place: &Place) -> u64 {
             last
         }
         Place::Http(at) => of_origins(at.origins()),
-        Place::Llm(alias) => of_name(place.power(), alias),
+        Place::Database(name) | Place::Llm(name) => of_name(place.power(), name),
         Place::Call(component) => of_name(place.power(), &component.to_string()),
         Place::Secret(secret) => of_name(place.power(), secret.name()),
     }
@@ -137,7 +137,7 @@ fn holding(asked: &Use, look: &mut dyn FnMut(u64)) {
                 look(of_origins(&above));
             }
         }
-        Use::Llm { model } => look(of_name(power, model)),
+        Use::Database { connection: name } | Use::Llm { model: name } => look(of_name(power, name)),
         Use::Call { component } => look(of_name(power, &component.to_string())),
         Use::Secret { place } => look(of_name(power, place.name())),
     }

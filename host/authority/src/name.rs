@@ -1,10 +1,10 @@
-//! Sets of names: which models may be asked, which components called.
+//! Sets of names: which models may be asked, which components called, which connections read.
 
 use palisade_model::{ComponentId, neutral};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Most bytes of the alias of a model, or the name of a secret.
+/// Most bytes of the alias of a model, or the name of a secret or of a connection.
 const MAX_NAME_BYTES: usize = 64;
 
 /// A set of names: every name, or some. Names are compared whole.
@@ -38,6 +38,14 @@ pub enum NameError {
         /// What was written, neutralised.
         name: String,
     },
+    /// It is no name of a connection.
+    #[error(
+        "`{name}` is not the name of a connection: those have 1 to {MAX_NAME_BYTES} lower-case letters, digits, `-`, `_` and `.`"
+    )]
+    Connection {
+        /// What was written, neutralised.
+        name: String,
+    },
     /// It is no id of a component.
     #[error("`{name}` is not the id of a component, as `acme:reader`")]
     Component {
@@ -54,6 +62,11 @@ pub(crate) fn alias(text: &str) -> Result<String, NameError> {
 /// Reads the name of a secret.
 pub(crate) fn secret(text: &str) -> Result<String, NameError> {
     simple(text).ok_or_else(|| NameError::Secret { name: neutral::line(text, 80) })
+}
+
+/// Reads the name of a connection.
+pub(crate) fn connection(text: &str) -> Result<String, NameError> {
+    simple(text).ok_or_else(|| NameError::Connection { name: neutral::line(text, 80) })
 }
 
 fn simple(text: &str) -> Option<String> {

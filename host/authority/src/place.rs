@@ -3,7 +3,7 @@
 //! The one reader of `POWER=PLACE`, wherever it is written.
 
 use crate::http::{HttpPlace, HttpPlaceError, Methods};
-use crate::name::{NameError, alias, component};
+use crate::name::{NameError, alias, component, connection};
 use crate::origin::OriginError;
 use crate::path::{PathError, ScopedPath, WorkingFolder};
 use crate::secret::{SecretPlace, SecretPlaceError};
@@ -19,6 +19,8 @@ pub enum Place {
     FsRead(ScopedPath),
     /// Reading the SQLite databases whose files are at or below a path.
     Sql(ScopedPath),
+    /// Reading the database behind the connection of that name.
+    Database(String),
     /// Requests over HTTP.
     Http(HttpPlace),
     /// Asking the model of that alias.
@@ -140,6 +142,7 @@ impl Reading<'_> {
         Ok(match power {
             Power::FsRead => Place::FsRead(path()?),
             Power::Sql => Place::Sql(path()?),
+            Power::Database => Place::Database(connection(&text).map_err(name)?),
             Power::Http => Place::Http(HttpPlace::parse(&text, self.methods).map_err(ParseCapabilityError::Http)?),
             Power::Llm => Place::Llm(alias(&text).map_err(name)?),
             Power::Call => Place::Call(component(&text).map_err(name)?),
@@ -158,6 +161,7 @@ impl Place {
         Ok(match power {
             Power::FsRead => Self::FsRead(ScopedPath::parse(folder, written.as_bytes())?),
             Power::Sql => Self::Sql(ScopedPath::parse(folder, written.as_bytes())?),
+            Power::Database => Self::Database(connection(written)?),
             Power::Http => Self::Http(HttpPlace::named(crate::origin::Origin::of_url(written)?)),
             Power::Llm => Self::Llm(alias(written)?),
             Power::Call => Self::Call(component(written)?),
@@ -171,6 +175,7 @@ impl Place {
         match self {
             Self::FsRead(_) => Power::FsRead,
             Self::Sql(_) => Power::Sql,
+            Self::Database(_) => Power::Database,
             Self::Http(_) => Power::Http,
             Self::Llm(_) => Power::Llm,
             Self::Call(_) => Power::Call,
@@ -183,7 +188,7 @@ impl Place {
     pub const fn path(&self) -> Option<&ScopedPath> {
         match self {
             Self::FsRead(path) | Self::Sql(path) => Some(path),
-            Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
+            Self::Database(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
         }
     }
 
@@ -230,7 +235,7 @@ impl Place {
 
     pub(crate) fn into_name(self) -> Option<String> {
         match self {
-            Self::Llm(alias) => Some(alias),
+            Self::Database(name) | Self::Llm(name) => Some(name),
             Self::Call(component) => Some(component.to_string()),
             _ => None,
         }
@@ -251,6 +256,7 @@ impl Place {
         match power {
             Power::FsRead => ScopedPath::of_stored(text).map(Self::FsRead),
             Power::Sql => ScopedPath::of_stored(text).map(Self::Sql),
+            Power::Database => connection(text).ok().map(Self::Database),
             Power::Http => HttpPlace::of_stored(text).map(Self::Http),
             Power::Llm => alias(text).ok().map(Self::Llm),
             Power::Call => component(text).ok().map(Self::Call),
@@ -280,7 +286,7 @@ impl fmt::Display for Place {
         match self {
             Self::FsRead(path) | Self::Sql(path) => path.fmt(f),
             Self::Http(place) => place.fmt(f),
-            Self::Llm(alias) => alias.fmt(f),
+            Self::Database(name) | Self::Llm(name) => name.fmt(f),
             Self::Call(component) => component.fmt(f),
             Self::Secret(place) => place.fmt(f),
         }

@@ -34,7 +34,7 @@ struct Looking<'a> {
 impl<'a> Looking<'a> {
     fn of_call(&mut self, call: &'a PlannedCall) -> Option<u64> {
         // What a server answers is not known before it is asked.
-        if call.asks_servers() {
+        if call.asks_servers() || call.reads_servers() {
             return None;
         }
         let mut sum = 0_u64;

@@ -136,6 +136,7 @@ pub(crate) fn context<'c>(
         rulesets: &rulesets.lookups,
         children,
         systems: &settings.written.systems,
+        connections: &settings.written.connections,
         ceilings: &settings.written.ceilings,
         run_ceilings: &settings.written.run_ceilings,
         folder: &workspace.folder,

@@ -106,6 +106,7 @@ pub(crate) fn planned(
     lock::check(&context.settings, &plan)?;
     deny_early(&plan)?;
     check_secrets(&context.settings, &plan)?;
+    check_connections(&context.settings, &plan)?;
     Ok((plan, reading))
 }
 
@@ -116,6 +117,19 @@ fn check_secrets(settings: &Settings, plan: &Plan) -> Result<(), CliError> {
     for name in wanted {
         if let Err(error) = secrets.read(&name) {
             let help = format!("`from` of the [[secret]] `{name}` in palisade.toml says where it should be");
+            return Err(CliError::from_error(ExitCode::Usage, &error).help(help));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a run whose steps may read a connection that could not be opened. Its password is read again when it is.
+fn check_connections(settings: &Settings, plan: &Plan) -> Result<(), CliError> {
+    let connections = settings.connections();
+    let wanted: BTreeSet<&str> = plan.calls().into_iter().flat_map(PlannedCall::databases).collect();
+    for name in wanted {
+        if let Err(error) = connections.check(name) {
+            let help = format!("the [[connection]] `{name}` in palisade.toml says where it should be");
             return Err(CliError::from_error(ExitCode::Usage, &error).help(help));
         }
     }

@@ -10,6 +10,7 @@ use palisade_engine::Approving;
 use palisade_net::{Roots, Secrets};
 use palisade_runbook::Source;
 use palisade_settings::{Mistake, OperatorFile, Place};
+use palisade_sql::Connections;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -150,6 +151,12 @@ impl Settings {
     /// The files with authorities that servers are believed by.
     pub(crate) fn root_files(&self) -> Vec<PathBuf> {
         self.written.roots.iter().map(|path| self.base().join(path)).collect()
+    }
+
+    /// The databases of servers; no password is read yet.
+    pub(crate) fn connections(&self) -> Connections {
+        let specs = self.written.connections.clone();
+        Connections::new(specs, self.base().to_owned(), |name| std::env::var_os(name))
     }
 
     /// Paths as people know them: relative to the working folder where they are below it.

@@ -18,6 +18,7 @@ use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
 use palisade_settings::HostCeilings;
+use palisade_sql::Connections;
 use palisade_store::{Amounts, Fault, OpenError, Store};
 use serde::Deserialize;
 use std::num::NonZeroUsize;
@@ -40,6 +41,7 @@ pub(crate) struct Workspace {
     secrets: Secrets,
     /// The files of the operator's authorities; read when something runs.
     root_files: Vec<PathBuf>,
+    connections: Arc<Connections>,
     /// The folder of the operator's file, to which the files of keys are relative.
     base: PathBuf,
 }
@@ -66,6 +68,7 @@ impl Workspace {
         let (schemas, approving) = (schemas(&catalogue)?, settings.approving.clone());
         let (models, base) = (settings.written.llm.clone(), settings.base().to_owned());
         let (secrets, root_files) = (settings.secrets(), settings.root_files());
+        let connections = Arc::new(settings.connections());
         Ok(Self {
             schemas,
             catalogue,
@@ -77,6 +80,7 @@ impl Workspace {
             models,
             secrets,
             root_files,
+            connections,
             base,
         })
     }
@@ -197,6 +201,7 @@ impl Workspace {
             models: self.gateway(&store, &roots)?,
             network: Arc::new(SystemNetwork::new(roots)),
             secrets: self.secrets.clone(),
+            connections: Arc::clone(&self.connections),
             sandbox,
             cache,
             approving: self.approving.clone(),

@@ -8,7 +8,7 @@ use crate::map;
 use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_fit};
 use crate::permits::Permits;
 use crate::split::{self, Piece};
-use crate::sql::Until;
+use crate::sql::Sessions;
 use crate::threads::Threads;
 use crate::uses::{UseCount, Uses};
 use palisade_interpreter::Output;
@@ -17,6 +17,7 @@ use palisade_model::record::{LogRecord, SkipRecord};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, Usage, strict_json};
 use palisade_sandbox::{AttemptMeter, Granted, Input, Job, OutputMetadata, Prepared};
 use palisade_schema::ArtifactSchema;
+use palisade_sql::{Connections, Until};
 use palisade_store::{Content, NewArtifact, Pending, Spool, Store};
 use serde_json::Value;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct Attempt {
     pub limits: Limits,
     /// What it may use.
     pub granted: Arc<Granted>,
+    /// Where the connections lead that it may read.
+    pub connections: Arc<Connections>,
     /// How often it used what it may.
     pub uses: Uses,
     /// What its clocks and randomness are made from.
@@ -506,6 +509,8 @@ pub(crate) fn job(
         idempotency_key,
         max_row_bytes: usize::try_from(call_bytes).unwrap_or(usize::MAX),
         until: Until { deadline: meter.deadline(), cancelled: Arc::clone(cancelled) },
+        connections: Arc::clone(&attempt.connections),
+        sessions: Sessions::default(),
         asking,
     };
     Job {

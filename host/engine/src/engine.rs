@@ -13,6 +13,7 @@ use palisade_llm::Gateway;
 use palisade_model::{Digest, Failure, FailureKind};
 use palisade_net::{Key, Secrets};
 use palisade_sandbox::{AttemptMeter, CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
+use palisade_sql::Connections;
 use palisade_store::{Content, HostRoom, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -44,6 +45,8 @@ pub struct EngineParts {
     pub secrets: Secrets,
     /// Where names of servers are looked up, and whom they are believed.
     pub network: Arc<SystemNetwork>,
+    /// The databases of servers that the operator set up.
+    pub connections: Arc<Connections>,
     /// Who runs the process, as the system knows them, for the audit log; none = nobody knows.
     pub user: Option<String>,
 }

@@ -259,6 +259,7 @@ fn data(step: &PlannedStep) -> Vec<String> {
             data.push(path);
         }
     }
+    data.extend(call.databases().map(|connection| format!("database={connection}")));
     data
 }
 

@@ -4,20 +4,21 @@
 //! which instance was quicker.
 
 use crate::calls::Asking;
-use crate::sql;
+use crate::sql::{self, Sessions};
 use crate::submitting::Came;
 use crate::uses::Uses;
 use palisade_authority::{Decision, GUEST_DENIAL, Use};
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
+use palisade_model::sql::SqlValue;
 use palisade_model::{Digest, Failure, FailureKind, causes, neutral};
 use palisade_sandbox::Granted;
 use palisade_sandbox::ports::{
-    Batch, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, SqlValue, Submission, Submitted,
+    Batch, Database, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, Submission, Submitted,
     Tool, ToolCall, ToolOutput,
 };
 use palisade_schema::ArtifactSchema;
+use palisade_sql::{Connections, Until};
 use palisade_store::{Artifact, Content, ItemsReader, Spool, SpoolError};
-use rustix::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most skips of one attempt whose texts are kept; all are counted.
@@ -125,7 +126,11 @@ pub(crate) struct PartPorts {
     /// Most bytes of one row.
     pub(crate) max_row_bytes: usize,
     /// When statements are to end.
-    pub(crate) until: sql::Until,
+    pub(crate) until: Until,
+    /// Where the connections lead that it may read.
+    pub(crate) connections: Arc<Connections>,
+    /// Those that it reads.
+    pub(crate) sessions: Sessions,
     /// Who answers calls of tools and models; none = it may make none.
     pub(crate) asking: Option<Asking>,
 }
@@ -263,14 +268,24 @@ impl Ports for PartPorts {
 
     fn query(
         &mut self,
-        database: OwnedFd,
+        database: Database,
         statement: &str,
         parameters: &[SqlValue],
     ) -> Result<Box<dyn Rows>, PortError> {
-        let database = sql::Database::open(&database).map_err(sql::QueryError::from)?;
-        let parameters = parameters.iter().map(sql::value).collect();
-        let rows = sql::query(database, statement.to_owned(), parameters, self.max_row_bytes, self.until.clone())?;
-        Ok(Box::new(rows))
+        let Self { max_row_bytes, until, .. } = self;
+        match database {
+            Database::File(file) => {
+                let database = sql::Database::open(&file).map_err(sql::not_opened).map_err(sql::port_error)?;
+                let parameters = parameters.iter().map(sql::value).collect();
+                let rows = sql::query(database, statement.to_owned(), parameters, *max_row_bytes, until.clone());
+                Ok(Box::new(rows.map_err(sql::port_error)?))
+            }
+            Database::Connection(name) => {
+                let asked = (statement, parameters);
+                let rows = self.sessions.query(&self.connections, &name, asked, *max_row_bytes, until);
+                Ok(Box::new(rows.map_err(sql::port_error)?))
+            }
+        }
     }
 
     fn tools(&self) -> &[Tool] {

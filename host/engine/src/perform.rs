@@ -109,6 +109,7 @@ impl Performer<'_> {
             config,
             limits: call.limits.clone(),
             granted: Arc::new(granted),
+            connections: Arc::clone(&self.engine.parts.connections),
             uses: Uses::default(),
             seed: seed(&self.plan_digest, &step.id),
             idempotency_key: Digest::of(work_key(&self.work_key, turn).as_bytes()).to_string(),

@@ -1,14 +1,19 @@
-//! Reading SQLite databases for guests: one read-only statement at a time, its rows as they come.
+//! Reading databases for guests. Of SQLite's, here: one read-only statement at a time, its rows as they come; of servers', in
+//! `sql/server.rs`.
 //!
 //! The caller has authorised the file; this module makes sure that it is that file which is read, that nothing but
 //! reading happens, and that no more than one batch of rows is in memory. It never decides who may read what.
 
 mod open;
+mod server;
 
 pub(crate) use open::Database;
 use open::OpenError;
+pub(crate) use server::Sessions;
 
-use palisade_sandbox::ports::{Column, PortError, SqlValue};
+use palisade_model::sql::{Column, SqlValue};
+use palisade_sandbox::ports::PortError;
+use palisade_sql::{QueryError, Until};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -18,7 +23,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Batches that may wait for the guest: one being read, one ready.
 const WAITING_BATCHES: usize = 1;
@@ -28,41 +33,6 @@ const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// Least bytes that SQLite may put into one value, whatever a row may have: its own schema must fit.
 const LEAST_VALUE_BYTES: usize = 1 << 20;
-
-/// When a statement is to end although somebody waits for its rows.
-#[derive(Debug, Clone)]
-pub(crate) struct Until {
-    /// The end of the attempt's time.
-    pub(crate) deadline: Instant,
-    /// Set when the run is cancelled.
-    pub(crate) cancelled: Arc<AtomicBool>,
-}
-
-impl Until {
-    fn is_over(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed) || Instant::now() > self.deadline
-    }
-}
-
-/// Why a statement gave no rows, or no more.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum QueryError {
-    /// It does more than read, or reads in a way that is not allowed.
-    #[error("the statement does more than read")]
-    NotAllowed,
-    /// SQLite does not understand it, or a value can't be handed on.
-    #[error("{0}")]
-    Invalid(String),
-    /// The database can't be read now.
-    #[error("{0}")]
-    Unavailable(String),
-    /// A row is larger than a batch may be.
-    #[error("a row has more than {max} bytes")]
-    RowTooLarge {
-        /// Most bytes of a row.
-        max: usize,
-    },
-}
 
 /// Rows on their way to a guest. Dropping it ends the statement.
 #[derive(Debug)]
@@ -102,7 +72,7 @@ impl palisade_sandbox::ports::Rows for Rows {
                     Ok(Ok(batch)) => self.rest.extend(batch),
                     Ok(Err(error)) => {
                         self.ended = true;
-                        return Err(error.into());
+                        return Err(port_error(error));
                     }
                     Err(_) => self.ended = true,
                 }
@@ -112,22 +82,20 @@ impl palisade_sandbox::ports::Rows for Rows {
     }
 }
 
-impl From<OpenError> for QueryError {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Sqlite(error) => explain(&error),
-            other => Self::Unavailable(palisade_model::causes(&other)),
-        }
+/// Why a file can't be opened, as one of the reasons for which there are no rows.
+pub(crate) fn not_opened(error: OpenError) -> QueryError {
+    match error {
+        OpenError::Sqlite(error) => explain(&error),
+        other => QueryError::Unavailable(palisade_model::causes(&other)),
     }
 }
 
-impl From<QueryError> for PortError {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::NotAllowed => Self::Denied(error.to_string()),
-            QueryError::Invalid(_) | QueryError::RowTooLarge { .. } => Self::Invalid(error.to_string()),
-            QueryError::Unavailable(_) => Self::Unavailable(error.to_string()),
-        }
+/// What a guest is told.
+pub(crate) fn port_error(error: QueryError) -> PortError {
+    match error {
+        QueryError::NotAllowed => PortError::Denied(error.to_string()),
+        QueryError::Invalid(_) | QueryError::RowTooLarge { .. } => PortError::Invalid(error.to_string()),
+        QueryError::Unavailable(_) => PortError::Unavailable(error.to_string()),
     }
 }
 

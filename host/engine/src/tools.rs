@@ -15,6 +15,7 @@ use palisade_runbook::{Binding, BindingSource, PlannedStep, PlannedTool};
 use palisade_sandbox::ports::{RunBounds, Tool, ToolCall, ToolItems, ToolPort};
 use palisade_sandbox::{AttemptMeter, Granted};
 use palisade_schema::ConfigSchema;
+use palisade_sql::Connections;
 use palisade_store::{NewArtifact, Store};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -158,6 +159,7 @@ impl<'a> Toolbox<'a> {
             prepared,
             config,
             limits: planned.limits.clone(),
+            connections: Arc::new(Connections::none()),
             granted: Arc::new(Granted {
                 authority: planned.authority.clone(),
                 // Neither a tool nor a team has anything to do with files.

@@ -35,7 +35,9 @@ impl Uses {
             Use::Sql { database } => nearest(&granted.connections, database),
             // What is no path is a place by itself; what is denied is nowhere, or a guest could name as many as it likes.
             Use::Http { origin, .. } => allowed.then(|| origin.to_string()),
-            Use::Llm { .. } | Use::Call { .. } | Use::Secret { .. } => allowed.then(|| asked.on()),
+            Use::Database { .. } | Use::Llm { .. } | Use::Call { .. } | Use::Secret { .. } => {
+                allowed.then(|| asked.on())
+            }
         };
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let find = |counts: &[UseCount], scope: &Option<String>| {

@@ -155,6 +155,8 @@ pub enum Power {
     FsRead,
     /// Reading databases: `palisade:plugin/sql`.
     Sql,
+    /// Reading the databases of servers that the operator set up: `palisade:plugin/sql` too.
+    Database,
     /// Asking web servers: `wasi:http`.
     Http,
     /// Asking models: `palisade:plugin/llm`.
@@ -167,10 +169,12 @@ pub enum Power {
 
 impl Power {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call, Self::Secret];
+    pub const ALL: [Self; 7] =
+        [Self::FsRead, Self::Sql, Self::Database, Self::Http, Self::Llm, Self::Call, Self::Secret];
     /// Those whose interfaces this build links. No other can be requested, granted or denied: there would be nothing
     /// behind it.
-    pub const LINKED: &[Self] = &[Self::FsRead, Self::Sql, Self::Http, Self::Llm, Self::Call, Self::Secret];
+    pub const LINKED: &[Self] =
+        &[Self::FsRead, Self::Sql, Self::Database, Self::Http, Self::Llm, Self::Call, Self::Secret];
 
     /// The power of that name, whether this build links it or not.
     #[must_use]
@@ -184,6 +188,7 @@ impl Power {
         match self {
             Self::FsRead => "fs-read",
             Self::Sql => "sql",
+            Self::Database => "database",
             Self::Http => "http",
             Self::Llm => "llm",
             Self::Call => "call",
@@ -213,15 +218,16 @@ impl Power {
         }
     }
 
-    /// The mark in a config schema of the values that name what the power is used on, and what the mark must say; none
+    /// The mark in a config schema of the values that name what the power is used on, and what the mark may say; none
     /// if the step itself names it, or the grant.
     #[must_use]
-    pub const fn mark(self) -> Option<(&'static str, &'static str)> {
+    pub const fn mark(self) -> Option<(&'static str, &'static [&'static str])> {
         match self {
-            Self::FsRead => Some(("x-palisade-path", "read")),
-            Self::Sql => Some(("x-palisade-connection", "sqlite")),
-            Self::Http => Some(("x-palisade-url", "http")),
-            Self::Secret => Some(("x-palisade-secret", "header")),
+            Self::FsRead => Some(("x-palisade-path", &["read"])),
+            Self::Sql => Some(("x-palisade-connection", &["sqlite"])),
+            Self::Database => Some(("x-palisade-database", &["mysql", "postgres"])),
+            Self::Http => Some(("x-palisade-url", &["http"])),
+            Self::Secret => Some(("x-palisade-secret", &["header"])),
             Self::Llm | Self::Call => None,
         }
     }

@@ -183,6 +183,7 @@ fn use_of(call: &PlannedCall, place: &Place) -> Use {
             let allowed = Method::ALL.into_iter().map(by).find(|asked| authorise(&call.authority, asked).allowed());
             allowed.unwrap_or_else(|| by(Method::Get))
         }
+        Place::Database(connection) => Use::Database { connection: connection.clone() },
         Place::Llm(model) => Use::Llm { model: model.clone() },
         Place::Call(component) => Use::Call { component: component.clone() },
         Place::Secret(named) => Use::Secret { place: secret_of(call, named).unwrap_or_else(|| named.clone()) },

@@ -9,14 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Components of WCF's that runbooks name and this build does not have.
-const NOT_BUILT: &[&str] = &[
-    "github",
-    "iso27001_assessor",
-    "mongodb",
-    "mysql",
-    "security_document_evidence_extractor",
-    "security_evidence_normaliser",
-];
+const NOT_BUILT: &[&str] =
+    &["github", "iso27001_assessor", "mongodb", "security_document_evidence_extractor", "security_evidence_normaliser"];
 
 /// A component that is registered.
 #[derive(Debug, Clone)]

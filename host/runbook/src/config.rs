@@ -27,7 +27,7 @@ pub(crate) struct Mark {
     /// The key of the mark in the schema.
     pub(crate) key: &'static str,
     /// What this build knows it to say.
-    pub(crate) known: &'static str,
+    pub(crate) known: &'static [&'static str],
     pub(crate) found: Marked,
 }
 

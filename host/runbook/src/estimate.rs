@@ -300,7 +300,7 @@ fn known(
 /// Says whether a call reads files, databases or servers, so that what it reads is more than its inputs.
 #[must_use]
 pub fn names_data(call: &PlannedCall) -> bool {
-    !call.paths.is_empty() || !call.connections.is_empty() || call.asks_servers()
+    !call.paths.is_empty() || !call.connections.is_empty() || call.reads_servers() || call.asks_servers()
 }
 
 fn bytes_of(plan: &Plan, source: &BindingSource, from: &EstimateFrom<'_>, made: &Made<'_>) -> Result<Range, Unknown> {

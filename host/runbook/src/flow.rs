@@ -213,9 +213,15 @@ fn sinks(step: &PlannedStep, rules: LabelRules<'_>) -> Vec<Sink> {
 
 /// Says whether a step brings in nothing itself but from the server at which `sink` is: that goes back to whence it came.
 fn is_all_it_reads(step: &PlannedStep, sink: &Sink) -> bool {
-    let (Sink::Power(Capability::Http(_)), Some(call)) = (sink, step.call()) else { return false };
-    let others = [Power::FsRead, Power::Sql].into_iter().any(|power| call.may_use(power));
-    !others && matches!(call.authority.reach(Power::Http), Capability::Http(scope) if scope.is_one_origin())
+    let (Sink::Power(capability), Some(call)) = (sink, step.call()) else { return false };
+    let power = capability.power();
+    let is_one = match call.authority.reach(power) {
+        Capability::Http(scope) => scope.is_one_origin(),
+        Capability::Database(scope) => scope.names().is_some_and(|names| names.len() == 1),
+        _ => false,
+    };
+    let reading = [Power::FsRead, Power::Sql, Power::Database, Power::Http];
+    is_one && !reading.into_iter().any(|other| other != power && call.may_use(other))
 }
 
 fn blocked<'l>(

@@ -2,7 +2,7 @@
 //! nothing else of the runbook.
 
 use crate::config_bound::ConfigBound;
-use palisade_authority::{Authority, Bound, Capability, NamedByConfig, SENSITIVE, ScopedPath};
+use palisade_authority::{Authority, Bound, Capability, NamedByConfig, Place, SENSITIVE, ScopedPath};
 use palisade_model::canonical::{self, Written};
 use palisade_model::digest::Hasher;
 use palisade_model::manifest::Power;
@@ -233,6 +233,20 @@ impl PlannedCall {
     #[must_use]
     pub fn asks_servers(&self) -> bool {
         self.may_use(Power::Http)
+    }
+
+    /// Whether it may read databases of servers.
+    #[must_use]
+    pub fn reads_servers(&self) -> bool {
+        self.may_use(Power::Database)
+    }
+
+    /// The names of the connections that its config names.
+    pub fn databases(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().filter_map(|named| match &named.place {
+            Place::Database(connection) => Some(connection.as_str()),
+            _ => None,
+        })
     }
 
     /// Whether it could change something outside of the run: whether it may send requests that do more than read.

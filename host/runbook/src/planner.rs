@@ -7,6 +7,7 @@ mod bounds;
 mod call;
 mod child;
 mod condition;
+mod connection;
 mod flow;
 mod generated;
 mod listed;
@@ -36,6 +37,7 @@ use palisade_authority::{Authority, Bound, Capability, Flows, Grant, Rule, Worki
 use palisade_model::id::ComponentName;
 use palisade_model::llm::LlmSettings;
 use palisade_model::manifest::{InputSource, ruleset_type};
+use palisade_model::sql::ConnectionSpec;
 use palisade_model::{
     ArtifactName, Digest, LimitKind, Limits, RunLimitKind, RunLimits, SchemaRef, SchemaReq, StepId, causes, neutral,
 };
@@ -62,6 +64,8 @@ pub struct PlanContext<'c> {
     pub children: &'c BTreeMap<(String, String), ChildLookup>,
     /// The systems that the operator set up.
     pub systems: &'c Systems,
+    /// The databases of servers that the operator set up.
+    pub connections: &'c [ConnectionSpec],
     /// The operator's ceilings of attempts; a kind that is absent has its default ceiling.
     pub ceilings: &'c BTreeMap<LimitKind, u64>,
     /// The operator's ceilings of runs; a kind that is absent has none.

@@ -3,10 +3,11 @@
 use crate::bindings::exports::palisade::plugin::manifest as wit;
 use crate::manifest::{self, NotAManifest};
 use crate::meter::AttemptMeter;
-use crate::ports::{Level, PortError, Ports, Rows, SqlValue};
+use crate::ports::{Database, Level, PortError, Ports, Rows};
 use crate::run::{Job, Prepared};
 use palisade_authority::{Decision, Use};
 use palisade_model::manifest::{ManifestError, Power};
+use palisade_model::sql::SqlValue;
 use palisade_model::{Failure, FailureKind, LimitKind, Limits, Manifest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,9 +76,8 @@ pub fn describe(prepared: &Prepared) -> Result<Manifest, DescribeError> {
     let manifest = manifest::checked(first)?;
     manifest.check().map_err(DescribeError::Rules)?;
     // A toolchain may import all of WASI without need: files are not refused, the world behind them is empty.
-    let unasked = Power::LINKED.iter().filter(|power| **power != Power::FsRead && manifest.request(**power).is_none());
-    let mut imported = unasked.filter_map(|power| Some((power, prepared.imports().of_power(*power)?)));
-    match imported.next() {
+    let asked = |power| power == Power::FsRead || manifest.request(power).is_some();
+    match prepared.imports().behind_none_of(asked) {
         Some((power, import)) => {
             Err(DescribeError::PowerNotRequested { interface: import.interface.clone(), power: power.name() })
         }
@@ -124,7 +124,7 @@ impl Ports for Refusing {
 
     fn query(
         &mut self,
-        _database: rustix::fd::OwnedFd,
+        _database: Database,
         _statement: &str,
         _parameters: &[SqlValue],
     ) -> Result<Box<dyn Rows>, PortError> {

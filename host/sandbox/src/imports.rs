@@ -18,8 +18,9 @@ const WITHOUT_POWER: [&str; 5] = [
 /// Interfaces that are linked to an empty world.
 const WASI_BASE: [&str; 5] = ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:sockets/"];
 /// The interfaces behind the powers.
-const POWERS: [(&str, Power); 6] = [
+const POWERS: [(&str, Power); 7] = [
     ("palisade:plugin/sql@", Power::Sql),
+    ("palisade:plugin/sql@", Power::Database),
     ("palisade:plugin/tools@", Power::Call),
     ("palisade:plugin/runbooks@", Power::Call),
     ("palisade:plugin/llm@", Power::Llm),
@@ -72,6 +73,16 @@ impl Imports {
     pub fn of_power(&self, power: Power) -> Option<&Import> {
         let behind = |name: &str| POWERS.iter().any(|&(prefix, of)| of == power && name.starts_with(prefix));
         self.iter().find(|import| !import.functions.is_empty() && behind(&import.interface))
+    }
+
+    /// The first interface of which functions are imported and behind none of whose powers the component is, with the first
+    /// of these powers.
+    pub(crate) fn behind_none_of(&self, asked: impl Fn(Power) -> bool) -> Option<(Power, &Import)> {
+        self.iter().filter(|import| !import.functions.is_empty()).find_map(|import| {
+            let of = POWERS.iter().filter(|(prefix, _)| import.interface.starts_with(prefix)).map(|(_, power)| *power);
+            let first = of.clone().next()?;
+            (!of.into_iter().any(&asked)).then_some((first, import))
+        })
     }
 
     /// Whether what the component emits can only depend on its inputs and config, so that it may be remembered.

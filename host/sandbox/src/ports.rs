@@ -6,6 +6,7 @@
 
 use palisade_authority::{Decision, Use};
 use palisade_model::llm::Bound;
+use palisade_model::sql::{Column, SqlValue};
 use palisade_model::{ComponentId, Digest, Failure, neutral};
 use palisade_net::Roots;
 use rustix::fd::OwnedFd;
@@ -44,16 +45,15 @@ pub trait Ports: Send {
     /// Records a decision of `authorise`, allowed or denied, for the audit log.
     fn decided(&mut self, asked: &Use, decision: &Decision);
 
-    /// Runs one read-only statement on a SQLite database that was already authorised: `database` is that very file,
-    /// found (`O_PATH`) but not opened. The port refuses everything that does not read, and ends a statement whose rows
-    /// are dropped.
+    /// Runs one read-only statement on a database that was already authorised. The port refuses everything that does not
+    /// read, and ends a statement whose rows are dropped.
     ///
     /// # Errors
     /// [`PortError::Denied`] for statements that do more than read, [`PortError::Invalid`] for wrong ones,
     /// [`PortError::Unavailable`] if the database fails.
     fn query(
         &mut self,
-        database: OwnedFd,
+        database: Database,
         statement: &str,
         parameters: &[SqlValue],
     ) -> Result<Box<dyn Rows>, PortError>;
@@ -363,30 +363,13 @@ pub trait Items: Send {
     fn next(&mut self, max_bytes: usize) -> Result<Option<Batch>, PortError>;
 }
 
-/// One value that SQL knows.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SqlValue {
-    /// Nothing.
-    Null,
-    /// Yes or no.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i64),
-    /// A number with a point.
-    Real(f64),
-    /// Text in UTF-8.
-    Text(String),
-    /// Bytes.
-    Blob(Vec<u8>),
-}
-
-/// A column of a result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name in the result.
-    pub name: String,
-    /// The type it was declared with, empty if it was not.
-    pub declared_type: String,
+/// A database that was authorised.
+#[derive(Debug)]
+pub enum Database {
+    /// A SQLite database: this very file, found (`O_PATH`) but not opened.
+    File(OwnedFd),
+    /// The database of a server, by the name of the operator's connection.
+    Connection(String),
 }
 
 /// The rows of one statement.

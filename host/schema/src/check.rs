@@ -77,6 +77,7 @@ const PLAIN: &[&str] = &[
 /// Palisade's own keywords.
 const OWN: &[&str] = &[
     "x-palisade-connection",
+    "x-palisade-database",
     "x-palisade-id-of",
     "x-palisade-items",
     "x-palisade-members",

@@ -110,6 +110,19 @@ pub fn commented_file() -> String {
          # origins = [\"https://api.example.org\"]\n\
          # components = [\"acme:tracker\"]\n\
          # reason = \"who decided this, and why\"\n\n\
+         # Databases of PostgreSQL and MySQL or MariaDB, by the names that configs and grants (`database=crm`) know. They are\n\
+         # read over TLS, in read-only transactions, by a user who may do no more than read. Passwords stand in the environment\n\
+         # or in files of mode 0600. See docs/databases.md.\n\
+         # [[connection]]\n\
+         # name = \"crm\"\n\
+         # kind = \"postgres\"\n\
+         # host = \"db.example.org\"\n\
+         # port = 5432\n\
+         # user = \"reader\"\n\
+         # database = \"crm\"\n\
+         # password = { env = \"CRM_PASSWORD\" }\n\
+         # tls = \"on\"\n\
+         # authority = \"company-ca.pem\"\n\n\
          # Where data with a label may go. To others nothing goes that no rule lets go; what a rule keeps (`never_to`) gets\n\
          # neither there nor before a person (`approval`) nor among the results (`output`). See docs/labels.md.\n\
          # [[flow]]\n\

@@ -11,12 +11,13 @@ use crate::table::Reader;
 use crate::target::{Names, Target};
 use crate::witness::WitnessTable;
 use crate::{
-    alias, approval, audit, ceiling, environment, flow, generated, grant, http, key_place, llm, namespace, retention,
-    ruleset, secret, system, witness,
+    alias, approval, audit, ceiling, connection, environment, flow, generated, grant, http, key_place, llm, namespace,
+    retention, ruleset, secret, system, witness,
 };
 use palisade_authority::{Deny, Flows, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::LlmSettings;
+use palisade_model::sql::ConnectionSpec;
 use palisade_model::unit::Millis;
 use palisade_model::{ComponentId, LimitKind, RunLimits};
 use palisade_runbook::{OperatorEntry, Source, Systems};
@@ -64,6 +65,8 @@ pub struct OperatorFile {
     pub secrets: Vec<SecretTable>,
     /// Files with authorities that may say who a server is, beside those that the web trusts, as written: relative to the file.
     pub roots: Vec<String>,
+    /// Databases of servers, in the order of the file.
+    pub connections: Vec<ConnectionSpec>,
     /// Models, and what may be spent on them.
     pub llm: LlmSettings,
     /// What no component may read: the files in which keys of servers are.
@@ -109,6 +112,7 @@ impl Default for OperatorFile {
             declassified: Vec::new(),
             secrets: Vec::new(),
             roots: Vec::new(),
+            connections: Vec::new(),
             llm: LlmSettings::default(),
             kept: Vec::new(),
         }
@@ -127,7 +131,7 @@ pub struct Place {
 }
 
 /// The tables.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 21] = [
     "rulesets",
     "ceilings",
     "aliases",
@@ -145,6 +149,7 @@ const TABLES: [&str; 20] = [
     "declassify",
     "secret",
     "http",
+    "connection",
     "llm",
     "model",
     "budget",
@@ -182,6 +187,7 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
         declassified: flow::read_declassified(r, &table, names),
         secrets: secret::read(r, &table, names),
         roots: http::read(r, &table),
+        connections: connection::read(r, &table),
         llm: llm::read(r, &table),
         // Behind all that says where keys are.
         kept: key_place::denies(r, place),
@@ -246,7 +252,7 @@ pub(crate) mod tests {
         let shared = HostCeilings { runs: Some(4), instances: Some(8), memory: Some(4 << 30) };
         assert_eq!(file.host_ceilings, Some(shared));
         assert_eq!((file.grants.len(), file.denies.len(), file.systems.iter().count()), (1, 1, 2));
-        assert_eq!(file.secrets.len(), 1);
+        assert_eq!((file.secrets.len(), file.connections.len()), (1, 1));
         assert_eq!((file.llm.models.len(), file.llm.budgets.len(), file.llm.default_model.is_some()), (1, 1, true));
     }
 

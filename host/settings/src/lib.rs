@@ -8,6 +8,7 @@ mod approval;
 mod audit;
 mod ceiling;
 mod commented;
+mod connection;
 mod edit;
 mod environment;
 mod expected;

@@ -58,7 +58,7 @@ pub(crate) fn read(r: &mut Reader<'_>, file: &DeTable<'_>) -> LlmSettings {
 }
 
 /// One of a few words.
-fn one_of<T: Copy, const N: usize>(
+pub(crate) fn one_of<T: Copy, const N: usize>(
     r: &mut Reader<'_>,
     of: &str,
     table: &DeTable<'_>,

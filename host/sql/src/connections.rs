@@ -118,7 +118,10 @@ impl Connections {
             ServerTls::On { authority: None } => Some(Ok(Roots::default())),
             ServerTls::On { authority: Some(path) } => Some(self.authority(path)),
         };
-        let tls = roots.map(|roots| roots.and_then(|roots| Tls::new(&roots))).transpose().map_err(|source| ConnectionError::Authority { name: name(), source })?;
+        let tls = roots
+            .map(|roots| roots.and_then(|roots| Tls::new(&roots)))
+            .transpose()
+            .map_err(|source| ConnectionError::Authority { name: name(), source })?;
         Ok(Ready { spec, password, tls })
     }
 

@@ -146,6 +146,7 @@ fn standing(context: &Context, manifest: &Manifest, digest: Digest) -> Result<St
                 let power = if power == Power::Secret { Power::Http } else { power };
                 let place = match power {
                     Power::FsRead | Power::Sql => "PATH",
+                    Power::Database => "CONNECTION",
                     Power::Http | Power::Secret => "ORIGIN",
                     Power::Llm => "MODEL",
                     Power::Call => "ID",
@@ -304,7 +305,11 @@ fn shown(entry: &Entry, imports: &Imports, limits: &Limits, (granted, runs): (&S
         let optional = if request.optional { " (optional)" } else { "" };
         line(format!("    {}{optional}: {}", request.power.name(), text(&request.reason)));
     }
-    for (mark, means) in [("x-palisade-path", "reads the path"), ("x-palisade-connection", "opens the database")] {
+    for (mark, means) in [
+        ("x-palisade-path", "reads the path"),
+        ("x-palisade-connection", "opens the database"),
+        ("x-palisade-database", "reads the connection"),
+    ] {
         for found in marked(&manifest.config_schema, mark) {
             line(format!("    {means} that `{}` of the config names", found.pointer));
         }

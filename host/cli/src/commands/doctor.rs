@@ -13,8 +13,10 @@ use crate::settings::read_roots;
 use crate::workspace::{cache_dir, code_cache, state_dir};
 use palisade_model::causes;
 use palisade_model::llm::ModelSpec;
+use palisade_model::sql::{ConnectionSpec, ServerTls};
 use palisade_net::Secrets;
 use palisade_sandbox::{Sandbox, Settings};
+use palisade_sql::Connections;
 use serde::Serialize;
 
 /// One thing that was looked at.
@@ -49,6 +51,8 @@ pub(crate) fn exec(context: &Context, mistake: Option<CliError>) -> Result<ExitC
     let secrets = context.settings.secrets();
     checks.extend(secrets.names().map(|name| kept(&secrets, name)));
     checks.extend(roots(context));
+    let connections = context.settings.connections();
+    checks.extend(connections.iter().map(|connection| readable(&connections, connection)));
     checks.extend([components(), sandbox(), containment(), cache(context), guests()]);
     if context.format == Format::Json {
         console::json(&checks);
@@ -149,6 +153,21 @@ fn roots(context: &Context) -> Option<Check> {
         }
         Err(error) => missing("authorities", error.message, error.help),
     })
+}
+
+/// Whether a connection could be opened. It is not.
+fn readable(connections: &Connections, spec: &ConnectionSpec) -> Check {
+    let ConnectionSpec { name, kind, address, user, database, .. } = spec;
+    let what = format!("`{name}` ({} database `{database}` at {address} as `{user}`)", kind.word());
+    let clear = spec.tls == ServerTls::Off && !spec.address.is_here();
+    match connections.check(name) {
+        Ok(()) if clear => ok("connection", format!("{what} could be read, in the clear: its `tls` is off")),
+        Ok(()) => ok("connection", format!("{what} could be read")),
+        Err(error) => {
+            let help = format!("the [[connection]] `{name}` in palisade.toml says where it should be");
+            missing("connection", causes(&error), Some(help))
+        }
+    }
 }
 
 fn components() -> Check {

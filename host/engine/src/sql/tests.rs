@@ -5,6 +5,7 @@ use super::*;
 use palisade_sandbox::ports::Rows as _;
 use rustix::fs::{Mode, OFlags};
 use std::path::Path;
+use std::time::Instant;
 
 fn database(dir: &Path, sql: &str) -> std::path::PathBuf {
     let path = dir.join("a ?%#.db");
@@ -146,7 +147,7 @@ fn an_endless_statement_ends_when_its_time_is_over_or_the_run_is_cancelled() {
     let cancelled = Until { cancelled: Arc::new(AtomicBool::new(true)), ..later() };
     for until in [soon, cancelled] {
         let asked = query(open(&path).unwrap(), endless.to_owned(), vec![], 99, until);
-        assert!(asked.map_err(PortError::from).and_then(|mut rows| rows.next(1, 1)).is_err());
+        assert!(asked.map_err(port_error).and_then(|mut rows| rows.next(1, 1)).is_err());
     }
 }
 

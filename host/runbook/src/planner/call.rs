@@ -50,7 +50,7 @@ impl Planner<'_> {
         let kept: BTreeSet<_> = labels.difference(&component.declassifies).cloned().collect();
         let outputs = self.component_outputs(step, &component, &kept);
         let limits = self.limits(step, &component);
-        let config = config?;
+        let config = self.connected(call, &component, config?)?;
         // What a system reads, the operator has said who named it.
         if role != Role::Source {
             self.check_config(call, &component, &config);

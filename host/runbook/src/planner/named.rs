@@ -30,7 +30,7 @@ impl Planner<'_> {
         for Mark { power, key, known, found } in described.marks() {
             let Some(written) = config.pointer(&found.pointer).and_then(Value::as_str) else { continue };
             let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&found.pointer).span);
-            if found.says != *known {
+            if !known.contains(&found.says.as_str()) {
                 let message = format!("`{}` is not a `{key}` that this build knows", neutral::line(&found.says, 60));
                 self.say(Code::ConfigSchema, call.component.span, message);
                 good = false;
@@ -72,7 +72,9 @@ impl Named {
             Place::Sql(path) => {
                 self.connections.push(NamedConnection { pointer, name: format!("sqlite:{written}"), path });
             }
-            Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => self.places.push(named.clone()),
+            Place::Database(_) | Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => {
+                self.places.push(named.clone());
+            }
         }
         self.all.push(named);
     }

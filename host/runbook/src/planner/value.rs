@@ -16,9 +16,10 @@ use palisade_schema::split;
 use std::collections::BTreeSet;
 
 /// Marks of config values that the plan must know: they decide what a step may reach.
-const MUST_BE_WRITTEN: [(&str, &str); 6] = [
+const MUST_BE_WRITTEN: [(&str, &str); 7] = [
     ("x-palisade-path", "a path"),
     ("x-palisade-connection", "a database"),
+    ("x-palisade-database", "a connection"),
     ("x-palisade-url", "a server"),
     ("x-palisade-model", "a model"),
     ("x-palisade-ruleset", "a ruleset"),

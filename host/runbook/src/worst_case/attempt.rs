@@ -30,7 +30,7 @@ pub(super) struct Reads {
 pub(super) fn attempt(call: &PlannedCall, reads: Reads) -> Work {
     let limit = |kind| call.limits.value(kind);
     // Files and databases that the config names count together; without any there is nothing to read.
-    let names_data = !call.paths.is_empty() || !call.connections.is_empty();
+    let names_data = !call.paths.is_empty() || !call.connections.is_empty() || call.reads_servers();
     let data = if names_data { limit(LimitKind::FileBytesRead) } else { 0 };
     // Which servers there are does not matter: without any, nothing can be received or sent.
     let web = if call.asks_servers() { limit(LimitKind::HttpBytes) } else { 0 };

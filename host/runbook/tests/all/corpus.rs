@@ -3,9 +3,10 @@
 //! `artifact.yaml`, it is about that one: an artifact that a step of the runbook runs. A new case needs no Rust. With
 //! `BLESS=1` in the environment the texts are rewritten; read them before you commit.
 
-use crate::support::{World, demo, model};
+use crate::support::{World, connection, demo, model};
 use palisade_authority::{Capability, FlowRule, Flows, Labels, ScopedPath, Sink, WorkingFolder};
 use palisade_model::llm::{ModelSpec, Price};
+use palisade_model::sql::ServerKind;
 use palisade_model::{LimitKind, RunLimitKind};
 use palisade_runbook::{
     BindingSource, ConfigBound, ConfigRule, OperatorEntry, Plan, PlannedStep, Source, System, pointer_of,
@@ -25,6 +26,15 @@ struct Settings {
     generated: Generated,
     flow: Vec<FlowTable>,
     model: Vec<ModelTable>,
+    connection: Vec<ConnectionTable>,
+}
+
+/// A connection, with what does not matter here left out.
+#[derive(Deserialize)]
+struct ConnectionTable {
+    name: String,
+    kind: String,
+    host: String,
 }
 
 /// A model of others, with some price.
@@ -102,6 +112,9 @@ pub(crate) fn world(case: &Path) -> World {
         ModelSpec { price: Some(price), ..model(&table.alias) }
     };
     world.models.models = settings.model.into_iter().map(priced).collect();
+    let known = |word: &str| ServerKind::ALL.into_iter().find(|kind| kind.word() == word).unwrap();
+    let connected = |table: ConnectionTable| connection(&table.name, known(&table.kind), &table.host);
+    world.connections = settings.connection.into_iter().map(connected).collect();
     for table in settings.system {
         let taken = world.systems.add(System {
             name: table.name,

@@ -135,6 +135,7 @@ fn variables_come_from_the_given_map_alone() {
         rulesets: &lookup(&runbook, &components, &|_| None),
         children: &BTreeMap::new(),
         systems: &Systems::default(),
+        connections: &[],
         ceilings: &BTreeMap::new(),
         run_ceilings: &RunLimits::default(),
         folder: &WorkingFolder::new(b"/w").unwrap(),

@@ -24,6 +24,7 @@ fn found(text: &str, ceilings: &[(RunLimitKind, u64)]) -> Vec<Diagnostic> {
         rulesets: &lookup(&runbook, &components, &|_| None),
         children: &BTreeMap::new(),
         systems: &Systems::default(),
+        connections: &[],
         ceilings: &BTreeMap::new(),
         run_ceilings: &ceilings.iter().copied().collect::<RunLimits>(),
         folder: &WorkingFolder::new(b"/srv/folder").unwrap(),

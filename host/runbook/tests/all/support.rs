@@ -3,6 +3,7 @@
 use palisade_authority::{Authority, Flows, Grant, SecretPlace, WorkingFolder};
 use palisade_model::llm::{LlmSettings, ModelSpec, ProviderKind, Structured};
 use palisade_model::manifest::{Arity, ComponentKind, InputPort, InputSource, OutputPort, Power, Request};
+use palisade_model::sql::{ConnectionSpec, ServerAddress, ServerKind, ServerTls};
 use palisade_model::{Digest, LimitKind, Manifest, RunLimits};
 use palisade_runbook::{
     Caller, ChildLookup, Components, Diagnostic, KnownComponent, NotAccepted, OperatorEntry, Plan, PlanContext,
@@ -41,6 +42,7 @@ fn component(id: &str, inputs: Vec<InputPort>, output: &str, config_schema: Valu
     let requests = match id {
         "palisade:filesystem" => vec![power(Power::FsRead)],
         "palisade:sqlite" => vec![power(Power::Sql)],
+        "palisade:mysql" => vec![power(Power::Database)],
         _ => vec![],
     };
     let manifest = Manifest {
@@ -103,6 +105,26 @@ fn asks(mut component: KnownComponent) -> KnownComponent {
     let grant = Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), b"llm=dear").unwrap();
     component.granted = Authority::of_operator([grant]);
     component
+}
+
+/// The same, granted the connection `crm`.
+fn reads_crm(mut component: KnownComponent) -> KnownComponent {
+    let grant = Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), b"database=crm").unwrap();
+    component.granted = Authority::of_operator([grant]);
+    component
+}
+
+/// A connection to a database of a kind, somewhere else.
+pub(crate) fn connection(name: &str, kind: ServerKind, host: &str) -> ConnectionSpec {
+    ConnectionSpec {
+        name: name.to_owned(),
+        kind,
+        address: ServerAddress::Host { host: host.to_owned(), port: kind.default_port() },
+        user: "reader".to_owned(),
+        database: "shop".to_owned(),
+        password: None,
+        tls: ServerTls::On { authority: None },
+    }
 }
 
 /// The same, asking web servers: two are granted to it, and to send one of them a token.
@@ -178,6 +200,17 @@ pub(crate) fn components() -> Components {
         json!(["database_path"]),
     );
     sqlite["x-palisade-wcf-lax"] = json!(true);
+    let mysql = closed(
+        json!({
+            "connection": {"type": "string", "x-palisade-database": "mysql"},
+            "host": {"type": "string"},
+            "port": {"type": "integer", "default": 3306, "minimum": 1, "maximum": 65535},
+            "user": {"type": "string"},
+            "password": {"type": "string"},
+            "database": {"type": "string", "default": ""},
+        }),
+        json!([]),
+    );
     let matching = |ruleset: &str, kind: &str| {
         json!({
             "type": "object", "additionalProperties": false, "x-palisade-wcf-lax": true,
@@ -215,6 +248,7 @@ pub(crate) fn components() -> Components {
     let all = [
         component("palisade:filesystem", vec![], "standard_input/1.0.0", filesystem),
         component("palisade:sqlite", vec![], "standard_input/1.0.0", sqlite),
+        reads_crm(component("palisade:mysql", vec![], "standard_input/1.0.0", mysql)),
         component(
             "palisade:source_code_analyser",
             vec![port("documents", &["standard_input/1"], Arity::Many)],
@@ -423,6 +457,7 @@ pub(crate) fn demo(wanted: &palisade_runbook::WantedRuleset) -> Option<RulesetLo
 pub(crate) struct World {
     pub(crate) components: Components,
     pub(crate) systems: Systems,
+    pub(crate) connections: Vec<ConnectionSpec>,
     pub(crate) ceilings: BTreeMap<LimitKind, u64>,
     pub(crate) run_ceilings: RunLimits,
     pub(crate) variables: BTreeMap<String, String>,
@@ -441,6 +476,7 @@ impl World {
         Self {
             components: components(),
             systems: Systems::default(),
+            connections: Vec::new(),
             ceilings: BTreeMap::new(),
             run_ceilings: RunLimits::default(),
             variables: BTreeMap::new(),
@@ -507,6 +543,7 @@ impl World {
             rulesets: &rulesets,
             children: &children,
             systems: &self.systems,
+            connections: &self.connections,
             ceilings: &self.ceilings,
             run_ceilings: &self.run_ceilings,
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),
@@ -544,6 +581,7 @@ impl World {
             rulesets: &lookup(&runbook, &self.components, &demo),
             children: &BTreeMap::new(),
             systems: &self.systems,
+            connections: &self.connections,
             ceilings: &self.ceilings,
             run_ceilings: &self.run_ceilings,
             folder: &WorkingFolder::new(b"/srv/folder").unwrap(),

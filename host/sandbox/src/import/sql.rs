@@ -1,15 +1,19 @@
-//! `palisade:plugin/sql`: reading the databases that the config names. Needs the power `sql`.
+//! `palisade:plugin/sql`: reading the databases that the config names. Needs the power `sql` for files, and `database` for
+//! those of servers.
 //!
 //! This file decides and bounds; the statement itself runs behind the port, which refuses all that does not read.
 
 use super::filesystem::{FindError, real_file};
-use crate::bindings::ErrorKind;
 use crate::bindings::palisade::plugin::sql::{self, Value};
+use crate::bindings::{Error, ErrorKind};
 use crate::cost::Work;
 use crate::meter::Total;
-use crate::ports::{Rows, SqlValue};
+use crate::ports::{Database, Rows};
 use crate::state::{Answer, Host, denial, error};
-use palisade_authority::Use;
+use palisade_authority::{Place, Use};
+use palisade_model::manifest::Power;
+use palisade_model::sql::SqlValue;
+use rustix::fd::OwnedFd;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 /// Bytes of rows in one call if the guest leaves it to the host.
@@ -33,11 +37,20 @@ const LEAST_DATABASE: u64 = 1 << 20;
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct OpenRows {
     pub(crate) rows: Box<dyn Rows>,
-    /// The database, by device and inode.
-    identity: (u64, u64),
-    /// Most bytes of rows with which allowances grow.
-    counted: u64,
+    grows: Grows,
 }
+
+/// With how much of what is read the allowances grow that data has.
+#[derive(Debug, Clone, Copy)]
+enum Grows {
+    /// With at most so many bytes of one file, which is known by device and inode.
+    WithFile { identity: (u64, u64), most: u64 },
+    /// With all of it: how much a server has is not known. `file-bytes-read` bounds it.
+    WithAll,
+}
+
+/// A database that a name leads to, and with how much of it allowances grow; or why there is none.
+type Found = Result<(Database, Grows), Error>;
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     sql::add_to_linker::<_, HasSelf<_>>(linker, |host| host)
@@ -47,41 +60,56 @@ impl sql::Host for Host {
     fn query(&mut self, connection: String, statement: String, parameters: Vec<Value>) -> Answer<Resource<OpenRows>> {
         let bytes = parameters.iter().map(value_bytes).fold(statement.len(), usize::saturating_add);
         self.charge(Work::Query, bytes);
-        let Some(granted) = self.granted.clone() else { return Ok(Err(denial())) };
-        let Some(named) = granted.connections.iter().find(|named| named.written == connection) else {
-            return Ok(Err(denial()));
-        };
-        let file = real_file(&granted.root, &named.path);
-        // Of a file that is not there, the path as written is asked about, so that only who may read it learns it.
-        let asked = file.as_ref().map_or(&named.path, |(_, path)| path).clone();
-        if let Err(denied) = self.authorise(&Use::Sql { database: asked }) {
+        let Some((asked, found)) = self.find(&connection) else { return Ok(Err(denial())) };
+        if let Err(denied) = self.authorise(&asked) {
             return Ok(Err(denied));
         }
-        let database = match file {
-            Ok((database, _)) => database,
-            Err(FindError::LedOut) => return Ok(Err(denial())),
-            Err(why @ (FindError::Kernel(_) | FindError::NotAFile(_))) => {
-                let message = format!("the database `{connection}` can't be opened: {why}");
-                return Ok(Err(error(ErrorKind::Unavailable, &message)));
-            }
-        };
-        let found = match rustix::fs::fstat(&database) {
+        let (database, grows) = match found {
             Ok(found) => found,
-            Err(why) => {
-                let message = format!("the database `{connection}` can't be opened: {why}");
-                return Ok(Err(error(ErrorKind::Unavailable, &message)));
-            }
+            Err(error) => return Ok(Err(error)),
         };
-        let size = u64::try_from(found.st_size).unwrap_or(0).max(LEAST_DATABASE);
         let parameters: Vec<_> = parameters.into_iter().map(known).collect();
         let rows = match self.ports.query(database, &statement, &parameters) {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(self.port_error(error))),
         };
         self.limiter.hold(HELD)?;
-        let (identity, counted) = ((found.st_dev, found.st_ino), size.saturating_mul(TEXT_OF_A_BYTE));
-        Ok(Ok(self.push(OpenRows { rows, identity, counted })?))
+        Ok(Ok(self.push(OpenRows { rows, grows })?))
     }
+}
+
+impl Host {
+    /// What a guest's name for a database leads to, and what reading it is; none if it is the name of none.
+    fn find(&self, connection: &str) -> Option<(Use, Found)> {
+        let granted = self.granted.as_ref()?;
+        let Some(named) = granted.connections.iter().find(|named| named.written == connection) else {
+            // The config names no other file, so it is the connection of a server, or nothing.
+            let Place::Database(name) = Place::of_stored(Power::Database, connection)? else { return None };
+            return Some((
+                Use::Database { connection: name.clone() },
+                Ok((Database::Connection(name), Grows::WithAll)),
+            ));
+        };
+        let file = real_file(&granted.root, &named.path);
+        // Of a file that is not there, the path as written is asked about, so that only who may read it learns it.
+        let asked = file.as_ref().map_or(&named.path, |(_, path)| path).clone();
+        Some((Use::Sql { database: asked }, opened(connection, file.map(|(database, _)| database))))
+    }
+}
+
+/// A file that was found, if it is one.
+fn opened(connection: &str, file: Result<OwnedFd, FindError>) -> Found {
+    let unavailable = |why: &dyn std::fmt::Display| {
+        error(ErrorKind::Unavailable, &format!("the database `{connection}` can't be opened: {why}"))
+    };
+    let database = file.map_err(|why| match why {
+        FindError::LedOut => denial(),
+        FindError::Kernel(_) | FindError::NotAFile(_) => unavailable(&why),
+    })?;
+    let found = rustix::fs::fstat(&database).map_err(|why| unavailable(&why))?;
+    let size = u64::try_from(found.st_size).unwrap_or(0).max(LEAST_DATABASE);
+    let most = size.saturating_mul(TEXT_OF_A_BYTE);
+    Ok((Database::File(database), Grows::WithFile { identity: (found.st_dev, found.st_ino), most }))
 }
 
 impl sql::HostRows for Host {
@@ -101,7 +129,7 @@ impl sql::HostRows for Host {
         // With none left, one is asked for all the same: only then is it known whether the limit was too low.
         let most = self.meter.left(Total::Rows).max(1);
         let open = self.table.get_mut(&rows)?;
-        let (identity, counted) = (open.identity, open.counted);
+        let grows = open.grows;
         let next = match open.rows.next(most, wanted) {
             Ok(next) => next,
             Err(error) => {
@@ -122,7 +150,12 @@ impl sql::HostRows for Host {
         if let Err(error) = self.spend(Total::FileBytesRead, lines.len() as u64) {
             return Ok(Err(error));
         }
-        self.meter.handed_out_of_file(identity, counted, lines.len() as u64);
+        match grows {
+            Grows::WithFile { identity, most } => {
+                self.meter.handed_out_of_file(identity, most, lines.len() as u64);
+            }
+            Grows::WithAll => self.meter.handed_out(lines.len() as u64),
+        }
         Ok(Ok(Some(lines)))
     }
 

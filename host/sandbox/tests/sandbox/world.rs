@@ -2,11 +2,11 @@
 
 use crate::guest::Guest;
 use palisade_authority::{Decision, Use};
+use palisade_model::sql::SqlValue;
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits};
-use palisade_sandbox::ports::{Batch, Items, ItemsInfo, Level, PortError, Ports, Rows, SqlValue};
+use palisade_sandbox::ports::{Batch, Database, Items, ItemsInfo, Level, PortError, Ports, Rows};
 use palisade_sandbox::{AttemptMeter, Compiling, Input, Job, Loaded, OutputMetadata, Prepared, Sandbox, Settings};
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -114,7 +114,7 @@ impl Ports for Memory {
 
     fn decided(&mut self, _asked: &Use, _decision: &Decision<'_>) {}
 
-    fn query(&mut self, _: OwnedFd, _: &str, _: &[SqlValue]) -> Result<Box<dyn Rows>, PortError> {
+    fn query(&mut self, _: Database, _: &str, _: &[SqlValue]) -> Result<Box<dyn Rows>, PortError> {
         Err(PortError::Unavailable("no database".into()))
     }
 }

@@ -41,7 +41,7 @@ fn schema(json: &Value) {
 }
 
 fn config_schema(json: &Value) {
-    for mark in ["x-palisade-path", "x-palisade-connection", "x-palisade-ruleset"] {
+    for mark in ["x-palisade-path", "x-palisade-connection", "x-palisade-database", "x-palisade-ruleset"] {
         let _ = marked(json, mark);
     }
     let Ok(schema) = ConfigSchema::new(json) else { return };

@@ -21,6 +21,7 @@ use palisade_net::Secrets;
 use palisade_runbook::{Source, WantedRuleset};
 use palisade_sandbox::{Granted, NamedPath, Prepared};
 use palisade_schema::{ArtifactSchema, ConfigSchema, Registry};
+use palisade_sql::Connections;
 use palisade_store::Store;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -98,6 +99,7 @@ impl<'a> Workbench<'a> {
             models: None,
             secrets: Secrets::none(),
             network: Arc::default(),
+            connections: Arc::new(Connections::none()),
             // Nothing that runs here is written down.
             user: None,
         });
@@ -145,6 +147,7 @@ impl<'a> Workbench<'a> {
             config,
             limits: self.limits(trial),
             granted: Arc::new(granted),
+            connections: Arc::new(self.context.settings.connections()),
             uses: Uses::default(),
             // Always the same, so that clocks and randomness show nothing new.
             seed: 0,
@@ -307,7 +310,7 @@ impl<'a> Workbench<'a> {
                 match place {
                     Place::FsRead(path) => paths.push(NamedPath { written: written.to_owned(), path }),
                     Place::Sql(path) => connections.push(NamedPath { written: format!("sqlite:{written}"), path }),
-                    Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => {}
+                    Place::Database(_) | Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => {}
                 }
             }
         }
