@@ -171,6 +171,14 @@ impl Property {
         self.with("x-palisade-connection", kind.into())
     }
 
+    /// Marks the name of a connection to a database server of a kind: `mysql` or `postgres`. The operator sets connections up;
+    /// the plan authorises exactly this one. Where the config leaves it out, it is the one that the properties `host`, `port`,
+    /// `user` and `database` beside it lead to.
+    #[must_use]
+    pub fn database(self, kind: impl Into<String>) -> Self {
+        self.with("x-palisade-database", kind.into())
+    }
+
     /// Marks a URL, whose server may be asked. The plan authorises exactly its origin: scheme, host and port.
     #[must_use]
     pub fn url(self) -> Self {

@@ -289,6 +289,12 @@ impl Request {
         Self::new("sql", reason)
     }
 
+    /// Asks to read the databases of servers that the config names (marked by
+    /// [`Property::database`](crate::Property::database)).
+    pub fn database(reason: impl Into<String>) -> Self {
+        Self::new("database", reason)
+    }
+
     /// Asks to ask language models: those that are granted to it.
     pub fn llm(reason: impl Into<String>) -> Self {
         Self::new("llm", reason)

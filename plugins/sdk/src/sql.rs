@@ -1,6 +1,7 @@
 //! Owns reading databases: one statement with bound parameters, its columns, its rows.
 //!
-//! Needs the power `sql` ([`Request::sql`](crate::Request::sql)) for the connection. Never writes; the host refuses it.
+//! Needs the power `sql` ([`Request::sql`](crate::Request::sql)) for the SQLite file, or `database`
+//! ([`Request::database`](crate::Request::database)) for the connection to a server. Never writes; the host refuses it.
 
 use serde_json::Value as Json;
 
