@@ -8,6 +8,7 @@ pub mod journal;
 pub mod models;
 pub mod redact;
 pub mod server;
+pub mod servers;
 pub mod stepping;
 pub mod tls;
 pub mod told;

@@ -98,7 +98,7 @@ fn wasip2_tools(project: &Project, install: Install) -> Option<Wasip2> {
     let has_compiler = Path::new(DEBIAN_RUSTC).exists() && wasm_ld.exists();
     let has_libc = || Path::new(WASI_LIBC.1).exists();
     if has_compiler && !has_libc() {
-        fetch(install, || setup::apt_install(&[WASI_LIBC.0]));
+        setup::fetch(install, || setup::apt_install(&[WASI_LIBC.0]));
     }
     (has_compiler && has_libc()).then_some(Wasip2::Debian { component_ld, wasm_ld })
 }
@@ -125,7 +125,7 @@ fn componentize_py(project: &Project, install: Install) -> Option<PathBuf> {
         known.into_iter().find(|tool| works(Command::new(tool).arg("--version")).is_some())
     };
     find().or_else(|| {
-        fetch(install, || {
+        setup::fetch(install, || {
             if works(Command::new("python3").args(["-c", "import ensurepip"])).is_none() {
                 setup::apt_install(&["python3-venv"])?;
             }
@@ -134,15 +134,6 @@ fn componentize_py(project: &Project, install: Install) -> Option<PathBuf> {
         });
         find()
     })
-}
-
-/// Fetches a tool if that may be done unasked. A failure is told; without the tool, its component is left out.
-fn fetch(install: Install, work: impl FnOnce() -> anyhow::Result<()>) {
-    if install.unasked()
-        && let Err(error) = work()
-    {
-        eprintln!("{error:#}");
-    }
 }
 
 /// Runs a program that answers something. `None` if it can't be run or fails.

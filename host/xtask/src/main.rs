@@ -10,6 +10,7 @@ mod fuzz;
 mod lint;
 mod plugins;
 mod project;
+mod servers;
 mod setup;
 mod shell;
 mod test;

@@ -94,6 +94,15 @@ fn install_debian(project: &Project) -> anyhow::Result<()> {
     }
 }
 
+/// Fetches a tool if that may be done unasked. A failure is told; what needs the tool is left out.
+pub(crate) fn fetch(install: Install, work: impl FnOnce() -> anyhow::Result<()>) {
+    if install.unasked()
+        && let Err(error) = work()
+    {
+        eprintln!("{error:#}");
+    }
+}
+
 /// Installs Debian's packages. Fails anywhere else, and without the rights.
 pub(crate) fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let apt = |words: &[&str], packages: &[&str]| {

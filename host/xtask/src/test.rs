@@ -3,6 +3,7 @@
 use crate::{
     demo, foreign, plugins,
     project::Project,
+    servers,
     setup::{self, Install},
     shell::{cargo, run as run_command, timed},
 };
@@ -13,6 +14,7 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     plugins::first_party(project, &toolchain)?;
     plugins::of_tests(project, &toolchain)?;
     foreign::build(project, install)?;
+    servers::get(install);
     timed("native tests of the guests", || {
         let mut command = cargo(project);
         command.args(["test", "--release", "--workspace", "--manifest-path", "plugins/Cargo.toml"]);
