@@ -87,6 +87,10 @@ impl Backend for Counting {
         Disk.create(path)
     }
 
+    fn scratch(&self, path: &Path) -> io::Result<File> {
+        Disk.scratch(path)
+    }
+
     fn open(&self, path: &Path) -> io::Result<File> {
         Disk.open(path)
     }

@@ -60,6 +60,10 @@ impl Backend for SlowDisk {
         Disk.create(path)
     }
 
+    fn scratch(&self, path: &Path) -> io::Result<File> {
+        Disk.scratch(path)
+    }
+
     fn open(&self, path: &Path) -> io::Result<File> {
         Disk.open(path)
     }

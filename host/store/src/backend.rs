@@ -24,6 +24,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// As the file system says, also when the file exists.
     fn create(&self, path: &Path) -> io::Result<File>;
 
+    /// Makes a file for reading and writing anywhere in it, and takes its name away: it is gone with its last handle.
+    ///
+    /// # Errors
+    /// As the file system says; an empty file may be left.
+    fn scratch(&self, path: &Path) -> io::Result<File>;
+
     /// Opens a file for reading.
     ///
     /// # Errors
@@ -84,6 +90,12 @@ impl Backend for Disk {
 
     fn create(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new().read(true).append(true).create_new(true).mode(FILE_MODE).open(path)
+    }
+
+    fn scratch(&self, path: &Path) -> io::Result<File> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)?;
+        std::fs::remove_file(path)?;
+        Ok(file)
     }
 
     fn open(&self, path: &Path) -> io::Result<File> {

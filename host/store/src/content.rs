@@ -1,6 +1,7 @@
 //! Bytes under their digest: a few in the database, many in files.
 
 use crate::backend::Backend;
+use crate::bytes::ContentBytes;
 use crate::fault::Fault;
 use crate::items::ItemsReader;
 use crate::session::{Folders, SegmentFile, segment_path};
@@ -118,11 +119,17 @@ impl Content {
                 all
             }
         };
-        if Digest::of(&bytes) == self.shared.digest {
-            Ok(bytes)
-        } else {
-            Err(Fault::damaged(&self.place_name(), format!("the bytes do not have the digest {}", self.shared.digest)))
-        }
+        if Digest::of(&bytes) == self.shared.digest { Ok(bytes) } else { Err(self.damaged()) }
+    }
+
+    /// A reader of all bytes, a piece at a time. Their digest is checked at the end.
+    #[must_use]
+    pub fn bytes(&self) -> ContentBytes {
+        ContentBytes::new(self.clone())
+    }
+
+    pub(crate) fn damaged(&self) -> Fault {
+        Fault::damaged(&self.place_name(), format!("the bytes do not have the digest {}", self.shared.digest))
     }
 
     pub(crate) fn marks(&self) -> &[Mark] {

@@ -114,6 +114,10 @@ impl Backend for BrokenDisk {
         })
     }
 
+    fn scratch(&self, path: &Path) -> io::Result<File> {
+        self.operation(|_| Disk.scratch(path))
+    }
+
     fn open(&self, path: &Path) -> io::Result<File> {
         Disk.open(path)
     }

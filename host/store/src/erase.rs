@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// What is erased, or would be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Erased {
-    /// The artifacts.
+    /// The artifacts, and data that are none.
     pub artifacts: BTreeSet<Digest>,
     /// Bytes of their items.
     pub bytes: u64,
@@ -40,7 +40,7 @@ pub struct Shared {
     pub runs: BTreeSet<RunId>,
 }
 
-/// A content and the artifacts that have it as items.
+/// A content and the artifacts that have it as items; itself, where there are none.
 struct Bytes {
     digest: Digest,
     length: u64,
@@ -148,18 +148,30 @@ fn find(connection: &Connection, tenant: &str, digest: Digest) -> rusqlite::Resu
     connection.prepare_cached(sql)?.query_row(params![tenant, digest.as_bytes()], read).optional()
 }
 
-/// The bytes of an artifact that is there, with all artifacts that share them.
+/// The bytes of an artifact that is there, with all artifacts that share them; or those of data that are no artifact, such
+/// as a file that a step wrote.
 fn bytes_of(connection: &Connection, tenant: &str, artifact: Digest) -> rusqlite::Result<Option<Bytes>> {
     let sql = "SELECT content.digest, content.length FROM artifact JOIN content \
                ON content.tenant = artifact.tenant AND content.digest = artifact.items \
                WHERE artifact.tenant = ?1 AND artifact.digest = ?2";
     let columns = |row: &rusqlite::Row<'_>| Ok((Digest::from_bytes(row.get(0)?), row.get::<_, i64>(1)?));
     let found = connection.prepare_cached(sql)?.query_row(params![tenant, artifact.as_bytes()], columns).optional()?;
+    let found = match found {
+        Some(found) => Some(found),
+        None => {
+            let sql = "SELECT digest, length FROM content WHERE tenant = ?1 AND digest = ?2";
+            let mut raw = connection.prepare_cached(sql)?;
+            raw.query_row(params![tenant, artifact.as_bytes()], columns).optional()?
+        }
+    };
     let Some((digest, length)) = found else { return Ok(None) };
-    let artifacts = connection
+    let mut artifacts = connection
         .prepare_cached("SELECT digest FROM artifact WHERE tenant = ?1 AND items = ?2 ORDER BY digest")?
         .query_map(params![tenant, digest.as_bytes()], |row| Ok(Digest::from_bytes(row.get(0)?)))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
+    if artifacts.is_empty() {
+        artifacts.push(digest);
+    }
     Ok(Some(Bytes { digest, length: length.cast_unsigned(), artifacts }))
 }
 

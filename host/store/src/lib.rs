@@ -8,6 +8,7 @@
 mod artifacts;
 mod audit;
 mod backend;
+mod bytes;
 mod components;
 mod content;
 mod erase;
@@ -48,6 +49,7 @@ pub use audit::{
     OutsideCheckpoint, OutsideState,
 };
 pub use backend::{Backend, Disk};
+pub use bytes::ContentBytes;
 pub use components::{AddError, Added, Registered};
 pub use content::{Content, Pending};
 pub use erase::{Erased, Shared};

@@ -58,10 +58,18 @@ impl Session {
         Self { backend, folders, live: Mutex::new(None), next: AtomicU64::new(0), in_doubt: Arc::default() }
     }
 
+    /// Makes a file that has no name and is nobody's but the caller's.
+    pub(crate) fn scratch(&self) -> Result<File, Fault> {
+        let path = self.folders.artifacts.join(self.next_name()?);
+        self.backend.scratch(&path).map_err(|error| {
+            self.set_in_doubt();
+            Fault::io(&path, error)
+        })
+    }
+
     /// Makes an empty file.
     pub(crate) fn create(&self) -> Result<SegmentFile, Fault> {
-        let id = self.id()?;
-        let name = format!("{id}/{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let name = self.next_name()?;
         let path = self.folders.artifacts.join(&name);
         let file = self.backend.create(&path).map_err(|error| {
             self.set_in_doubt();
@@ -81,6 +89,11 @@ impl Session {
     /// opened, even if the process ends in good order.
     pub(crate) fn set_in_doubt(&self) {
         self.in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    fn next_name(&self) -> Result<String, Fault> {
+        let id = self.id()?;
+        Ok(format!("{id}/{}", self.next.fetch_add(1, Ordering::Relaxed)))
     }
 
     fn id(&self) -> Result<String, Fault> {

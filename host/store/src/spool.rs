@@ -124,11 +124,11 @@ impl Spool {
         self.append(&other.buffer).map(drop)
     }
 
-    /// Takes bytes of any form, all at once.
-    pub(crate) fn take_whole(mut self, bytes: &[u8]) -> Result<Self, Fault> {
+    /// Takes bytes of any form. After an error the spool is of no more use.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.write(bytes)?;
         self.count(bytes);
-        Ok(self)
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {

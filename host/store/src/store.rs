@@ -13,9 +13,14 @@ use crate::spool::{Spool, SpoolError, join};
 use crate::sqlite::{self, DatabaseError, KNOWN};
 use palisade_model::{Digest, RunId, TenantId};
 use rusqlite::Connection;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+/// Bytes that are read at once of what is to be stored.
+const COPY_BUFFER: usize = 256 << 10;
 
 /// One tenant's view of a data directory. Several processes, and several stores of one process, may share a directory.
 /// Cheap to clone.
@@ -188,8 +193,34 @@ impl Store {
     /// # Errors
     /// When the disk fails.
     pub fn prepare(&self, bytes: &[u8]) -> Result<Pending, Fault> {
-        let whole = self.spool(0).take_whole(bytes)?;
+        let mut whole = self.spool(0);
+        whole.take(bytes)?;
         join(&self.shared.backend, &self.shared.session, vec![whole])
+    }
+
+    /// As [`Self::prepare`], for bytes that need not fit into memory. `what` names them where they can't be read.
+    ///
+    /// # Errors
+    /// When they can't be read, or the disk fails.
+    pub fn prepare_from(&self, what: &Path, bytes: &mut dyn Read) -> Result<Pending, Fault> {
+        let mut whole = self.spool(0);
+        let mut buffer = vec![0; COPY_BUFFER];
+        loop {
+            match bytes.read(&mut buffer) {
+                Ok(0) => return join(&self.shared.backend, &self.shared.session, vec![whole]),
+                Ok(length) => whole.take(buffer.get(..length).unwrap_or_default())?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Fault::io(what, error)),
+            }
+        }
+    }
+
+    /// A file that has no name and is nobody's but the caller's: for what may become part of the store, or not.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn scratch(&self) -> Result<File, Fault> {
+        self.shared.session.scratch()
     }
 
     /// Finds bytes by their digest.

@@ -843,3 +843,65 @@ proptest! {
         prop_assert!(all == whole);
     }
 }
+
+#[test]
+fn bytes_of_any_size_go_in_and_come_out_a_piece_at_a_time() {
+    use std::io::Read as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for size in [0, 1, 64 << 10, (64 << 10) + 1, 700_000] {
+        let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+        let pending = store.prepare_from(Path::new("x"), &mut bytes.as_slice()).unwrap();
+        let content = pending.content().clone();
+        assert_eq!((content.digest(), content.length()), (Digest::of(&bytes), size));
+        let (mut all, mut piece) = (Vec::new(), [0; 1_000]);
+        let mut reader = content.bytes();
+        loop {
+            match reader.read(&mut piece).unwrap() {
+                0 => break,
+                length => all.extend_from_slice(&piece[..length]),
+            }
+        }
+        assert_eq!(all, bytes, "{size}");
+    }
+    let unreadable = store.prepare_from(Path::new("x"), &mut Unreadable).unwrap_err();
+    assert!(matches!(unreadable, Fault::Io { place, .. } if place == Path::new("x")));
+}
+
+struct Unreadable;
+
+impl std::io::Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::other("no"))
+    }
+}
+
+#[test]
+fn bytes_that_were_changed_are_noticed_at_their_end() {
+    use std::io::Read as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let pending = store.prepare(&vec![b'a'; 200_000]).unwrap();
+    let content = pending.content().clone();
+    let file = content.segments()[0].path.clone();
+    std::fs::write(file, vec![b'b'; 200_000]).unwrap();
+    let error = content.bytes().read_to_end(&mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("is damaged"), "{error}");
+}
+
+#[test]
+fn a_scratch_file_has_no_name_and_can_be_written_anywhere() {
+    use std::os::unix::fs::FileExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let scratch = store.scratch().unwrap();
+    scratch.write_all_at(b"x", 10).unwrap();
+    scratch.write_all_at(b"y", 0).unwrap();
+    let mut bytes = [0; 11];
+    scratch.read_exact_at(&mut bytes, 0).unwrap();
+    assert_eq!(&bytes, b"y\0\0\0\0\0\0\0\0\0x");
+    let inside = std::fs::read_dir(folder.path().join("artifacts")).unwrap().next().unwrap().unwrap();
+    assert_eq!(std::fs::read_dir(inside.path()).unwrap().count(), 0);
+    drop(store);
+    assert!(std::fs::read_dir(folder.path().join("artifacts")).unwrap().next().is_none(), "nothing is left");
+}
