@@ -10,14 +10,14 @@ use palisade_model::sql::{Column, SqlValue};
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits, SchemaRef, Usage};
 use palisade_net::{Key, Roots};
 use palisade_sandbox::ports::{
-    Batch, Database, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, Network, PortError,
-    Ports, Rows, Tool, ToolCall, ToolOutput,
+    Arena, Batch, Database, Items, ItemsInfo, Level, ModelAnswered, ModelCall, ModelFinish, ModelSpent, Network,
+    PortError, Ports, Rows, StagedFile, Tool, ToolCall, ToolOutput,
 };
 use palisade_sandbox::{AttemptMeter, Compiling, Granted, Input, Job, NamedPath, Prepared, Sandbox, Settings, Symbols};
 use palisade_schema::ArtifactSchema;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -62,6 +62,8 @@ pub struct Told {
     pub skips: Vec<(String, String)>,
     /// Denials: the reason, and the option that would allow it.
     pub denials: Vec<(String, Option<String>)>,
+    /// Files that it wrote: where they are to be put, and what they hold.
+    pub written: Vec<(String, String)>,
 }
 
 impl Guest {
@@ -182,7 +184,23 @@ impl Setting {
     /// # Panics
     /// When one of them is no path.
     #[must_use]
-    pub fn files(mut self, root: &Path, paths: &[&str], connections: &[&str], allow: &[&str]) -> Self {
+    pub fn files(self, root: &Path, paths: &[&str], connections: &[&str], allow: &[&str]) -> Self {
+        self.files_with(root, paths, &[], connections, allow)
+    }
+
+    /// As [`Self::files`], with folders to write to.
+    ///
+    /// # Panics
+    /// When one of them is no path.
+    #[must_use]
+    pub fn files_with(
+        mut self,
+        root: &Path,
+        paths: &[&str],
+        writes: &[&str],
+        connections: &[&str],
+        allow: &[&str],
+    ) -> Self {
         let root = root.canonicalize().expect("a folder");
         let folder = WorkingFolder::new(root.as_os_str().as_encoded_bytes()).expect("a folder");
         let named = |written: &&str| NamedPath {
@@ -195,8 +213,10 @@ impl Setting {
             paths.iter().map(rule).collect()
         };
         let paths: Vec<_> = paths.iter().map(named).collect();
+        let writes: Vec<_> = writes.iter().map(named).collect();
         let connections: Vec<_> = connections.iter().map(named).collect();
         let mut by_config = of_config(Place::FsRead, &paths);
+        by_config.extend(of_config(Place::FsWrite, &writes));
         by_config.extend(of_config(Place::Sql, &connections));
         let tools = TOOLS.iter().map(|tool| Place::Call(tool.id.clone()));
         by_config.extend(tools.map(|place| NamedByConfig { pointer: "/tools".to_owned(), place }));
@@ -205,8 +225,16 @@ impl Setting {
         grants.extend(allow.iter().map(|text| Grant::parse(&folder, text.as_bytes()).expect("a grant")));
         let authority = Authority::of_operator(grants).meet(Bound::of_config(&by_config, &[]));
         let (secrets, network) = (Vec::new(), Arc::new(Names::default()));
-        self.granted =
-            Some(Arc::new(Granted { authority, root, paths, connections, secrets, network, run: Arc::new(Unbounded) }));
+        self.granted = Some(Arc::new(Granted {
+            authority,
+            root,
+            paths,
+            writes,
+            connections,
+            secrets,
+            network,
+            run: Arc::new(Unbounded),
+        }));
         self
     }
 }
@@ -256,9 +284,17 @@ impl Setting {
             ((*name).to_owned(), addresses.collect())
         });
         let network = Arc::new(Names(Mutex::new(answers.collect()), Roots::default()));
-        let (root, paths, connections) = ("/w".into(), Vec::new(), Vec::new());
-        self.granted =
-            Some(Arc::new(Granted { authority, root, paths, connections, secrets, network, run: Arc::new(Unbounded) }));
+        let (root, paths, writes, connections) = ("/w".into(), Vec::new(), Vec::new(), Vec::new());
+        self.granted = Some(Arc::new(Granted {
+            authority,
+            root,
+            paths,
+            writes,
+            connections,
+            secrets,
+            network,
+            run: Arc::new(Unbounded),
+        }));
         self
     }
 }
@@ -351,6 +387,20 @@ impl Ports for Memory {
         if !decision.allowed() {
             locked(&self.told).denials.push((decision.denial().unwrap_or_default(), decision.allow_line()));
         }
+    }
+
+    fn arena(&mut self) -> Result<Arena, PortError> {
+        let file = tempfile::tempfile().map_err(|error| PortError::Host(error.to_string()))?;
+        Ok(Arena::new(file))
+    }
+
+    fn staged(&mut self, files: Vec<StagedFile>) {
+        let text = |mut file: StagedFile| {
+            let mut text = String::new();
+            file.bytes.read_to_string(&mut text).expect("text");
+            (file.path.to_string(), text)
+        };
+        locked(&self.told).written.extend(files.into_iter().map(text));
     }
 
     /// A database that has as many rows as the statement says.

@@ -196,7 +196,7 @@ fn a_lock_that_was_edited_by_hand_grants_nothing() {
     holds(&accept.stderr, &other);
     check(good.replace("accepted", "granted"), 2, "unknown field `granted`");
     check(good.replace("version = 2\n", "version = 9\n"), 2, "has version 9, this Palisade knows 2");
-    check(good.replace("fs-read", "fs-write"), 2, "unknown variant");
+    check(good.replace("fs-read", "fs-erase"), 2, "unknown variant");
     check(format!("{good}<<<<<<<\n"), 2, "can't be read");
     // Without the entry nobody accepted anything.
     check("version = 2\n".to_owned(), 2, "nobody accepted");

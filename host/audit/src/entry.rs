@@ -67,10 +67,10 @@ pub struct Given {
     pub keyed: Digest,
 }
 
-/// A file that was written for people.
+/// A file that was written outside of the data directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exported {
-    /// What it is: `output NAME`, `record`, `report`, `wcf`.
+    /// What it is: `output NAME`, `record`, `report`, `wcf`, `file N of step NAME`.
     pub what: String,
     /// The SHA-256 of its bytes, under the run's key.
     pub keyed: Digest,
@@ -209,6 +209,30 @@ pub enum What {
         attempt: u64,
         /// Bytes, by the origin they may go to.
         sent: BTreeMap<String, u64>,
+    },
+    /// A step wrote files, which are put in their places once this is durable.
+    FilesWritten {
+        /// The step.
+        step: StepId,
+        /// The iteration of a loop, from 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        iteration: u64,
+        /// The number of the attempt, from 1.
+        attempt: u64,
+        /// Which.
+        files: Vec<Exported>,
+    },
+    /// They are in their places, or none of them can be.
+    FilesPut {
+        /// The step.
+        step: StepId,
+        /// The iteration of a loop, from 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        iteration: u64,
+        /// The number of the attempt, from 1.
+        attempt: u64,
+        /// They are.
+        put: bool,
     },
     /// A step waits for a person.
     ApprovalAsked {
@@ -388,12 +412,14 @@ impl Actor {
 
 impl What {
     /// The names of all kinds.
-    pub const KINDS: [&str; 22] = [
+    pub const KINDS: [&str; 24] = [
         "run_known",
         "run_started",
         "run_resumed",
         "uses",
         "may_send",
+        "files_written",
+        "files_put",
         "approval_asked",
         "approval_decided",
         "child_planned",

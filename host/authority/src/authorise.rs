@@ -5,6 +5,7 @@
 use crate::authority::{Authority, Bound, BoundKind, Rule};
 use crate::grant::allow_line;
 use crate::http::{Method, Methods};
+use crate::key_file::is_settings_name;
 use crate::name::{alias, component, connection};
 use crate::origin::Origin;
 use crate::path::{ScopedPath, WorkingFolder};
@@ -25,6 +26,11 @@ pub enum Use {
     /// Opening a file or listing a folder.
     FsRead {
         /// The path that was really reached, symbolic links resolved.
+        path: ScopedPath,
+    },
+    /// Writing a file, or making a folder.
+    FsWrite {
+        /// Where it is put.
         path: ScopedPath,
     },
     /// Reading a SQLite database.
@@ -103,6 +109,7 @@ impl Use {
         let (power, rest) = power_and_rest(text)?;
         Ok(match (Reading { folder, base, methods: Method::Get.into() }).place(power, rest)? {
             Place::FsRead(path) => Self::FsRead { path },
+            Place::FsWrite(path) => Self::FsWrite { path },
             Place::Sql(database) => Self::Sql { database },
             Place::Database(connection) => Self::Database { connection },
             Place::Http(place) => {
@@ -128,6 +135,7 @@ impl Use {
         let (power, on) = text.split_once('=')?;
         Some(match Power::from_name(power)? {
             Power::FsRead => Self::FsRead { path: ScopedPath::of_stored(on)? },
+            Power::FsWrite => Self::FsWrite { path: ScopedPath::of_stored(on)? },
             Power::Sql => Self::Sql { database: ScopedPath::of_stored(on)? },
             Power::Database => Self::Database { connection: connection(on).ok()? },
             Power::Http => {
@@ -149,6 +157,7 @@ impl Use {
     pub const fn power(&self) -> Power {
         match self {
             Self::FsRead { .. } => Power::FsRead,
+            Self::FsWrite { .. } => Power::FsWrite,
             Self::Sql { .. } => Power::Sql,
             Self::Database { .. } => Power::Database,
             Self::Http { .. } => Power::Http,
@@ -162,7 +171,7 @@ impl Use {
     #[must_use]
     pub const fn path(&self) -> Option<&ScopedPath> {
         match self {
-            Self::FsRead { path } | Self::Sql { database: path } => Some(path),
+            Self::FsRead { path } | Self::FsWrite { path } | Self::Sql { database: path } => Some(path),
             Self::Database { .. } | Self::Http { .. } | Self::Llm { .. } | Self::Call { .. } | Self::Secret { .. } => {
                 None
             }
@@ -174,6 +183,7 @@ impl Use {
     pub fn with_path(self, path: ScopedPath) -> Self {
         match self {
             Self::FsRead { .. } => Self::FsRead { path },
+            Self::FsWrite { .. } => Self::FsWrite { path },
             Self::Sql { .. } => Self::Sql { database: path },
             other => other,
         }
@@ -183,7 +193,7 @@ impl Use {
     #[must_use]
     pub fn on(&self) -> String {
         match self {
-            Self::FsRead { path } | Self::Sql { database: path } => path.to_string(),
+            Self::FsRead { path } | Self::FsWrite { path } | Self::Sql { database: path } => path.to_string(),
             Self::Http { method, origin, private: None } => format!("{} {origin}", method.name()),
             Self::Http { method, origin, private: Some(address) } => format!("{} {origin} at {address}", method.name()),
             Self::Database { connection: name } | Self::Llm { model: name } => name.clone(),
@@ -196,7 +206,7 @@ impl Use {
     #[must_use]
     pub fn as_capability(&self) -> Vec<u8> {
         let on = match self {
-            Self::FsRead { path } | Self::Sql { database: path } => path.to_bytes(),
+            Self::FsRead { path } | Self::FsWrite { path } | Self::Sql { database: path } => path.to_bytes(),
             Self::Http { method, origin, private } => {
                 let private = if private.is_some() { " private" } else { "" };
                 format!("{} {origin}{private}", Methods::from(*method)).into_bytes()
@@ -287,7 +297,9 @@ impl Decision<'_> {
     /// The rule that almost allowed the use, and the comparison that failed.
     fn near_miss(&self, bound: &Bound) -> Option<String> {
         match self.asked {
-            Use::FsRead { path } | Use::Sql { database: path } => near_path(self.asked.power(), path, bound),
+            Use::FsRead { path } | Use::FsWrite { path } | Use::Sql { database: path } => {
+                near_path(self.asked.power(), path, bound)
+            }
             Use::Http { method, origin, private } => {
                 let places = bound.rules_for(Power::Http).flat_map(|rule| {
                     let places = rule.capability.places().unwrap_or_default();
@@ -335,7 +347,8 @@ fn near_path(power: Power, path: &ScopedPath, bound: &Bound) -> Option<String> {
     first.next().map(|(rule, tree)| format!("it is not below `{tree}` ({})", rule.stated))
 }
 
-/// Why something is closed to everyone, if it is: a path of Palisade's own, or the way of a secret in the clear.
+/// Why something is closed to everyone, if it is: a path of Palisade's own, writing what the operator says, or the way of a
+/// secret in the clear.
 fn closed(authority: &Authority, asked: &Use) -> Option<String> {
     if let Use::Secret { place } = asked {
         let clear = place.is_in_the_clear();
@@ -343,6 +356,9 @@ fn closed(authority: &Authority, asked: &Use) -> Option<String> {
             .then(|| format!("`{place}` would go in the clear: secrets go over `https://` or stay on this machine"));
     }
     let path = asked.path()?;
+    if matches!(asked, Use::FsWrite { .. }) && path.segments().any(is_settings_name) {
+        return Some(format!("`{path}` is for the operator to write, and closed to every component"));
+    }
     let own = is_own(path) || authority.closed().iter().any(|folder| path.is_within(folder));
     own.then(|| format!("`{path}` lies in Palisade's own folder, which is closed to every component"))
 }
@@ -685,7 +701,7 @@ pub(crate) mod tests {
         let http = ["http=https://a.b", "http=get https://a.b", "http=GET https://a.b at", "http=GET https://a.b at x"];
         let others = [
             "fs-read",
-            "fs-write=a",
+            "fs-erase=a",
             "fs-read=../a",
             "fs-read=%0",
             "",

@@ -19,6 +19,8 @@ pub(crate) const EVERYWHERE: &str = "*";
 pub enum Capability {
     /// Reading files and listing folders.
     FsRead(PathScope),
+    /// Writing files and making folders.
+    FsWrite(PathScope),
     /// Reading the SQLite databases whose files are in the scope.
     Sql(PathScope),
     /// Reading the databases of servers, by the names of their connections.
@@ -39,6 +41,7 @@ impl Capability {
     pub const fn any(power: Power) -> Self {
         match power {
             Power::FsRead => Self::FsRead(PathScope::any()),
+            Power::FsWrite => Self::FsWrite(PathScope::any()),
             Power::Sql => Self::Sql(PathScope::any()),
             Power::Database => Self::Database(NameScope::any()),
             Power::Http => Self::Http(HttpScope::any()),
@@ -53,6 +56,7 @@ impl Capability {
     pub const fn none(power: Power) -> Self {
         match power {
             Power::FsRead => Self::FsRead(PathScope::none()),
+            Power::FsWrite => Self::FsWrite(PathScope::none()),
             Power::Sql => Self::Sql(PathScope::none()),
             Power::Database => Self::Database(NameScope::none()),
             Power::Http => Self::Http(HttpScope::none()),
@@ -68,6 +72,7 @@ impl Capability {
         let places = places.into_iter().filter(|place| place.power() == power);
         match power {
             Power::FsRead => Self::FsRead(PathScope::below(places.filter_map(Place::into_path))),
+            Power::FsWrite => Self::FsWrite(PathScope::below(places.filter_map(Place::into_path))),
             Power::Sql => Self::Sql(PathScope::below(places.filter_map(Place::into_path))),
             Power::Database => Self::Database(NameScope::of(places.filter_map(Place::into_name))),
             Power::Http => Self::Http(HttpScope::at(places.filter_map(Place::into_http))),
@@ -126,6 +131,7 @@ impl Capability {
     pub const fn power(&self) -> Power {
         match self {
             Self::FsRead(_) => Power::FsRead,
+            Self::FsWrite(_) => Power::FsWrite,
             Self::Sql(_) => Power::Sql,
             Self::Database(_) => Power::Database,
             Self::Http(_) => Power::Http,
@@ -140,6 +146,7 @@ impl Capability {
     pub fn places(&self) -> Option<Vec<Place>> {
         Some(match self {
             Self::FsRead(scope) => scope.trees()?.iter().cloned().map(Place::FsRead).collect(),
+            Self::FsWrite(scope) => scope.trees()?.iter().cloned().map(Place::FsWrite).collect(),
             Self::Sql(scope) => scope.trees()?.iter().cloned().map(Place::Sql).collect(),
             Self::Http(scope) => scope.places()?.iter().cloned().map(Place::Http).collect(),
             Self::Database(scope) => scope.names()?.iter().cloned().map(Place::Database).collect(),
@@ -154,7 +161,7 @@ impl Capability {
     #[must_use]
     pub const fn paths(&self) -> Option<&PathScope> {
         match self {
-            Self::FsRead(scope) | Self::Sql(scope) => Some(scope),
+            Self::FsRead(scope) | Self::FsWrite(scope) | Self::Sql(scope) => Some(scope),
             Self::Database(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
         }
     }
@@ -163,7 +170,9 @@ impl Capability {
     #[must_use]
     pub fn allows(&self, asked: &Use) -> bool {
         match (self, asked) {
-            (Self::FsRead(scope), Use::FsRead { path }) => scope.contains(path),
+            (Self::FsRead(scope), Use::FsRead { path }) | (Self::FsWrite(scope), Use::FsWrite { path }) => {
+                scope.contains(path)
+            }
             (Self::Sql(scope), Use::Sql { database }) => scope.contains(database),
             (Self::Http(scope), Use::Http { method, origin, private }) => {
                 scope.contains(*method, origin, private.is_some())
@@ -174,6 +183,7 @@ impl Capability {
             (Self::Secret(scope), Use::Secret { place }) => scope.contains(place),
             (
                 Self::FsRead(_)
+                | Self::FsWrite(_)
                 | Self::Sql(_)
                 | Self::Database(_)
                 | Self::Http(_)
@@ -189,7 +199,9 @@ impl Capability {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::FsRead(ours), Self::FsRead(theirs)) | (Self::Sql(ours), Self::Sql(theirs)) => ours.covers(theirs),
+            (Self::FsRead(ours), Self::FsRead(theirs))
+            | (Self::FsWrite(ours), Self::FsWrite(theirs))
+            | (Self::Sql(ours), Self::Sql(theirs)) => ours.covers(theirs),
             (Self::Http(ours), Self::Http(theirs)) => ours.covers(theirs),
             (Self::Database(ours), Self::Database(theirs))
             | (Self::Llm(ours), Self::Llm(theirs))
@@ -204,6 +216,7 @@ impl Capability {
     pub fn meet(&self, other: &Self) -> Option<Self> {
         Some(match (self, other) {
             (Self::FsRead(ours), Self::FsRead(theirs)) => Self::FsRead(ours.meet(theirs)),
+            (Self::FsWrite(ours), Self::FsWrite(theirs)) => Self::FsWrite(ours.meet(theirs)),
             (Self::Sql(ours), Self::Sql(theirs)) => Self::Sql(ours.meet(theirs)),
             (Self::Http(ours), Self::Http(theirs)) => Self::Http(ours.meet(theirs)),
             (Self::Database(ours), Self::Database(theirs)) => Self::Database(ours.meet(theirs)),
@@ -253,7 +266,7 @@ mod tests {
     #[test]
     fn what_is_no_capability_is_refused() {
         assert!(matches!(parse("fs-read"), Err(ParseCapabilityError::NoScope { .. })));
-        assert!(matches!(parse("fs-write=x"), Err(ParseCapabilityError::UnknownPower { .. })));
+        assert!(matches!(parse("fs-erase=x"), Err(ParseCapabilityError::UnknownPower { .. })));
         assert!(matches!(parse("=x"), Err(ParseCapabilityError::UnknownPower { .. })));
         assert!(matches!(parse("sql="), Err(ParseCapabilityError::Path { source: PathError::Empty, .. })));
         assert!(matches!(parse("fs-read=a/.palisade/x"), Err(ParseCapabilityError::OwnFolder { .. })));

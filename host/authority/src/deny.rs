@@ -112,9 +112,10 @@ impl Deny {
         self.concerns(asked.power())
             && match (&self.place, asked) {
                 (None, _) => true,
-                (Some(Place::FsRead(at) | Place::Sql(at)), Use::FsRead { path } | Use::Sql { database: path }) => {
-                    path.is_within(at)
-                }
+                (
+                    Some(Place::FsRead(at) | Place::FsWrite(at) | Place::Sql(at)),
+                    Use::FsRead { path } | Use::FsWrite { path } | Use::Sql { database: path },
+                ) => path.is_within(at),
                 // Wherever the host leads: what is forbidden has been refused before that is known.
                 (Some(Place::Http(at)), Use::Http { method, origin, .. }) => at.contains(*method, origin, false),
                 (Some(Place::Database(at)), Use::Database { connection: name })

@@ -117,9 +117,9 @@ impl Sink {
 #[must_use]
 pub const fn is_outward(power: Power) -> bool {
     match power {
-        Power::Http | Power::Llm => true,
-        // A statement and its parameters go to whoever keeps the server, and stand in its logs.
-        Power::Database => true,
+        // What is written is read by whoever comes by. A statement and its parameters go to whoever keeps the server, and stand in
+        // its logs.
+        Power::Http | Power::Llm | Power::FsWrite | Power::Database => true,
         // What a tool is given stays in the run, and a tool has no power. A secret is none of the run's data.
         Power::FsRead | Power::Sql | Power::Call | Power::Secret => false,
     }

@@ -114,7 +114,7 @@ fn begin(power: Power) -> DefaultHasher {
 
 fn key(place: &Place) -> u64 {
     match place {
-        Place::FsRead(path) | Place::Sql(path) => {
+        Place::FsRead(path) | Place::FsWrite(path) | Place::Sql(path) => {
             let mut last = 0;
             each_above(place.power(), path, &mut |key| last = key);
             last
@@ -130,7 +130,7 @@ fn key(place: &Place) -> u64 {
 fn holding(asked: &Use, look: &mut dyn FnMut(u64)) {
     let power = asked.power();
     match asked {
-        Use::FsRead { path } | Use::Sql { database: path } => each_above(power, path, look),
+        Use::FsRead { path } | Use::FsWrite { path } | Use::Sql { database: path } => each_above(power, path, look),
         Use::Http { origin, .. } => {
             look(of_origins(&OriginPattern::One(origin.clone())));
             if let Some(above) = OriginPattern::above(origin) {

@@ -4,6 +4,8 @@
 const ENDINGS: [&[u8]; 5] = [b".pem", b".key", b".p12", b".pfx", b".jks"];
 /// Whole names of files and folders that hold private keys, in lower case.
 const NAMES: [&[u8]; 6] = [b"id_rsa", b"id_dsa", b"id_ecdsa", b"id_ed25519", b".ssh", b".gnupg"];
+/// What the operator says is in these files: no component writes them, wherever they are.
+const SETTINGS: [&[u8]; 2] = [b"palisade.toml", b"palisade.lock"];
 /// The folder of Palisade's own data: no grant reaches into it.
 const OWN_FOLDER: &[u8] = b".palisade";
 
@@ -13,6 +15,11 @@ pub fn is_key_file_name(name: &[u8]) -> bool {
     let ends = |ending: &[u8]| name.len().checked_sub(ending.len()).and_then(|at| name.get(at..));
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
         || ENDINGS.iter().any(|ending| ends(ending).is_some_and(|end| end.eq_ignore_ascii_case(ending)))
+}
+
+/// Says whether a file of that name holds what the operator says. Case does not matter.
+pub(crate) fn is_settings_name(name: &[u8]) -> bool {
+    SETTINGS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Says whether that name is the one of Palisade's own folder. Case does not matter.

@@ -148,6 +148,19 @@ impl ScopedPath {
         self.anchor == Anchor::System && folder.0.starts_with(&self.segments)
     }
 
+    /// Where paths of that anchor begin.
+    #[must_use]
+    pub const fn beginning(anchor: Anchor) -> Self {
+        Self { anchor, segments: Vec::new() }
+    }
+
+    /// The folder in which it has its last name; none for where paths begin.
+    #[must_use]
+    pub fn above(&self) -> Option<Self> {
+        let (_, above) = self.segments.split_last()?;
+        Some(Self { anchor: self.anchor, segments: above.to_vec() })
+    }
+
     /// The path for the kernel: relative to the working folder, or absolute.
     #[must_use]
     pub fn to_path_buf(&self) -> PathBuf {

@@ -17,6 +17,8 @@ use std::fmt;
 pub enum Place {
     /// Reading a file, or what is below a folder.
     FsRead(ScopedPath),
+    /// Writing below a folder.
+    FsWrite(ScopedPath),
     /// Reading the SQLite databases whose files are at or below a path.
     Sql(ScopedPath),
     /// Reading the database behind the connection of that name.
@@ -141,6 +143,7 @@ impl Reading<'_> {
         let name = |source| ParseCapabilityError::Name { power: power.name(), source };
         Ok(match power {
             Power::FsRead => Place::FsRead(path()?),
+            Power::FsWrite => Place::FsWrite(path()?),
             Power::Sql => Place::Sql(path()?),
             Power::Database => Place::Database(connection(&text).map_err(name)?),
             Power::Http => Place::Http(HttpPlace::parse(&text, self.methods).map_err(ParseCapabilityError::Http)?),
@@ -160,6 +163,7 @@ impl Place {
     pub fn named(power: Power, folder: &WorkingFolder, written: &str) -> Result<Self, NamedError> {
         Ok(match power {
             Power::FsRead => Self::FsRead(ScopedPath::parse(folder, written.as_bytes())?),
+            Power::FsWrite => Self::FsWrite(ScopedPath::parse(folder, written.as_bytes())?),
             Power::Sql => Self::Sql(ScopedPath::parse(folder, written.as_bytes())?),
             Power::Database => Self::Database(connection(written)?),
             Power::Http => Self::Http(HttpPlace::named(crate::origin::Origin::of_url(written)?)),
@@ -174,6 +178,7 @@ impl Place {
     pub const fn power(&self) -> Power {
         match self {
             Self::FsRead(_) => Power::FsRead,
+            Self::FsWrite(_) => Power::FsWrite,
             Self::Sql(_) => Power::Sql,
             Self::Database(_) => Power::Database,
             Self::Http(_) => Power::Http,
@@ -187,7 +192,7 @@ impl Place {
     #[must_use]
     pub const fn path(&self) -> Option<&ScopedPath> {
         match self {
-            Self::FsRead(path) | Self::Sql(path) => Some(path),
+            Self::FsRead(path) | Self::FsWrite(path) | Self::Sql(path) => Some(path),
             Self::Database(_) | Self::Http(_) | Self::Llm(_) | Self::Call(_) | Self::Secret(_) => None,
         }
     }
@@ -196,7 +201,9 @@ impl Place {
     #[must_use]
     pub fn holds(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::FsRead(ours), Self::FsRead(theirs)) | (Self::Sql(ours), Self::Sql(theirs)) => theirs.is_within(ours),
+            (Self::FsRead(ours), Self::FsRead(theirs))
+            | (Self::FsWrite(ours), Self::FsWrite(theirs))
+            | (Self::Sql(ours), Self::Sql(theirs)) => theirs.is_within(ours),
             (Self::Http(ours), Self::Http(theirs)) => ours.covers(theirs),
             (Self::Secret(ours), Self::Secret(theirs)) => ours.holds(theirs),
             _ => self == other,
@@ -207,6 +214,7 @@ impl Place {
     pub(crate) fn with_path(&self, path: ScopedPath) -> Self {
         match self {
             Self::FsRead(_) => Self::FsRead(path),
+            Self::FsWrite(_) => Self::FsWrite(path),
             Self::Sql(_) => Self::Sql(path),
             other => other.clone(),
         }
@@ -214,7 +222,7 @@ impl Place {
 
     pub(crate) fn into_path(self) -> Option<ScopedPath> {
         match self {
-            Self::FsRead(path) | Self::Sql(path) => Some(path),
+            Self::FsRead(path) | Self::FsWrite(path) | Self::Sql(path) => Some(path),
             _ => None,
         }
     }
@@ -245,7 +253,7 @@ impl Place {
     #[must_use]
     pub fn stored(&self) -> String {
         match self {
-            Self::FsRead(path) | Self::Sql(path) => path.stored(),
+            Self::FsRead(path) | Self::FsWrite(path) | Self::Sql(path) => path.stored(),
             other => other.to_string(),
         }
     }
@@ -255,6 +263,7 @@ impl Place {
     pub fn of_stored(power: Power, text: &str) -> Option<Self> {
         match power {
             Power::FsRead => ScopedPath::of_stored(text).map(Self::FsRead),
+            Power::FsWrite => ScopedPath::of_stored(text).map(Self::FsWrite),
             Power::Sql => ScopedPath::of_stored(text).map(Self::Sql),
             Power::Database => connection(text).ok().map(Self::Database),
             Power::Http => HttpPlace::of_stored(text).map(Self::Http),
@@ -284,7 +293,7 @@ impl<'de> Deserialize<'de> for Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FsRead(path) | Self::Sql(path) => path.fmt(f),
+            Self::FsRead(path) | Self::FsWrite(path) | Self::Sql(path) => path.fmt(f),
             Self::Http(place) => place.fmt(f),
             Self::Database(name) | Self::Llm(name) => name.fmt(f),
             Self::Call(component) => component.fmt(f),
@@ -330,6 +339,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<Place>(&serde_json::to_string(&place).unwrap()).unwrap(), place);
         };
         check(Power::FsRead, "data/../a", "a");
+        check(Power::FsWrite, "out/", "out");
         check(Power::Sql, "/srv/x.db", "/srv/x.db");
         check(Power::Http, "https://a.example", "GET,HEAD https://a.example");
         check(Power::Llm, "small", "small");

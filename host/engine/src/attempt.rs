@@ -11,6 +11,7 @@ use crate::split::{self, Piece};
 use crate::sql::Sessions;
 use crate::threads::Threads;
 use crate::uses::{UseCount, Uses};
+use crate::written::{NewFile, Written, new_files};
 use palisade_interpreter::Output;
 use palisade_model::manifest::{InputSource, Manifest};
 use palisade_model::record::{LogRecord, SkipRecord};
@@ -112,6 +113,8 @@ pub struct Ended {
     pub skipped: Vec<SkipRecord>,
     /// Warnings and errors that it logged; bounded.
     pub log: Vec<LogRecord>,
+    /// The files that it wrote, in the order of their paths; none unless it did what was wanted.
+    pub files: Vec<NewFile>,
 }
 
 /// Where an attempt runs.
@@ -212,8 +215,8 @@ impl Made {
 impl Ended {
     pub(crate) fn before_start(failure: Failure) -> Self {
         let usage = Usage::default();
-        let (uses, skipped, log) = (Vec::new(), Vec::new(), Vec::new());
-        Self { result: Err(failure), usage, uses, skipped_count: 0, skipped, log }
+        let (uses, skipped, log, files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { result: Err(failure), usage, uses, skipped_count: 0, skipped, log, files }
     }
 }
 
@@ -226,8 +229,9 @@ fn instances(attempt: &Attempt, around: &Surroundings<'_>) -> Result<Vec<Instanc
         per_item(&input.port) && Some(&input.port) == numbered().next().map(|(_, first)| &first.port)
     });
     let bytes = numbered().map(|(_, input)| input.items.length()).sum();
-    // What is written down of one instance, in its order, could not be told from what another asked.
-    let alone = around.answering.is_some() || around.meter.is_some();
+    // What is written down of one instance, in its order, could not be told from what another asked. And two that write a
+    // file of the same name would succeed or fail by how many threads a machine has.
+    let alone = around.answering.is_some() || around.meter.is_some() || !attempt.granted.writes.is_empty();
     let parts = if one_port && !alone { split::worthwhile(bytes, around.threads) } else { 1 };
     let whole = |(index, input): (usize, &AttemptInput)| Piece { input: index, part: input.items.items().range() };
     let split = if parts > 1 {
@@ -274,12 +278,13 @@ pub(crate) struct Running<'a> {
     attempt: &'a Attempt,
     around: &'a Surroundings<'a>,
     meter: Arc<AttemptMeter>,
+    written: Written,
 }
 
 impl<'a> Running<'a> {
     pub(crate) fn new(attempt: &'a Attempt, around: &'a Surroundings<'a>) -> Self {
         let meter = around.meter.clone().unwrap_or_else(|| AttemptMeter::new(attempt.limits.clone()));
-        Self { attempt, around, meter }
+        Self { attempt, around, meter, written: Written::new(around.store.clone()) }
     }
 
     /// Runs the only part and finishes it, each in an instance of its own, on one thread.
@@ -371,20 +376,24 @@ impl<'a> Running<'a> {
             Err(failure) => (Vec::new(), Some(failure)),
         };
         let mut ended = Ended::before_start(Failure::new(FailureKind::Host, "nothing was made"));
-        let mut denied = None;
+        let (mut denied, mut staged) = (None, Vec::new());
         let mut spools: Vec<Vec<Spool>> = self.attempt.manifest.outputs.iter().map(|_| Vec::new()).collect();
         for left in all {
             ended.skipped_count = ended.skipped_count.saturating_add(left.skipped_count);
             ended.skipped.extend(left.skipped);
             ended.log.extend(left.log);
             denied = left.denied.or(denied);
+            staged.extend(left.staged);
             for (output, spools) in left.outputs.into_iter().zip(&mut spools) {
                 spools.push(output.spool);
             }
         }
         ended.result = match failure {
             Some(failure) => Err(denied_if_so(failure, denied)),
-            None => self.made(spools, metadata),
+            None => self.made(spools, metadata).and_then(|made| {
+                ended.files = new_files(self.around.store, staged)?;
+                Ok(made)
+            }),
         };
         ended.usage = self.meter.usage();
         ended
@@ -457,7 +466,7 @@ impl<'a> Running<'a> {
 
     fn job(&self, left: &SharedLeft, asking: Option<Asking>) -> Job {
         let (cancelled, key) = (self.around.cancel.flag(), self.attempt.idempotency_key.clone());
-        job(self.attempt, &self.meter, left, &cancelled, key, asking)
+        job(self.attempt, &self.meter, left, &cancelled, key, asking, self.written.clone())
     }
 
     fn inputs(&self, pieces: &[Piece]) -> Result<Vec<Input>, Failure> {
@@ -499,6 +508,7 @@ pub(crate) fn job(
     cancelled: &Arc<AtomicBool>,
     idempotency_key: String,
     asking: Option<Asking>,
+    written: Written,
 ) -> Job {
     let call_bytes = attempt.limits.value(LimitKind::CallBytes);
     let ports = PartPorts {
@@ -512,6 +522,7 @@ pub(crate) fn job(
         connections: Arc::clone(&attempt.connections),
         sessions: Sessions::default(),
         asking,
+        written,
     };
     Job {
         meter: Arc::clone(meter),

@@ -1,8 +1,12 @@
 //! What the audit log says of the events of a run. A fold of nothing: each entry follows from its event and from what the
 //! whole run goes by.
 
-use palisade_audit::{Actor, ApprovedBy, Entry, ForkPlace, Given, Named, Outcome, ParentPlace, RunStart, What};
-use palisade_interpreter::{ApprovalOutcome, CancelReason, ChildApproval, Event, PlanningOutcome, RunStarted};
+use palisade_audit::{
+    Actor, ApprovedBy, Entry, Exported, ForkPlace, Given, Named, Outcome, ParentPlace, RunStart, What,
+};
+use palisade_interpreter::{
+    ApprovalOutcome, CancelReason, ChildApproval, Event, FilesOutcome, PlanningOutcome, RunStarted, WrittenFile,
+};
 use palisade_model::{Digest, RunId};
 use palisade_runbook::Plan;
 use palisade_store::{Fault, NewEntry, Store};
@@ -52,6 +56,24 @@ impl Audited<'_> {
     pub(crate) fn of_event(&self, event: &Event) -> Result<Option<What>, Fault> {
         Ok(Some(match event {
             Event::RunResumed { .. } => What::RunResumed { by: self.user.map(Actor::unauthenticated) },
+            Event::AttemptSucceeded(ended) if !ended.files.is_empty() => {
+                let exported = |(file, number): (&WrittenFile, u64)| {
+                    let what = format!("file {number} of step {}", ended.step);
+                    Ok(Exported { what, keyed: self.keyed(file.digest.as_bytes())? })
+                };
+                What::FilesWritten {
+                    step: ended.step.clone(),
+                    iteration: ended.iteration.into(),
+                    attempt: ended.attempt.into(),
+                    files: ended.files.iter().zip(1..).map(exported).collect::<Result<_, Fault>>()?,
+                }
+            }
+            Event::FilesPut(put) => What::FilesPut {
+                step: put.step.clone(),
+                iteration: put.iteration.into(),
+                attempt: put.attempt.into(),
+                put: put.outcome == FilesOutcome::Put,
+            },
             Event::ApprovalRequested { step, expires_at_ms, .. } => {
                 What::ApprovalAsked { step: step.clone(), expires: *expires_at_ms }
             }

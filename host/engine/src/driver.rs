@@ -9,6 +9,7 @@ mod begin;
 mod calls;
 mod children;
 mod doubt;
+mod files;
 mod planned;
 mod reused;
 mod room;
@@ -202,7 +203,7 @@ pub(crate) struct Driver<'a> {
     held_before: Duration,
     started_ms: u64,
     /// Held open, so that the folder stays the same whatever its path leads to by now.
-    _folder: OwnedFd,
+    folder: OwnedFd,
     root: PathBuf,
     place: Place,
     /// What was granted for this run alone, as it was given.
@@ -599,6 +600,7 @@ impl<'a> Driver<'a> {
                 self.settle()?;
                 self.plan_child(step, iteration, submitted_by, beside)
             }
+            Question::Files { turn } => self.put_files(turn),
             Question::Submitted { step } => self.answer_submission(step, beside),
         }
     }

@@ -29,6 +29,7 @@ mod part;
 mod perform;
 mod permits;
 mod planning;
+mod put;
 mod record;
 mod replay;
 mod requests;
@@ -44,6 +45,7 @@ mod tools;
 mod tree;
 mod uses;
 mod why;
+mod written;
 
 pub use approving::{ApprovalRequest, Approving, NotCounted};
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
@@ -63,7 +65,8 @@ pub use network::SystemNetwork;
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
     ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, Compensation, ConditionOutcome, Event,
-    Fork, Output, Parent, PlanningOutcome, Reuse, RunInput, RunState, SkipCause, State, StepState, ValuesOutcome,
+    FilesOutcome, Fork, Output, Parent, PlanningOutcome, Reuse, RunInput, RunState, SkipCause, State, StepState,
+    ValuesOutcome,
 };
 pub use planning::{PlannedArtifact, Planning, Refusal, WantedPlan};
 pub use record::{Export, Ran, rfc3339};
@@ -75,3 +78,4 @@ pub use spending::Unbounded;
 pub use tree::{AttemptNode, ChildNode, StepNode, state_name, whole_tree};
 pub use uses::{UseCount, Uses};
 pub use why::{Why, why};
+pub use written::NewFile;

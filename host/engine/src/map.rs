@@ -10,6 +10,7 @@ use crate::attempt::{
 use crate::calls::{Answering, Asking, Request};
 use crate::feed::Feed;
 use crate::part::{Left, SharedLeft};
+use crate::written::Written;
 use palisade_model::{Failure, FailureKind, Usage};
 use palisade_sandbox::ports::{Batch, Items, ItemsInfo, PortError};
 use palisade_sandbox::{AttemptMeter, Input};
@@ -73,6 +74,7 @@ fn mapped(attempt: &Attempt, each: Each) -> Result<&AttemptInput, Failure> {
 struct Pool {
     attempt: Attempt,
     store: Store,
+    written: Written,
     cancelled: Arc<AtomicBool>,
     /// The port whose items are taken one by one, and what is told of them.
     port: String,
@@ -119,6 +121,7 @@ impl Pool {
     fn new(attempt: &Attempt, mapped: &AttemptInput, merged: Left, workers: usize, around: &Surroundings<'_>) -> Self {
         Self {
             store: around.store.clone(),
+            written: Written::new(around.store.clone()),
             cancelled: around.cancel.flag(),
             port: mapped.port.clone(),
             schema: mapped.schema.as_str().into(),
@@ -286,7 +289,7 @@ impl Pool {
             let (pool, meter) = (Arc::clone(self), Arc::clone(meter));
             asking.sending(move |request| pool.ask(number, &meter, request))
         });
-        let job = job(&self.attempt, meter, left, &self.cancelled, key, asking);
+        let job = job(&self.attempt, meter, left, &self.cancelled, key, asking, self.written.clone());
         let (schema, metadata, bytes) = (Arc::clone(&self.schema), Arc::clone(&self.metadata), line.len() as u64);
         let item = OneItem { schema, metadata, number, bytes, line: Some(line) };
         let mut inputs = vec![Input::of(self.port.clone(), Box::new(item))];

@@ -1,6 +1,6 @@
 //! What an event names in the store, and what of it is data: the one place that knows.
 
-use palisade_interpreter::{Event, PlanningOutcome};
+use palisade_interpreter::{Event, PlanningOutcome, WrittenFile};
 use palisade_model::Digest;
 use palisade_store::{JournalEvent, Named};
 
@@ -53,8 +53,8 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             let what = format!("the request of call {} of step `{}`", suspended.call, suspended.step);
             return vec![NamedThing { what, digest: suspended.request, is_data: true }];
         }
-        Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs),
-        Event::ChildEnded(ended) => (&ended.step, &ended.outputs),
+        Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs, ended.files.as_slice()),
+        Event::ChildEnded(ended) => (&ended.step, &ended.outputs, [].as_slice()),
         Event::StepScheduled { .. }
         | Event::ConditionEvaluated { .. }
         | Event::ValueResolved { .. }
@@ -62,6 +62,7 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
         | Event::AttemptStarted(_)
         | Event::SpendingReserved(_)
         | Event::AttemptFailed(_)
+        | Event::FilesPut(_)
         | Event::ChildStarted(_)
         | Event::ApprovalRequested { .. }
         | Event::ApprovalDecided { .. }
@@ -72,13 +73,18 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
         | Event::CompensationStarted { .. }
         | Event::RunEnded { .. } => return Vec::new(),
     };
-    let (step, outputs) = outputs;
+    let (step, outputs, files) = outputs;
     let thing = |output: &palisade_interpreter::Output| NamedThing {
         what: format!("output `{}` of step `{step}`", output.port),
         digest: output.artifact,
         is_data: true,
     };
-    outputs.iter().map(thing).collect()
+    let file = |file: &WrittenFile| NamedThing {
+        what: format!("the file `{}` of step `{step}`", file.shown()),
+        digest: file.digest,
+        is_data: true,
+    };
+    outputs.iter().map(thing).chain(files.iter().map(file)).collect()
 }
 
 /// What a run as a whole names.

@@ -7,14 +7,15 @@ use crate::calls::Asking;
 use crate::sql::{self, Sessions};
 use crate::submitting::Came;
 use crate::uses::Uses;
+use crate::written::Written;
 use palisade_authority::{Decision, GUEST_DENIAL, Use};
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::sql::SqlValue;
 use palisade_model::{Digest, Failure, FailureKind, causes, neutral};
 use palisade_sandbox::Granted;
 use palisade_sandbox::ports::{
-    Batch, Database, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, Submission, Submitted,
-    Tool, ToolCall, ToolOutput,
+    Arena, Batch, Database, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, StagedFile,
+    Submission, Submitted, Tool, ToolCall, ToolOutput,
 };
 use palisade_schema::ArtifactSchema;
 use palisade_sql::{Connections, Until};
@@ -58,6 +59,8 @@ pub(crate) struct Left {
     pub(crate) unnamed: Option<Option<usize>>,
     /// How far it said it is.
     pub(crate) said: Option<(u64, Option<u64>)>,
+    /// What it wrote.
+    pub(crate) staged: Vec<StagedFile>,
 }
 
 impl Left {
@@ -79,6 +82,7 @@ impl Left {
         for (own, more) in self.outputs.iter_mut().zip(other.outputs) {
             own.spool.absorb(more.spool)?;
         }
+        self.staged.extend(other.staged);
         self.skipped_count = self.skipped_count.saturating_add(other.skipped_count);
         self.skipped.extend(other.skipped.into_iter().take(MAX_SKIPS - self.skipped.len().min(MAX_SKIPS)));
         self.log.extend(other.log.into_iter().take(MAX_LOG_LINES - self.log.len().min(MAX_LOG_LINES)));
@@ -133,6 +137,8 @@ pub(crate) struct PartPorts {
     pub(crate) sessions: Sessions,
     /// Who answers calls of tools and models; none = it may make none.
     pub(crate) asking: Option<Asking>,
+    /// Where what it writes is meanwhile.
+    pub(crate) written: Written,
 }
 
 impl PartPorts {
@@ -264,6 +270,14 @@ impl Ports for PartPorts {
         let mut left = self.left.lock();
         left.refuse(&refused);
         left.denied = Some(refused);
+    }
+
+    fn arena(&mut self) -> Result<Arena, PortError> {
+        self.written.arena().map_err(|fault| PortError::Host(causes(&fault)))
+    }
+
+    fn staged(&mut self, files: Vec<StagedFile>) {
+        self.left.lock().staged = files;
     }
 
     fn query(

@@ -8,6 +8,7 @@ use crate::lookup::filled;
 use crate::observe::{Observed, Observer};
 use crate::run::Work;
 use crate::uses::Uses;
+use palisade_authority::Place;
 use palisade_interpreter::{ResolvedValue, Turn};
 use palisade_model::manifest::Power;
 use palisade_model::{Digest, Failure, FailureKind, StepId};
@@ -89,6 +90,7 @@ impl Performer<'_> {
             authority: call.authority.clone(),
             root: self.root.clone(),
             paths: call.paths.iter().map(|path| named(&path.written, &path.path)).collect(),
+            writes: writes(call),
             connections: call.connections.iter().map(|known| named(&known.name, &known.path)).collect(),
             secrets,
             network: Arc::clone(&self.engine.parts.network) as _,
@@ -117,6 +119,16 @@ impl Performer<'_> {
             each,
         })
     }
+}
+
+/// The folders that the config names to be written to.
+fn writes(call: &PlannedCall) -> Vec<NamedPath> {
+    let named = call.places.iter().filter_map(|named| {
+        let Place::FsWrite(path) = &named.place else { return None };
+        let written = call.config.pointer(&named.pointer)?.as_str()?.to_owned();
+        Some(NamedPath { written, path: path.clone() })
+    });
+    named.collect()
 }
 
 /// Names the work of a turn: the same for all its attempts; each iteration of a loop is work of its own.

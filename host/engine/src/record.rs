@@ -1,9 +1,11 @@
 //! What is told of a run: a fold over its plan and its events.
 
-use palisade_interpreter::{Account, ApprovalOutcome, Event, Output, PlanningOutcome, Reuse, RunInput, SkipCause};
+use palisade_interpreter::{
+    Account, ApprovalOutcome, Event, FilesOutcome, Output, PlanningOutcome, Reuse, RunInput, SkipCause, WrittenFile,
+};
 use palisade_model::record::{
-    CachedFrom, ComponentRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord, RunbookRecord,
-    SkipRecord, Status, StepRecord,
+    CachedFrom, ComponentRecord, FileRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord,
+    RunbookRecord, SkipRecord, Status, StepRecord,
 };
 use palisade_model::{ArtifactName, Digest, Failure, FailureKind, OutputName, RunId, SchemaRef, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedAlias, PlannedStep};
@@ -59,6 +61,10 @@ struct Seen {
     skipped_count: u64,
     skipped: Vec<SkipRecord>,
     log: Vec<LogRecord>,
+    /// The files that its last attempt wrote, until it is known whether they are in their places.
+    staged: Vec<FileRecord>,
+    /// Those that are.
+    files: Vec<FileRecord>,
     /// The bound that a loop came to before its condition held.
     at_bound: Option<u32>,
     /// The number of the event that told last what it made.
@@ -204,7 +210,9 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::AttemptSucceeded(ended) => {
                 let seen = steps.entry(&ended.step).or_default();
                 // Of a loop it is not known yet: its end says so.
-                seen.status = (ended.iteration == 0).then_some(Status::Succeeded);
+                // Nor of one that wrote files: that they are in their places says so.
+                seen.status = (ended.iteration == 0 && ended.files.is_empty()).then_some(Status::Succeeded);
+                seen.staged = ended.files.iter().map(file_record).collect();
                 seen.failure = None;
                 seen.outputs.clone_from(&ended.outputs);
                 seen.made_at = number;
@@ -213,6 +221,20 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                     _ => None,
                 };
                 seen.left(&ended.usage, ended.skipped_count, &ended.skipped, &ended.log);
+            }
+            Event::FilesPut(put) => {
+                let seen = steps.entry(&put.step).or_default();
+                match &put.outcome {
+                    FilesOutcome::Put => {
+                        // Of a loop it is not known yet: its end says so.
+                        seen.status = (put.iteration == 0).then_some(Status::Succeeded);
+                        seen.files.append(&mut seen.staged);
+                    }
+                    FilesOutcome::Refused { failure } => {
+                        seen.status = Some(Status::Failed);
+                        seen.failure = Some(failure.clone());
+                    }
+                }
             }
             Event::AttemptFailed(ended) => {
                 let seen = steps.entry(&ended.step).or_default();
@@ -363,7 +385,12 @@ fn step_record(plan: &Plan, step: &PlannedStep, seen: &Seen, of_run: Status) -> 
         skipped_count: seen.skipped_count,
         skipped: seen.skipped.clone(),
         log: seen.log.clone(),
+        files: seen.files.clone(),
     }
+}
+
+fn file_record(file: &WrittenFile) -> FileRecord {
+    FileRecord { path: file.path.clone(), digest: file.digest, bytes: file.bytes }
 }
 
 /// An artifact that only hands on another step's output is told as a step that used nothing.
@@ -425,6 +452,7 @@ fn passed_on(alias: &PlannedAlias) -> StepRecord {
         skipped_count: 0,
         skipped: Vec::new(),
         log: Vec::new(),
+        files: Vec::new(),
     }
 }
 

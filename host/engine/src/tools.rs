@@ -165,6 +165,7 @@ impl<'a> Toolbox<'a> {
                 // Neither a tool nor a team has anything to do with files.
                 root: PathBuf::new(),
                 paths: Vec::new(),
+                writes: Vec::new(),
                 connections: Vec::new(),
                 secrets: Vec::new(),
                 // Nor with servers, so nobody is asked.

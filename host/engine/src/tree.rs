@@ -95,7 +95,7 @@ pub fn state_name(state: Option<&StepState>) -> &'static str {
         ) => "scheduled",
         Some(StepState::Resting { .. }) => "retrying",
         Some(StepState::Awaiting { .. }) => "awaiting",
-        Some(StepState::Running { .. } | StepState::Iterated { .. }) => "running",
+        Some(StepState::Running { .. } | StepState::Iterated { .. } | StepState::Writing { .. }) => "running",
         Some(ended) => ended.status().map_or("running", palisade_model::record::Status::name),
     }
 }

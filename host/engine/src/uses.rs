@@ -32,6 +32,7 @@ impl Uses {
         let power = asked.power().name();
         let scope = match asked {
             Use::FsRead { path } => nearest(&granted.paths, path),
+            Use::FsWrite { path } => nearest(&granted.writes, path),
             Use::Sql { database } => nearest(&granted.connections, database),
             // What is no path is a place by itself; what is denied is nowhere, or a guest could name as many as it likes.
             Use::Http { origin, .. } => allowed.then(|| origin.to_string()),

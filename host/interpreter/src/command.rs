@@ -89,6 +89,11 @@ pub enum Question {
         /// The attempt of an agent that submitted it; 0 = it is the step's own.
         submitted_by: u32,
     },
+    /// Are the files that an attempt wrote in their places? Answered by `FilesPut`, once they are or can't be.
+    Files {
+        /// Which attempt.
+        turn: Turn,
+    },
     /// What came of the runbook that an agent submitted? Answered by `HostCallRecorded`.
     Submitted {
         /// Which step.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// skipped; else its condition is asked, then its values, then what the runbook will do that it runs, where that is an artifact;
 /// then it is started, a person asked before where one is to be. A loop is judged after each iteration, and
 /// ends at its bound at the latest. An agent that submitted a runbook goes on when that has been planned, approved and run, or
-/// refused. When no step is left, the run ends; one that failed or was cancelled first undoes what
+/// refused. A step that wrote files has succeeded when they are in their places. When no step is left, the run ends; one that failed or was cancelled first undoes what
 /// it did, as far as the graph says how. A run that is to be cancelled skips what does not
 /// run yet, scheduled steps included, and ends when what runs has ended: the driver forgets the attempts that it has not
 /// started. One that is interrupted leaves its steps as they are, to be taken up again, and ends when nothing runs. A run
@@ -83,7 +83,8 @@ impl Standing {
                 StepState::Due { .. }
                 | StepState::Iterated { .. }
                 | StepState::Suspended { .. }
-                | StepState::Settled { .. },
+                | StepState::Settled { .. }
+                | StepState::Writing { .. },
             ) => Self::Idle,
             Some(StepState::Scheduled { .. } | StepState::Resting { .. }) => Self::Pending,
             Some(StepState::Running { .. }) => Self::Running,
@@ -126,6 +127,10 @@ pub(crate) fn decide_step(node: &Node, state: &State) -> Option<Command> {
     let step = node.step.clone();
     match state.step(&step) {
         None => decide_new(node, state),
+        // What is written down as written is put there, cancelled or not.
+        Some(&StepState::Writing { iteration, attempt, .. }) => {
+            Some(Command::Answer(Question::Files { turn: Turn { step, iteration, attempt } }))
+        }
         Some(&StepState::Awaiting { iteration, attempt, .. })
             if state.cancelled().is_some() && state.child(&step).is_some() =>
         {
@@ -222,6 +227,7 @@ fn will_not_come(step: &StepId, state: &State) -> Option<SkipCause> {
         | StepState::Suspended { .. }
         | StepState::Settled { .. }
         | StepState::Awaiting { .. }
+        | StepState::Writing { .. }
         | StepState::Succeeded { .. } => None,
     }
 }

@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 
 mod call;
 mod child;
+mod files;
 mod fork;
 mod reserved;
 mod suspended;
 
 pub use call::{HostCallRecorded, answers_for, answers_for_items};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
+pub use files::{FilesOutcome, FilesPut, WrittenFile};
 pub use fork::{Fork, RunForked};
 pub use reserved::SpendingReserved;
 pub use suspended::AttemptSuspended;
@@ -79,6 +81,8 @@ pub enum Event {
     AttemptSuspended(Box<AttemptSuspended>),
     /// An attempt did what was wanted; its artifacts are in the store.
     AttemptSucceeded(Box<AttemptSucceeded>),
+    /// The files that an attempt wrote are in their places, or none of them can be.
+    FilesPut(Box<FilesPut>),
     /// An attempt failed and left nothing behind.
     AttemptFailed(Box<AttemptFailed>),
     /// A runbook that is an artifact was planned for a step, or refused.
@@ -350,6 +354,10 @@ pub struct AttemptSucceeded {
     /// Whether it was made anew; none for attempts of before this was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<Reuse>,
+    /// What it wrote, in the order of the paths: from now on it is to be put there, whatever happens. The step has succeeded
+    /// when it has been.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<WrittenFile>,
 }
 
 /// Whether the result of an attempt was known already, or may be used again.
@@ -527,6 +535,7 @@ impl Event {
             Self::SpendingReserved(_) => "SpendingReserved",
             Self::AttemptSuspended(_) => "AttemptSuspended",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
+            Self::FilesPut(_) => "FilesPut",
             Self::AttemptFailed(_) => "AttemptFailed",
             Self::ChildPlanned(_) => "ChildPlanned",
             Self::ChildStarted(_) => "ChildStarted",
@@ -553,6 +562,7 @@ impl Event {
             Self::SpendingReserved(reserved) => reserved.at_ms,
             Self::AttemptSuspended(suspended) => suspended.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
+            Self::FilesPut(put) => put.at_ms,
             Self::AttemptFailed(ended) => ended.at_ms,
             Self::ChildPlanned(planned) => planned.at_ms,
             Self::ChildStarted(started) => started.at_ms,
@@ -588,6 +598,7 @@ impl Event {
             Self::SpendingReserved(reserved) => Some(&reserved.step),
             Self::AttemptSuspended(suspended) => Some(&suspended.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
+            Self::FilesPut(put) => Some(&put.step),
             Self::AttemptFailed(ended) => Some(&ended.step),
             Self::ChildPlanned(planned) => Some(&planned.step),
             Self::ChildStarted(started) => Some(&started.step),
@@ -608,6 +619,10 @@ impl Event {
     pub fn failure(&self) -> Option<(&StepId, &Failure)> {
         match self {
             Self::AttemptFailed(failed) => Some((&failed.step, &failed.failure)),
+            Self::FilesPut(put) => match &put.outcome {
+                FilesOutcome::Refused { failure } => Some((&put.step, failure)),
+                FilesOutcome::Put => None,
+            },
             Self::ConditionEvaluated { step, outcome: ConditionOutcome::Failed { failure }, .. }
             | Self::ValueResolved { step, outcome: ValuesOutcome::Failed { failure } }
             | Self::ApprovalDecided { step, outcome: ApprovalOutcome::Rejected { failure }, .. } => {
@@ -737,6 +752,7 @@ mod tests {
                 skipped: vec![skip],
                 log: Vec::new(),
                 reuse: Some(Reuse::From { run: RunId::new(1, [3; 10]), seq: 9 }),
+                files: vec![WrittenFile { path: "out/a".to_owned(), digest, bytes: 3 }],
             })),
             Event::AttemptFailed(Box::new(AttemptFailed {
                 step: step("b"),
@@ -882,6 +898,20 @@ mod tests {
                 request: digest,
                 usage: Usage::default(),
                 spent: Spent::default(),
+            })),
+            Event::FilesPut(Box::new(FilesPut {
+                step: step("a"),
+                attempt: 1,
+                iteration: 0,
+                at_ms: 4,
+                outcome: FilesOutcome::Put,
+            })),
+            Event::FilesPut(Box::new(FilesPut {
+                step: step("a"),
+                attempt: 1,
+                iteration: 2,
+                at_ms: 4,
+                outcome: FilesOutcome::Refused { failure: Failure::new(FailureKind::Failed, "no") },
             })),
         ]
     }

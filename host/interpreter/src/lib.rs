@@ -19,9 +19,9 @@ pub use compensation::Compensation;
 pub use decide::decide;
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, ChildApproval,
-    ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, Fork, HostCallRecorded, Output,
-    Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, SpendingReserved,
-    ValuesOutcome, answers_for, answers_for_items,
+    ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, FilesOutcome, FilesPut, Fork,
+    HostCallRecorded, Output, Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted,
+    SkipCause, SpendingReserved, ValuesOutcome, WrittenFile, answers_for, answers_for_items,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};

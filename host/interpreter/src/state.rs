@@ -5,7 +5,8 @@ use crate::command::Turn;
 use crate::compensation::Compensation;
 use crate::event::{
     ApprovalOutcome, AttemptSuspended, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event,
-    HostCallRecorded, Output, PlanningOutcome, ResolvedValue, RunForked, SkipCause, ValuesOutcome,
+    FilesOutcome, FilesPut, HostCallRecorded, Output, PlanningOutcome, ResolvedValue, RunForked, SkipCause,
+    ValuesOutcome,
 };
 use palisade_model::record::Status;
 use palisade_model::{Digest, FailureKind, RunId, StepId};
@@ -132,6 +133,15 @@ pub enum StepState {
         attempt: u32,
         /// When the answer is no by itself, in milliseconds since 1970.
         until_ms: Option<u64>,
+    },
+    /// It did what was wanted, and what it wrote is to be put in its place.
+    Writing {
+        /// The iteration of a loop; 0 = it is none.
+        iteration: u32,
+        /// The number of its attempt.
+        attempt: u32,
+        /// What it made.
+        outputs: Vec<Output>,
     },
     /// It did what was wanted.
     Succeeded {
@@ -345,11 +355,18 @@ impl State {
             }
             Event::AttemptSucceeded(done) => {
                 let (iteration, attempt) = (done.iteration, done.attempt);
-                if self.is_under_way(&done.step, iteration, attempt) {
-                    self.account.apply(event);
+                if !self.is_under_way(&done.step, iteration, attempt) {
+                    return;
+                }
+                self.account.apply(event);
+                if done.files.is_empty() {
                     self.succeed(&done.step, iteration, attempt, &done.outputs);
+                } else {
+                    let outputs = done.outputs.clone();
+                    self.set(&done.step, StepState::Writing { iteration, attempt, outputs });
                 }
             }
+            Event::FilesPut(put) => self.put(put),
             Event::AttemptFailed(done) => {
                 let (iteration, attempt) = (done.iteration, done.attempt);
                 if self.is_under_way(&done.step, iteration, attempt) {
@@ -418,6 +435,22 @@ impl State {
         // The next one is the same try as the one that submitted it.
         *self.no_tries.entry(call.step.clone()).or_default() += attempt.saturating_sub(by).saturating_add(1);
         self.set(&call.step, StepState::Due { iteration: 0, attempt });
+    }
+
+    /// Takes what came of the files of an attempt; once.
+    fn put(&mut self, put: &FilesPut) {
+        let FilesPut { step, attempt, iteration, outcome, .. } = put;
+        let Some(StepState::Writing { iteration: turn, attempt: number, outputs }) = self.steps.get(step) else {
+            return;
+        };
+        if (turn, number) != (iteration, attempt) {
+            return;
+        }
+        let outputs = outputs.clone();
+        match outcome {
+            FilesOutcome::Put => self.succeed(step, *iteration, *attempt, &outputs),
+            FilesOutcome::Refused { .. } => self.set(step, StepState::Failed { attempt: *attempt }),
+        }
     }
 
     fn succeed(&mut self, step: &StepId, iteration: u32, attempt: u32, outputs: &[Output]) {
@@ -721,6 +754,7 @@ impl StepState {
             | Self::Suspended { .. }
             | Self::Settled { .. }
             | Self::Awaiting { .. }
+            | Self::Writing { .. }
             | Self::Cancelled { .. } => false,
         }
     }
@@ -736,7 +770,8 @@ impl StepState {
             | Self::Iterated { .. }
             | Self::Suspended { .. }
             | Self::Settled { .. }
-            | Self::Awaiting { .. } => None,
+            | Self::Awaiting { .. }
+            | Self::Writing { .. } => None,
             Self::Succeeded { .. } => Some(Status::Succeeded),
             Self::Failed { .. } => Some(Status::Failed),
             Self::Cancelled { .. } => Some(Status::Cancelled),

@@ -55,6 +55,10 @@ pub enum LimitKind {
     HttpRequests,
     /// Bytes sent to web servers and received from them, TLS aside.
     HttpBytes,
+    /// Files and folders made in folders that are written to.
+    FilesWritten,
+    /// Bytes written to files, and by which they grew without being written.
+    BytesWritten,
 }
 
 /// How an amount of a limit is written and shown.
@@ -98,7 +102,7 @@ const TIB: u64 = 1 << 40;
 const USD: u64 = 1_000_000;
 
 /// All limits. Why these numbers: docs/design/002-limits.md.
-const TABLE: [Row; 21] = {
+const TABLE: [Row; 23] = {
     use LimitKind as Kind;
     use LimitUnit::{Bytes, Count, MicroUsd, Millis};
     [
@@ -123,6 +127,8 @@ const TABLE: [Row; 21] = {
         row(Kind::Denials, "denials", Count, 1_000, 100_000),
         row(Kind::HttpRequests, "http-requests", Count, 1_000, 1_000_000).sizes(100, 100_000),
         row(Kind::HttpBytes, "http-bytes", Bytes, 64 * MIB, 64 * GIB).sizes(8 * MIB, 4 * GIB),
+        row(Kind::FilesWritten, "files-written", Count, 1_000, 1_000_000).sizes(100, 100_000),
+        row(Kind::BytesWritten, "bytes-written", Bytes, 64 * MIB, 64 * GIB).sizes(8 * MIB, 4 * GIB),
     ]
 };
 

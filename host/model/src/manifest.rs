@@ -153,6 +153,8 @@ pub struct OwnSchema {
 pub enum Power {
     /// Reading files: `wasi:filesystem`.
     FsRead,
+    /// Writing files: `wasi:filesystem`, into an empty folder that is put in place when the step has succeeded.
+    FsWrite,
     /// Reading databases: `palisade:plugin/sql`.
     Sql,
     /// Reading the databases of servers that the operator set up: `palisade:plugin/sql` too.
@@ -169,12 +171,11 @@ pub enum Power {
 
 impl Power {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::FsRead, Self::Sql, Self::Database, Self::Http, Self::Llm, Self::Call, Self::Secret];
+    pub const ALL: [Self; 8] =
+        [Self::FsRead, Self::FsWrite, Self::Sql, Self::Database, Self::Http, Self::Llm, Self::Call, Self::Secret];
     /// Those whose interfaces this build links. No other can be requested, granted or denied: there would be nothing
     /// behind it.
-    pub const LINKED: &[Self] =
-        &[Self::FsRead, Self::Sql, Self::Database, Self::Http, Self::Llm, Self::Call, Self::Secret];
+    pub const LINKED: &[Self] = &Self::ALL;
 
     /// The power of that name, whether this build links it or not.
     #[must_use]
@@ -187,6 +188,7 @@ impl Power {
     pub const fn name(self) -> &'static str {
         match self {
             Self::FsRead => "fs-read",
+            Self::FsWrite => "fs-write",
             Self::Sql => "sql",
             Self::Database => "database",
             Self::Http => "http",
@@ -205,7 +207,7 @@ impl Power {
     /// Whether it is used on paths.
     #[must_use]
     pub const fn is_over_paths(self) -> bool {
-        matches!(self, Self::FsRead | Self::Sql)
+        matches!(self, Self::FsRead | Self::FsWrite | Self::Sql)
     }
 
     /// The powers that this build links, for people: `` `fs-read` and `sql` ``.
@@ -224,6 +226,7 @@ impl Power {
     pub const fn mark(self) -> Option<(&'static str, &'static [&'static str])> {
         match self {
             Self::FsRead => Some(("x-palisade-path", &["read"])),
+            Self::FsWrite => Some(("x-palisade-write", &["folder"])),
             Self::Sql => Some(("x-palisade-connection", &["sqlite"])),
             Self::Database => Some(("x-palisade-database", &["mysql", "postgres"])),
             Self::Http => Some(("x-palisade-url", &["http"])),
@@ -651,7 +654,7 @@ mod tests {
             assert_eq!(Power::from_name(power.name()), Some(power));
             assert_eq!(serde_json::to_value(power).unwrap(), power.name());
         }
-        assert_eq!(Power::from_name("fs-write"), None);
+        assert_eq!(Power::from_name("fs-erase"), None);
     }
 
     #[test]

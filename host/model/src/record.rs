@@ -193,6 +193,20 @@ pub struct StepRecord {
     pub skipped: Vec<SkipRecord>,
     /// Warnings and errors that the component logged; bounded.
     pub log: Vec<LogRecord>,
+    /// The files that it wrote and that were put in their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileRecord>,
+}
+
+/// A file that a step wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Where it is: below the folder of the run, or absolute; `%XX` stands for a byte that is no UTF-8, and for `%`.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// How many they are.
+    pub bytes: u64,
 }
 
 /// The attempt that made something first.

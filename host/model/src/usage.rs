@@ -50,6 +50,12 @@ pub struct Usage {
     /// Bytes sent to web servers and received from them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub http_bytes: u64,
+    /// Files and folders made where files are written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub files_written: u64,
+    /// Bytes written to files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_written: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -80,6 +86,8 @@ impl Usage {
             (&mut self.denials, other.denials),
             (&mut self.http_requests, other.http_requests),
             (&mut self.http_bytes, other.http_bytes),
+            (&mut self.files_written, other.files_written),
+            (&mut self.bytes_written, other.bytes_written),
         ] {
             *sum = sum.saturating_add(more);
         }

@@ -147,6 +147,7 @@ pub(crate) fn step(id: &str, component: &str, input: Option<&str>, count: u64) -
         skipped_count: 0,
         skipped: vec![],
         log: vec![],
+        files: Vec::new(),
     }
 }
 

@@ -44,6 +44,7 @@ pub fn summary(
     notes::skipped(run, style, out)?;
     notes::sent(run, style, out)?;
     notes::warnings(run, style, out)?;
+    notes::put(run, style, out)?;
     Ok(())
 }
 

@@ -177,6 +177,7 @@ fn named(call: &PlannedCall) -> impl Iterator<Item = (&str, Place)> {
 fn use_of(call: &PlannedCall, place: &Place) -> Use {
     match place {
         Place::FsRead(path) => Use::FsRead { path: path.clone() },
+        Place::FsWrite(path) => Use::FsWrite { path: path.clone() },
         Place::Sql(path) => Use::Sql { database: path.clone() },
         Place::Http(at) => {
             let by = |method| Use::Http { method, origin: at.origins().origin().clone(), private: None };

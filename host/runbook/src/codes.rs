@@ -127,6 +127,7 @@ codes! {
     342 BeyondBound Error "A value is not what the list of components allows that names the component.";
     343 NoModel Error "A component needs a language model, and there is none.";
     344 NoConnection Error "A config leads to no connection of the operator's.";
+    345 TwoWriters Warning "Two steps write to the same folder.";
 
     401 BadRulesetName Error "A text is not the name of a ruleset.";
     402 RulesetProvider Error "The provider of a ruleset is not known.";

@@ -120,7 +120,7 @@ pub(crate) fn as_wcf_reads(described: &ConfigForm, call: &Call, source: &str) ->
     let told = dropped.iter().map(tell).collect();
     described.schema.coerce(&mut config);
     // WCF trims the paths it is given. The trimmed text is what the component sees and what the plan authorises.
-    for mark in described.marks.iter().filter(|mark| matches!(mark.power, Power::FsRead | Power::Sql)) {
+    for mark in described.marks.iter().filter(|mark| mark.power.is_over_paths()) {
         if let Some(Value::String(text)) = config.pointer_mut(&mark.found.pointer) {
             *text = text.trim().to_owned();
         }

@@ -18,6 +18,7 @@ mod output;
 mod rulesets;
 mod step;
 mod value;
+mod writers;
 
 use crate::codes::Code;
 pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
@@ -152,6 +153,7 @@ pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<
     if !planner.diagnostics.has_error() {
         planner.check_bounds(&plan);
     }
+    planner.check_writers(&plan);
     planner.check_flows(&plan, &BTreeSet::new(), None);
     let broken = planner.diagnostics.has_error();
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())

@@ -22,6 +22,8 @@ pub(crate) enum Work {
     Stat,
     /// Handing out the contents of a file: one system call and a copy.
     ReadFile,
+    /// Taking bytes for a file: a few system calls and a copy.
+    WriteFile,
     /// Preparing and starting a statement.
     Query,
     /// A call of HTTP that builds a request or looks into an answer, headers copied.
@@ -53,7 +55,7 @@ impl Work {
             Self::Emit => (30_000, 60),
             Self::Open => (300_000, 0),
             Self::Stat => (30_000, 0),
-            Self::ReadFile => (30_000, 4),
+            Self::ReadFile | Self::WriteFile => (30_000, 4),
             Self::Query => (1_500_000, 15),
             Self::Fields => (15_000, 0),
             Self::Request => (15_000_000, 0),

@@ -3,7 +3,7 @@
 use crate::bindings::exports::palisade::plugin::manifest as wit;
 use crate::manifest::{self, NotAManifest};
 use crate::meter::AttemptMeter;
-use crate::ports::{Database, Level, PortError, Ports, Rows};
+use crate::ports::{Arena, Database, Level, PortError, Ports, Rows, StagedFile};
 use crate::run::{Job, Prepared};
 use palisade_authority::{Decision, Use};
 use palisade_model::manifest::{ManifestError, Power};
@@ -106,6 +106,12 @@ fn ask(prepared: &Prepared, seed: u64) -> Result<wit::Description, DescribeError
 struct Refusing;
 
 impl Ports for Refusing {
+    fn arena(&mut self) -> Result<Arena, PortError> {
+        Err(refused())
+    }
+
+    fn staged(&mut self, _files: Vec<StagedFile>) {}
+
     fn emit(&mut self, _port: &str, _items: &[u8]) -> Result<(), PortError> {
         Err(refused())
     }

@@ -35,6 +35,8 @@ pub struct AttemptMeter {
     denials: AtomicU64,
     http_requests: AtomicU64,
     http_bytes: AtomicU64,
+    files_written: AtomicU64,
+    bytes_written: AtomicU64,
     instances: AtomicU64,
     memory_peak_bytes: AtomicU64,
     cpu_us: AtomicU64,
@@ -86,6 +88,8 @@ impl AttemptMeter {
             denials: AtomicU64::new(0),
             http_requests: AtomicU64::new(0),
             http_bytes: AtomicU64::new(0),
+            files_written: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
             instances: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
             cpu_us: AtomicU64::new(0),
@@ -139,6 +143,8 @@ impl AttemptMeter {
             denials: self.denials.load(Relaxed),
             http_requests: self.http_requests.load(Relaxed),
             http_bytes: self.http_bytes.load(Relaxed),
+            files_written: self.files_written.load(Relaxed),
+            bytes_written: self.bytes_written.load(Relaxed),
         }
     }
 
@@ -321,6 +327,8 @@ impl AttemptMeter {
             Total::Denials => (&self.denials, LimitKind::Denials),
             Total::HttpRequests => (&self.http_requests, LimitKind::HttpRequests),
             Total::HttpBytes => (&self.http_bytes, LimitKind::HttpBytes),
+            Total::FilesWritten => (&self.files_written, LimitKind::FilesWritten),
+            Total::BytesWritten => (&self.bytes_written, LimitKind::BytesWritten),
         }
     }
 
@@ -366,6 +374,10 @@ pub(crate) enum Total {
     HttpRequests,
     /// Bytes sent to web servers and received from them.
     HttpBytes,
+    /// Files and folders made.
+    FilesWritten,
+    /// Bytes written to files.
+    BytesWritten,
 }
 
 #[cfg(test)]
@@ -400,6 +412,8 @@ mod tests {
             (Total::Denials, LimitKind::Denials),
             (Total::HttpRequests, LimitKind::HttpRequests),
             (Total::HttpBytes, LimitKind::HttpBytes),
+            (Total::FilesWritten, LimitKind::FilesWritten),
+            (Total::BytesWritten, LimitKind::BytesWritten),
             (Total::OutputBytes, LimitKind::OutputBytes),
         ] {
             let meter = meter(&[(kind, 10)]);

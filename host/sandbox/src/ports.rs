@@ -4,6 +4,8 @@
 //! set of ports of its own. What a port gets was bounded by the sandbox (call bytes, output bytes, log bytes); what it
 //! must check itself is said at each function.
 
+pub use crate::import::filesystem::{Arena, StagedFile};
+
 use palisade_authority::{Decision, Use};
 use palisade_model::llm::Bound;
 use palisade_model::sql::{Column, SqlValue};
@@ -44,6 +46,16 @@ pub trait Ports: Send {
 
     /// Records a decision of `authorise`, allowed or denied, for the audit log.
     fn decided(&mut self, asked: &Use, decision: &Decision);
+
+    /// Where the bytes are to be that the guest writes; all instances of an attempt may share it.
+    ///
+    /// # Errors
+    /// [`PortError::Host`] if there is no such place.
+    fn arena(&mut self) -> Result<Arena, PortError>;
+
+    /// Takes the files that the guest wrote, in the order of their paths, each of which was authorised: called once at most,
+    /// when the guest has done what was wanted. Their bytes are nowhere yet but in the arena.
+    fn staged(&mut self, files: Vec<StagedFile>);
 
     /// Runs one read-only statement on a database that was already authorised. The port refuses everything that does not
     /// read, and ends a statement whose rows are dropped.

@@ -179,7 +179,7 @@ impl Prepared {
                 Some(failure) => Err(failure),
                 // A host call came back too late, and the guest was done before it came up for fuel.
                 None if Instant::now() > meter.deadline() => Err(meter.wall_reached()),
-                None => Ok(answer),
+                None => host.leave_staged().map(|()| answer),
             },
         };
         let noted = host.note_use();

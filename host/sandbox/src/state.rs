@@ -6,6 +6,7 @@
 use crate::bindings::{Error, ErrorKind};
 use crate::cost::{Cost, Work};
 use crate::drive::Stopped;
+use crate::import::filesystem::SharedStage;
 use crate::import::http::Web;
 use crate::import::wasi_base::World;
 use crate::limiter::Limiter;
@@ -33,6 +34,8 @@ pub struct Granted {
     pub root: PathBuf,
     /// The files and folders that the config names: each becomes a preopen of that name.
     pub paths: Vec<NamedPath>,
+    /// The folders that the config names to be written to: each is empty for the guest, under that name.
+    pub writes: Vec<NamedPath>,
     /// The databases that the config names.
     pub connections: Vec<NamedPath>,
     /// The secrets that the instance may send, by their names. It never sees one.
@@ -81,6 +84,8 @@ pub(crate) struct Host {
     wasi: Option<World>,
     /// What it has of HTTP; none before it is used.
     pub(crate) web: Option<Web>,
+    /// What it wrote; none before it looked for folders.
+    pub(crate) stage: Option<SharedStage>,
     seed: u64,
     /// CPU time of the thread when its use was last noted.
     noted: Duration,
@@ -110,6 +115,7 @@ impl Host {
             lifting: false,
             wasi: None,
             web: None,
+            stage: None,
             seed,
             noted: thread_time(),
             failed: None,

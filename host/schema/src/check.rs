@@ -90,6 +90,7 @@ const OWN: &[&str] = &[
     "x-palisade-text",
     "x-palisade-url",
     "x-palisade-wcf-lax",
+    "x-palisade-write",
 ];
 
 /// Why a JSON value is no schema that Palisade takes.

@@ -4,6 +4,7 @@ use crate::file::Place;
 use crate::table::{Reader, Value};
 use palisade_authority::Deny;
 use palisade_model::llm::KeyPlace;
+use palisade_model::manifest::Power;
 use std::error::Error as _;
 
 /// Reads the place that stands under `key` of the table `of`.
@@ -34,13 +35,17 @@ pub(crate) fn read(r: &mut Reader<'_>, key: &str, of: &str, value: &Value<'_>) -
     }
 }
 
-/// What no component may read: the files in which keys are, as far as the text was read.
+/// What no component may read or write: the files in which keys are, as far as the text was read.
 pub(crate) fn denies(r: &mut Reader<'_>, place: &Place) -> Vec<Deny> {
     let mut denies = Vec::new();
     for file in std::mem::take(&mut r.key_files) {
         let because = format!("palisade.toml:{}: a key is kept there", file.span.line);
-        match Deny::parse_in(&place.folder, &place.base, format!("fs-read={}", file.value).as_bytes(), &because) {
-            Ok(denied) => denies.extend(denied),
+        let deny = |power: Power| {
+            let text = format!("{}={}", power.name(), file.value);
+            Deny::parse_in(&place.folder, &place.base, text.as_bytes(), &because)
+        };
+        match deny(Power::FsRead).and_then(|read| Ok([read, deny(Power::FsWrite)?])) {
+            Ok(denied) => denies.extend(denied.into_iter().flatten()),
             Err(error) => {
                 // What it says itself is of grants.
                 let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
@@ -56,7 +61,7 @@ mod tests {
     use crate::file::tests::{check, read_text};
 
     #[test]
-    fn nobody_reads_the_files_in_which_keys_are() {
+    fn nobody_reads_or_writes_the_files_in_which_keys_are() {
         let model = "[[model]]\nalias = \"m\"\nprovider = \"openai\"\nmodel = \"x\"\nkey = { file = \"keys/m\" }\n";
         let secret = "[[secret]]\nname = \"s\"\nfrom = { file = \"/k/s\" }\norigins = [\"https://a.example\"]\n\
                       components = [\"acme:x\"]\n";
@@ -64,7 +69,10 @@ mod tests {
         let kept: Vec<_> = kept.iter().map(|deny| (deny.place(), deny.stated())).collect();
         let line = |line| format!("palisade.toml:{line}: a key is kept there");
         let expected = [("/k/s", line(3)), ("/w/keys/m", line(10))];
-        assert!(expected.iter().all(|(place, stated)| kept.contains(&((*place).to_owned(), stated))), "{kept:?}");
+        for (place, stated) in expected {
+            let times = kept.iter().filter(|(kept, by)| *kept == place && *by == stated).count();
+            assert_eq!(times, 2, "reading and writing {place}: {kept:?}");
+        }
         assert!(read_text(&model.replace("file", "env").replace("keys/m", "M")).unwrap().kept.is_empty());
         check(&model.replace("keys/m", ""), &["5:16: no key can be there: the path is empty"]);
     }

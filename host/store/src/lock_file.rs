@@ -405,7 +405,7 @@ mod tests {
             "version = 1\nmore = 1",
             "version = 1\n<<<<<<< ours",
             &format!("version = 1\n{entry}"),
-            &format!("{full}requests = [\"fs-write\"]\n"),
+            &format!("{full}requests = [\"fs-erase\"]\n"),
             &format!("{full}accepted = \"yes\"\n"),
             &format!("{full}granted = true\n"),
             &format!("{full}signed_by = \"acme\"\n"),

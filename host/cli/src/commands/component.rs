@@ -145,7 +145,7 @@ fn standing(context: &Context, manifest: &Manifest, digest: Digest) -> Result<St
                 // No option grants a secret, but what asks for one asks for `http` too.
                 let power = if power == Power::Secret { Power::Http } else { power };
                 let place = match power {
-                    Power::FsRead | Power::Sql => "PATH",
+                    Power::FsRead | Power::FsWrite | Power::Sql => "PATH",
                     Power::Database => "CONNECTION",
                     Power::Http | Power::Secret => "ORIGIN",
                     Power::Llm => "MODEL",

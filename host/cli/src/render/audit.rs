@@ -80,6 +80,12 @@ fn told(what: &What) -> (&'static str, String) {
             let to: Vec<_> = sent.iter().map(|(sink, bytes)| format!("{} to {sink}", Bytes(*bytes))).collect();
             ("may_send", format!("{step} #{attempt}: up to {}", to.join(", ")))
         }
+        What::FilesWritten { step, attempt, files, .. } => {
+            ("files_written", format!("{step} #{attempt}: {}, to be put in their places", Count(files.len() as u64)))
+        }
+        What::FilesPut { step, attempt, put, .. } => {
+            ("files_put", format!("{step} #{attempt}: {}", if *put { "in their places" } else { "NONE OF THEM" }))
+        }
         What::ApprovalAsked { step, expires } => {
             let until = expires.map_or_else(String::new, |at| format!(", until {}", rfc3339(at)));
             ("approval_asked", format!("{step}{until}"))

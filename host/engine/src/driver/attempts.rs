@@ -13,6 +13,7 @@ use crate::spending::Spending;
 use crate::submitting::Suspension;
 use crate::tools::Toolbox;
 use crate::uses::UseCount;
+use crate::written::NewFile;
 use palisade_audit::{Entry, What};
 use palisade_interpreter::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, Event, Output, Reuse, Turn,
@@ -105,7 +106,7 @@ impl<'a> Driver<'a> {
             Done::Known { reuse, recorded, pin } => return self.take_known(turn, at_ms, reuse, *recorded, pin),
             Done::Suspended { ended, by } => return self.take_suspended(turn, at_ms, *ended, spent, &by),
         };
-        let Ended { result, usage, uses, skipped_count, skipped, log } = *ended;
+        let Ended { result, usage, uses, skipped_count, skipped, log, files } = *ended;
         let entries = self.uses(&turn, at_ms, uses, &spent)?;
         let made = match result {
             Ok(made) => made,
@@ -133,6 +134,7 @@ impl<'a> Driver<'a> {
         };
         let Turn { step, iteration, attempt } = turn;
         let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
+        let (files, contents) = files.into_iter().map(NewFile::into_written).unzip();
         let usages = begun.and_then(|begun| self.used(&step, &begun, usage, &outputs)).into_iter().collect();
         let event = Event::AttemptSucceeded(Box::new(AttemptSucceeded {
             step,
@@ -146,13 +148,14 @@ impl<'a> Driver<'a> {
             skipped,
             log,
             reuse: Some(reuse),
+            files,
         }));
         let memos = match reuse {
             // It is the first of the events that are appended with it.
             Reuse::New { key } => vec![NewMemo { key, event: 0 }],
             Reuse::From { .. } | Reuse::Impure | Reuse::Off => Vec::new(),
         };
-        self.advance(vec![event], Beside { artifacts, usages, memos, entries, ..Beside::default() })
+        self.advance(vec![event], Beside { artifacts, contents, usages, memos, entries, ..Beside::default() })
     }
 
     /// What the audit log says of what an attempt used.

@@ -204,7 +204,7 @@ impl<'a> Driver<'a> {
             held_before: work.gate.map_or(Duration::ZERO, Gate::held),
             started_ms,
             root: PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())),
-            _folder: folder,
+            folder,
             place,
             allowed: Vec::new(),
             by: None,

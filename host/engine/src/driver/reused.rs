@@ -38,6 +38,7 @@ impl Driver<'_> {
                 skipped,
                 log,
                 reuse: Some(Reuse::From { run, seq }),
+                files: Vec::new(),
             })),
             Err(failure) => Event::AttemptFailed(Box::new(AttemptFailed {
                 step,

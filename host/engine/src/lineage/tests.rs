@@ -162,6 +162,7 @@ fn events() -> Vec<Event> {
             skipped: Vec::new(),
             log: Vec::new(),
             reuse: None,
+            files: Vec::new(),
         })));
     }
     events

@@ -102,6 +102,7 @@ impl Course {
             | Event::RunEnded { .. }
             | Event::ConditionEvaluated { .. }
             | Event::ValueResolved { .. }
+            | Event::FilesPut(_)
             | Event::ChildPlanned(_) => false,
             Event::AttemptStarted(started) => runs && attempt(&started.step, started.iteration, started.attempt, true),
             Event::HostCallRecorded(call) => {
@@ -241,6 +242,9 @@ fn answers(event: &Event, question: &Question) -> bool {
         (Event::ChildPlanned(planned), Question::Child { step, iteration, submitted_by }) => {
             (&planned.step, &planned.iteration, &planned.submitted_by) == (step, iteration, submitted_by)
         }
+        (Event::FilesPut(put), Question::Files { turn }) => {
+            (&put.step, put.iteration, put.attempt) == (&turn.step, turn.iteration, turn.attempt)
+        }
         (Event::HostCallRecorded(call), Question::Submitted { step }) => call.step == *step,
         _ => false,
     }
@@ -259,6 +263,7 @@ fn asked(question: &Question) -> String {
         Question::Condition { step, .. } => format!("an answer to the condition of step `{step}`"),
         Question::Values { step } => format!("the values of step `{step}`"),
         Question::Child { step, .. } => format!("the plan of what step `{step}` runs"),
+        Question::Files { turn } => format!("that the files of step `{}` are in their places", turn.step),
         Question::Submitted { step } => format!("what came of what step `{step}` submitted"),
     }
 }

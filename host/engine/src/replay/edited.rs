@@ -150,6 +150,8 @@ impl<'a> Replay<'a> {
                 let schema = &self.again.entry(call)?.manifest.config_schema;
                 Ok(Event::ValueResolved { step: step.clone(), outcome: self.lookup().values(call, schema)? })
             }
+            // Nothing that is made again here writes.
+            Question::Files { turn } => Err(not_comparable(&turn.step, "it writes files")),
             Question::Child { step, .. } | Question::Submitted { step } => Err(ReplayError::NotComparable {
                 step: Some(step.clone()),
                 why: "it runs a runbook that is an artifact, which the record has another plan of".to_owned(),
@@ -353,6 +355,8 @@ fn succeeded(turn: Turn, outputs: Vec<Output>, ended: Option<Ended>) -> Event {
         skipped,
         log,
         reuse: None,
+        // What it wrote was put in its place when it was recorded; a replay writes nothing.
+        files: Vec::new(),
     }))
 }
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, ChildApproval, ChildEnded,
-    ChildPlanned, ChildStarted, ConditionOutcome, Event, HostCallRecorded, PlanningOutcome, ResolvedValue, RunForked,
-    RunStarted, ValuesOutcome,
+    ChildPlanned, ChildStarted, ConditionOutcome, Event, FilesOutcome, FilesPut, HostCallRecorded, PlanningOutcome,
+    ResolvedValue, RunForked, RunStarted, ValuesOutcome, WrittenFile,
 };
 use crate::graph::Approval;
 use crate::machine::{Advance, Machine};
@@ -85,6 +85,7 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             skipped,
             log,
             reuse: None,
+            files: Vec::new(),
         })),
         Some(kind) => Event::AttemptFailed(Box::new(AttemptFailed {
             step,
@@ -101,6 +102,13 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             log,
         })),
     }
+}
+
+/// The good end of an attempt that wrote a file.
+fn ended_with_a_file(turn: &Turn) -> Event {
+    let Event::AttemptSucceeded(mut done) = ended(turn, None) else { panic!("an end") };
+    done.files = vec![WrittenFile { path: "out/a".to_owned(), digest: Digest::of(b"a"), bytes: 1 }];
+    Event::AttemptSucceeded(done)
 }
 
 fn child_begun(turn: &Turn, child: RunId) -> Event {
@@ -188,6 +196,11 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
                 }
                 other => other,
             }
+        }
+        Question::Files { turn: Turn { step, iteration, attempt } } => {
+            let refused = FilesOutcome::Refused { failure: failure() };
+            let outcome = if good.is_some() { FilesOutcome::Put } else { refused };
+            Event::FilesPut(Box::new(FilesPut { step, attempt, iteration, at_ms: 0, outcome }))
         }
         Question::Submitted { .. } => panic!("answered by `answered`"),
     }
@@ -296,7 +309,10 @@ fn check(text: &str, said: &str, expected: &[&str]) {
             let (step, good) = match question {
                 Question::Condition { step, iteration: 0 } => (step, !is_said(format!("{step}!"))),
                 Question::Condition { step, iteration } => (step, is_said(format!("{step}{iteration}"))),
-                Question::Values { step } | Question::Child { step, .. } | Question::Submitted { step } => (step, true),
+                Question::Values { step }
+                | Question::Child { step, .. }
+                | Question::Files { turn: Turn { step, .. } }
+                | Question::Submitted { step } => (step, true),
             };
             answer(question, (!is_said(format!("{step}?"))).then_some(good))
         });
@@ -679,6 +695,51 @@ fn a_runbook_that_is_an_artifact_is_planned_and_approved_before_it_starts() {
 }
 
 #[test]
+fn a_step_that_wrote_files_has_succeeded_when_they_are_in_their_places() {
+    let graph = graph("a b<a");
+    let step = graph.nodes()[0].step.clone();
+    let turn = first(&step);
+    let mut state = State::after([&started()]);
+    assert_eq!(advance(&graph, &mut state, 0).start, std::slice::from_ref(&turn));
+    state.apply(&begun(&turn));
+    state.apply(&ended_with_a_file(&turn));
+    let asked = Question::Files { turn: turn.clone() };
+    let is_asked = |state: &mut State| advance(&graph, state, 0).answer == std::slice::from_ref(&asked);
+    assert!(is_asked(&mut state) && state.outputs(&step).is_none());
+
+    // A process that dies now leaves it to the next one, and no other attempt runs. One that is interrupted too.
+    let mut dead = state.clone();
+    dead.apply(&resumed(1));
+    assert!(is_asked(&mut dead));
+    let interrupted = CancelReason::Interrupted;
+    dead.apply(&Event::CancelRequested { reason: interrupted, at_ms: 0, resumed: 1, compensating: false });
+    let ended: Vec<_> = advance(&graph, &mut dead, 0).events;
+    assert!(matches!(ended[..], [Event::RunEnded { status: Status::Interrupted, .. }]), "{ended:?}");
+    dead.apply(&resumed(2));
+    assert!(is_asked(&mut dead));
+    // It was to be put before the run was cancelled, and nothing else is begun.
+    dead.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 0, resumed: 2, compensating: false });
+    assert!(is_asked(&mut dead));
+    dead.apply(&answer(&asked, Some(true)));
+    assert!(matches!(
+        advance(&graph, &mut dead, 0).events[..],
+        [.., Event::RunEnded { status: Status::Cancelled, .. }]
+    ));
+
+    let mut refused = state.clone();
+    refused.apply(&answer(&asked, None));
+    assert_eq!(refused.step(&step), Some(&StepState::Failed { attempt: 1 }));
+    // What is said of another attempt is none of it.
+    let other = Question::Files { turn: Turn { attempt: 2, ..turn } };
+    let before = state.clone();
+    state.apply(&answer(&other, Some(true)));
+    assert_eq!(state, before);
+    state.apply(&answer(&asked, Some(true)));
+    assert!(state.outputs(&step).is_some());
+    assert_eq!(advance(&graph, &mut state, 0).start, [first(&graph.nodes()[1].step)]);
+}
+
+#[test]
 fn an_agent_that_submitted_a_runbook_goes_on_when_it_is_known_what_came_of_it() {
     let graph = graph("a");
     let step = graph.nodes()[0].step.clone();
@@ -969,6 +1030,12 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
                 let is_agent = !runs_child(&turn.step) && turn.iteration == 0 && state.compensation().is_none();
                 if how / 8 % 4 == 1 && is_agent && turn.attempt < 4 {
                     let event = suspended(&turn);
+                    state.apply(&event);
+                    journal.push(event);
+                    continue;
+                }
+                if how / 8 % 4 == 2 && which % 2 == 0 {
+                    let event = ended_with_a_file(&turn);
                     state.apply(&event);
                     journal.push(event);
                     continue;

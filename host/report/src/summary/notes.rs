@@ -13,6 +13,8 @@ const MAX_REASONS: usize = 12;
 const MAX_NAMES: usize = 5;
 /// Most servers shown to which something was sent.
 const MAX_SINKS: usize = 20;
+/// Most files of steps shown.
+const MAX_FILES: usize = 20;
 /// Most warnings of the runbook, and most of components, shown.
 const MAX_WARNINGS: usize = 20;
 
@@ -91,6 +93,16 @@ pub(super) fn warnings(run: &RunRecord, style: TextStyle, out: &mut impl Write) 
     let left_out = [run.warnings.len(), said().count()].map(|count| count.saturating_sub(MAX_WARNINGS) as u64);
     list("Warnings", &warnings, left_out.iter().sum(), style, out)?;
     list("Allowed for this run", &run.allowed, 0, style, out)
+}
+
+/// Writes which files steps have put in their places.
+pub(super) fn put(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    let steps = || run.steps.iter().chain(&run.compensations);
+    let all = || steps().flat_map(|step| step.files.iter().map(move |file| (step, file)));
+    let shown = all().take(MAX_FILES);
+    let shown: Vec<_> =
+        shown.map(|(step, file)| format!("{}: {}, {}", step.id, file.path, Bytes(file.bytes))).collect();
+    list("Written by steps", &shown, all().count().saturating_sub(MAX_FILES) as u64, style, out)
 }
 
 /// Writes which files were written.

@@ -59,7 +59,7 @@ impl Planner<'_> {
         let models = self.models_of(call, &component);
         let named = self.named(call, &component, &config);
         if let Some(named) = named.as_ref().filter(|_| role != Role::Source) {
-            self.check_no_secret(call, &named.all);
+            self.check_no_secret_or_write(call, &named.all);
         }
         let named = named.map(|named| named.with(self.called_by(step), models));
         let (Some(bound), Some(values), Some(outputs), Some(rulesets), Some(named)) =

@@ -115,6 +115,7 @@ pub fn plan_artifact(
     }
     // What it makes goes back to an agent, and to wherever that may bring it.
     let back_to = caller.step.submits().map(|_| caller.step);
+    planner.check_writers(&plan);
     planner.check_flows(&plan, caller.labels, back_to);
     let broken = planner.diagnostics.has_error();
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
@@ -159,12 +160,17 @@ impl<'p> Planner<'p> {
         listed.into_iter().for_each(|listed| self.check_may_use(&listed.component));
     }
 
-    /// A secret is for the operator to hand out: in the config of a system, which the runbook can only name.
-    pub(super) fn check_no_secret(&mut self, call: &Call, named: &[NamedByConfig]) {
-        let is_secret = |named: &&NamedByConfig| named.place.power() == Power::Secret;
-        for named in named.iter().filter(is_secret).filter(|_| self.is_artifact) {
+    /// Secrets and folders to write to are for the operator to hand out: in the config of a system, which the runbook can
+    /// only name.
+    pub(super) fn check_no_secret_or_write(&mut self, call: &Call, named: &[NamedByConfig]) {
+        for named in named.iter().filter(|_| self.is_artifact) {
+            let what = match named.place.power() {
+                Power::Secret => "secret",
+                Power::FsWrite => "folder to write to",
+                Power::FsRead | Power::Sql | Power::Http | Power::Llm | Power::Call => continue,
+            };
             let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&named.pointer).span);
-            let message = format!("a runbook that is an artifact names no secret, and this is `{}`", named.place);
+            let message = format!("a runbook that is an artifact names no {what}, and this is `{}`", named.place);
             let help = "the operator names it in the `config` of a `[[system]]`, which the runbook reads";
             let refused = Diagnostic::new(Code::NotForGenerated, &self.runbook.source, place, message).with_help(help);
             self.diagnostics.push(refused);

@@ -72,7 +72,12 @@ impl Named {
             Place::Sql(path) => {
                 self.connections.push(NamedConnection { pointer, name: format!("sqlite:{written}"), path });
             }
-            Place::Database(_) | Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => {
+            Place::FsWrite(_)
+            | Place::Database(_)
+            | Place::Http(_)
+            | Place::Llm(_)
+            | Place::Call(_)
+            | Place::Secret(_) => {
                 self.places.push(named.clone());
             }
         }

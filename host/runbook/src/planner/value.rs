@@ -24,6 +24,7 @@ const MUST_BE_WRITTEN: [(&str, &str); 7] = [
     ("x-palisade-model", "a model"),
     ("x-palisade-ruleset", "a ruleset"),
     ("x-palisade-secret", "a secret"),
+    ("x-palisade-write", "a folder"),
 ];
 
 impl Planner<'_> {

@@ -145,6 +145,17 @@ fn sends(mut component: KnownComponent) -> KnownComponent {
     component
 }
 
+/// The same, writing below a folder: `out` is granted to it.
+fn writes(mut component: KnownComponent) -> KnownComponent {
+    component.manifest.requests =
+        vec![Request { power: Power::FsWrite, reason: "to keep".to_owned(), optional: false }];
+    let folder = json!({"type": "string", "x-palisade-write": "folder"});
+    component.manifest.config_schema = closed(json!({"folder": folder}), json!([]));
+    let grant = Grant::parse(&WorkingFolder::new(b"/srv/folder").unwrap(), b"fs-write=out").unwrap();
+    component.granted = Authority::of_operator([grant]);
+    component
+}
+
 /// The same, asking for more than the operator accepted.
 fn not_accepted(mut component: KnownComponent) -> KnownComponent {
     let why = "`acme:wider@0.1.0` asks for more than was accepted: `sql` is new".to_owned();
@@ -408,6 +419,12 @@ pub(crate) fn components() -> Components {
             empty(),
         )),
         component("acme:broken", vec![], "standard_input/1.0.0", json!({"type": "object", "$id": "x"})),
+        writes(component(
+            "acme:archiver",
+            vec![port("in", &["standard_input/1"], Arity::Optional)],
+            "standard_input/1.0.0",
+            empty(),
+        )),
         not_accepted(component("acme:wider", vec![], "standard_input/1.0.0", empty())),
     ];
     let mut components = Components::default();

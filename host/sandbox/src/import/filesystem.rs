@@ -1,19 +1,26 @@
-//! `wasi:filesystem`, read-only: the files and folders that the config names, and what lies below them.
+//! `wasi:filesystem`: the files and folders that the config names to be read, and what lies below them; and empty folders
+//! to be written to (`filesystem/staged.rs`).
 //!
-//! Needs the power `fs-read`. A path leads to an object by the kernel (`filesystem/containment.rs`), `authorise` is asked
+//! Reading needs the power `fs-read`. A path leads to an object by the kernel (`filesystem/containment.rs`), `authorise` is asked
 //! about where the object really lies, and only then is it opened: that very object, whatever its name leads to by now.
-//! Times are hidden, since time is no power here. Nothing in this file can write.
+//! Times are hidden, since time is no power here. Nothing in this file can write; nothing links.
 
+mod arena;
 mod bindings;
 mod containment;
 mod error;
 mod guest_path;
 mod listing;
 mod preopens;
+mod stage;
+mod staged;
 mod stream;
 
+pub use arena::Arena;
 use error::DENIED;
 pub(crate) use error::FsError;
+pub use stage::StagedFile;
+pub(crate) use staged::SharedStage;
 pub(crate) use stream::MAX_READ;
 
 use crate::cost::Work;
@@ -25,13 +32,15 @@ use bindings::wasi::filesystem::types::{
 };
 pub(crate) use containment::FindError;
 use containment::{Containment, Follow, Found};
-use guest_path::{GuestPath, GuestPathError};
+use guest_path::GuestPath;
 use listing::{Listing, PIECE};
 use palisade_authority::{BoundKind, ScopedPath, Use, authorise};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, fstat, readlinkat};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
+use stage::{NodeId, What};
+use staged::Handle;
 use std::path::Path;
 use std::sync::Arc;
 use stream::{FileStream, read_at};
@@ -42,7 +51,17 @@ type FsResult<T> = Result<T, FsError>;
 
 /// A file or folder that a guest holds.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
-pub struct Descriptor {
+pub struct Descriptor(Held);
+
+enum Held {
+    /// One of those that it reads.
+    Real(Real),
+    /// One of those that it writes.
+    Staged(Handle),
+}
+
+/// A file or folder of a disk.
+struct Real {
     containment: Arc<Containment>,
     object: Object,
 }
@@ -63,9 +82,18 @@ struct Folder {
 
 /// A listing that a guest holds.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
-pub struct OpenListing {
-    listing: Listing,
-    folder: Arc<Folder>,
+pub struct OpenListing(Listed);
+
+enum Listed {
+    Real {
+        listing: Listing,
+        folder: Arc<Folder>,
+    },
+    /// Of a folder that is written to, with the last name that was told.
+    Staged {
+        folder: NodeId,
+        last: Option<String>,
+    },
 }
 
 /// The file that a path of the config names, found but not opened, and where it really lies; for other powers that go
@@ -87,6 +115,15 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 }
 
 impl Descriptor {
+    fn real(&self) -> FsResult<&Real> {
+        match &self.0 {
+            Held::Real(real) => Ok(real),
+            Held::Staged(_) => Err(ErrorCode::CrossDevice.into()),
+        }
+    }
+}
+
+impl Real {
     fn found(&self) -> &Found {
         match &self.object {
             Object::Folder(folder) => &folder.found,
@@ -129,12 +166,12 @@ impl Reached {
 impl Host {
     /// Finds what a path of the guest leads to and asks whether it may be used.
     fn reach(&mut self, from: &Resource<Descriptor>, path: &str, follow: Follow) -> FsResult<Reached> {
-        let descriptor = self.table.get(from)?;
+        let descriptor = self.table.get(from)?.real()?;
         let (containment, folder) = (Arc::clone(&descriptor.containment), descriptor.folder()?);
         let checked = match GuestPath::check(path) {
             Ok(checked) => checked,
             Err(error) => {
-                if matches!(error, GuestPathError::Absolute | GuestPathError::Climbs) {
+                if error.leads_out() {
                     self.note_escape(containment.spelled(&folder.found, path));
                 }
                 return Err(error.into());
@@ -183,6 +220,18 @@ impl Host {
         !decision.allowed() && decision.chain().iter().any(|reason| reason.by == BoundKind::Palisade)
     }
 
+    /// The handle behind a descriptor, if it is one of those that the guest writes.
+    fn staged(&self, fd: &Resource<Descriptor>) -> FsResult<Option<Handle>> {
+        match &self.table.get(fd)?.0 {
+            Held::Real(_) => Ok(None),
+            Held::Staged(handle) => Ok(Some(handle.clone())),
+        }
+    }
+
+    fn push_real(&mut self, containment: Arc<Containment>, object: Object) -> FsResult<Resource<Descriptor>> {
+        Ok(self.push(Descriptor(Held::Real(Real { containment, object })))?)
+    }
+
     fn open_file(&mut self, containment: &Containment, found: Found) -> FsResult<Object> {
         self.spend(Total::FilesRead, 1).map_err(|_limit| ErrorCode::Quota)?;
         let file = containment.open_file(&found)?;
@@ -214,15 +263,19 @@ impl types::HostDescriptor for Host {
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
         self.charge(Work::Open, path.len());
+        if let Some(folder) = self.staged(&from)? {
+            let opened = self.open_staged(&folder, &path, open_flags, flags)?;
+            return Ok(self.push(Descriptor(Held::Staged(opened)))?);
+        }
         if open_flags.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::TRUNCATE)
             || flags.intersects(DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY)
         {
             return Err(ErrorCode::ReadOnly.into());
         }
-        let containment = Arc::clone(&self.table.get(&from)?.containment);
+        let containment = Arc::clone(&self.table.get(&from)?.real()?.containment);
         let found = match self.reach(&from, &path, follow(path_flags))? {
             Reached::Start(folder) => {
-                return Ok(self.push(Descriptor { containment, object: Object::Folder(folder) })?);
+                return self.push_real(containment, Object::Folder(folder));
             }
             Reached::Below(found) => found,
         };
@@ -238,11 +291,14 @@ impl types::HostDescriptor for Host {
                 return Err(ErrorCode::Unsupported.into());
             }
         };
-        Ok(self.push(Descriptor { containment, object })?)
+        self.push_real(containment, object)
     }
 
     fn read(&mut self, fd: Resource<Descriptor>, length: Filesize, offset: Filesize) -> FsResult<(Vec<u8>, bool)> {
-        let descriptor = self.table.get(&fd)?;
+        if let Some(file) = self.staged(&fd)? {
+            return self.read_staged(&file, length, offset);
+        }
+        let descriptor = self.table.get(&fd)?.real()?;
         let file = Arc::clone(descriptor.file()?);
         // No larger a buffer than what is left of the file: guests ask for much more than small files have.
         let (identity, size) = (descriptor.found().identity, descriptor.found().size);
@@ -261,8 +317,12 @@ impl types::HostDescriptor for Host {
     }
 
     fn read_via_stream(&mut self, fd: Resource<Descriptor>, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
+        if let Some(file) = self.staged(&fd)? {
+            let stream: DynInputStream = Box::new(self.read_stream_staged(&file, offset)?);
+            return Ok(self.push(stream)?);
+        }
         self.charge(Work::Small, 0);
-        let descriptor = self.table.get(&fd)?;
+        let descriptor = self.table.get(&fd)?.real()?;
         let file = Arc::clone(descriptor.file()?);
         let (identity, size) = (descriptor.found().identity, descriptor.found().size);
         let meter = Arc::clone(&self.meter);
@@ -272,7 +332,10 @@ impl types::HostDescriptor for Host {
 
     fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<OpenListing>> {
         self.charge(Work::Open, 0);
-        let descriptor = self.table.get(&fd)?;
+        if let Some(folder) = self.staged(&fd)? {
+            return self.list_staged(&folder);
+        }
+        let descriptor = self.table.get(&fd)?.real()?;
         let folder = descriptor.folder()?;
         let opened = descriptor.containment.open_folder(&folder.found);
         let listing = match &folder.only {
@@ -280,23 +343,28 @@ impl types::HostDescriptor for Host {
             None => Listing::new(opened?),
         };
         self.limiter.hold(PIECE as u64)?;
-        Ok(self.push(OpenListing { listing, folder })?)
+        Ok(self.push(OpenListing(Listed::Real { listing, folder }))?)
     }
 
     fn get_type(&mut self, fd: Resource<Descriptor>) -> FsResult<DescriptorType> {
         self.charge(Work::Small, 0);
-        Ok(type_of(self.table.get(&fd)?.found().kind))
+        match self.staged(&fd)? {
+            Some(handle) => Ok(self.stat_staged(handle.node)?.type_),
+            None => Ok(type_of(self.table.get(&fd)?.real()?.found().kind)),
+        }
     }
 
     fn get_flags(&mut self, fd: Resource<Descriptor>) -> FsResult<DescriptorFlags> {
         self.charge(Work::Small, 0);
-        self.table.get(&fd)?;
-        Ok(DescriptorFlags::READ)
+        Ok(self.staged(&fd)?.map_or(DescriptorFlags::READ, |handle| handle.flags))
     }
 
     fn stat(&mut self, fd: Resource<Descriptor>) -> FsResult<DescriptorStat> {
         self.charge(Work::Stat, 0);
-        let descriptor = self.table.get(&fd)?;
+        if let Some(handle) = self.staged(&fd)? {
+            return self.stat_staged(handle.node);
+        }
+        let descriptor = self.table.get(&fd)?.real()?;
         let size = match &descriptor.object {
             Object::Folder(_) => 0,
             Object::File { file, .. } => u64::try_from(fstat(file)?.st_size).unwrap_or(0),
@@ -306,6 +374,10 @@ impl types::HostDescriptor for Host {
 
     fn stat_at(&mut self, from: Resource<Descriptor>, flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
         self.charge(Work::Open, path.len());
+        if let Some(folder) = self.staged(&from)? {
+            let node = self.find_staged(&folder, &path)?;
+            return self.stat_staged(node);
+        }
         let reached = self.reach(&from, &path, follow(flags))?;
         let found = reached.found();
         Ok(stat_of(found.kind, found.size))
@@ -313,12 +385,19 @@ impl types::HostDescriptor for Host {
 
     fn is_same_object(&mut self, a: Resource<Descriptor>, b: Resource<Descriptor>) -> wasmtime::Result<bool> {
         self.charge(Work::Small, 0);
-        Ok(self.table.get(&a)?.found().identity == self.table.get(&b)?.found().identity)
+        Ok(match (&self.table.get(&a)?.0, &self.table.get(&b)?.0) {
+            (Held::Real(a), Held::Real(b)) => a.found().identity == b.found().identity,
+            (Held::Staged(a), Held::Staged(b)) => a.node == b.node,
+            (Held::Real(_), Held::Staged(_)) | (Held::Staged(_), Held::Real(_)) => false,
+        })
     }
 
     fn metadata_hash(&mut self, fd: Resource<Descriptor>) -> FsResult<MetadataHashValue> {
         self.charge(Work::Small, 0);
-        Ok(hash_of(self.table.get(&fd)?.found()))
+        match self.staged(&fd)? {
+            Some(handle) => self.hash_staged(handle.node),
+            None => Ok(hash_of(self.table.get(&fd)?.real()?.found())),
+        }
     }
 
     fn metadata_hash_at(
@@ -328,11 +407,19 @@ impl types::HostDescriptor for Host {
         path: String,
     ) -> FsResult<MetadataHashValue> {
         self.charge(Work::Open, path.len());
+        if let Some(folder) = self.staged(&from)? {
+            let node = self.find_staged(&folder, &path)?;
+            return self.hash_staged(node);
+        }
         Ok(hash_of(self.reach(&from, &path, follow(flags))?.found()))
     }
 
     fn readlink_at(&mut self, from: Resource<Descriptor>, path: String) -> FsResult<String> {
         self.charge(Work::Open, path.len());
+        if let Some(folder) = self.staged(&from)? {
+            self.find_staged(&folder, &path)?;
+            return Err(ErrorCode::Invalid.into());
+        }
         let reached = self.reach(&from, &path, Follow::Never)?;
         let found = reached.found();
         if found.kind != FileType::Symlink {
@@ -354,73 +441,99 @@ impl types::HostDescriptor for Host {
         self.sync(fd)
     }
 
-    /// Nothing was written, so there is nothing to do.
+    /// Nothing has to be durable before the step has succeeded; then all of it is made so.
     fn sync(&mut self, fd: Resource<Descriptor>) -> FsResult<()> {
         self.charge(Work::Small, 0);
         self.table.get(&fd)?;
         Ok(())
     }
 
-    fn write_via_stream(&mut self, _: Resource<Descriptor>, _: Filesize) -> FsResult<Resource<DynOutputStream>> {
-        self.refuse_to_write()
+    fn write_via_stream(&mut self, fd: Resource<Descriptor>, at: Filesize) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.writable(&fd)?;
+        let stream: DynOutputStream = Box::new(self.stream_staged(&file, Some(at))?);
+        Ok(self.push(stream)?)
     }
 
-    fn append_via_stream(&mut self, _: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
-        self.refuse_to_write()
+    fn append_via_stream(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.writable(&fd)?;
+        let stream: DynOutputStream = Box::new(self.stream_staged(&file, None)?);
+        Ok(self.push(stream)?)
     }
 
-    fn set_size(&mut self, _: Resource<Descriptor>, _: Filesize) -> FsResult<()> {
-        self.refuse_to_write()
+    fn set_size(&mut self, fd: Resource<Descriptor>, size: Filesize) -> FsResult<()> {
+        let file = self.writable(&fd)?;
+        self.set_size_staged(&file, size)
     }
 
-    fn set_times(&mut self, _: Resource<Descriptor>, _: NewTimestamp, _: NewTimestamp) -> FsResult<()> {
-        self.refuse_to_write()
+    /// Nothing has a time.
+    fn set_times(&mut self, fd: Resource<Descriptor>, _: NewTimestamp, _: NewTimestamp) -> FsResult<()> {
+        self.writable(&fd)?;
+        Err(ErrorCode::Unsupported.into())
     }
 
-    fn write(&mut self, _: Resource<Descriptor>, _: Vec<u8>, _: Filesize) -> FsResult<Filesize> {
-        self.refuse_to_write()
+    fn write(&mut self, fd: Resource<Descriptor>, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
+        let file = self.writable(&fd)?;
+        self.write_staged(&file, &bytes, offset)
     }
 
-    fn create_directory_at(&mut self, _: Resource<Descriptor>, _: String) -> FsResult<()> {
-        self.refuse_to_write()
+    fn create_directory_at(&mut self, from: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.charge(Work::Open, path.len());
+        let folder = self.writable(&from)?;
+        self.create_folder_staged(&folder, &path)
     }
 
     fn set_times_at(
         &mut self,
-        _: Resource<Descriptor>,
+        from: Resource<Descriptor>,
         _: PathFlags,
         _: String,
         _: NewTimestamp,
         _: NewTimestamp,
     ) -> FsResult<()> {
-        self.refuse_to_write()
+        self.writable(&from)?;
+        Err(ErrorCode::Unsupported.into())
     }
 
+    /// A second name of a file that may only be read would make it one that can be written.
     fn link_at(
         &mut self,
         _: Resource<Descriptor>,
         _: PathFlags,
         _: String,
-        _: Resource<Descriptor>,
+        to: Resource<Descriptor>,
         _: String,
     ) -> FsResult<()> {
-        self.refuse_to_write()
+        self.writable(&to)?;
+        Err(DENIED.into())
     }
 
-    fn remove_directory_at(&mut self, _: Resource<Descriptor>, _: String) -> FsResult<()> {
-        self.refuse_to_write()
+    fn remove_directory_at(&mut self, from: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.charge(Work::Open, path.len());
+        let folder = self.writable(&from)?;
+        self.remove_staged(&folder, &path, What::Folder)
     }
 
-    fn rename_at(&mut self, _: Resource<Descriptor>, _: String, _: Resource<Descriptor>, _: String) -> FsResult<()> {
-        self.refuse_to_write()
+    fn rename_at(
+        &mut self,
+        from: Resource<Descriptor>,
+        old: String,
+        to: Resource<Descriptor>,
+        new: String,
+    ) -> FsResult<()> {
+        self.charge(Work::Open, old.len() + new.len());
+        let (from, to) = (self.writable(&from)?, self.writable(&to)?);
+        self.rename_staged(&from, &old, &to, &new)
     }
 
-    fn symlink_at(&mut self, _: Resource<Descriptor>, _: String, _: String) -> FsResult<()> {
-        self.refuse_to_write()
+    fn symlink_at(&mut self, from: Resource<Descriptor>, _: String, _: String) -> FsResult<()> {
+        self.writable(&from)?;
+        Err(DENIED.into())
     }
 
-    fn unlink_file_at(&mut self, _: Resource<Descriptor>, _: String) -> FsResult<()> {
-        self.refuse_to_write()
+    fn unlink_file_at(&mut self, from: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.charge(Work::Open, path.len());
+        let folder = self.writable(&from)?;
+        self.remove_staged(&folder, &path, What::File(0))
     }
 
     fn drop(&mut self, fd: Resource<Descriptor>) -> wasmtime::Result<()> {
@@ -431,18 +544,56 @@ impl types::HostDescriptor for Host {
 }
 
 impl Host {
-    fn refuse_to_write<T>(&mut self) -> FsResult<T> {
+    /// The handle of what may be written. What is read from a disk never is.
+    fn writable(&mut self, fd: &Resource<Descriptor>) -> FsResult<Handle> {
         self.charge(Work::Small, 0);
-        Err(ErrorCode::ReadOnly.into())
+        self.staged(fd)?.ok_or_else(|| ErrorCode::ReadOnly.into())
+    }
+
+    fn list_staged(&mut self, folder: &Handle) -> FsResult<Resource<OpenListing>> {
+        if self.stage()?.lock().what(folder.node)? != What::Folder {
+            return Err(ErrorCode::NotDirectory.into());
+        }
+        self.limiter.hold(PIECE as u64)?;
+        Ok(self.push(OpenListing(Listed::Staged { folder: folder.node, last: None }))?)
+    }
+
+    fn next_staged(&mut self, folder: NodeId, last: Option<&str>) -> FsResult<Option<DirectoryEntry>> {
+        let stage = self.stage()?;
+        let stage = stage.lock();
+        let Some((name, node)) = stage.next_name(folder, last)? else { return Ok(None) };
+        let kind = match stage.what(node)? {
+            What::Folder => DescriptorType::Directory,
+            What::File(_) => DescriptorType::RegularFile,
+        };
+        Ok(Some(DirectoryEntry { type_: kind, name: name.to_owned() }))
+    }
+
+    fn hash_staged(&self, node: NodeId) -> FsResult<MetadataHashValue> {
+        let what = self.stage()?.lock().what(node)?;
+        let (kind, size) = match what {
+            What::Folder => (DescriptorType::Directory, 0),
+            What::File(size) => (DescriptorType::RegularFile, size),
+        };
+        Ok(hash(node.to_string().as_bytes(), kind, size))
     }
 }
 
 impl types::HostDirectoryEntryStream for Host {
     fn read_directory_entry(&mut self, stream: Resource<OpenListing>) -> FsResult<Option<DirectoryEntry>> {
+        if let Listed::Staged { folder, last } = &self.table.get(&stream)?.0 {
+            let (folder, last) = (*folder, last.clone());
+            let next = self.next_staged(folder, last.as_deref())?;
+            self.charge(Work::Small, next.as_ref().map_or(0, |entry| entry.name.len()));
+            if let (Some(entry), Listed::Staged { last, .. }) = (&next, &mut self.table.get_mut(&stream)?.0) {
+                *last = Some(entry.name.clone());
+            }
+            return Ok(next);
+        }
         loop {
-            let open = self.table.get_mut(&stream)?;
-            let entry = open.listing.next()?;
-            let above = &open.folder.found.path;
+            let Listed::Real { listing, folder } = &mut self.table.get_mut(&stream)?.0 else { return Ok(None) };
+            let entry = listing.next()?;
+            let above = folder.found.path.clone();
             let Some(entry) = entry else {
                 self.charge(Work::Small, 0);
                 return Ok(None);
@@ -457,7 +608,6 @@ impl types::HostDirectoryEntryStream for Host {
                 Ok(name) => return Ok(Some(DirectoryEntry { type_: type_of(entry.kind), name })),
                 Err(error) => {
                     let name = error.into_cstring().into_bytes();
-                    let above = &self.table.get(&stream)?.folder.found.path;
                     let path = above.join(&name).map_or(name, |path| path.to_bytes());
                     self.note_skip(&path, "its name is not UTF-8");
                 }
@@ -518,11 +668,15 @@ fn stat_of(kind: FileType, size: u64) -> DescriptorStat {
 
 /// A hash over what a guest may know anyway, so that it is the same on every machine: real path, type and size.
 fn hash_of(found: &Found) -> MetadataHashValue {
+    hash(&found.path.to_bytes(), type_of(found.kind), found.size)
+}
+
+fn hash(name: &[u8], kind: DescriptorType, size: u64) -> MetadataHashValue {
     let mut hash = Sha256::new();
     hash.update(b"palisade:metadata-hash\0");
-    hash.update(found.path.to_bytes());
-    hash.update([0, type_of(found.kind) as u8]);
-    hash.update(found.size.to_le_bytes());
+    hash.update(name);
+    hash.update([0, kind as u8]);
+    hash.update(size.to_le_bytes());
     let digest = hash.finalize();
     let half = |range: std::ops::Range<usize>| {
         digest.get(range).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)

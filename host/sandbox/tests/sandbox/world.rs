@@ -4,7 +4,7 @@ use crate::guest::Guest;
 use palisade_authority::{Decision, Use};
 use palisade_model::sql::SqlValue;
 use palisade_model::{Digest, Failure, FailureKind, LimitKind, Limits};
-use palisade_sandbox::ports::{Batch, Database, Items, ItemsInfo, Level, PortError, Ports, Rows};
+use palisade_sandbox::ports::{Arena, Batch, Database, Items, ItemsInfo, Level, PortError, Ports, Rows, StagedFile};
 use palisade_sandbox::{AttemptMeter, Compiling, Input, Job, Loaded, OutputMetadata, Prepared, Sandbox, Settings};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -113,6 +113,12 @@ impl Ports for Memory {
     }
 
     fn decided(&mut self, _asked: &Use, _decision: &Decision<'_>) {}
+
+    fn arena(&mut self) -> Result<Arena, PortError> {
+        Err(PortError::Unavailable("no place for files".into()))
+    }
+
+    fn staged(&mut self, _: Vec<StagedFile>) {}
 
     fn query(&mut self, _: Database, _: &str, _: &[SqlValue]) -> Result<Box<dyn Rows>, PortError> {
         Err(PortError::Unavailable("no database".into()))

@@ -359,7 +359,14 @@ impl Store {
         }
         if !matches!(
             head.kind,
-            "run_ended" | "runs_removed" | "key_made" | "key_rotated" | "files_exported" | "run_known" | "split_view"
+            "run_ended"
+                | "runs_removed"
+                | "key_made"
+                | "key_rotated"
+                | "files_exported"
+                | "files_written"
+                | "run_known"
+                | "split_view"
         ) {
             return Ok(());
         }
@@ -396,7 +403,9 @@ impl Store {
             (What::SplitView { witness, seen, .. }, _) => {
                 found.note(AuditProblem::SplitView { number, witness: witness.clone(), seen: *seen });
             }
-            (What::FilesExported { files }, Some(run)) if !found.files.is_empty() => {
+            (What::FilesExported { files } | What::FilesWritten { files, .. }, Some(run))
+                if !found.files.is_empty() =>
+            {
                 let key: RunKey = self.run_key(run)?;
                 for (asked, by) in &mut found.files {
                     let keyed = key.digest(asked.digest.as_bytes());

@@ -114,6 +114,10 @@ fn tell(workbench: &Workbench<'_>, trial: &Trial<'_>, ended: &Ended) {
             text.push_str(&format!("{}: metadata {}\n", made.port, neutral::line(&made.metadata.to_string(), 2_000)));
         }
     }
+    // A trial puts nothing in its place.
+    for file in &ended.files {
+        text.push_str(&format!("would write {}: {}\n", file.path, Bytes(file.bytes.content().length())));
+    }
     text.push_str(&format!(
         "used {} of CPU, {} in all, fuel {}, {} of memory\n",
         Millis(usage.cpu_ms),

@@ -299,7 +299,7 @@ impl<'a> Workbench<'a> {
         let folder = WorkingFolder::new(root.as_os_str().as_bytes())
             .map_err(|error| CliError::usage(format!("{} can't be used: {error}", root.display())))?;
         let grants = crate::planning::grants(&folder, trial.allow)?;
-        let (mut paths, mut connections, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut paths, mut writes, mut connections, mut named) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let marks = Power::LINKED.iter().filter_map(|power| Some((*power, power.mark()?.0)));
         for (power, mark) in marks {
             for found in marked(&self.manifest.config_schema, mark) {
@@ -309,6 +309,7 @@ impl<'a> Workbench<'a> {
                 named.push(NamedByConfig { pointer: found.pointer, place: place.clone() });
                 match place {
                     Place::FsRead(path) => paths.push(NamedPath { written: written.to_owned(), path }),
+                    Place::FsWrite(path) => writes.push(NamedPath { written: written.to_owned(), path }),
                     Place::Sql(path) => connections.push(NamedPath { written: format!("sqlite:{written}"), path }),
                     Place::Database(_) | Place::Http(_) | Place::Llm(_) | Place::Call(_) | Place::Secret(_) => {}
                 }
@@ -327,6 +328,7 @@ impl<'a> Workbench<'a> {
             authority,
             root,
             paths,
+            writes,
             connections,
             secrets,
             network: Arc::<SystemNetwork>::default(),

@@ -26,7 +26,7 @@ pub(super) fn show(out: &mut String, document: &PlanDocument, style: Style<'_>) 
             way(&open.step)
         );
     }
-    out.push_str("  nothing else: this build has no power to write files or databases, and only what is listed above reaches a network\n");
+    out.push_str("  nothing else: this build has no power to write databases, and only what is listed above reaches a network or writes files\n");
 }
 
 fn row(touch: &Touch) -> Vec<String> {

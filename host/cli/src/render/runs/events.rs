@@ -3,8 +3,8 @@
 use super::tree::used;
 use super::{foreign, painted, skip_cause};
 use palisade_engine::{
-    ApprovalOutcome, CancelReason, ChildApproval, ConditionOutcome, Event, PlanningOutcome, Recorded, ValuesOutcome,
-    rfc3339,
+    ApprovalOutcome, CancelReason, ChildApproval, ConditionOutcome, Event, FilesOutcome, PlanningOutcome, Recorded,
+    ValuesOutcome, rfc3339,
 };
 use palisade_model::unit::{Bytes, Count, Millis};
 use palisade_model::{Digest, StepId};
@@ -104,7 +104,19 @@ impl EventLines {
                     count => format!(" · {} skipped", Count(count)),
                 };
                 let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
-                format!("{turn} made {}{skipped} · {}", made.join("; "), used(&ended.usage))
+                let wrote = match ended.files.as_slice() {
+                    [] => String::new(),
+                    [file] => format!("; wrote {}", file.shown()),
+                    files => format!("; wrote {} files", Count(files.len() as u64)),
+                };
+                format!("{turn} made {}{wrote}{skipped} · {}", made.join("; "), used(&ended.usage))
+            }
+            Event::FilesPut(put) => {
+                let turn = turn(put.step.as_str(), put.attempt, put.iteration);
+                match &put.outcome {
+                    FilesOutcome::Put => format!("{turn}: what it wrote is in its place"),
+                    FilesOutcome::Refused { failure } => format!("{turn}: {}", foreign(&failure.message)),
+                }
             }
             Event::HostCallRecorded(call) => {
                 let turn = turn(call.step.as_str(), call.attempt, call.iteration);

@@ -58,6 +58,9 @@ fn about(state: &State, id: &StepId) -> String {
         Some(StepState::Iterated { iteration, .. }) => {
             facts.push(format!("iteration {iteration} is done and is judged next"));
         }
+        Some(StepState::Writing { attempt, .. }) => {
+            facts.push(format!("what attempt {attempt} wrote is to be put in its place"));
+        }
         Some(StepState::Succeeded { outputs, .. }) => facts.extend(outputs.iter().map(|output| {
             format!("{} {} items, {}", foreign(&output.port), Count(output.items), output.artifact.short())
         })),
@@ -91,6 +94,7 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
                 | StepState::Resting { iteration, attempt, .. }
                 | StepState::Due { iteration, attempt }
                 | StepState::Iterated { iteration, attempt }
+                | StepState::Writing { iteration, attempt, .. }
                 | StepState::Awaiting { iteration, attempt, .. }
                 | StepState::Cancelled { iteration, attempt },
             ) => (*iteration, *attempt),

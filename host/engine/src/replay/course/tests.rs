@@ -62,6 +62,7 @@ fn done(turn: &Turn) -> Event {
         skipped,
         log,
         reuse: None,
+        files: Vec::new(),
     }))
 }
 

@@ -70,7 +70,7 @@ impl From<Ended> for FsError {
     }
 }
 
-/// The code for an error of the kernel. What reading can't meet is `io`.
+/// The code for an error of the kernel; `io` for what nothing here can meet.
 pub(super) fn code(errno: Errno) -> ErrorCode {
     match errno {
         Errno::ACCESS => ErrorCode::Access,
@@ -89,6 +89,8 @@ pub(super) fn code(errno: Errno) -> ErrorCode {
         Errno::NXIO | Errno::NODEV => ErrorCode::NoSuchDevice,
         Errno::NOSYS | Errno::NOTSUP => ErrorCode::Unsupported,
         Errno::OVERFLOW => ErrorCode::Overflow,
+        Errno::NOSPC | Errno::DQUOT => ErrorCode::InsufficientSpace,
+        Errno::FBIG => ErrorCode::FileTooLarge,
         Errno::XDEV => DENIED,
         _ => ErrorCode::Io,
     }

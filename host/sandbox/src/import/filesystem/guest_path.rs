@@ -21,6 +21,13 @@ pub(super) enum GuestPathError {
     Climbs,
 }
 
+impl GuestPathError {
+    /// It is one that leads out of the folder where it begins.
+    pub(super) const fn leads_out(&self) -> bool {
+        matches!(self, Self::Absolute | Self::Climbs)
+    }
+}
+
 impl<'a> GuestPath<'a> {
     /// Checks a path.
     ///
@@ -58,6 +65,25 @@ impl<'a> GuestPath<'a> {
         segments.next() == Some(name) && segments.next().is_none()
     }
 
+    /// The names that lead to it from its start, without `.` and `..`: for a place without links, where a name and `..`
+    /// behind it lead nowhere.
+    pub(super) fn names(self) -> Vec<&'a str> {
+        let mut names = Vec::new();
+        for segment in self.0.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => drop(names.pop()),
+                name => names.push(name),
+            }
+        }
+        names
+    }
+
+    /// Says whether only a folder can be meant: it ends with a slash, or with a segment that is no name.
+    pub(super) fn wants_folder(self) -> bool {
+        matches!(self.0.rsplit('/').next(), Some("" | "." | ".."))
+    }
+
     /// Says whether it is the folder it starts from.
     pub(super) fn is_start(self) -> bool {
         self.0.split('/').all(|segment| segment == "." || segment.is_empty())
@@ -83,6 +109,17 @@ mod tests {
         assert_eq!(check("./../a/b"), Err(GuestPathError::Climbs));
         // More names later do not pay for an earlier climb.
         assert_eq!(check("../a/b/c"), Err(GuestPathError::Climbs));
+    }
+
+    #[test]
+    fn the_names_of_a_path_are_those_that_count() {
+        let names = |path| GuestPath::check(path).unwrap().names().join("/");
+        for (path, expected) in [("a/b", "a/b"), ("./a//b/", "a/b"), ("a/../b", "b"), ("a/b/../../c/.", "c"), (".", "")]
+        {
+            assert_eq!(names(path), expected, "{path}");
+        }
+        let wants = |path| GuestPath::check(path).unwrap().wants_folder();
+        assert!(wants("a/") && wants("a/.") && wants("a/b/..") && wants(".") && !wants("a") && !wants("a/.b"));
     }
 
     #[test]

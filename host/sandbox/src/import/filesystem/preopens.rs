@@ -2,7 +2,7 @@
 
 use super::bindings::wasi::filesystem::preopens;
 use super::containment::{Containment, FindError};
-use super::{Descriptor, Folder, Object};
+use super::{Descriptor, Folder, Held, Object, Real};
 use crate::cost::Work;
 use crate::state::{Host, NamedPath};
 use palisade_authority::Use;
@@ -12,10 +12,20 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 impl preopens::Host for Host {
-    /// One for each path of the config. A path that does not exist, is denied, or is neither file nor folder has none:
-    /// the guest can't tell which, people are told.
+    /// One for each path of the config, those to be written to last. A path that does not exist, is denied, or is neither
+    /// file nor folder has none: the guest can't tell which, people are told.
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         self.charge(Work::Small, 0);
+        let mut preopens = self.preopens_to_read()?;
+        for (handle, name) in self.staged_folders() {
+            preopens.push((self.push(Descriptor(Held::Staged(handle)))?, name));
+        }
+        Ok(preopens)
+    }
+}
+
+impl Host {
+    fn preopens_to_read(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let Some(granted) = self.granted.clone() else { return Ok(Vec::new()) };
         if granted.paths.is_empty() {
             return Ok(Vec::new());
@@ -33,15 +43,13 @@ impl preopens::Host for Host {
             self.charge(Work::Open, 0);
             if let Some((name, folder)) = self.preopen(&containment, named) {
                 let object = Object::Folder(Arc::new(folder));
-                let descriptor = Descriptor { containment: Arc::clone(&containment), object };
+                let descriptor = Descriptor(Held::Real(Real { containment: Arc::clone(&containment), object }));
                 preopens.push((self.push(descriptor)?, name));
             }
         }
         Ok(preopens)
     }
-}
 
-impl Host {
     fn preopen(&mut self, containment: &Containment, named: &NamedPath) -> Option<(String, Folder)> {
         let found = match containment.find_named(&named.path) {
             Ok(found) => found,
