@@ -165,6 +165,12 @@ impl Property {
         self.with("x-palisade-path", "read")
     }
 
+    /// Marks a folder that the component writes to. The plan authorises exactly this value.
+    #[must_use]
+    pub fn folder_written(self) -> Self {
+        self.with("x-palisade-write", "folder")
+    }
+
     /// Marks a database connection of a kind, as `sqlite`. The plan authorises exactly this value.
     #[must_use]
     pub fn connection(self, kind: impl Into<String>) -> Self {

@@ -283,6 +283,12 @@ impl Request {
         Self::new("fs-read", reason)
     }
 
+    /// Asks to write below the folders that the config names (marked by
+    /// [`Property::folder_written`](crate::Property::folder_written)).
+    pub fn fs_write(reason: impl Into<String>) -> Self {
+        Self::new("fs-write", reason)
+    }
+
     /// Asks to read the databases that the config names (marked by
     /// [`Property::connection`](crate::Property::connection)).
     pub fn sql(reason: impl Into<String>) -> Self {

@@ -1,21 +1,34 @@
-//! Owns reading files: folders that the plan opened, their names, their bytes.
+//! Owns files: folders that the plan opened to be read, their names, their bytes; and folders to write to.
 //!
-//! Needs the power `fs-read` ([`Request::fs_read`](crate::Request::fs_read)). Nothing outside the opened folders has a
-//! name. Never holds a whole folder in memory, never more of a file than was asked for, and gives no times.
+//! Reading needs the power `fs-read` ([`Request::fs_read`](crate::Request::fs_read)), writing `fs-write`
+//! ([`Request::fs_write`](crate::Request::fs_write)). Nothing outside the opened folders has a name. Never holds a whole
+//! folder in memory, never more of a file than was asked for, and gives no times.
 
 use std::fmt;
 
 use crate::{
     Context, Failure, FailureKind,
-    host::{self, Host, ListNames, OpenFiles, ReadBytes},
+    host::{self, Host, ListNames, MakeFiles, OpenFiles, ReadBytes, WriteBytes},
 };
 
 /// Bytes asked for in one read.
 const READ_BYTES: u64 = 256 << 10;
+/// Most bytes handed over in one write.
+const WRITE_BYTES: usize = 1 << 20;
 
-/// Returns the folders that the plan opened, by the name that the config gives them.
+/// Returns the folders that the plan opened, by the name that the config gives them. Those to be written to are among them,
+/// behind the others, with what was written so far.
 pub fn preopens(ctx: &Context) -> Vec<(String, Directory)> {
     ctx.host.preopens().into_iter().map(|(name, inner)| (name, Directory { inner })).collect()
+}
+
+/// Returns the folders that may be written to, by the name that the config gives them. Each is empty at first, whatever is
+/// there on the disk.
+///
+/// What is in them when the step has succeeded is put in its place then, all of it or nothing; a step that fails leaves
+/// nothing. Folders without files are not put. A file that is there already is not replaced: the step fails.
+pub fn write_folders(ctx: &Context) -> Vec<(String, WriteFolder)> {
+    ctx.host.write_folders().into_iter().map(|(name, inner)| (name, WriteFolder { inner })).collect()
 }
 
 /// What a name stands for.
@@ -58,6 +71,10 @@ pub enum FsErrorKind {
     Denied,
     /// There is no such name.
     NotFound,
+    /// The name is taken.
+    Exists,
+    /// The folder is not empty.
+    NotEmpty,
     /// A folder was expected.
     NotADirectory,
     /// A file was expected.
@@ -223,5 +240,78 @@ impl File {
                 return Ok(bytes);
             }
         }
+    }
+}
+
+/// A folder to write to. Paths are relative to it, separated by `/`.
+#[derive(Debug)]
+pub struct WriteFolder {
+    inner: host::WriteFolder,
+}
+
+impl WriteFolder {
+    /// Makes a new file. Counts toward `files-written`, as a folder does.
+    pub fn create_file(&self, path: &str) -> Result<NewFile, FsError> {
+        Ok(NewFile { inner: self.inner.create_file(path)? })
+    }
+
+    /// Makes a new file that holds these bytes.
+    pub fn write(&self, path: &str, bytes: &[u8]) -> Result<(), FsError> {
+        self.create_file(path)?.write_at(0, bytes)
+    }
+
+    /// Makes a new folder in one that is there.
+    pub fn create_directory(&self, path: &str) -> Result<(), FsError> {
+        self.inner.create_directory(path)
+    }
+
+    /// Gives a file or folder another name, in place of a file, or of an empty folder.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), FsError> {
+        self.inner.rename(from, to)
+    }
+
+    /// Removes a file.
+    pub fn remove_file(&self, path: &str) -> Result<(), FsError> {
+        self.inner.remove_file(path)
+    }
+
+    /// Removes an empty folder.
+    pub fn remove_directory(&self, path: &str) -> Result<(), FsError> {
+        self.inner.remove_directory(path)
+    }
+}
+
+/// A file that was made. Bytes written, and those by which it grows without, count toward `bytes-written`.
+#[derive(Debug)]
+pub struct NewFile {
+    inner: host::NewFile,
+}
+
+impl NewFile {
+    /// Writes all bytes from `offset` on.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), FsError> {
+        let mut rest = bytes;
+        let mut at = offset;
+        while !rest.is_empty() {
+            // No larger than what one call may hand over.
+            let (piece, later) = rest.split_at(rest.len().min(WRITE_BYTES));
+            let written = self.inner.write(piece, at)?;
+            at = at.saturating_add(written);
+            rest = match usize::try_from(written) {
+                Ok(written) if written < piece.len() => rest.get(written..).unwrap_or_default(),
+                _ => later,
+            };
+        }
+        Ok(())
+    }
+
+    /// Makes it longer, by zeros, or cuts it off.
+    pub fn set_size(&self, size: u64) -> Result<(), FsError> {
+        self.inner.set_size(size)
+    }
+
+    /// Reads at most `length` bytes of what was written; also says whether the end was reached.
+    pub fn read_at(&self, offset: u64, length: u64) -> Result<(Vec<u8>, bool), FsError> {
+        self.inner.read(length, offset)
     }
 }

@@ -20,9 +20,9 @@ pub(crate) mod guest;
 pub(crate) mod memory;
 
 #[cfg(target_family = "wasm")]
-pub(crate) use guest::{Body, Directory, File, Guest as Current, Names, Reader, Rows};
+pub(crate) use guest::{Body, Directory, File, Guest as Current, Names, NewFile, Reader, Rows, WriteFolder};
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use memory::{Body, Directory, File, Memory as Current, Names, Reader, Rows};
+pub(crate) use memory::{Body, Directory, File, Memory as Current, Names, NewFile, Reader, Rows, WriteFolder};
 
 /// What a context asks of its host.
 pub(crate) trait Host {
@@ -35,6 +35,7 @@ pub(crate) trait Host {
     /// Says no to a port that the manifest does not declare; only a test can know that.
     fn check_input(&self, port: &str) -> Result<(), HostError>;
     fn preopens(&self) -> Vec<(String, Directory)>;
+    fn write_folders(&self) -> Vec<(String, WriteFolder)>;
     fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError>;
     fn tools(&self) -> Vec<Tool>;
     /// What the tool made, by output port.
@@ -72,6 +73,23 @@ pub(crate) trait OpenFiles: Sized {
 /// An open file.
 pub(crate) trait ReadBytes {
     fn stat(&self) -> Result<Stat, FsError>;
+    fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool), FsError>;
+}
+
+/// A folder that the guest may write to. Empty at first.
+pub(crate) trait MakeFiles {
+    type NewFile;
+    fn create_file(&self, path: &str) -> Result<Self::NewFile, FsError>;
+    fn create_directory(&self, path: &str) -> Result<(), FsError>;
+    fn rename(&self, from: &str, to: &str) -> Result<(), FsError>;
+    fn remove_file(&self, path: &str) -> Result<(), FsError>;
+    fn remove_directory(&self, path: &str) -> Result<(), FsError>;
+}
+
+/// A file that the guest made.
+pub(crate) trait WriteBytes {
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<u64, FsError>;
+    fn set_size(&self, size: u64) -> Result<(), FsError>;
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool), FsError>;
 }
 

@@ -44,6 +44,10 @@ pub mod limit {
     pub const HTTP_REQUESTS: &str = "http-requests";
     /// Bytes sent to web servers and received from them, TLS aside.
     pub const HTTP_BYTES: &str = "http-bytes";
+    /// Files and folders made.
+    pub const FILES_WRITTEN: &str = "files-written";
+    /// Bytes written to files, and by which they grew without.
+    pub const BYTES_WRITTEN: &str = "bytes-written";
 }
 
 /// A named set of limits, for [`Description::limits`](crate::Description::limits). The host knows what each gives.

@@ -10,7 +10,7 @@ use crate::{
     Analyser, Context, Description, Failure, HostError, Level, Result, analyser,
     description::Input,
     host::{
-        memory::{Memory, Model, Node, Runbooks, Scripted, Server, Table, World, clean},
+        memory::{Memory, Model, Node, Runbooks, Scripted, Server, Table, World, Written, clean},
         {self},
     },
     http, llm,
@@ -111,8 +111,8 @@ impl TestContext {
         self
     }
 
-    /// Sets a limit by name (see [`limit`](crate::limit)). Output bytes, bytes per call, files, file bytes and rows are
-    /// enforced; the others are only told to the analyser.
+    /// Sets a limit by name (see [`limit`](crate::limit)). Output bytes, bytes per call, files and bytes read and
+    /// written, and rows are enforced; the others are only told to the analyser.
     #[must_use]
     pub fn limit(mut self, name: impl Into<String>, value: u64) -> Self {
         self.world.limits.push((name.into(), value));
@@ -123,6 +123,13 @@ impl TestContext {
     #[must_use]
     pub fn folder(mut self, name: impl Into<String>) -> Self {
         self.world.preopens.push(name.into());
+        self
+    }
+
+    /// Opens a folder to be written to, as the plan does for a folder of the config: empty, whatever [`Self::file`] says.
+    #[must_use]
+    pub fn write_folder(mut self, name: impl Into<String>) -> Self {
+        self.world.write_folders.push(name.into());
         self
     }
 
@@ -268,9 +275,16 @@ impl TestContext {
             Ok(metadata) => (metadata, Ok(())),
             Err(failure) => (BTreeMap::new(), Err(failure)),
         };
+        // What a step writes that fails goes nowhere.
+        let written = if result.is_ok() { world.written.take() } else { BTreeMap::new() };
+        let file = |(path, written)| match written {
+            Written::File(bytes) => Some((path, bytes.take())),
+            Written::Folder => None,
+        };
         TestOutcome {
             result,
             metadata,
+            written: written.into_iter().filter_map(file).collect(),
             outputs: world.outputs.take(),
             logs: world.logs.take(),
             requests: world.requests.take(),
@@ -389,6 +403,8 @@ pub struct TestOutcome {
     pub progress: Option<(u64, Option<u64>, String)>,
     /// Requests to web servers, in order, those that came to nothing among them.
     pub requests: Vec<http::Request>,
+    /// The files that would be put in their places, by their paths; none unless `result` is `Ok`.
+    pub written: BTreeMap<String, Vec<u8>>,
     outputs: BTreeMap<String, Vec<u8>>,
 }
 

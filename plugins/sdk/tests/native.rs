@@ -410,3 +410,58 @@ fn rows_beyond_the_limit_are_refused() {
     assert_eq!(test().limit(limit::ROWS, 1).run::<Queries>().result, Ok(()));
     assert!(test().limit(limit::ROWS, 0).run::<Queries>().result.is_err());
 }
+
+/// Writes, reads back, renames and removes, and says of each attempt that fails how it did.
+struct Writes;
+
+impl Analyser for Writes {
+    type Config = NoConfig;
+    type Partial = ();
+
+    fn describe() -> Description {
+        description()
+    }
+
+    fn run(ctx: &Context, _: NoConfig) -> Result<()> {
+        let (name, folder) = fs::write_folders(ctx).into_iter().next().ok_or(Failure::failed("nowhere to write"))?;
+        assert_eq!(name, "out/");
+        folder.create_directory("sub")?;
+        folder.write("sub/a", b"one")?;
+        let file = folder.create_file("b")?;
+        file.write_at(2, b"two")?;
+        assert_eq!(file.read_at(0, 10)?, (b"\0\0two".to_vec(), true));
+        file.set_size(4)?;
+        let kinds = [
+            folder.write("sub/a", b"").unwrap_err().kind,
+            folder.write("none/a", b"").unwrap_err().kind,
+            folder.write("b/a", b"").unwrap_err().kind,
+            folder.write("../a", b"").unwrap_err().kind,
+            folder.remove_file("sub").unwrap_err().kind,
+            folder.remove_directory("sub").unwrap_err().kind,
+            folder.rename("sub", "sub/inner").unwrap_err().kind,
+            folder.rename("b", "sub").unwrap_err().kind,
+        ];
+        use FsErrorKind::{BadName, Denied, Exists, IsADirectory, NotADirectory, NotEmpty, NotFound};
+        let expected = [Exists, NotFound, NotADirectory, Denied, IsADirectory, NotEmpty, BadName, IsADirectory];
+        assert_eq!(kinds, expected);
+        folder.rename("sub", "kept")?;
+        folder.write("gone", b"x")?;
+        folder.remove_file("gone")?;
+        match folder.write("large", &[0; 100]) {
+            Err(error) if error.kind == FsErrorKind::LimitExceeded => Err(Failure::failed("too much")),
+            _ => Ok(folder.remove_file("large")?),
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_told_unless_it_failed() {
+    let written = TestContext::new().write_folder("out/").run::<Writes>();
+    written.result.as_ref().unwrap();
+    let told: Vec<_> = written.written.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    assert_eq!(told, [("out/b", b"\0\0tw".as_slice()), ("out/kept/a", b"one")]);
+    let over = TestContext::new().write_folder("out/").limit(limit::BYTES_WRITTEN, 100).run::<Writes>();
+    assert_eq!((over.failure().message.as_str(), over.written.len()), ("too much", 0));
+    let nowhere = TestContext::new().run::<Writes>();
+    assert_eq!(nowhere.failure().message, "nowhere to write");
+}

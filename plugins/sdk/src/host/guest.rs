@@ -14,7 +14,7 @@ use self::bindings::{
     wasi::http::{outgoing_handler, types as wasi_http},
     wasi::io::streams::{InputStream, StreamError},
 };
-use super::{Answered, Host, ListNames, OpenFiles, ReadBody, ReadBytes, ReadItems, ReadRows};
+use super::{Answered, Host, ListNames, MakeFiles, OpenFiles, ReadBody, ReadBytes, ReadItems, ReadRows, WriteBytes};
 use crate::{
     Analyser, Context, Description, Failure, FailureKind, HostError, HostErrorKind, Level, analyser,
     description::{self, Arity},
@@ -115,6 +115,14 @@ impl Host for Guest {
 
     fn preopens(&self) -> Vec<(String, Directory)> {
         preopens::get_directories().into_iter().map(|(inner, name)| (name, Directory { inner })).collect()
+    }
+
+    fn write_folders(&self) -> Vec<(String, WriteFolder)> {
+        let is_written = |folder: &wasi::Descriptor| {
+            folder.get_flags().is_ok_and(|flags| flags.contains(wasi::DescriptorFlags::MUTATE_DIRECTORY))
+        };
+        let folders = preopens::get_directories().into_iter().filter(|(folder, _)| is_written(folder));
+        folders.map(|(inner, name)| (name, WriteFolder { inner })).collect()
     }
 
     fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError> {
@@ -414,6 +422,57 @@ impl ReadBytes for File {
 }
 
 #[derive(Debug)]
+pub(crate) struct WriteFolder {
+    inner: wasi::Descriptor,
+}
+
+impl MakeFiles for WriteFolder {
+    type NewFile = NewFile;
+
+    fn create_file(&self, path: &str) -> Result<NewFile, FsError> {
+        let open = wasi::OpenFlags::CREATE | wasi::OpenFlags::EXCLUSIVE;
+        let flags = wasi::DescriptorFlags::READ | wasi::DescriptorFlags::WRITE;
+        let inner = self.inner.open_at(wasi::PathFlags::empty(), path, open, flags).map_err(fs_error)?;
+        Ok(NewFile { inner })
+    }
+
+    fn create_directory(&self, path: &str) -> Result<(), FsError> {
+        self.inner.create_directory_at(path).map_err(fs_error)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), FsError> {
+        self.inner.rename_at(from, &self.inner, to).map_err(fs_error)
+    }
+
+    fn remove_file(&self, path: &str) -> Result<(), FsError> {
+        self.inner.unlink_file_at(path).map_err(fs_error)
+    }
+
+    fn remove_directory(&self, path: &str) -> Result<(), FsError> {
+        self.inner.remove_directory_at(path).map_err(fs_error)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    inner: wasi::Descriptor,
+}
+
+impl WriteBytes for NewFile {
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<u64, FsError> {
+        self.inner.write(bytes, offset).map_err(fs_error)
+    }
+
+    fn set_size(&self, size: u64) -> Result<(), FsError> {
+        self.inner.set_size(size).map_err(fs_error)
+    }
+
+    fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool), FsError> {
+        self.inner.read(length, offset).map_err(fs_error)
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Names {
     inner: wasi::DirectoryEntryStream,
 }
@@ -450,6 +509,8 @@ fn fs_error(code: wasi::ErrorCode) -> FsError {
     let kind = match code {
         Code::Access | Code::NotPermitted | Code::ReadOnly => FsErrorKind::Denied,
         Code::NoEntry => FsErrorKind::NotFound,
+        Code::Exist => FsErrorKind::Exists,
+        Code::NotEmpty => FsErrorKind::NotEmpty,
         Code::NotDirectory => FsErrorKind::NotADirectory,
         Code::IsDirectory => FsErrorKind::IsADirectory,
         Code::FileTooLarge => FsErrorKind::TooLarge,

@@ -11,7 +11,9 @@ use std::{
 
 use serde_json::Value as Json;
 
-use super::{Answered, Headers, Host, ListNames, OpenFiles, ReadBody, ReadBytes, ReadItems, ReadRows};
+use super::{
+    Answered, Headers, Host, ListNames, MakeFiles, OpenFiles, ReadBody, ReadBytes, ReadItems, ReadRows, WriteBytes,
+};
 use crate::{
     HostError, HostErrorKind, Level,
     fs::{FileKind, FsError, FsErrorKind, Links, Stat},
@@ -39,6 +41,8 @@ pub(crate) struct World {
     pub(crate) output_ports: Vec<String>,
     pub(crate) preopens: Vec<String>,
     pub(crate) files: BTreeMap<String, Node>,
+    pub(crate) write_folders: Vec<String>,
+    pub(crate) written: RefCell<BTreeMap<String, Written>>,
     pub(crate) tables: Vec<Table>,
     pub(crate) tools: Vec<Scripted>,
     pub(crate) models: Option<Model>,
@@ -60,6 +64,13 @@ pub(crate) enum Node {
     Link(String),
     Special,
     Denied,
+}
+
+/// What a guest wrote at a path.
+#[derive(Debug, Clone)]
+pub(crate) enum Written {
+    File(Rc<RefCell<Vec<u8>>>),
+    Folder,
 }
 
 /// The scripted answer to one statement.
@@ -194,6 +205,13 @@ impl Host for Memory {
             Some((name.clone(), Directory { world: Rc::clone(&self.world), root: path.clone(), path }))
         };
         self.world.preopens.iter().filter_map(open).collect()
+    }
+
+    fn write_folders(&self) -> Vec<(String, WriteFolder)> {
+        let open = |name: &String| {
+            Some((name.clone(), WriteFolder { world: Rc::clone(&self.world), path: clean(name).ok()? }))
+        };
+        self.world.write_folders.iter().filter_map(open).collect()
     }
 
     fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError> {
@@ -573,6 +591,161 @@ impl ReadBytes for File {
         self.world.spend(limit::FILE_BYTES_READ, end - start).map_err(quota)?;
         let piece = self.bytes.iter().skip(start as usize).take((end - start) as usize);
         Ok((piece.copied().collect(), end == size))
+    }
+}
+
+/// A folder in memory that is written to.
+#[derive(Debug)]
+pub(crate) struct WriteFolder {
+    world: Rc<World>,
+    path: String,
+}
+
+impl WriteFolder {
+    /// Where a path leads, the folder itself aside, and what is there.
+    fn find(&self, path: &str) -> Result<(String, Option<Written>), FsError> {
+        let path = join(&self.path, path)?;
+        if below(&path, &self.path).is_none() {
+            return Err(FsError::new(FsErrorKind::Denied, "operation not permitted"));
+        }
+        let written = self.world.written.borrow();
+        let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+        match written.get(above) {
+            Some(Written::File(_)) => Err(FsError::new(FsErrorKind::NotADirectory, "not a directory")),
+            None if above != self.path => Err(FsError::new(FsErrorKind::NotFound, "no such file or directory")),
+            Some(Written::Folder) | None => Ok((path.clone(), written.get(&path).cloned())),
+        }
+    }
+
+    fn find_there(&self, path: &str) -> Result<(String, Written), FsError> {
+        let (path, found) = self.find(path)?;
+        Ok((path, found.ok_or(FsError::new(FsErrorKind::NotFound, "no such file or directory"))?))
+    }
+
+    fn create(&self, path: &str, what: Written) -> Result<(), FsError> {
+        let (path, found) = self.find(path)?;
+        if found.is_some() {
+            return Err(FsError::new(FsErrorKind::Exists, "file exists"));
+        }
+        self.world.spend(limit::FILES_WRITTEN, 1).map_err(quota)?;
+        self.world.written.borrow_mut().insert(path, what);
+        Ok(())
+    }
+
+    fn is_empty(&self, folder: &str) -> bool {
+        !self.world.written.borrow().keys().any(|known| below(known, folder).is_some())
+    }
+}
+
+impl MakeFiles for WriteFolder {
+    type NewFile = NewFile;
+
+    fn create_file(&self, path: &str) -> Result<NewFile, FsError> {
+        let bytes = Rc::new(RefCell::new(Vec::new()));
+        self.create(path, Written::File(Rc::clone(&bytes)))?;
+        Ok(NewFile { world: Rc::clone(&self.world), bytes })
+    }
+
+    fn create_directory(&self, path: &str) -> Result<(), FsError> {
+        self.create(path, Written::Folder)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), FsError> {
+        let (from, moved) = self.find_there(from)?;
+        let (to, replaced) = self.find(to)?;
+        if from == to {
+            return Ok(());
+        }
+        match (&moved, &replaced) {
+            (Written::Folder, _) if below(&to, &from).is_some() => {
+                return Err(FsError::new(FsErrorKind::BadName, "invalid argument"));
+            }
+            (Written::Folder, Some(Written::File(_))) => {
+                return Err(FsError::new(FsErrorKind::NotADirectory, "not a directory"));
+            }
+            (Written::Folder, Some(Written::Folder)) if !self.is_empty(&to) => {
+                return Err(FsError::new(FsErrorKind::NotEmpty, "directory not empty"));
+            }
+            (Written::File(_), Some(Written::Folder)) => {
+                return Err(FsError::new(FsErrorKind::IsADirectory, "is a directory"));
+            }
+            _ => {}
+        }
+        let mut written = self.world.written.borrow_mut();
+        let moved: Vec<String> = written.keys().filter(|path| is_below(path, &from)).cloned().collect();
+        for path in moved {
+            let rest = below(&path, &from).map_or(String::new(), |rest| format!("/{rest}"));
+            if let Some(what) = written.remove(&path) {
+                written.insert(format!("{to}{rest}"), what);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &str) -> Result<(), FsError> {
+        match self.find_there(path)? {
+            (path, Written::File(_)) => drop(self.world.written.borrow_mut().remove(&path)),
+            (_, Written::Folder) => return Err(FsError::new(FsErrorKind::IsADirectory, "is a directory")),
+        }
+        Ok(())
+    }
+
+    fn remove_directory(&self, path: &str) -> Result<(), FsError> {
+        match self.find_there(path)? {
+            (path, Written::Folder) if self.is_empty(&path) => drop(self.world.written.borrow_mut().remove(&path)),
+            (_, Written::Folder) => return Err(FsError::new(FsErrorKind::NotEmpty, "directory not empty")),
+            (_, Written::File(_)) => return Err(FsError::new(FsErrorKind::NotADirectory, "not a directory")),
+        }
+        Ok(())
+    }
+}
+
+/// A file in memory that was made.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    world: Rc<World>,
+    bytes: Rc<RefCell<Vec<u8>>>,
+}
+
+impl NewFile {
+    /// Makes the file at least so long, and counts that as if it were written.
+    fn grow(&self, size: u64, written: u64) -> Result<(), FsError> {
+        let too_large = |_| FsError::new(FsErrorKind::TooLarge, "file too large");
+        let size = usize::try_from(size).map_err(too_large)?;
+        let mut bytes = self.bytes.borrow_mut();
+        let gap = size.saturating_sub(bytes.len()) as u64;
+        self.world.spend(limit::BYTES_WRITTEN, gap.saturating_add(written)).map_err(quota)?;
+        if size > bytes.len() {
+            bytes.resize(size, 0);
+        }
+        Ok(())
+    }
+}
+
+impl WriteBytes for NewFile {
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<u64, FsError> {
+        self.grow(offset, bytes.len() as u64)?;
+        let mut all = self.bytes.borrow_mut();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(bytes.len());
+        if all.len() < end {
+            all.resize(end, 0);
+        }
+        if let Some(place) = all.get_mut(start..end) {
+            place.copy_from_slice(bytes);
+        }
+        Ok(bytes.len() as u64)
+    }
+
+    fn set_size(&self, size: u64) -> Result<(), FsError> {
+        self.grow(size, 0)?;
+        self.bytes.borrow_mut().truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        Ok(())
+    }
+
+    fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool), FsError> {
+        let bytes: Rc<[u8]> = self.bytes.borrow().as_slice().into();
+        File { world: Rc::clone(&self.world), bytes }.read(length, offset)
     }
 }
 
