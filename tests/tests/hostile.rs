@@ -25,7 +25,7 @@ struct Case {
 }
 
 /// Which guest is stopped by which limit, and what is said of it.
-const CASES: [Case; 17] = [
+const CASES: [Case; 19] = [
     Case {
         guest: "spin",
         limit: LimitKind::Fuel,
@@ -183,6 +183,25 @@ const CASES: [Case; 17] = [
         message: "it reached its limit `denials` of 10",
         help: "raise `limits.denials` of the step; it may go up to 100,000",
     },
+    Case {
+        guest: "file-writer",
+        limit: LimitKind::FilesWritten,
+        value: 6,
+        // Taking them away again makes no room.
+        attack: r#"{"acts":["make {n}","folder d{n}","unlink {n}"],"times":4,"fails":false}"#,
+        below: r#"{"acts":["make {n}","folder d{n}","unlink {n}"],"times":3,"fails":false}"#,
+        message: "it reached its limit `files_written` of 6",
+        help: "raise `limits.files_written` of the step; it may go up to 1,000,000",
+    },
+    Case {
+        guest: "file-writer",
+        limit: LimitKind::BytesWritten,
+        value: 100,
+        attack: r#"{"acts":["write a 0 50","write a 0 51"],"times":1,"fails":false}"#,
+        below: r#"{"acts":["write a 0 50","write a 0 50"],"times":1,"fails":false}"#,
+        message: "it reached its limit `bytes_written` of 100 B",
+        help: "raise `limits.bytes_written` of the step; it may go up to 64 GiB",
+    },
 ];
 
 /// A folder with a file of ten bytes, a link back to itself and something that may be asked as a database.
@@ -199,12 +218,11 @@ fn cases(guest: &str) -> impl Iterator<Item = &'static Case> {
 
 fn attempt(guest: &Guest, case: &Case, config: &str) -> Attempt {
     let world = world();
-    let setting = Setting::default().limit(LimitKind::Fuel, 100_000_000_000).limit(case.limit, case.value).files(
-        world.path(),
-        &["data"],
-        &["data.db"],
-        &["call=test:nothing", "llm=big"],
-    );
+    let setting = Setting::default().limit(LimitKind::Fuel, 100_000_000_000).limit(case.limit, case.value);
+    // A folder to write to is a handle more.
+    let writes: &[&str] = if case.guest == "file-writer" { &["out"] } else { &[] };
+    let allow = ["call=test:nothing", "llm=big", "fs-write=out"];
+    let setting = setting.files_with(world.path(), &["data"], writes, &["data.db"], &allow);
     guest.run(config, &setting)
 }
 
@@ -257,6 +275,42 @@ by_table!(file_reader, "file-reader");
 by_table!(row_reader, "row-reader");
 by_table!(tool_caller, "tool-caller");
 by_table!(model_asker, "model-asker");
+
+mod file_writer {
+    use super::*;
+
+    fn run(acts: &[&str]) -> Option<Attempt> {
+        let (guest, world) = (Guest::hostile("file-writer")?, world());
+        let setting = Setting::default().limit(LimitKind::BytesWritten, 100);
+        let setting = setting.files_with(world.path(), &["data"], &["out"], &[], &["fs-write=out"]);
+        let config = serde_json::json!({"acts": acts, "times": 1, "fails": false});
+        Some(guest.run(&config.to_string(), &setting))
+    }
+
+    /// Many more ways to write are in `writing.rs`.
+    #[test]
+    pub(super) fn bites() {
+        check_bites("file-writer");
+        // What fills no disk yet fills one where it is put.
+        for acts in
+            [&["size a 101"][..], &["write a 100 1"], &["size a 60", "size a 0", "size a 41"], &["stream a 101"]]
+        {
+            let Some(attempt) = run(acts) else { return };
+            assert_eq!(attempt.limit().0, LimitKind::BytesWritten, "{acts:?}");
+            assert_eq!(attempt.told.written, [], "{acts:?}");
+        }
+    }
+
+    #[test]
+    pub(super) fn just_below() {
+        check_just_below("file-writer");
+        for acts in [&["size a 100"][..], &["write a 99 1"], &["size a 60", "size a 0", "size a 40"], &["stream a 100"]]
+        {
+            let Some(attempt) = run(acts) else { return };
+            assert!(attempt.result.is_ok(), "{acts:?}: {:?}", attempt.result);
+        }
+    }
+}
 
 mod huge_partial {
     use super::*;

@@ -35,14 +35,16 @@ pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::R
 
 /// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, the hello plugin into
 /// `target/hello`, the stepper, over which loops and maps are tried out, into `target/stepper`, the reader, which has
-/// versions that ask for more or less, into `target/reader`, the delegate, an agent, into `target/delegate`, the deputy, which works for it, into `target/deputy`, the asker,
-/// which asks models, into `target/asker`, the parrot, a planner that believes them, into `target/parrot`, and the fetcher,
-/// the example for web servers, into `target/fetcher`.
+/// versions that ask for more or less, into `target/reader`, the writer, which writes files, into `target/writer`, the
+/// delegate, an agent, into `target/delegate`, the deputy, which works for it, into `target/deputy`, the asker, which asks
+/// models, into `target/asker`, the parrot, a planner that believes them, into `target/parrot`, and the fetcher, the example
+/// for web servers, into `target/fetcher`.
 pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
     build(project, toolchain, "hostile", "plugins/hostile")?;
     build(project, toolchain, "hello", "plugins/hello")?;
     build(project, toolchain, "stepper", "plugins/stepper")?;
     build(project, toolchain, "reader", "plugins/reader")?;
+    build(project, toolchain, "writer", "plugins/writer")?;
     build(project, toolchain, "delegate", "plugins/delegate")?;
     build(project, toolchain, "deputy", "plugins/deputy")?;
     build(project, toolchain, "asker", "plugins/asker")?;
