@@ -167,7 +167,7 @@ impl<'p> Planner<'p> {
             let what = match named.place.power() {
                 Power::Secret => "secret",
                 Power::FsWrite => "folder to write to",
-                Power::FsRead | Power::Sql | Power::Http | Power::Llm | Power::Call => continue,
+                Power::FsRead | Power::Sql | Power::Database | Power::Http | Power::Llm | Power::Call => continue,
             };
             let place = call.config.as_ref().map_or(call.component.span, |node| node.nearest(&named.pointer).span);
             let message = format!("a runbook that is an artifact names no {what}, and this is `{}`", named.place);

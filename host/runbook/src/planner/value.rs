@@ -16,7 +16,7 @@ use palisade_schema::split;
 use std::collections::BTreeSet;
 
 /// Marks of config values that the plan must know: they decide what a step may reach.
-const MUST_BE_WRITTEN: [(&str, &str); 7] = [
+const MUST_BE_WRITTEN: [(&str, &str); 8] = [
     ("x-palisade-path", "a path"),
     ("x-palisade-connection", "a database"),
     ("x-palisade-database", "a connection"),
