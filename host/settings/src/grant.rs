@@ -223,7 +223,7 @@ deny = [\"fs-read=runs/x\"]
         check(
             &grant("component = \"acme:x\"\nallow = [\"fs-raed=a\", \"sql\", \"sql=\", \"fs-read=a/.palisade\"]\n"),
             &[
-                "3:10: `fs-raed` is not a power; known are `fs-read`, `sql`, `database`, `http`, `llm`, `call` and `secret` (did you mean `fs-read`?)",
+                "3:10: `fs-raed` is not a power; known are `fs-read`, `fs-write`, `sql`, `database`, `http`, `llm`, `call` and `secret` (did you mean `fs-read`?)",
                 "3:23: `sql` is not a capability: that is a power, `=` and a place, as in `fs-read=PATH`",
                 "3:30: the path of `sql` can't be used: the path is empty",
                 "3:38: `/w/a/.palisade` lies in Palisade's own folder; nothing there can be granted",
