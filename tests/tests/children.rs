@@ -298,5 +298,5 @@ fn a_child_may_do_no_more_than_its_parent() {
     assert!(dir.join("out/go/found.json").is_file(), "what has no name in the parent is in a folder of its step");
     dir.write("may-not.yaml", parent.replace("MAY", "capabilities: []\n"));
     let denied = palisade(dir.path(), ["run", "-q", "may-not.yaml"]).exits(3).stderr;
-    assert!(denied.contains("step `go/files` may not read what `/path` of its config names"), "{denied}");
+    assert!(denied.contains("step `go/files` may not use what `/path` of its config names"), "{denied}");
 }

@@ -88,7 +88,7 @@ fn refusal(name: &str, told: &[Diagnostic]) -> Refusal {
 fn denial(denied: &Denied) -> Refusal {
     let Denied { step, pointer, why, allow } = denied;
     let step: Vec<_> = step.iter().map(palisade_model::StepId::as_str).collect();
-    let what = format!("its step `{}` may not read what `{pointer}` of its config names: {why}", step.join("/"));
+    let what = format!("its step `{}` may not use what `{pointer}` of its config names: {why}", step.join("/"));
     let kind = FailureKind::Denied { what: what.clone(), allow: allow.clone() };
     let failure = Failure::new(kind, format!("the runbook that it is to run is refused: {what}"));
     let failure = match allow {

@@ -143,7 +143,7 @@ fn deny_early(plan: &Plan) -> Result<(), CliError> {
     let message = if pointer.is_empty() {
         format!("step `{step}` may not do what its component needs: {why}")
     } else {
-        format!("step `{step}` may not read what `{pointer}` of its config names: {why}")
+        format!("step `{step}` may not use what `{pointer}` of its config names: {why}")
     };
     let error = CliError::new(ExitCode::Denied, message);
     Err(match allow {
