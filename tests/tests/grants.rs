@@ -403,6 +403,21 @@ fn grants_that_no_run_has_used_are_listed() {
 }
 
 #[test]
+fn who_revokes_hears_of_runs_that_wait_and_will_use_it() {
+    let Some(bench) = Bench::new(GRANT) else { return };
+    bench.accept("acme:reader", "one.wasm");
+    let read = "type: source, connector: 'acme:reader', config: {path: data, files: [a.txt]}, output: texts";
+    let asks = format!(
+        "name: Asks\nexecution:\n  - {{id: ask, type: approval, message: Go on?}}\n  - {{id: read, {read}, after: [ask]}}\n"
+    );
+    bench.0.write("asks.yaml", asks);
+    let _ = bench.call("run -q asks.yaml").exits(5);
+    let told = bench.call("grants revoke acme:reader fs-read=data --yes").exits(0);
+    holds(&told.stderr, "note: no stored run has used it");
+    holds(&told.stderr, "note: these wait for a person, and go on with what they were granted: ");
+}
+
+#[test]
 fn what_a_component_may_use_and_where_it_ran_is_shown_with_it() {
     let Some(bench) = Bench::new(GRANT) else { return };
     let before = bench.call("component show acme:reader").exits(0).stdout;

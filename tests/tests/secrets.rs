@@ -275,3 +275,13 @@ fn what_was_read_before_a_crash_needs_no_secret_any_more() {
     }
     tracker.check_files();
 }
+
+#[test]
+fn a_secret_that_no_run_has_sent_is_listed() {
+    let Some(tracker) = Tracker::new() else { return };
+    let unused = || tracker.call("grants unused").exits(0).stdout;
+    let listed = unused();
+    assert!(listed.contains("example:fetcher  secret=tracker") && listed.contains("(palisade.toml:1"), "{listed}");
+    let _ = tracker.call("run -q runbook.yaml").exits(0);
+    assert_eq!(unused(), "");
+}

@@ -2,7 +2,7 @@
 
 use super::add::{capability, target};
 use super::edit::{Change, File, not_changed};
-use super::unused::used_by;
+use super::unused::{Granted, Used, used_by};
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
@@ -125,20 +125,27 @@ fn still_allowed(
     notes
 }
 
-/// The stored runs that used one of these, the newest first, and those among them that wait for a person.
+/// The stored runs that used one of these, the newest first, and those that wait for a person and used one or will.
 fn users(
     workspace: &Workspace,
     tables: &[GrantTable],
     gone: &BTreeSet<(usize, usize)>,
 ) -> Result<(Vec<RunId>, Vec<RunId>), CliError> {
     let (mut runs, mut waiting) = (Vec::new(), Vec::new());
+    let revoked = tables.iter().enumerate().flat_map(|(number, table)| {
+        let listed = table.allow.iter().enumerate().filter(move |(index, _)| gone.contains(&(number, *index)));
+        listed.map(|(_, grant)| Granted { component: &table.component, grant })
+    });
+    let revoked: Vec<_> = revoked.collect();
     let Some(store) = workspace.stored() else { return Ok((runs, waiting)) };
     for row in store.runs().map_err(|fault| not_read(&fault))? {
         // What can't be read can't be said; `palisade doctor` tells of it.
-        let Ok(used) = used_by(store, row.run, &workspace.folder, tables) else { continue };
-        if !used.is_disjoint(gone) {
+        let Ok(Used { begun, planned }) = used_by(store, row.run, &workspace.folder, &revoked) else { continue };
+        if !begun.is_empty() {
             runs.push(row.run);
-            waiting.extend((row.summary.status == "waiting").then_some(row.run));
+        }
+        if !planned.is_empty() && row.summary.status == "waiting" {
+            waiting.push(row.run);
         }
     }
     runs.sort_unstable_by(|a, b| b.cmp(a));
