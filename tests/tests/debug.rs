@@ -354,10 +354,10 @@ fn the_time_of_a_run_does_not_go_on_while_it_is_held_and_nothing_more_is_allowed
     );
     demo.write("outside.yaml", runbook);
     let refused = debug(&demo, &["outside.yaml"], &["c"]).exits(3).stderr;
-    assert!(refused.contains("may not read"), "{refused}");
+    assert!(refused.contains("may not use"), "{refused}");
     // Nor by an edit.
     demo.write("inside.yaml", "name: I\nexecution:\n  - {id: files, type: source, connector: filesystem, config: {path: data}, output: files}\n");
     let told = debug(&demo, &["inside.yaml"], &[&format!("set files.path={path}"), "c", "q"]).exits(0);
-    says(&told, &["may not read"]);
+    says(&told, &["may not use"]);
     assert_eq!(record(&demo, "last")["edits"], Value::Null);
 }

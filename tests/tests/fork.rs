@@ -340,7 +340,7 @@ fn what_was_allowed_for_the_other_run_is_not_allowed_here() {
     dir.write("outside.yaml", runbook);
     let allow = format!("fs-read={path}");
     let _ = palisade(dir.path(), ["run", "-q", "outside.yaml", "--allow", &allow]).exits(0);
-    refused(&dir, 3, &["last", "--at", "find"], &["may not read", "--allow fs-read="]);
+    refused(&dir, 3, &["last", "--at", "find"], &["may not use", "--allow fs-read="]);
     let _ = fork(&dir, &["last", "-q", "--at", "find", "--allow", &allow]).exits(0);
     assert_eq!(record(&dir, "last")["allowed"], json!([allow]));
     assert_eq!(began(&dir, "last"), ["find"]);

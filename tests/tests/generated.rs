@@ -235,7 +235,7 @@ fn a_system_is_read_within_what_its_caller_may_do() {
     dir.write("caller.yaml", format!("capabilities: [fs-read=elsewhere]\n{caller}"));
     let _ = palisade(dir.path(), run_with(&["--approve"])).exits(3);
     let failure = first_failure(&dir);
-    assert!(failure["message"].as_str().unwrap().contains("its step `notes` may not read"), "{failure:#}");
+    assert!(failure["message"].as_str().unwrap().contains("its step `notes` may not use"), "{failure:#}");
 }
 
 #[test]
