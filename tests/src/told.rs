@@ -19,7 +19,7 @@ execution:
 ";
 
 /// How often more a process is ended where none of the planned ends was in time.
-const MORE_ENDS: u32 = 30;
+const MORE_ENDS: u32 = 80;
 
 /// Checks that a text has a part.
 ///
@@ -177,7 +177,7 @@ pub fn end_at_each(count: u32, step: Duration, mut end: impl FnMut(Duration, &st
         }
         in_time += u32::from(end(life, signal));
         // Whatever a run takes, some of them fall into it.
-        life += if number < count { step } else { life / 6 };
+        life += if number < count { step } else { life / 16 };
     }
     assert!(in_time > 0, "it was never ended while it worked");
 }
