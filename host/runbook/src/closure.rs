@@ -110,8 +110,9 @@ impl Touched {
         } else {
             self.except.retain(|path| except.contains(path));
         }
-        // Who leads a team and its members may touch the same.
-        if !self.by.contains(&by) {
+        // Who leads a team and its members may touch the same; the steps come one after the other.
+        let mut of_step = self.by.iter().rev().take_while(|known| known.step == by.step);
+        if !of_step.any(|known| *known == by) {
             self.by.push(by);
         }
     }
