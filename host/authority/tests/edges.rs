@@ -41,6 +41,8 @@ fn a_place_holds_what_is_of_its_power_and_within_it() {
     for (outer, inner) in [
         ("fs-read=data", "fs-read=data/a"),
         ("sql=data", "sql=data/a.db"),
+        ("fs-write=out", "fs-write=out/a"),
+        ("database=crm", "database=crm"),
         ("http=GET,POST https://*.a.example", "http=GET https://b.a.example"),
         ("http=GET https://a.example private", "http=GET https://a.example"),
         ("llm=big", "llm=big"),
@@ -52,6 +54,8 @@ fn a_place_holds_what_is_of_its_power_and_within_it() {
     }
     for (one, other) in [
         ("fs-read=data", "sql=data"),
+        ("fs-read=data", "fs-write=data"),
+        ("database=crm", "database=shop"),
         ("fs-read=data", "fs-read=dat"),
         ("sql=data", "sql=other"),
         ("http=GET https://a.example", "http=GET https://b.example"),
@@ -68,6 +72,8 @@ fn a_place_holds_what_is_of_its_power_and_within_it() {
 fn two_capabilities_meet_in_what_both_allow() {
     for text in [
         "fs-read=data",
+        "fs-write=out",
+        "database=crm",
         "sql=a.db",
         "http=GET https://a.example",
         "llm=big",
@@ -111,6 +117,8 @@ fn paths_have_a_length() {
     // As it is written.
     assert_eq!(parse(&long(MAX_PATH + 1)), Err(PathError::TooLong));
     assert_eq!(parse(&format!("./{}", long(MAX_PATH - 1))), Err(PathError::TooLong));
+    assert_eq!(parse(&format!("{}a", "./".repeat(MAX_PATH / 2))), Err(PathError::TooLong));
+    assert!(parse(&format!("{}aa", "./".repeat(MAX_PATH / 2 - 1))).is_ok());
     // With the slash that each of its names has.
     let spelled = format!("{}/{}", long(MAX_PATH / 2 - 1), long(MAX_PATH / 2 - 1 - "/srv/w".len()));
     assert!(parse(&spelled).is_ok());
@@ -156,7 +164,7 @@ fn hosts_and_headers_have_a_length() {
 #[test]
 fn what_leaves_for_good_is_said_of_each_power() {
     let outward: Vec<&str> = Power::ALL.into_iter().filter(|power| is_outward(*power)).map(Power::name).collect();
-    for power in ["http", "llm"] {
+    for power in ["http", "llm", "database", "fs-write"] {
         assert!(outward.contains(&power), "{power}");
     }
     for power in ["fs-read", "sql", "call", "secret"] {
@@ -204,7 +212,7 @@ fn people_are_told_what_stands_nearest() {
     let told = why(Bound::of_runbook(rules), &Use::FsRead { path: path("data/keys/id_ed25519") });
     assert!(told.contains("it looks like a private key, which `data` (fs-read=data) does not cover"), "{told}");
     let one = [Rule {
-        capability: Capability::at(Power::FsRead, [place("fs-read=data"), place("fs-read=data/keys/elsewhere")]),
+        capability: Capability::at(Power::FsRead, [place("fs-read=data"), place("fs-read=data/keys/id_rsa")]),
         stated: "one".to_owned(),
     }];
     let told = why(Bound::of_runbook(one), &Use::FsRead { path: path("data/keys/id_ed25519") });
