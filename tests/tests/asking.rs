@@ -435,6 +435,8 @@ fn no_item_of_a_map_pays_twice_when_the_process_dies() {
     }
     process.kill().unwrap();
     let _ = process.wait().unwrap();
+    // What was on its way still comes there.
+    std::thread::sleep(Duration::from_millis(300));
     let (known, asked) = (places(&bench), server.seen().len());
     let _ = bench.call(&["resume", "last", "-q", "--out", "out"]).exits(0);
     assert_eq!(places(&bench).len(), 10, "what was answered is not asked again: {known:?}");
