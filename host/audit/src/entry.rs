@@ -512,6 +512,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_denied_is_told_from_what_was_not() {
+        let uses = |denied, iteration| What::Uses {
+            step: "s".parse().unwrap(),
+            iteration,
+            attempt: 1,
+            component: Digest::of(b""),
+            power: "fs-read".to_owned(),
+            scope: None,
+            allowed: 1,
+            denied,
+            sent: 0,
+        };
+        let decided = |outcome| What::ApprovalDecided { step: "s".parse().unwrap(), by: None, outcome, note: None };
+        assert!(uses(1, 0).is_denial() && !uses(0, 0).is_denial());
+        assert!(decided(Outcome::Rejected).is_denial() && decided(Outcome::Expired).is_denial());
+        assert!(!decided(Outcome::Approved).is_denial());
+        assert!(What::ChildRefused { step: "s".parse().unwrap() }.is_denial());
+        // What is nothing is left away, and what is something is not.
+        let text = |what| String::from_utf8(Entry::new(1, what).to_bytes()).unwrap();
+        assert!(!text(uses(0, 0)).contains("iteration") && text(uses(0, 2)).contains("\"iteration\":2"));
+    }
+
+    #[test]
     fn the_form_on_disk_is_fixed() {
         let (run, digest) = (RunId::new(1, [2; 10]), Digest::of(b"x"));
         let what = What::RunEnded {
