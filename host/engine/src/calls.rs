@@ -9,7 +9,7 @@ use crate::planning::Refusal;
 use crate::submitting::{Came, StoredWrong, Suspension, one_more};
 use crate::tools::{self, Toolbox};
 use crate::uses::UseCount;
-use palisade_interpreter::{HostCallRecorded, answers_for, answers_for_items};
+use palisade_interpreter::{HostCallRecorded, answers_for, answers_for_items, show_place};
 use palisade_llm::Finish;
 use palisade_model::{Digest, Failure, Usage, canonical, strict_json};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
@@ -269,6 +269,16 @@ impl<'a> Calls<'a> {
             toolbox: self.toolbox.of_member(&member.component),
             models: self.models.as_ref().map(|models| models.of(&member.component)),
             default_model: member.default_model.as_deref().map(Arc::from),
+            ..self.within(number)
+        }
+    }
+
+    /// Answers what is asked within call or item `number`, in an order of its own.
+    fn within(&self, number: u32) -> Self {
+        Self {
+            toolbox: self.toolbox.clone(),
+            models: self.models.clone(),
+            default_model: self.default_model.clone(),
             most_runbooks: 0,
             within: self.place_of(number),
             known: Arc::clone(&self.known),
@@ -339,7 +349,7 @@ impl<'a> Calls<'a> {
             state.answered
         };
         let place = self.place_of(number);
-        let shown = || place.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+        let shown = || show_place(place.iter().copied());
         match (self.known.get(&place), self.log) {
             (Some(recorded), _) if recorded.request == digest => Ok(Way::Again(recorded)),
             (Some(_), _) => Err(self.departs(format!("call {} asks for something else than was recorded", shown()))),
@@ -462,18 +472,8 @@ impl<'a> Calls<'a> {
 
 impl Answering for Calls<'_> {
     fn of_item(&self, item: u64) -> Arc<dyn Answering + Send + '_> {
-        Arc::new(Self {
-            toolbox: self.toolbox.clone(),
-            models: self.models.clone(),
-            default_model: self.default_model.clone(),
-            most_runbooks: 0,
-            // A map has a bound on its items that fits.
-            within: self.place_of(u32::try_from(item).unwrap_or(u32::MAX).saturating_add(1)),
-            known: Arc::clone(&self.known),
-            log: self.log,
-            departed: Arc::clone(&self.departed),
-            state: Mutex::default(),
-        })
+        // A map has a bound on its items that fits.
+        Arc::new(self.within(u32::try_from(item).unwrap_or(u32::MAX).saturating_add(1)))
     }
 
     fn tools(&self) -> Arc<[Tool]> {

@@ -17,7 +17,7 @@ mod fork;
 mod reserved;
 mod suspended;
 
-pub use call::{HostCallRecorded, answers_for, answers_for_items};
+pub use call::{HostCallRecorded, answers_for, answers_for_items, show_place};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use files::{FilesOutcome, FilesPut, WrittenFile};
 pub use fork::{Fork, RunForked};

@@ -21,7 +21,7 @@ pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, ChildApproval,
     ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, FilesOutcome, FilesPut, Fork,
     HostCallRecorded, Output, Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted,
-    SkipCause, SpendingReserved, ValuesOutcome, WrittenFile, answers_for, answers_for_items,
+    SkipCause, SpendingReserved, ValuesOutcome, WrittenFile, answers_for, answers_for_items, show_place,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};

@@ -49,7 +49,7 @@ impl HostCallRecorded {
     /// Its place, as people read it: `2`, or `2.1` for the first call that was made within the second.
     #[must_use]
     pub fn shown_place(&self) -> String {
-        self.place().map(|number| number.to_string()).collect::<Vec<_>>().join(".")
+        show_place(self.place())
     }
 
     /// Whether it was answered before another: a call that is made within one is answered before that one is.
@@ -64,6 +64,12 @@ impl HostCallRecorded {
             }
         }
     }
+}
+
+/// A place among calls, as people read it.
+#[must_use]
+pub fn show_place(numbers: impl Iterator<Item = u32>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(".")
 }
 
 /// The answers that an attempt is given: those of the attempts before it, up to the first that may be another one by now,
