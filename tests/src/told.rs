@@ -162,6 +162,22 @@ pub fn end_after(mut process: Child, life: Duration, signal: &str) {
     let _ = process.wait().expect("a child process");
 }
 
+/// Kills a process as soon as something holds, within a minute and before it ends by itself.
+///
+/// # Panics
+/// When it does not hold by then.
+#[track_caller]
+pub fn kill_once(mut process: Child, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it does not hold after a minute");
+        assert!(process.try_wait().expect("a child process").is_none(), "it ended before it could be killed");
+        std::thread::yield_now();
+    }
+    process.kill().expect("a child process");
+    let _ = process.wait().expect("a child process");
+}
+
 /// Has a process ended at `count` points of its work, `step` apart, by turns with `-KILL` and `-INT`. `end` says whether that was
 /// while it worked. Where none was, since this machine is slow just now, it is ended later and later.
 ///

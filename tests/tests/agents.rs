@@ -2,12 +2,9 @@
 //! the delegate (`plugins/delegate`), which calls what its config lists; its tool is the stepper (`plugins/stepper`).
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::command::command;
-use palisade_tests::told::holds;
+use palisade_tests::told::{holds, kill_once, start};
 use palisade_tests::{Dir, Outcome, journal, palisade, with_delegate};
 use serde_json::{Value, json};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 const DOCS: &str = r#"{"schemaVersion": "1.0.0", "name": "docs", "data": [
     {"content": "a", "metadata": {"source": "one"}}, {"content": "bb", "metadata": {"source": "two"}}]}"#;
@@ -240,20 +237,8 @@ fn no_call_is_made_twice_when_the_process_dies() {
     let calls = json!([step("1", &json!("input")), step("2", &json!("last")), spin, step("4", &json!("last"))]);
     // The tool spins for its own limit of fuel, which the agent is to outlive.
     bench.runbook(&["test:stepper"], &calls, &json!({"limits": {"fuel": 5_000_000_000_u64}}));
-    let mut process = command(bench.0.path())
-        .args(["run", "-q", "runbook.yaml", "--input", "docs=docs.json"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let started = Instant::now();
-    while bench.calls().len() < 2 {
-        assert!(started.elapsed() < Duration::from_secs(60), "two calls in a minute");
-        assert!(process.try_wait().unwrap().is_none(), "it ended before it could be killed");
-        std::thread::yield_now();
-    }
-    process.kill().unwrap();
-    let _ = process.wait().unwrap();
+    let process = start(&bench.0, ["run", "-q", "runbook.yaml", "--input", "docs=docs.json"]);
+    kill_once(process, || bench.calls().len() >= 2);
     assert_eq!(bench.calls().len(), 2, "the third takes a second");
     let _ = bench.call(&["resume", "last", "-q", "--out", "out"]).exits(0);
     let told = |call: &Value| (call["attempt"].as_u64().unwrap(), call["call"].as_u64().unwrap());

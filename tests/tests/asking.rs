@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_tests::command::command;
+use palisade_tests::told::kill_once;
 use palisade_tests::{Dir, ModelServer, Outcome, Reply, journal, root, skipped};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
@@ -426,15 +427,9 @@ fn no_item_of_a_map_pays_twice_when_the_process_dies() {
         return;
     };
     let run = ["run", "-q", "runbook.yaml", "--input", "docs=docs.json", "--llm", "live"];
-    let mut process = bench.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let started = Instant::now();
-    while !bench.dir.join(".palisade/palisade.db").is_file() || places(&bench).len() < 4 {
-        assert!(started.elapsed() < Duration::from_secs(60), "four calls in a minute");
-        assert!(process.try_wait().unwrap().is_none(), "it ended before it could be killed");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    process.kill().unwrap();
-    let _ = process.wait().unwrap();
+    let process = bench.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let is_there = || bench.dir.join(".palisade/palisade.db").is_file();
+    kill_once(process, || is_there() && places(&bench).len() >= 4);
     // What was on its way still comes there.
     std::thread::sleep(Duration::from_millis(300));
     let (known, asked) = (places(&bench), server.seen().len());

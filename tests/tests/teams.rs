@@ -2,12 +2,9 @@
 //! twice. The delegate (`plugins/delegate`) leads, the deputy (`plugins/deputy`) works for it, and both may call the stepper.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_tests::command::command;
-use palisade_tests::told::holds;
+use palisade_tests::told::{holds, kill_once, start};
 use palisade_tests::{Dir, ModelServer, Outcome, Reply, journal, palisade, root, skipped, with_delegate};
 use serde_json::{Value, json};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 const DOCS: &str = r#"{"schemaVersion": "1.0.0", "name": "docs", "data": [
     {"content": "a", "metadata": {"source": "one"}}]}"#;
@@ -226,20 +223,8 @@ fn nothing_is_asked_twice_when_the_process_dies_within_a_member() {
         &[json!({"questions": ["first?"]}), spins, json!({"questions": ["last?"]})],
         &json!({"limits": {"fuel": 8_000_000_000_u64}}),
     );
-    let mut process = command(bench.dir.path())
-        .args(["run", "-q", "runbook.yaml", "--input", "docs=docs.json"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let started = Instant::now();
-    while bench.calls().len() < 4 {
-        assert!(started.elapsed() < Duration::from_secs(60), "four calls in a minute: {:?}", bench.calls());
-        assert!(process.try_wait().unwrap().is_none(), "it ended before it could be killed");
-        std::thread::yield_now();
-    }
-    process.kill().unwrap();
-    let _ = process.wait().unwrap();
+    let process = start(&bench.dir, ["run", "-q", "runbook.yaml", "--input", "docs=docs.json"]);
+    kill_once(process, || bench.calls().len() >= 4);
     let before = ["1.1 llm.complete big", "1 tools.call test:deputy", "2.1 llm.complete big", "2.2 llm.complete big"];
     assert_eq!(bench.calls(), before, "what comes next takes a second");
     let _ = bench.call(&["resume", "last", "-q", "--out", "out"]).exits(0);
