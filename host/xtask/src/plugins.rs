@@ -23,7 +23,7 @@ use crate::{
 /// Builds the first-party components (`plugins/analysers/*`) into `target/plugins`, and writes what each says of itself
 /// beside it: the binary carries both.
 pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
-    build(project, toolchain, "plugins", "plugins/analysers")?;
+    build(project, toolchain, &[("plugins", "plugins/analysers")])?;
     demo::build_host(project)?;
     timed("describing the components", || {
         let folder = project.components("plugins");
@@ -33,49 +33,50 @@ pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::R
     })
 }
 
-/// Builds the guests that tests run: those that attack (`plugins/hostile/*`) into `target/hostile`, the hello plugin into
-/// `target/hello`, the stepper, over which loops and maps are tried out, into `target/stepper`, the reader, which has
-/// versions that ask for more or less, into `target/reader`, the writer, which writes files, into `target/writer`, the
-/// delegate, an agent, into `target/delegate`, the deputy, which works for it, into `target/deputy`, the asker, which asks
-/// models, into `target/asker`, the parrot, a planner that believes them, into `target/parrot`, and the fetcher, the example
-/// for web servers, into `target/fetcher`.
+/// The guests that tests run, each sort in a folder of that name below `plugins` and `target`: those that attack, the hello
+/// plugin, the stepper, over which loops and maps are tried out, the reader, which has versions that ask for more or less,
+/// the writer, which writes files, the delegate, an agent, the deputy, which works for it, the asker, which asks models, the
+/// parrot, a planner that believes them, and the fetcher, the example for web servers.
+const OF_TESTS: [&str; 10] =
+    ["hostile", "hello", "stepper", "reader", "writer", "delegate", "deputy", "asker", "parrot", "fetcher"];
+
+/// Builds the guests that tests run, [`OF_TESTS`].
 pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {
-    build(project, toolchain, "hostile", "plugins/hostile")?;
-    build(project, toolchain, "hello", "plugins/hello")?;
-    build(project, toolchain, "stepper", "plugins/stepper")?;
-    build(project, toolchain, "reader", "plugins/reader")?;
-    build(project, toolchain, "writer", "plugins/writer")?;
-    build(project, toolchain, "delegate", "plugins/delegate")?;
-    build(project, toolchain, "deputy", "plugins/deputy")?;
-    build(project, toolchain, "asker", "plugins/asker")?;
-    build(project, toolchain, "parrot", "plugins/parrot")?;
-    build(project, toolchain, "fetcher", "plugins/fetcher")
+    let folders = OF_TESTS.map(|sort| (sort, format!("plugins/{sort}")));
+    build(project, toolchain, &folders.each_ref().map(|(sort, folder)| (*sort, folder.as_str())))
 }
 
-/// Builds all guests at or below a folder with one cargo command.
-fn build(project: &Project, toolchain: &Toolchain, sort: &str, folder: &str) -> anyhow::Result<()> {
-    timed(&format!("building guests of {folder}"), || {
+/// Builds all guests at or below these folders with one cargo command, as each alone would keep one core busy.
+fn build(project: &Project, toolchain: &Toolchain, sorts: &[(&str, &str)]) -> anyhow::Result<()> {
+    let named = sorts.iter().map(|(_, folder)| *folder).collect::<Vec<_>>().join(", ");
+    timed(&format!("building guests of {named}"), || {
         let manifest = project.guest_manifest();
-        let folder = project.root.join(folder);
         let guests = list_guests(&project.environment, &manifest)?;
-        let packages: Vec<_> =
-            guests.iter().filter(|guest| guest.folder.starts_with(&folder)).map(|guest| guest.name.as_str()).collect();
-        if packages.is_empty() && folder.is_dir() {
-            bail!("{} holds no guest that plugins/Cargo.toml lists", folder.display());
+        let mut packages: Vec<Vec<&str>> = Vec::new();
+        for (_, folder) in sorts {
+            let folder = project.root.join(folder);
+            let within = guests.iter().filter(|guest| guest.folder.starts_with(&folder));
+            let names: Vec<&str> = within.map(|guest| guest.name.as_str()).collect();
+            if names.is_empty() {
+                bail!("{} holds no guest that plugins/Cargo.toml lists", folder.display());
+            }
+            packages.push(names);
         }
-        if packages.is_empty() {
-            return Ok(());
-        }
+        let all = packages.concat();
         let request = BuildRequest {
             manifest: &manifest,
-            packages: &packages,
+            packages: &all,
             target_dir: &project.guest_target(),
             locked: project.root.join("plugins/Cargo.lock").exists(),
             output: CargoOutput::Show,
         };
-        eprintln!("+ cargo build --release ({})", packages.join(", "));
+        eprintln!("+ cargo build --release ({})", all.join(", "));
         let built = build_guests(&project.environment, toolchain, &request).map_err(with_help)?;
-        write_all(&project.components(sort), &built)
+        for ((sort, _), names) in sorts.iter().zip(&packages) {
+            let of_sort = built.iter().filter(|guest| names.contains(&guest.name.as_str()));
+            write_all(&project.components(sort), of_sort)?;
+        }
+        Ok(())
     })
 }
 
@@ -89,7 +90,7 @@ fn with_help(error: BuildError) -> anyhow::Error {
 }
 
 /// Writes components and symbol files, and removes those of guests that are gone.
-fn write_all(folder: &Path, built: &[BuiltGuest]) -> anyhow::Result<()> {
+fn write_all<'g>(folder: &Path, built: impl IntoIterator<Item = &'g BuiltGuest>) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
     let mut wanted = BTreeSet::new();
     for guest in built {

@@ -1,0 +1,117 @@
+//! `llm_validation` of runbooks in the artifacts form, through the binary, with a model that is a scripted server.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
+use palisade_tests::{Dir, ModelServer, Outcome, Reply, palisade, root};
+use serde_json::{Value, json};
+
+const RUNBOOK: &str = "
+name: Validated
+description: Findings that a model looks at
+artifacts:
+  texts:
+    source: {type: filesystem, properties: {path: data}}
+  found:
+    inputs: texts
+    output: true
+    process:
+      type: personal_data
+      properties:
+        pattern_matching: {ruleset: local/demo_personal_data/1.0.0}
+        llm_validation: {enable_llm_validation: true, llm_validation_mode: MODE, sampling_size: 1}
+  classified:
+    inputs: found
+    output: true
+    process:
+      type: gdpr_personal_data_classifier
+      properties: {ruleset: local/demo_privacy_categories/1.0.0}
+";
+
+const SETTINGS: &str = "[rulesets]\npaths = [\"rulesets\"]\n";
+
+/// A folder with texts of two categories, the demo's rulesets, and these settings beside those.
+fn folder(settings: &str, mode: &str) -> Dir {
+    let dir = Dir::new();
+    dir.copy_into("rulesets", &root().join("examples/demo/rulesets"));
+    dir.write("data/a.txt", "the e-mail of a person\n");
+    dir.write("data/b.txt", "another e-mail and a telephone\n");
+    dir.write("palisade.toml", format!("{SETTINGS}\n{settings}"));
+    dir.write("runbook.yaml", RUNBOOK.replace("MODE", mode));
+    dir
+}
+
+fn with_model(server: &ModelServer, grants: &str) -> String {
+    format!(
+        "[llm]\ndefault = \"here\"\n\n[[model]]\nalias = \"here\"\nprovider = \"openai-compatible\"\nmodel = \"scripted\"\n\
+         base_url = \"{}\"\nlocal = true\n\n{grants}",
+        server.url()
+    )
+}
+
+const GRANT: &str = "[[grant]]\ncomponent = \"palisade:personal_data_validator\"\nallow = [\"llm=here\"]\n";
+
+/// A model that takes everything for a mistake, as a text that it was shown may have told it to.
+fn denier() -> ModelServer {
+    ModelServer::start(|seen| {
+        let told: String =
+            seen.body["messages"].as_array().unwrap().iter().filter_map(|message| message["content"].as_str()).collect();
+        let shown = (0..20).filter(|number| told.contains(&format!("\"finding\":{number},")));
+        let verdicts: Vec<Value> =
+            shown.map(|number| json!({"finding": number, "verdict": "mistaken", "reason": "so"})).collect();
+        Reply::Say(json!({"verdicts": verdicts}).to_string(), Some((10, 5)))
+    })
+}
+
+fn run(dir: &Dir) -> Outcome {
+    palisade(dir.path(), ["run", "runbook.yaml", "--out", "out"])
+}
+
+fn document(dir: &Dir, name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(dir.join(&format!("out/{name}.json"))).unwrap()).unwrap()
+}
+
+fn count(document: &Value) -> usize {
+    document["findings"].as_array().unwrap().len()
+}
+
+#[test]
+fn what_a_model_takes_for_mistakes_is_removed_and_told() {
+    let server = denier();
+    let dir = folder(&with_model(&server, GRANT), "standard");
+    let told = run(&dir).exits(0);
+    let found = document(&dir, "found");
+    assert_eq!((count(&found), &found["summary"]["total_findings"]), (0, &json!(0)));
+    assert_eq!(count(&document(&dir, "classified")), 0);
+    let summary = &found["analysis_metadata"]["validation_summary"];
+    assert_eq!((&summary["strategy"], &summary["all_succeeded"]), (&json!("orchestrated"), &json!(true)));
+    assert!(told.stderr.contains("a language model takes them for mistakes"), "{}", told.stderr);
+    // What was found is kept: the tree shows the step, and its verdicts are a document.
+    assert!(document(&dir, "found-review")["summary"]["mistaken"].as_u64().unwrap() > 0);
+    let tree = palisade(dir.path(), ["runs", "show", "last", "--tree"]).exits(0).stdout;
+    assert!(tree.contains("found-unvalidated"), "{tree}");
+    let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
+}
+
+#[test]
+fn in_the_conservative_mode_nothing_is_removed() {
+    let server = denier();
+    let dir = folder(&with_model(&server, GRANT), "conservative");
+    let _ = run(&dir).exits(0);
+    let found = document(&dir, "found");
+    assert!(count(&found) > 1, "{found}");
+    assert!(found["findings"].as_array().unwrap().iter().any(|finding| finding["require_review"] == true), "{found}");
+    assert!(found["findings"][0]["id"].is_string(), "{found}");
+}
+
+#[test]
+fn without_a_model_all_findings_are_kept_and_without_a_grant_nothing_runs() {
+    let without = folder("", "standard");
+    let _ = run(&without).exits(0);
+    let found = document(&without, "found");
+    assert!(count(&found) > 1);
+    assert_eq!(found["analysis_metadata"]["validation_summary"]["all_succeeded"], false);
+    let server = denier();
+    let denied = folder(&with_model(&server, ""), "standard");
+    let told = run(&denied).exits(2).stderr;
+    assert!(told.contains("palisade:personal_data_validator") && told.contains("[[grant]]"), "{told}");
+    assert!(server.seen().is_empty(), "a model was asked");
+}
