@@ -52,8 +52,12 @@ const GRANT: &str = "[[grant]]\ncomponent = \"palisade:personal_data_validator\"
 /// A model that takes everything for a mistake, as a text that it was shown may have told it to.
 fn denier() -> ModelServer {
     ModelServer::start(|seen| {
-        let told: String =
-            seen.body["messages"].as_array().unwrap().iter().filter_map(|message| message["content"].as_str()).collect();
+        let told: String = seen.body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|message| message["content"].as_str())
+            .collect();
         let shown = (0..20).filter(|number| told.contains(&format!("\"finding\":{number},")));
         let verdicts: Vec<Value> =
             shown.map(|number| json!({"finding": number, "verdict": "mistaken", "reason": "so"})).collect();

@@ -32,6 +32,7 @@ mod shape;
 mod source;
 mod system;
 mod touch;
+mod validation;
 mod variables;
 mod worst_case;
 pub mod yaml;

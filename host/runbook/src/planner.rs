@@ -34,6 +34,7 @@ use crate::ruleset::{RulesetLookup, RulesetName, WantedRuleset};
 use crate::runbook::{Call, ChildRunbook, Runbook, Step};
 use crate::source::{Span, Spanned};
 use crate::system::Systems;
+use crate::validation::with_validators;
 use palisade_authority::{Authority, Bound, Capability, Flows, Grant, Rule, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::LlmSettings;
@@ -147,7 +148,8 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
 /// Makes the plan. Gives it only if nothing is wrong, and all diagnostics, warnings included.
 #[must_use]
 pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
-    let mut planner = Planner::new(runbook, context, &[]);
+    let runbook = with_validators(runbook, context.models);
+    let mut planner = Planner::new(&runbook, context, &[]);
     let plan = planner.plan();
     // Of a runbook with errors the worst case would be that of another one.
     if !planner.diagnostics.has_error() {

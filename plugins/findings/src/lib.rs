@@ -12,7 +12,9 @@ mod purpose;
 mod rules;
 mod settings;
 mod standard_input;
+pub mod summary;
 mod tally;
+pub mod validation;
 
 pub use analysis::{AnalysisMetadata, ValidationSummary, findings_metadata};
 pub use classify::{

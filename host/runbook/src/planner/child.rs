@@ -13,6 +13,7 @@ use crate::plan::{
 };
 use crate::runbook::{AutoApprove, Child, ChildRunbook, Form, Inputs, Outputs, Runbook, Step, Submitting, Work};
 use crate::source::{Span, Spanned};
+use crate::validation::with_validators;
 use palisade_model::{ArtifactName, RunLimitKind, RunLimits, SchemaRef, StepId, neutral};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -173,6 +174,7 @@ impl Planner<'_> {
             self.say(Code::ChildCycle, path.span, format!("children nest deeper than {MAX_DEPTH} levels"));
             return None;
         }
+        let runbook = with_validators(&runbook, context.models);
         let mut planner = Planner::new(&runbook, context, &chain);
         planner.bounds.clone_from(&self.bounds);
         planner.whitelist = whitelist;

@@ -12,6 +12,7 @@ use crate::nearest::suggestion;
 use crate::plan::{AllowedComponent, Plan, PlannedChild, PlannedChildRunbook, PlannedStep};
 use crate::runbook::{Call, ChildRunbook, Runbook, Step, Work};
 use crate::source::{Source, Span, Spanned};
+use crate::validation::with_validators;
 use crate::worst_case::{Assumed, Measure, worst_case};
 use crate::yaml::{Data, Node};
 use crate::yaml_text;
@@ -91,7 +92,8 @@ pub fn plan_artifact(
     context: &PlanContext<'_>,
     caller: &Caller<'_>,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let mut planner = Planner::new(runbook, context, &[]);
+    let runbook = with_validators(runbook, context.models);
+    let mut planner = Planner::new(&runbook, context, &[]);
     planner.is_artifact = true;
     planner.whitelist.clone_from(&caller.child.components);
     if let PlannedChildRunbook::Artifact { bounds, .. } | PlannedChildRunbook::Agent { bounds, .. } =

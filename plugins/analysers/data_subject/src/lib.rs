@@ -1,7 +1,8 @@
 //! Finds categories of data subjects: one finding for each text or source file and category.
 
 use palisade_findings::{
-    AnalysisMetadata, Indicator, Settings, Tally, analyser, find, findings_metadata, llm_validation, settings, window,
+    AnalysisMetadata, Indicator, Settings, Tally, analyser, find, findings_metadata, llm_validation, settings, summary,
+    window,
 };
 use palisade_sdk::{Analyser, Context, Description, Metadata, Result};
 use serde::{Deserialize, Serialize};
@@ -24,12 +25,6 @@ struct Subject {
 struct Indicated<'r> {
     subject_category: &'r str,
     confidence_score: u64,
-}
-
-#[derive(Serialize)]
-struct Summary<'a> {
-    total_indicators: u64,
-    categories_identified: Vec<&'a str>,
 }
 
 impl Indicator for Subject {
@@ -65,9 +60,7 @@ impl Analyser for DataSubject {
 
     fn finish(_: &Context, settings: Settings, parts: Vec<Tally>) -> Result<Vec<Metadata>> {
         let findings = Tally::sum(&parts);
-        let categories_identified = findings.by_name().into_iter().map(|(category, _)| category).collect();
-        let summary = Summary { total_indicators: findings.total(), categories_identified };
-        findings_metadata(&summary, &AnalysisMetadata::checked(&settings, &findings))
+        findings_metadata(&summary::data_subjects(&findings), &AnalysisMetadata::checked(&settings, &findings))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finds indicators of personal data: one finding for each text and rule.
 
 use palisade_findings::{
-    AnalysisMetadata, Indicator, Settings, Tally, analyser, find, findings_metadata, llm_validation, settings,
+    AnalysisMetadata, Indicator, Settings, Tally, analyser, find, findings_metadata, llm_validation, settings, summary,
 };
 use palisade_sdk::{Analyser, Context, Description, Metadata, Result};
 use serde::{Deserialize, Serialize};
@@ -13,11 +13,6 @@ pub struct PersonalData;
 #[derive(Serialize, Deserialize)]
 struct PersonalDatum {
     category: String,
-}
-
-#[derive(Serialize)]
-struct Summary {
-    total_findings: u64,
 }
 
 impl Indicator for PersonalDatum {
@@ -48,8 +43,7 @@ impl Analyser for PersonalData {
 
     fn finish(_: &Context, settings: Settings, parts: Vec<Tally>) -> Result<Vec<Metadata>> {
         let findings = Tally::sum(&parts);
-        let summary = Summary { total_findings: findings.total() };
-        findings_metadata(&summary, &AnalysisMetadata::checked(&settings, &findings))
+        findings_metadata(&summary::personal_data(&findings), &AnalysisMetadata::checked(&settings, &findings))
     }
 }
 

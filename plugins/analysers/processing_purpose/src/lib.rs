@@ -1,8 +1,8 @@
 //! Finds purposes of processing: one finding for each text and rule, or for each source file and purpose.
 
 use palisade_findings::{
-    AnalysisMetadata, Breakdown, Indicator, Settings, Tally, analyser, find, findings_metadata, llm_validation,
-    settings, window,
+    AnalysisMetadata, Indicator, Settings, Tally, analyser, find, findings_metadata, llm_validation, settings, summary,
+    window,
 };
 use palisade_sdk::{Analyser, Context, Description, Metadata, Result};
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,7 @@ impl Analyser for ProcessingPurpose {
 
     fn finish(_: &Context, settings: Settings, parts: Vec<Tally>) -> Result<Vec<Metadata>> {
         let findings = Tally::sum(&parts);
-        let summary = Breakdown::new("purposes", "purpose", findings.by_name());
-        findings_metadata(&summary, &AnalysisMetadata::checked(&settings, &findings))
+        findings_metadata(&summary::purposes(&findings), &AnalysisMetadata::checked(&settings, &findings))
     }
 }
 
