@@ -1,14 +1,16 @@
 //! What a policy states, each with its sentence.
 
-use crate::text::{Sentence, has_stem, has_word};
+use crate::denial::{answer, before_no, denies_the_last, is_contact, is_denial};
+use crate::systems::called;
+use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
-    BASES, COLLECTS, COUNTRY_COLUMNS, DATA, HOLDS, KEEPS, LEAVES, NOT, NOT_COLLECTED, NUMBERS, OWN_SERVERS,
-    PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, SHARES, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS,
-    TRANSFERS, UNITS, WITHIN_BOUNDS, WORDS,
+    BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DEFINES, HOLDS, KEEPS, LEAVES, LISTED_DENIALS, NOT, OWN_SERVERS,
+    PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, RIGHTS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS,
+    SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, WORDS,
 };
+use crate::words::{any, named, times};
 use palisade_planning::{System, World};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Most words of what stands before a colon and is taken for a name.
@@ -97,20 +99,27 @@ impl Kind {
 /// What the rules read, in the order of the policy.
 pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
     let mut facts = Facts::default();
-    for sentence in sentences {
+    let mut answered_no: Option<&str> = None;
+    for (at, sentence) in sentences.iter().enumerate() {
         let lower = &sentence.lower;
         let around = |words: &[&str]| any(lower, words) || any(&sentence.context, words);
         let not = any(lower, NOT);
-        let denies = not && is_denial(lower);
-        // "We never sell your address" neither states nor denies that there is one.
-        let data = match denies {
-            true => Some(Kind::DeniedCategory),
-            false => (!not || any(lower, COLLECTS)).then_some(Kind::DataCategory),
-        };
-        for (words, special) in [(DATA, false), (SPECIAL, true)] {
-            for (kind, value) in data.iter().flat_map(|kind| named(lower, words).map(move |value| (*kind, value))) {
-                facts.add(Fact { special_category: Some(special), ..fact(kind, value, sentence) });
-            }
+        let heading = sentence.heading.as_deref();
+        // "Do you need my photo?" - "No."
+        let is_question = sentence.is_heading && lower.ends_with('?');
+        if is_question && sentences.get(at + 1).and_then(|next| answer(&next.lower)) == Some(false) {
+            answered_no = Some(&sentence.text);
+        }
+        let is_answer =
+            heading.is_some() && heading == answered_no || is_question && answered_no == Some(&sentence.text);
+        let next = sentences.get(at + 1).filter(|next| next.heading == sentence.heading);
+        let denies = is_denial(lower)
+            || is_answer
+            || next.is_some_and(|next| denies_the_last(&next.lower))
+            || any(&sentence.context, LISTED_DENIALS)
+            || is_denial(&sentence.intro);
+        if !is_question || is_answer {
+            data(sentence, denies, not, &mut facts);
         }
         if !sentence.is_heading && !denies {
             named(lower, SUBJECTS).for_each(|value| facts.add(fact(Kind::DataSubject, value, sentence)));
@@ -135,6 +144,32 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
         }
     }
     facts
+}
+
+/// Categories of data that a sentence states or denies.
+fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
+    if any(&sentence.lower, DEFINES) || any(&sentence.context, RIGHTS) {
+        return;
+    }
+    // Of a row that says yes or no, what stands beside the yes.
+    let said = sentence.row().find_map(|cell| answer(&cell).map(|yes| (cell, yes)));
+    let (lower, denies) = match &said {
+        Some((_, false)) => (sentence.lower.as_str(), true),
+        Some((cell, true)) if cell.contains(' ') => (cell.as_str(), false),
+        _ => (sentence.lower.as_str(), denies),
+    };
+    // "We never sell your address" neither states nor denies that there is one.
+    let (kind, lower) = match denies {
+        true => (Kind::DeniedCategory, lower),
+        false if !not || any(lower, COLLECTS) => (Kind::DataCategory, lower),
+        false => (Kind::DataCategory, before_no(lower)),
+    };
+    let tells_how_to_reach = is_contact(lower);
+    for (words, special) in [(DATA, false), (SPECIAL, true)] {
+        for value in named(lower, words).filter(|value| !tells_how_to_reach || !CONTACT.contains(value)) {
+            facts.add(Fact { special_category: Some(special), ..fact(kind, value, sentence) });
+        }
+    }
 }
 
 /// Facts, each once: the first that was told.
@@ -221,12 +256,6 @@ fn names(sentence: &Sentence, product: &str) -> bool {
     has_word(&sentence.text, product) || !WORDS.contains(&product) && has_word(&sentence.lower, &product.to_lowercase())
 }
 
-/// Whether a sentence with a no in it says that something is not collected. "Not without consent" and "not longer than" do
-/// not say so, nor does "not passed on".
-fn is_denial(lower: &str) -> bool {
-    !any(lower, WITHIN_BOUNDS) && NOT_COLLECTED.iter().any(|both| both.iter().all(|words| any(lower, words)))
-}
-
 /// Systems and third parties: those that the operator named, products that are known, and kinds of systems.
 fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     let lower = &sentence.lower;
@@ -253,11 +282,24 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         if !any(lower, OWN_SERVERS) {
             facts.add(fact(Kind::ThirdParty, product, sentence));
         }
-        if any(lower, KEEPS) && !is_mapped(&product.to_lowercase()) {
+        let keeps = any(lower, KEEPS) || any(&sentence.context, WHERE);
+        let is_given = any(lower, SHARES) || any(&sentence.context, SHARES) || any(&sentence.context, PARTY_COLUMNS);
+        if !SOCIAL.contains(product) && (keeps || !is_given) && !is_mapped(&product.to_lowercase()) {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, product, sentence) });
         }
     }
-    for system in SYSTEMS.iter().filter(|system| has_word(lower, system) && !is_mapped(system)) {
+    let told_where = any(&sentence.context, WHERE);
+    let mut systems: Vec<String> = match !sentence.is_heading && (told_where || any(lower, KEEPS)) {
+        true => called(sentence, told_where),
+        false => Vec::new(),
+    };
+    let listed = SYSTEMS.iter().filter(|system| has_word(lower, system));
+    let listed: Vec<&str> =
+        listed.copied().filter(|system| !systems.iter().any(|known| has_word(&known.to_lowercase(), system))).collect();
+    systems.retain(|system| !names_product(system));
+    for system in
+        listed.into_iter().chain(systems.iter().map(String::as_str)).filter(|system| !is_mapped(&system.to_lowercase()))
+    {
         facts.add(Fact { checked: Some(false), ..fact(Kind::System, system, sentence) });
     }
 }
@@ -291,42 +333,4 @@ pub(crate) fn known_word(kind: Kind, lower: &str) -> Option<(&'static str, Optio
 
 fn names_product(cell: &str) -> bool {
     PRODUCTS.iter().any(|product| has_word(&cell.to_lowercase(), &product.to_lowercase()))
-}
-
-fn one(lower: &str, word: &str) -> bool {
-    match word.strip_prefix('=') {
-        Some(word) => has_word(lower, word),
-        None => !word.starts_with('!') && has_stem(lower, word),
-    }
-}
-
-/// Whether one of the words stands there. A `!` before a phrase: what stands in it does not count.
-fn any(lower: &str, words: &[&str]) -> bool {
-    let but = words.iter().filter_map(|word| word.strip_prefix('!'));
-    let rest = but.fold(Cow::Borrowed(lower), |rest, phrase| match rest.contains(phrase) {
-        true => rest.replace(phrase, "; ").into(),
-        false => rest,
-    });
-    words.iter().any(|word| one(&rest, word))
-}
-
-/// What of a vocabulary stands in a sentence.
-fn named<'v>(lower: &'v str, words: &'v [(&'v str, &'v [&'v str])]) -> impl Iterator<Item = &'v str> {
-    words.iter().filter(|(_, words)| any(lower, words)).map(|(value, _)| *value)
-}
-
-/// Spans of time in a sentence, as `3 years`.
-pub(crate) fn times(lower: &str) -> impl Iterator<Item = String> {
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let number = |word: &str| {
-        word.parse::<u32>().ok().or_else(|| NUMBERS.iter().find(|(name, _)| *name == word).map(|(_, number)| *number))
-    };
-    let unit =
-        |word: &str| UNITS.iter().find(|(_, words)| words.iter().any(|unit| one(word, unit))).map(|(unit, _)| *unit);
-    let spans = words.windows(2).filter_map(move |pair| {
-        let [first, second] = pair else { return None };
-        let (number, unit) = (number(first)?, unit(second)?);
-        Some(if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") })
-    });
-    spans.collect::<Vec<_>>().into_iter()
 }

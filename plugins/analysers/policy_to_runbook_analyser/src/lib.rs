@@ -5,11 +5,14 @@
 //! component of its own.
 
 mod architecture;
+mod denial;
 mod facts;
 mod reading;
 mod steps;
+mod systems;
 mod text;
 mod vocabulary;
+mod words;
 
 use facts::Kind;
 use palisade_planning::{World, plain};
@@ -164,5 +167,7 @@ impl Analyser for PolicyToRunbook {
 
 palisade_sdk::export!(PolicyToRunbook);
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

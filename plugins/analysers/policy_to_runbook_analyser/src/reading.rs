@@ -4,8 +4,9 @@
 //! stands there; it is marked as the model's, and takes away nothing that the rules read. So a model that lies, or that a
 //! policy talks into lying, can't take a system, an analysis or a denial off.
 
-use crate::facts::{Fact, Facts, Kind, known_word, system_called, times, words};
+use crate::facts::{Fact, Facts, Kind, known_word, system_called, words};
 use crate::text::{Sentence, has_word};
+use crate::words::times;
 use palisade_planning::{World, plain};
 use palisade_sdk::{
     Context, HostErrorKind, Result,

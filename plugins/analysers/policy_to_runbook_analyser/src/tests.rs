@@ -80,7 +80,7 @@ fn german_and_french_are_read_too() {
         "<h1>Datenschutz</h1><p>Wir speichern Gesundheitsdaten unserer Patienten im Praxisverwaltungssystem. Sie werden nach zehn Jahren gelöscht.</p>",
     );
     for wanted in
-        ["data_category health data", "data_subject patients", "system praxisverwaltungssystem", "retention 10 years"]
+        ["data_category health data", "data_subject patients", "system Praxisverwaltungssystem", "retention 10 years"]
     {
         assert!(found.iter().any(|fact| fact == wanted), "{wanted} is not in {found:?}");
     }
@@ -294,6 +294,7 @@ fn a_german_employer_s_notice_is_read() {
     states(policy, &DATA, &data);
     let others = [
         "data_subject employees",
+        "system DATEV",
         "system zeiterfassung",
         "third_party DATEV",
         "retention 6 years",
@@ -314,6 +315,7 @@ fn a_french_clinic_s_notice_is_read() {
         "data_category date of birth",
         "data_category telephone number",
         "data_category national identification number",
+        "data_category bookings",
         "data_category health data",
         "denied_category genetic data",
     ];

@@ -15,6 +15,8 @@ pub(crate) struct Sentence {
     pub(crate) is_heading: bool,
     /// What it stands under, in lower case: the heading, and the head of its table.
     pub(crate) context: String,
+    /// Of an item of a list, what introduces the list, in lower case.
+    pub(crate) intro: String,
     /// Of a row of a table, its columns' heads in lower case.
     columns: Vec<String>,
     /// Its cells.
@@ -22,6 +24,11 @@ pub(crate) struct Sentence {
 }
 
 impl Sentence {
+    /// All cells of a row, in lower case.
+    pub(crate) fn row(&self) -> impl Iterator<Item = String> {
+        self.cells.iter().map(|cell| cell.to_lowercase())
+    }
+
     /// The cells of a row that can be a name, each with the head of its column.
     pub(crate) fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.columns.iter().zip(&self.cells).map(|(column, cell)| (column.as_str(), cell.as_str()));
@@ -53,6 +60,14 @@ pub(crate) fn sentences(heading: Option<&str>, content: &str) -> Vec<Sentence> {
 struct Reader {
     heading: Option<String>,
     paragraph: String,
+    /// What is read is an item of a list.
+    in_list: bool,
+    /// What ended with a colon before the list.
+    intro: String,
+    /// Lines of the paragraph.
+    lines: usize,
+    /// Nothing stands right above what is read.
+    after_blank: bool,
     /// The heads of the columns of the table that is being read.
     columns: Vec<String>,
     /// The latest row: what follows tells whether it is a head.
@@ -73,10 +88,21 @@ impl Reader {
                 self.add(&text, true, Vec::new());
                 self.heading = Some(text);
             }
-        } else if line.is_empty() || line.starts_with(['-', '*', '+', '•']) || starts_with_number(line) {
+        } else if line.is_empty() {
+            // A number and a few words that stand alone: `3. SYSTEMS`.
+            if self.in_list && self.after_blank && starts_with_number(&self.paragraph) && is_title(&self.paragraph) {
+                (self.lines, self.in_list) = (1, false);
+            }
             self.close();
+            self.after_blank = true;
+        } else if line.starts_with(['-', '*', '+', '•']) || starts_with_number(line) {
+            let after_blank = std::mem::take(&mut self.after_blank) && self.paragraph.is_empty();
+            self.close();
+            self.after_blank = after_blank;
+            self.in_list = true;
             self.paragraph.push_str(line.trim_start_matches(['-', '*', '+', '•', ' ']));
         } else {
+            self.lines += 1;
             self.paragraph.push(' ');
             self.paragraph.push_str(line);
         }
@@ -98,8 +124,22 @@ impl Reader {
 
     /// Ends what was begun, a paragraph or a row. A table ends with it.
     fn close(&mut self) {
-        for text in split(&std::mem::take(&mut self.paragraph)) {
-            self.add(&text, false, Vec::new());
+        let paragraph = std::mem::take(&mut self.paragraph);
+        let (lines, in_list) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.in_list));
+        if lines == 1 && is_title(&paragraph) && !self.found.is_empty() {
+            self.heading = None;
+            self.add(&paragraph, true, Vec::new());
+            self.heading = self.found.last().map(|title| title.text.clone());
+        } else {
+            if !in_list && !paragraph.trim().is_empty() {
+                self.intro.clear();
+            }
+            for text in split(&paragraph) {
+                self.add(&text, false, Vec::new());
+                if !in_list && text.ends_with(':') {
+                    self.intro = text.to_lowercase().replace('’', "'");
+                }
+            }
         }
         if let Some(cells) = self.row.take() {
             self.add(&cells.join(" | "), false, cells);
@@ -113,8 +153,27 @@ impl Reader {
         let context = self.heading.iter().map(|heading| heading.to_lowercase()).chain(columns.iter().cloned());
         let context = context.collect::<Vec<_>>().join(" ");
         let heading = self.heading.clone();
-        self.found.push(Sentence { heading, lower: text.to_lowercase(), text, is_heading, context, columns, cells });
+        let intro = if is_heading { String::new() } else { self.intro.clone() };
+        if is_heading {
+            self.intro.clear();
+        }
+        let lower = text.to_lowercase().replace('’', "'");
+        self.found.push(Sentence { heading, lower, text, is_heading, context, intro, columns, cells });
     }
+}
+
+/// Most characters and words of a line of plain text that is a heading.
+const MAX_HEADING: (usize, usize) = (70, 9);
+
+/// Whether a line that stands alone is a heading of plain text.
+fn is_title(line: &str) -> bool {
+    let line = line.trim();
+    let begins = line.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+    begins
+        && line.chars().nth(MAX_HEADING.0).is_none()
+        && line.split_whitespace().nth(MAX_HEADING.1).is_none()
+        && !line.ends_with(['.', ':', ';', '!', ','])
+        && !line.contains(['@', '|', '<'])
 }
 
 /// Most characters of a line that can be a title.
@@ -165,7 +224,7 @@ fn without_tags(html: &str) -> String {
             tag[1..end].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/' || *c == '!').collect();
         let name = name.to_lowercase();
         rest = &tag[end + 1..];
-        if name == "script" || name == "style" {
+        if ["script", "style", "nav", "footer"].contains(&name.as_str()) {
             let close = format!("</{name}");
             let is_close = |at: &[u8]| at.eq_ignore_ascii_case(close.as_bytes());
             let Some(past) = rest.as_bytes().windows(close.len()).position(is_close) else { return entities(&out) };
