@@ -1,6 +1,7 @@
 //! Where a policy says that something is not so.
 
-use crate::vocabulary::{ANSWERS, DENIALS, NOT, WITHIN_BOUNDS};
+use crate::text::Sentence;
+use crate::vocabulary::{ANSWERS, DENIALS, LISTED_DENIALS, NOT, WITHIN_BOUNDS};
 use crate::words::any;
 
 /// Most words of a sentence that says no of the one before it.
@@ -13,11 +14,19 @@ pub(crate) fn before_no(lower: &str) -> &str {
 }
 
 /// Whether a sentence says no of what the one before it names: "we don't receive it".
-pub(crate) fn denies_the_last(lower: &str) -> bool {
+fn denies_the_last(lower: &str) -> bool {
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     words.len() <= MAX_BACK
         && words.last().is_some_and(|last| ["it", "them", "those"].contains(last))
         && is_denial(lower)
+}
+
+/// Whether what a sentence names is not collected: it says so itself, or what it stands under or after, or what follows.
+pub(crate) fn is_denied(sentence: &Sentence, next: Option<&Sentence>) -> bool {
+    is_denial(&sentence.lower)
+        || any(&sentence.context, LISTED_DENIALS)
+        || is_denial(&sentence.intro)
+        || next.is_some_and(|next| next.heading == sentence.heading && denies_the_last(&next.lower))
 }
 
 /// Whether a text begins with a yes or a no.
@@ -37,15 +46,13 @@ pub(crate) fn is_contact(lower: &str) -> bool {
         };
         digits >= 7
     });
-    has_number
-        || lower
-            .split_whitespace()
-            .any(|word| word.trim_start_matches('(').find('@').is_some_and(|at| at > 0 && word[at..].contains('.')))
+    let is_mail = |word: &str| word.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.contains('.'));
+    has_number || lower.split([' ', '(', ')', ',']).any(is_mail)
 }
 
 /// Whether a sentence says that something is not collected. "Not without consent" and "not longer than" do not say so, nor
 /// does "not passed on".
-pub(crate) fn is_denial(lower: &str) -> bool {
+fn is_denial(lower: &str) -> bool {
     if any(lower, WITHIN_BOUNDS) {
         return false;
     }
@@ -55,4 +62,42 @@ pub(crate) fn is_denial(lower: &str) -> bool {
         let follows = |at: usize| any(&words[at + 1..words.len().min(at + 1 + most)].join(" "), to);
         words.iter().enumerate().any(|(at, word)| any(word, no) && follows(at))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_a_number_is_told_from_words_and_years() {
+        for contact in ["write to (é@posteo.example)", "ring 0113 496 0000", "tel. +49 40/5550-314"] {
+            assert!(is_contact(contact), "{contact}");
+        }
+        for other in ["we keep your email", "@home since 2018", "between 2016 and 2018", "a@b", "§ 26 abs. 3"] {
+            assert!(!is_contact(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_no_counts_for_what_it_stands_before() {
+        for denied in [
+            "we do not collect your photo",
+            "no fingerprint is taken",
+            "ein foto brauchen wir nicht",
+            "nous ne demandons pas votre âge",
+        ] {
+            assert!(is_denial(denied), "{denied}");
+        }
+        for stated in [
+            "we do not sell your photo",
+            "no later than may we keep it",
+            "nicht länger als ein jahr gespeichert",
+            "we keep it without fail",
+        ] {
+            assert!(!is_denial(stated), "{stated}");
+        }
+        assert!(denies_the_last("we don't receive it.") && !denies_the_last("we don't receive letters."));
+        assert_eq!((answer("no."), answer("only for loans"), answer("nobody")), (Some(false), Some(true), None));
+        assert_eq!(before_no("your name, your age, not your size"), "your name, your age");
+    }
 }

@@ -1,12 +1,12 @@
 //! What a policy states, each with its sentence.
 
-use crate::denial::{answer, before_no, denies_the_last, is_contact, is_denial};
+use crate::denial::{answer, before_no, is_contact, is_denied};
 use crate::systems::called;
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
-    BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DEFINES, HOLDS, KEEPS, LEAVES, LISTED_DENIALS, NOT, OWN_SERVERS,
-    PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, RIGHTS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS,
-    SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, WORDS,
+    BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DEFINES, HOLDS, KEEPS, LEAVES, NOT, OWN_SERVERS, PARTY_COLUMNS,
+    PRODUCTS, PURPOSES, RETENTION, RIGHTS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS,
+    TRANSFERS, WHERE, WORDS,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -112,12 +112,7 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
         }
         let is_answer =
             heading.is_some() && heading == answered_no || is_question && answered_no == Some(&sentence.text);
-        let next = sentences.get(at + 1).filter(|next| next.heading == sentence.heading);
-        let denies = is_denial(lower)
-            || is_answer
-            || next.is_some_and(|next| denies_the_last(&next.lower))
-            || any(&sentence.context, LISTED_DENIALS)
-            || is_denial(&sentence.intro);
+        let denies = is_answer || is_denied(sentence, sentences.get(at + 1));
         if !is_question || is_answer {
             data(sentence, denies, not, &mut facts);
         }

@@ -18,9 +18,9 @@ struct Word<'s> {
 /// What a sentence calls systems. `by_name`: it says where things are kept, so that a name behind `in` or `on` is one.
 pub(crate) fn called(sentence: &Sentence, by_name: bool) -> Vec<String> {
     let words = words(&sentence.text);
-    let is_german = words
-        .iter()
-        .any(|word| ["der", "die", "das", "und", "wir", "im", "werden", "mit"].contains(&word.lower.as_str()));
+    let is_german = words.iter().any(|word| {
+        ["der", "die", "das", "und", "wir", "im", "werden", "mit", "sie", "ist", "wird"].contains(&word.lower.as_str())
+    });
     let mut found: Vec<String> = Vec::new();
     let mut add = |name: String| {
         // Of a name within another one the longer stays.
@@ -212,4 +212,57 @@ fn named_before(words: &[Word<'_>], first: usize) -> Option<(usize, usize)> {
         .take_while(|word| is_name(word) && (std::ptr::eq(*word, last) || !word.ends))
         .count();
     (count > 0 && end > count).then_some((end - count, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::text::sentences;
+
+    fn called(text: &str, by_name: bool) -> Vec<String> {
+        super::called(&sentences(None, text)[0], by_name)
+    }
+
+    #[test]
+    fn what_keeps_data_is_told_by_its_kind_and_by_the_name_beside_it() {
+        assert_eq!(
+            called("Accounts are kept on our core banking platform, Symitar.", false),
+            ["core banking platform", "Symitar"]
+        );
+        assert_eq!(called("They are in ClubRight, our membership system.", false), ["membership system", "ClubRight"]);
+        assert_eq!(
+            called("Wir führen sie im Praxisverwaltungssystem MEDISTAR.", false),
+            ["Praxisverwaltungssystem", "MEDISTAR"]
+        );
+        assert_eq!(called("Sie stehen in Ordnern.", false), ["Ordner"]);
+        assert_eq!(called("Il est tenu dans le logiciel Galette.", false), ["Galette"]);
+        assert_eq!(called("La cour a un enregistreur numérique.", false), ["enregistreur numérique"]);
+    }
+
+    #[test]
+    fn a_name_behind_in_is_one_where_a_policy_says_where() {
+        assert_eq!(called("Tenancies are on Arthur.", true), ["Arthur"]);
+        assert!(called("Tenancies are on Arthur.", false).is_empty());
+        for place in ["They are kept in Dublin.", "Sie liegen in Falkenstein.", "We keep them in the EU."] {
+            assert!(called(place, true).is_empty(), "{place}");
+        }
+    }
+
+    #[test]
+    fn any_words_end_in_names_or_none() {
+        for text in [
+            "the",
+            "system",
+            "our , system",
+            "( system )",
+            "’s system’s",
+            "Ordnern",
+            "in",
+            "in A",
+            ", our system",
+            "le logiciel",
+            "logiciel de",
+        ] {
+            let _ = called(text, true);
+        }
+    }
 }
