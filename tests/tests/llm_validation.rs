@@ -115,7 +115,7 @@ fn without_a_model_all_findings_are_kept_and_without_a_grant_nothing_runs() {
     assert_eq!(found["analysis_metadata"]["validation_summary"]["all_succeeded"], false);
     let server = denier();
     let denied = folder(&with_model(&server, ""), "standard");
-    let told = run(&denied).exits(2).stderr;
-    assert!(told.contains("palisade:personal_data_validator") && told.contains("[[grant]]"), "{told}");
+    let told = run(&denied).exits(3).stderr;
+    assert!(told.contains("step `found`") && told.contains("the operator grants no `llm` of `here`"), "{told}");
     assert!(server.seen().is_empty(), "a model was asked");
 }
