@@ -61,13 +61,15 @@ fn mapped(attempt: &Attempt, each: Each) -> Result<&AttemptInput, Failure> {
     let mapped = attempt.inputs.iter().find(|input| is_wired(&attempt.manifest, &input.port));
     let mapped = mapped.ok_or_else(|| Failure::new(FailureKind::Host, "the map has no input to go over"))?;
     let (most, found) = (each.max_items, mapped.items.lines());
-    if found > most {
-        let key = "max_items".to_owned();
-        let message = format!("its input has {found} items, and the map goes over {most} at most: nothing was run");
-        return Err(Failure::new(FailureKind::Bound { key, most, found }, message)
-            .with_help("raise `max_items` of the step, or give it less"));
-    }
-    Ok(mapped)
+    if found > most { Err(too_many(found, most)) } else { Ok(mapped) }
+}
+
+/// The failure of a map whose input has more items than it may go over.
+pub(crate) fn too_many(found: u64, most: u64) -> Failure {
+    let key = "max_items".to_owned();
+    let message = format!("its input has {found} items, and the map goes over {most} at most: nothing was run");
+    Failure::new(FailureKind::Bound { key, most, found }, message)
+        .with_help("raise `max_items` of the step, or give it less")
 }
 
 /// What the threads of a map share.

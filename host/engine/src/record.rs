@@ -1,7 +1,8 @@
 //! What is told of a run: a fold over its plan and its events.
 
 use palisade_interpreter::{
-    Account, ApprovalOutcome, Event, FilesOutcome, Output, PlanningOutcome, Reuse, RunInput, SkipCause, WrittenFile,
+    Account, ApprovalOutcome, Event, ExpansionOutcome, FilesOutcome, MapOutcome, Output, PlanningOutcome, Reuse,
+    RunInput, SkipCause, WrittenFile,
 };
 use palisade_model::record::{
     CachedFrom, ComponentRecord, FileRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord,
@@ -92,6 +93,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let mut inputs: &[RunInput] = &[];
     let mut compensating: &[StepId] = &[];
     let mut account = Account::default();
+    let mut children = BTreeSet::new();
     for (event, number) in events.iter().zip(1_u64..) {
         account.apply(event);
         match event {
@@ -108,6 +110,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             }
             Event::RunForked(forked) => {
                 record.children.clear();
+                children.clear();
                 compensating = &[];
                 let kept: BTreeSet<&StepId> = forked.kept.iter().collect();
                 steps.retain(|step, _| kept.contains(step));
@@ -153,15 +156,49 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 }
             }
             Event::ChildStarted(started) => {
-                let seen = steps.entry(&started.step).or_default();
-                if seen.child != Some(started.child) {
-                    seen.attempts += 1;
-                    record.children.push(started.child);
+                let is_new = children.insert(started.child);
+                record.children.extend(is_new.then_some(started.child));
+                if is_over_child(plan, &started.step) {
+                    continue;
                 }
+                let seen = steps.entry(&started.step).or_default();
+                seen.attempts += u32::from(is_new);
                 seen.child = Some(started.child);
                 seen.status = None;
                 seen.iterations = (started.iteration > 0).then_some(started.iteration);
                 seen.started_ms = started.at_ms;
+            }
+            // Of an item of a map; its end says what came of all.
+            Event::ChildEnded(ended) if is_over_child(plan, &ended.step) => {
+                if !ended.status.can_go_on() {
+                    let seen = steps.entry(&ended.step).or_default();
+                    seen.left(&ended.usage, ended.skipped_count, &[], &[]);
+                }
+            }
+            Event::MapExpanded(expanded) => {
+                let seen = steps.entry(&expanded.step).or_default();
+                seen.started_ms = expanded.at_ms;
+                match &expanded.outcome {
+                    ExpansionOutcome::Expanded { .. } => (seen.attempts, seen.status) = (1, None),
+                    ExpansionOutcome::Refused { failure } => {
+                        seen.status = Some(Status::Failed);
+                        seen.failure = Some(failure.clone());
+                    }
+                }
+            }
+            Event::MapEnded(ended) => {
+                let seen = steps.entry(&ended.step).or_default();
+                seen.made_at = number;
+                match &ended.outcome {
+                    MapOutcome::Joined { outputs } => {
+                        seen.status = Some(Status::Succeeded);
+                        seen.outputs.clone_from(outputs);
+                    }
+                    MapOutcome::Failed { failure } => {
+                        seen.status = Some(Status::Failed);
+                        seen.failure = Some(failure.clone());
+                    }
+                }
             }
             Event::ChildEnded(ended) => {
                 let seen = steps.entry(&ended.step).or_default();
@@ -300,6 +337,10 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         record.compensations.push(StepRecord { compensates: Some(undone.id.clone()), ..told });
     }
     Ran { record, exports }
+}
+
+fn is_over_child(plan: &Plan, step: &StepId) -> bool {
+    plan.step(step).is_some_and(PlannedStep::maps_child)
 }
 
 /// Adds what a step used; how long the run took is known already.

@@ -14,6 +14,7 @@ mod call;
 mod child;
 mod files;
 mod fork;
+mod map;
 mod reserved;
 mod suspended;
 
@@ -21,6 +22,7 @@ pub use call::{HostCallRecorded, answers_for, answers_for_items, show_place};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use files::{FilesOutcome, FilesPut, WrittenFile};
 pub use fork::{Fork, RunForked};
+pub use map::{ExpansionOutcome, MapEnded, MapExpanded, MapOutcome};
 pub use reserved::SpendingReserved;
 pub use suspended::AttemptSuspended;
 
@@ -91,6 +93,10 @@ pub enum Event {
     ChildStarted(Box<ChildStarted>),
     /// A child run ended, or stopped until its parent is resumed.
     ChildEnded(Box<ChildEnded>),
+    /// The items were counted that a map over a child runbook goes over.
+    MapExpanded(Box<MapExpanded>),
+    /// No child run of a map goes on, and what they made was joined.
+    MapEnded(Box<MapEnded>),
     /// A step waits for a person.
     ApprovalRequested {
         /// Which step.
@@ -540,6 +546,8 @@ impl Event {
             Self::ChildPlanned(_) => "ChildPlanned",
             Self::ChildStarted(_) => "ChildStarted",
             Self::ChildEnded(_) => "ChildEnded",
+            Self::MapExpanded(_) => "MapExpanded",
+            Self::MapEnded(_) => "MapEnded",
             Self::ApprovalRequested { .. } => "ApprovalRequested",
             Self::ApprovalDecided { .. } => "ApprovalDecided",
             Self::TimerFired { .. } => "TimerFired",
@@ -567,6 +575,8 @@ impl Event {
             Self::ChildPlanned(planned) => planned.at_ms,
             Self::ChildStarted(started) => started.at_ms,
             Self::ChildEnded(ended) => ended.at_ms,
+            Self::MapExpanded(expanded) => expanded.at_ms,
+            Self::MapEnded(ended) => ended.at_ms,
             Self::RunForked(forked) => forked.at_ms,
             Self::ApprovalRequested { at_ms, .. }
             | Self::ApprovalDecided { at_ms, .. }
@@ -603,6 +613,8 @@ impl Event {
             Self::ChildPlanned(planned) => Some(&planned.step),
             Self::ChildStarted(started) => Some(&started.step),
             Self::ChildEnded(ended) => Some(&ended.step),
+            Self::MapExpanded(expanded) => Some(&expanded.step),
+            Self::MapEnded(ended) => Some(&ended.step),
             Self::StepScheduled { step, .. }
             | Self::ConditionEvaluated { step, .. }
             | Self::ValueResolved { step, .. }
@@ -632,6 +644,14 @@ impl Event {
             Self::ChildPlanned(planned) => match &planned.outcome {
                 PlanningOutcome::Refused { failure, .. } => Some((&planned.step, failure)),
                 PlanningOutcome::Planned { .. } => None,
+            },
+            Self::MapExpanded(expanded) => match &expanded.outcome {
+                ExpansionOutcome::Refused { failure } => Some((&expanded.step, failure)),
+                ExpansionOutcome::Expanded { .. } => None,
+            },
+            Self::MapEnded(ended) => match &ended.outcome {
+                MapOutcome::Failed { failure } => Some((&ended.step, failure)),
+                MapOutcome::Joined { .. } => None,
             },
             _ => None,
         }
@@ -912,6 +932,26 @@ mod tests {
                 iteration: 2,
                 at_ms: 4,
                 outcome: FilesOutcome::Refused { failure: Failure::new(FailureKind::Failed, "no") },
+            })),
+            Event::MapExpanded(Box::new(MapExpanded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: ExpansionOutcome::Expanded { items: 3 },
+            })),
+            Event::MapExpanded(Box::new(MapExpanded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: ExpansionOutcome::Refused { failure: Failure::new(FailureKind::Failed, "no") },
+            })),
+            Event::MapEnded(Box::new(MapEnded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: MapOutcome::Joined { outputs: Vec::new() },
+            })),
+            Event::MapEnded(Box::new(MapEnded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: MapOutcome::Failed { failure: Failure::new(FailureKind::Failed, "no") },
             })),
         ]
     }

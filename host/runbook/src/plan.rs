@@ -832,6 +832,12 @@ impl PlannedStep {
         }
     }
 
+    /// Whether it is a map over a child runbook.
+    #[must_use]
+    pub const fn maps_child(&self) -> bool {
+        matches!(self.work, PlannedWork::Map { body: PlannedBody::Child { .. }, .. })
+    }
+
     /// The schemas of what it gives to its ports.
     #[must_use]
     pub fn gives(&self) -> BTreeMap<String, SchemaRef> {

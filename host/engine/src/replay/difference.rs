@@ -80,6 +80,8 @@ impl<'e> Subject<'e> {
                 (Some(step), *iteration, 0)
             }
             Event::ValueResolved { step, .. } | Event::StepSkipped { step, .. } => (Some(step), 0, 0),
+            Event::MapExpanded(expanded) => (Some(&expanded.step), 0, 0),
+            Event::MapEnded(ended) => (Some(&ended.step), 0, 0),
             _ => (None, 0, 0),
         };
         Self { step, iteration, attempt }
