@@ -1,9 +1,9 @@
-//! Maps over child runbooks: each item has a child run, all bounds hold for all of them together, and what they made is
+//! Maps: what of one over a component is done stays done. Over child runbooks: each item has a child run, all bounds hold for all of them together, and what they made is
 //! joined in the order of the items, whenever its process ends.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_tests::told::{
-    end_after, end_at_each, events, first_failure, json_of, record, runs, start, texts, write_texts,
+    end_after, end_at_each, events, first_failure, json_of, kill_once, record, runs, start, texts, write_texts,
 };
 use palisade_tests::{Dir, palisade, with_stepper};
 use serde_json::{Value, json};
@@ -82,6 +82,42 @@ fn each_item_has_a_child_and_what_they_make_is_joined_in_the_order_of_the_items(
     assert!(told.contains("each: 3 items, joined of what its children made"), "{told}");
     let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
     let _ = palisade(dir.path(), ["doctor"]).exits(0);
+}
+
+#[test]
+fn what_children_made_of_the_same_items_is_known() {
+    let Some(dir) = dir() else { return };
+    let _ = palisade(dir.path(), RUN).exits(0);
+    write_texts(&dir, "texts.json", &["ccc", "new", "a"]);
+    let _ = palisade(dir.path(), run_out()).exits(0);
+    assert_eq!(texts(&dir, "out/found.json"), ["cccx", "newx", "ax"]);
+    let all = events(&dir, "last");
+    let known = |child: &&Value| {
+        let of_child = events(&dir, child["child"].as_str().unwrap());
+        of_kind(&of_child, "AttemptSucceeded")[0]["reuse"]["is"] == "from"
+    };
+    let mut known: Vec<_> =
+        of_kind(&all, "ChildStarted").iter().filter(|child| known(child)).map(|child| &child["iteration"]).collect();
+    known.sort_by_key(|item| item.as_u64());
+    assert_eq!(known, [1, 3]);
+}
+
+#[test]
+fn each_item_is_tried_again_by_itself() {
+    let Some(dir) = dir() else { return };
+    let spins = SPINS.replace("wall: 60s", "wall: 1s");
+    dir.write("leaf.yaml", LEAF.replace(", outputs: {texts", &spins));
+    dir.write("each.yaml", parent("", ", retry: {max_attempts: 2, backoff: 1ms, on: [wall]}"));
+    let _ = palisade(dir.path(), RUN).exits(4);
+    let all = events(&dir, "last");
+    let mut begun: Vec<_> = of_kind(&all, "ChildStarted")
+        .iter()
+        .map(|child| (child["iteration"].as_u64().unwrap(), child["attempt"].as_u64().unwrap()))
+        .collect();
+    begun.sort_unstable();
+    assert_eq!(begun, [(1, 1), (2, 1), (2, 2), (3, 1)]);
+    assert_eq!(first_failure(&dir)["at"], json!(["texts", 1]));
+    let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
 }
 
 #[test]
@@ -352,4 +388,92 @@ fn whenever_its_process_ends_a_map_makes_the_same_and_no_child_that_ended_runs_a
     });
     nothing_is_done_twice(&dir);
     let _ = palisade(dir.path(), ["doctor"]).exits(0);
+}
+
+/// A map over a component, of so much text that it is written down what is done before all of it is.
+fn large() -> Option<Dir> {
+    let dir = with_stepper()?;
+    let text = |number: usize| format!("{number:03}{}", "x".repeat(256 << 10));
+    let all: Vec<String> = (1..ITEMS).map(text).chain(["end".to_owned()]).collect();
+    write_texts(&dir, "texts.json", &all.iter().map(String::as_str).collect::<Vec<_>>());
+    dir.write(
+        "large.yaml",
+        format!(
+            "name: Large\ninputs:\n  texts: {{input_schema: standard_input}}\noutputs: {{found: found}}\nexecution:\n\
+             \x20 - {{id: each, type: map, analyser: 'test:stepper', input: texts, max_items: {ITEMS}, outputs: {{texts: found}}}}\n"
+        ),
+    );
+    Some(dir)
+}
+
+const ITEMS: usize = 300;
+const RUN_LARGE: [&str; 6] = ["run", "-q", "--no-cache", "large.yaml", "--input", "texts=texts.json"];
+
+/// The digest of what the map made, and how many instances ran for it.
+fn made(dir: &Dir) -> (Value, u64) {
+    let all = events(dir, "last");
+    let ended = of_kind(&all, "AttemptSucceeded")[0];
+    (ended["outputs"].clone(), ended["usage"]["instances"].as_u64().unwrap())
+}
+
+#[test]
+fn items_that_are_written_down_as_done_do_not_run_again() {
+    let Some(whole) = large() else { return };
+    let _ = palisade(whole.path(), RUN_LARGE).exits(0);
+    let (expected, instances) = made(&whole);
+    assert_eq!(instances, ITEMS as u64 + 1);
+    for batches in 1..=3 {
+        let Some(dir) = large() else { return };
+        let done = || {
+            // The database is there only once the process has made it.
+            let data = dir.join(".palisade");
+            data.join("palisade.db").is_file()
+                && of_kind(&palisade_tests::journal::events(&palisade_tests::journal::open(&data)), "ItemsDone").len()
+                    >= batches
+        };
+        kill_once(start(&dir, RUN_LARGE), done);
+        let acknowledged: u64 =
+            of_kind(&events(&dir, "last"), "ItemsDone").iter().map(|done| done["items"].as_u64().unwrap()).sum();
+        assert!(acknowledged > 0);
+        let _ = palisade(dir.path(), ["resume", "last", "-q"]).exits(0);
+        let (outputs, instances) = made(&dir);
+        assert_eq!(outputs, expected, "the same comes out");
+        assert_eq!(instances, ITEMS as u64 - acknowledged + 1, "behind {acknowledged} items");
+        let all = events(&dir, "last");
+        assert_eq!(of_kind(&all, "AttemptStarted")[1]["runs"], ITEMS as u64 - acknowledged);
+        // What was done before counts as used, once.
+        let told = record(&dir, "last");
+        assert_eq!(told["steps"][0]["usage"]["instances"], ITEMS as u64 + 1);
+        let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
+        let _ = palisade(dir.path(), ["doctor"]).exits(0);
+    }
+}
+
+#[test]
+fn a_map_that_is_soon_over_writes_nothing_down_before_its_end() {
+    let Some(dir) = dir() else { return };
+    dir.write(
+        "each.yaml",
+        parent("", "")
+            .replace("file: leaf.yaml", "analyser: 'test:stepper'")
+            .replace("inputs: {texts: texts}, outputs: {found: found}", "input: texts, outputs: {texts: found}"),
+    );
+    let _ = palisade(dir.path(), RUN).exits(0);
+    assert!(of_kind(&events(&dir, "last"), "ItemsDone").is_empty());
+}
+
+#[test]
+fn an_item_that_fails_leaves_those_before_it_done_for_the_next_try() {
+    let Some(dir) = large() else { return };
+    let fails = std::fs::read_to_string(dir.join("large.yaml")).unwrap();
+    // It is at its last item for ever, in both attempts.
+    let retry = "retry: {max_attempts: 2, backoff: 1ms, on: [wall]}, limits: {wall: 2s, fuel: 900000000000}, \
+                 config: {spin_at: end}, outputs: {texts";
+    dir.write("large.yaml", fails.replace("outputs: {texts", retry));
+    let _ = palisade(dir.path(), RUN_LARGE).exits(4);
+    let all = events(&dir, "last");
+    let started: Vec<u64> =
+        of_kind(&all, "AttemptStarted").iter().map(|event| event["runs"].as_u64().unwrap()).collect();
+    assert!(started.len() == 2 && started[1] < started[0], "{started:?}");
+    let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
 }

@@ -8,6 +8,7 @@ mod attempts;
 mod begin;
 mod calls;
 mod children;
+mod done;
 mod doubt;
 mod files;
 mod mapped;
@@ -20,6 +21,7 @@ mod writing;
 use crate::approving::ApprovalRequest;
 use crate::calls::NewCall;
 use crate::cancel::Cancel;
+use crate::done::NewDone;
 use crate::engine::Engine;
 use crate::filled::fill_in;
 use crate::gate::{Gate, Stand};
@@ -64,6 +66,8 @@ enum Outcome {
     Child { turn: Turn, child: RunId, done: Result<Box<ChildDone>, RunError> },
     /// A component asked the host for something; it gets the answer once that is durable.
     Call { turn: Turn, call: Box<NewCall>, tell: SyncSender<()> },
+    /// Items of a map are done; they count as such once that is durable.
+    Items { turn: Turn, done: NewDone },
     /// An attempt may go on to spend of what the run may do in all, once that is durable.
     Reserved { turn: Turn, reserved: Spent, tell: SyncSender<()> },
     /// An agent submits a runbook; it hears why that can't run, if it can't.
@@ -351,6 +355,7 @@ impl<'a> Driver<'a> {
                 self.stand_after(ended)
             }
             Outcome::Call { turn, call, tell } => self.take_call(turn, *call, tell),
+            Outcome::Items { turn, done } => self.take_items(turn, done),
             Outcome::Reserved { turn, reserved, tell } => self.take_reserved(turn, reserved, tell),
             Outcome::Submission { turn, request, tell } => self.take_submission(&turn, &request, &tell),
             Outcome::Written => self.look_whether_written(),
@@ -452,7 +457,7 @@ impl<'a> Driver<'a> {
                 }
             };
             let inputs = self.lookup().inputs(step, turn.iteration)?;
-            let runs = attempts::component_runs(step, &inputs);
+            let runs = attempts::component_runs(step, &inputs, self.items_done(step, &turn));
             // What undoes is counted apart: that a limit ended the run does not hold it back.
             let counted = if self.machine.state().compensation().is_none() { runs } else { 0 };
             match self.place.subtree.take_runs(counted) {

@@ -8,6 +8,7 @@ mod cancel;
 mod catalogue;
 mod diff;
 mod document;
+mod done;
 mod driver;
 mod engine;
 mod feed;

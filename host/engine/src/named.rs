@@ -53,6 +53,11 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             let what = format!("the request of call {} of step `{}`", suspended.call, suspended.step);
             return vec![NamedThing { what, digest: suspended.request, is_data: true }];
         }
+        Event::ItemsDone(done) => {
+            let what = format!("what {} items of step `{}` left", done.items, done.step);
+            let thing = |&digest| NamedThing { what: what.clone(), digest, is_data: true };
+            return done.outputs.iter().chain([&done.rest]).map(thing).collect();
+        }
         Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs, ended.files.as_slice()),
         Event::ChildEnded(ended) => (&ended.step, &ended.outputs, [].as_slice()),
         Event::MapEnded(ended) => match &ended.outcome {

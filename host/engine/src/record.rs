@@ -55,6 +55,8 @@ struct Seen {
     usage: Usage,
     /// What an attempt used that was suspended, until another one goes on, which uses it again.
     suspended: Option<Usage>,
+    /// What items used that an attempt has done which has not ended: if it never does, they have all the same.
+    done: Usage,
     outputs: Vec<Output>,
     failure: Option<Failure>,
     skipped_because: Option<StepId>,
@@ -77,6 +79,7 @@ impl Seen {
     /// said is that of the last.
     fn left(&mut self, usage: &Usage, skipped_count: u64, skipped: &[SkipRecord], log: &[LogRecord]) {
         let wall_ms = self.usage.wall_ms.saturating_add(usage.wall_ms);
+        self.done = Usage::default();
         self.usage.join(usage);
         self.usage.wall_ms = wall_ms;
         self.skipped_count = skipped_count;
@@ -172,7 +175,9 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::ChildEnded(ended) if is_over_child(plan, &ended.step) => {
                 if !ended.status.can_go_on() {
                     let seen = steps.entry(&ended.step).or_default();
+                    let before = seen.skipped_count;
                     seen.left(&ended.usage, ended.skipped_count, &[], &[]);
+                    seen.skipped_count = seen.skipped_count.saturating_add(before);
                 }
             }
             Event::MapExpanded(expanded) => {
@@ -189,6 +194,8 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::MapEnded(ended) => {
                 let seen = steps.entry(&ended.step).or_default();
                 seen.made_at = number;
+                // Its children went on side by side.
+                seen.usage.wall_ms = ended.at_ms.saturating_sub(seen.started_ms);
                 match &ended.outcome {
                     MapOutcome::Joined { outputs } => {
                         seen.status = Some(Status::Succeeded);
@@ -234,10 +241,12 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = Some(Status::Succeeded);
                 seen.at_bound = (!held).then_some(*iteration);
             }
+            Event::ItemsDone(done) => steps.entry(&done.step).or_default().done.join(&done.usage),
             Event::AttemptSuspended(ended) => steps.entry(&ended.step).or_default().suspended = Some(ended.usage),
             Event::AttemptStarted(started) => {
                 let seen = steps.entry(&started.step).or_default();
                 seen.suspended = None;
+                add_lost(seen);
                 seen.attempts += 1;
                 // One that was stopped before may go on.
                 seen.status = None;
@@ -294,6 +303,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         }
     }
     for seen in steps.values_mut() {
+        add_lost(seen);
         let Some(usage) = seen.suspended.take() else { continue };
         add(&mut seen.usage, &usage);
     }
@@ -341,6 +351,12 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
 
 fn is_over_child(plan: &Plan, step: &StepId) -> bool {
     plan.step(step).is_some_and(PlannedStep::maps_child)
+}
+
+/// Adds what items used that were done by an attempt of which nothing else is known.
+fn add_lost(seen: &mut Seen) {
+    let done = std::mem::take(&mut seen.done);
+    seen.usage.join(&done);
 }
 
 /// Adds what a step used; how long the run took is known already.

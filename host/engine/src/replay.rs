@@ -19,6 +19,7 @@ pub(crate) use stored::unstored;
 
 use crate::calls::known_answers;
 use crate::cancel::Cancel;
+use crate::done::{count, known};
 use crate::driver::{component_runs, graph};
 use crate::engine::{Engine, NotTaken};
 use crate::history::{History, HistoryError};
@@ -273,7 +274,7 @@ impl<'a> Replay<'a> {
                 self.course.fork(graph(&leg.plan)?, event, past);
                 return Ok(None);
             }
-            (Role::Fact, Event::AttemptStarted(started)) => self.begun(started)?,
+            (Role::Fact, Event::AttemptStarted(started)) => self.begun(started, past)?,
             (Role::Fact, Event::AttemptSucceeded(ended)) => self.succeeded(ended, past)?,
             (Role::Fact, Event::AttemptFailed(ended)) => self.failed(ended, past)?,
             _ => None,
@@ -354,7 +355,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Compares the start of an attempt with what the plan says.
-    fn begun(&self, started: &AttemptStarted) -> Result<Option<Differs>, ReplayError> {
+    fn begun(&self, started: &AttemptStarted, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
         let Some(step) = self.steps.get(&started.step) else { return Ok(None) };
         let Some(call) = step.call() else { return Ok(None) };
         // Only those of a map depend on what it reads.
@@ -362,7 +363,9 @@ impl<'a> Replay<'a> {
             PlannedWork::Map { .. } => self.lookup().inputs(step, started.iteration)?,
             _ => Vec::new(),
         };
-        let runs = component_runs(step, &inputs);
+        let turn = Turn { step: started.step.clone(), iteration: started.iteration, attempt: started.attempt };
+        let done = count(&known(past, &turn));
+        let runs = component_runs(step, &inputs, done);
         let differs = [
             ("another component than its plan", started.component != call.component_digest),
             ("other limits than its plan", started.limits != call.limits),
@@ -410,7 +413,8 @@ impl<'a> Replay<'a> {
         let calls = if step.asks() { calls_of(step, &turn, past) } else { Vec::new() };
         let inputs = self.lookup().inputs(step, turn.iteration)?;
         let values = self.course.state().values(&turn.step).unwrap_or_default().to_vec();
-        Ok(Some(Redo { turn, step, call, inputs, values, calls, same_version: self.same_version }))
+        let known_fuel = known(past, &turn).iter().map(|done| done.usage.fuel).fold(0, u64::saturating_add);
+        Ok(Some(Redo { turn, step, call, inputs, values, calls, known_fuel, same_version: self.same_version }))
     }
 }
 

@@ -14,6 +14,7 @@ mod call;
 mod child;
 mod files;
 mod fork;
+mod items;
 mod map;
 mod reserved;
 mod suspended;
@@ -22,6 +23,7 @@ pub use call::{HostCallRecorded, answers_for, answers_for_items, show_place};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use files::{FilesOutcome, FilesPut, WrittenFile};
 pub use fork::{Fork, RunForked};
+pub use items::ItemsDone;
 pub use map::{ExpansionOutcome, MapEnded, MapExpanded, MapOutcome};
 pub use reserved::SpendingReserved;
 pub use suspended::AttemptSuspended;
@@ -77,6 +79,8 @@ pub enum Event {
     AttemptStarted(Box<AttemptStarted>),
     /// A component asked the host for something, and its answer is kept.
     HostCallRecorded(Box<HostCallRecorded>),
+    /// Items of a map over a component are done, and what they left is kept.
+    ItemsDone(Box<ItemsDone>),
     /// An attempt is about to spend of what the run may do in all.
     SpendingReserved(Box<SpendingReserved>),
     /// An attempt ended until it is known what came of what it asked for.
@@ -538,6 +542,7 @@ impl Event {
             Self::LoopEnded { .. } => "LoopEnded",
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::HostCallRecorded(_) => "HostCallRecorded",
+            Self::ItemsDone(_) => "ItemsDone",
             Self::SpendingReserved(_) => "SpendingReserved",
             Self::AttemptSuspended(_) => "AttemptSuspended",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
@@ -567,6 +572,7 @@ impl Event {
             Self::RunStarted(started) => started.at_ms,
             Self::AttemptStarted(started) => started.at_ms,
             Self::HostCallRecorded(call) => call.at_ms,
+            Self::ItemsDone(done) => done.at_ms,
             Self::SpendingReserved(reserved) => reserved.at_ms,
             Self::AttemptSuspended(suspended) => suspended.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
@@ -605,6 +611,7 @@ impl Event {
             | Self::RunEnded { .. } => None,
             Self::AttemptStarted(started) => Some(&started.step),
             Self::HostCallRecorded(call) => Some(&call.step),
+            Self::ItemsDone(done) => Some(&done.step),
             Self::SpendingReserved(reserved) => Some(&reserved.step),
             Self::AttemptSuspended(suspended) => Some(&suspended.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
@@ -932,6 +939,17 @@ mod tests {
                 iteration: 2,
                 at_ms: 4,
                 outcome: FilesOutcome::Refused { failure: Failure::new(FailureKind::Failed, "no") },
+            })),
+            Event::ItemsDone(Box::new(ItemsDone {
+                step: step("a"),
+                attempt: 1,
+                iteration: 0,
+                at_ms: 4,
+                first: 7,
+                items: 3,
+                outputs: vec![digest],
+                rest: digest,
+                usage: Usage::default(),
             })),
             Event::MapExpanded(Box::new(MapExpanded {
                 step: step("a"),

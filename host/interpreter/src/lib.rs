@@ -21,7 +21,7 @@ pub use decide::decide;
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, ChildApproval,
     ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, ExpansionOutcome, FilesOutcome,
-    FilesPut, Fork, HostCallRecorded, MapEnded, MapExpanded, MapOutcome, Output, Parent, PlanningOutcome,
+    FilesPut, Fork, HostCallRecorded, ItemsDone, MapEnded, MapExpanded, MapOutcome, Output, Parent, PlanningOutcome,
     ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, SpendingReserved, ValuesOutcome, WrittenFile,
     answers_for, answers_for_items, show_place,
 };

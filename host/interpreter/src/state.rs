@@ -223,7 +223,8 @@ impl State {
 
     fn apply_to_running(&mut self, event: &Event) {
         match event {
-            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) => {}
+            // What of a map is done matters to its next attempt alone.
+            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) | Event::ItemsDone(_) => {}
             Event::SpendingReserved(reserved) => {
                 if self.is_under_way(&reserved.step, reserved.iteration, reserved.attempt) {
                     self.account.apply(event);

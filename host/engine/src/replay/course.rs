@@ -111,6 +111,10 @@ impl Course {
                 let turn = Turn { step: call.step.clone(), iteration: call.iteration, attempt: call.attempt };
                 runs && self.is_running(&turn)
             }
+            Event::ItemsDone(done) => {
+                let turn = Turn { step: done.step.clone(), iteration: done.iteration, attempt: done.attempt };
+                runs && self.is_running(&turn)
+            }
             Event::AttemptSuspended(ended) => runs && attempt(&ended.step, 0, ended.attempt, false),
             Event::AttemptSucceeded(ended) => runs && attempt(&ended.step, ended.iteration, ended.attempt, false),
             Event::AttemptFailed(ended) => {

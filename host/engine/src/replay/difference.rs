@@ -74,6 +74,7 @@ impl<'e> Subject<'e> {
             }
             Event::AttemptStarted(started) => (Some(&started.step), started.iteration, started.attempt),
             Event::HostCallRecorded(call) => (Some(&call.step), call.iteration, call.attempt),
+            Event::ItemsDone(done) => (Some(&done.step), done.iteration, done.attempt),
             Event::AttemptSucceeded(ended) => (Some(&ended.step), ended.iteration, ended.attempt),
             Event::AttemptFailed(ended) => (Some(&ended.step), ended.iteration, ended.attempt),
             Event::ConditionEvaluated { step, iteration, .. } | Event::LoopEnded { step, iteration, .. } => {

@@ -195,7 +195,16 @@ impl<'a> Replay<'a> {
         }
         self.attempts.replayed += 1;
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
-        let redo = Redo { turn: turn.clone(), step, call, inputs, values, calls: Vec::new(), same_version: false };
+        let redo = Redo {
+            turn: turn.clone(),
+            step,
+            call,
+            inputs,
+            values,
+            calls: Vec::new(),
+            known_fuel: 0,
+            same_version: false,
+        };
         let mut ended = match self.again.run(redo)? {
             Redone::Ended(ended) => *ended,
             Redone::Departed(how) => return Err(not_comparable(&step.id, &how)),

@@ -164,6 +164,10 @@ impl EventLines {
                 let turn = self.turn(&started.step, started.attempt, started.iteration);
                 format!("{turn}, child run {}", started.child)
             }
+            Event::ItemsDone(done) => {
+                let turn = self.turn(&done.step, done.attempt, done.iteration);
+                format!("{turn}, {} items are done", Count(done.first.saturating_add(done.items)))
+            }
             Event::MapExpanded(expanded) => match &expanded.outcome {
                 ExpansionOutcome::Expanded { items } => {
                     format!("{}: over {} items", expanded.step, Count((*items).into()))
