@@ -325,6 +325,44 @@ fn loops_and_maps_stop_at_each_attempt() {
 }
 
 #[test]
+fn a_map_over_a_child_stops_at_each_item_and_is_stepped_into() {
+    let Some(dir) = with_stepper() else { return };
+    write_texts(&dir, "docs.json", &["-", "--"]);
+    dir.write(
+        "leaf.yaml",
+        "name: Leaf\ninputs:\n  texts: {input_schema: standard_input}\noutputs: {found: longer}\nexecution:\n\
+         \x20 - {id: one, analyser: 'test:stepper', input: texts, outputs: {texts: longer}}\n",
+    );
+    dir.write(
+        "map.yaml",
+        "name: Map\ninputs:\n  docs: {input_schema: standard_input}\noutputs: {last: last}\nexecution:\n\
+         \x20 - {id: each, type: map, file: leaf.yaml, max_items: 9, inputs: {texts: docs}, outputs: {found: found}}\n\
+         \x20 - {id: after, analyser: 'test:stepper', input: found, config: {append: y}, outputs: {texts: last}}\n",
+    );
+    let args = ["map.yaml", "--input", "docs=docs.json", "--items", "full"];
+    let told = debug(&dir, &args, &["step into", "print texts", "s", "n", "s", "n", "n", "q"]).exits(0);
+    let expected = [
+        "before each, item 1 of 2",
+        "before each/one",
+        "after each/one",
+        "before each, item 2 of 2",
+        "after each, item 2",
+        "before after",
+        "the run has ended: succeeded",
+    ];
+    assert_eq!(stops(&told), expected, "{}", told.stdout);
+    let answers = answers(&told);
+    // Before each item, what its child gets.
+    assert!(answers[0].contains("docs: 2 items") && answers[0].contains(r#"0  {"content":"-","#), "{}", answers[0]);
+    assert!(answers[2].contains("texts: 1 items") && answers[2].contains(r#"{"content":"-","#), "{}", answers[2]);
+    assert!(answers[4].contains(r#"1  {"content":"--","#), "{}", answers[4]);
+    let hidden = debug(&dir, &args[..3], &["q"]).exits(6);
+    assert!(hidden.stdout.contains("•••••") && !hidden.stdout.contains("\"-\""), "{}", hidden.stdout);
+    let walked = debug(&dir, &["last~1"], &["s", "s", "s", "q"]).exits(0);
+    assert!(stops(&walked).contains(&"after each, item 1".to_owned()), "{}", walked.stdout);
+}
+
+#[test]
 fn the_time_of_a_run_does_not_go_on_while_it_is_held_and_nothing_more_is_allowed() {
     let Some(dir) = chain() else { return };
     dir.write("short.yaml", CHAIN.replace("inputs:\n", "limits: {max_duration: 2s}\ninputs:\n"));

@@ -16,7 +16,8 @@ pub(crate) struct Awaited {
     pub(crate) root: RunId,
     /// The run whose step it is.
     pub(crate) run: RunId,
-    /// The steps of the runs above it for which they run, and it: `the_child/look_at_it`.
+    /// The steps of the runs above it for which they run, and it: `the_child/look_at_it`; in a map with the item's number,
+    /// `each:3/look_at_it`.
     pub(crate) path: String,
     /// The step.
     pub(crate) step: StepId,
@@ -31,9 +32,9 @@ pub(crate) struct Awaited {
     pub(crate) shown: Vec<String>,
     /// When the answer is no by itself, in milliseconds since 1970.
     pub(crate) expires_at_ms: Option<u64>,
-    /// The steps on the way with the runs that they belong to, from the run above it outwards.
+    /// The runs above its own, from the nearest outwards.
     #[serde(skip)]
-    pub(crate) above: Vec<(RunId, StepId)>,
+    pub(crate) above: Vec<RunId>,
 }
 
 /// A runbook that is an artifact. The answer is about this one and no other.
@@ -60,7 +61,7 @@ fn add(
     root: RunId,
     run: RunId,
     path: &str,
-    above: &[(RunId, StepId)],
+    above: &[RunId],
     found: &mut Vec<Awaited>,
 ) -> Result<(), CliError> {
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
@@ -71,11 +72,12 @@ fn add(
     }
     let plan = history.plan(store).map_err(|error| not_told(&error))?;
     for step in &plan.steps {
-        if let Some(child) = state.child(&step.id) {
+        for (turn, child) in state.children_of(&step.id) {
             // Its parent speaks of it before it begins.
             if store.run(child).map_err(|fault| not_read(&fault))?.is_some() {
-                let above: Vec<_> = std::iter::once((run, step.id.clone())).chain(above.iter().cloned()).collect();
-                add(store, root, child, &format!("{path}{}/", step.id), &above, found)?;
+                let above: Vec<_> = std::iter::once(run).chain(above.iter().copied()).collect();
+                let item = if step.maps_child() { format!(":{turn}") } else { String::new() };
+                add(store, root, child, &format!("{path}{}{item}/", step.id), &above, found)?;
             }
         }
         if !state.awaited().any(|awaited| *awaited == step.id) {

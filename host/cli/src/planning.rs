@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 use palisade_authority::{Grant, WorkingFolder};
 use palisade_model::{RunLimits, causes, neutral};
 use palisade_runbook::{
-    ChildLookup, Code, Components, Diagnostic, Plan, PlanContext, Runbook, Setting, SettingError, Severity, Source,
-    parse, plan, wanted_rulesets,
+    ChildLookup, Components, Diagnostic, Plan, PlanContext, Runbook, Setting, SettingError, Source, parse, plan,
+    wanted_rulesets,
 };
 use palisade_store::Store;
 use std::collections::BTreeMap;
@@ -50,12 +50,6 @@ impl Reading {
     /// Shows what was found, on standard error. Gives the number of errors.
     pub(crate) fn show(&self, settings: &Settings) -> usize {
         diagnostics::show(self.told.iter().map(|(source, told)| (source, told)), settings.colour_stderr)
-    }
-
-    /// Makes an error of what this build can only plan: it would be no run but a half.
-    pub(crate) fn refuse_halves(&mut self) {
-        let half = self.told.iter_mut().filter(|(_, told)| told.code == Code::PlannedOnly);
-        half.for_each(|(_, told)| told.severity = Severity::Error);
     }
 
     /// The bytes of the child runbooks.

@@ -97,7 +97,6 @@ pub(crate) fn planned(
     source: &Source,
 ) -> Result<(Plan, Reading), CliError> {
     let mut reading = planning::read(workspace, &context.settings, planning, source)?;
-    reading.refuse_halves();
     let errors = reading.show(&context.settings);
     let Some(plan) = reading.plan.take().filter(|_| errors == 0) else {
         return Err(planning::unusable(workspace, source.name(), &reading, errors));

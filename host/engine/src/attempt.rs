@@ -4,6 +4,7 @@
 
 use crate::calls::{Answering, Asking, Request};
 use crate::cancel::Cancel;
+use crate::done::Durable;
 use crate::map;
 use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_fit};
 use crate::permits::Permits;
@@ -129,6 +130,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) progress: &'a dyn Fn(Progress),
     /// Answers what the component asks of the host and is written down; none = nothing is.
     pub(crate) answering: Option<&'a dyn Answering>,
+    /// How a map is durable; none = it is one piece.
+    pub(crate) durable: Option<Durable>,
     /// The meter of a tool, which its caller shares; none = the attempt is nobody's tool.
     pub(crate) meter: Option<Arc<AttemptMeter>>,
 }

@@ -8,8 +8,10 @@ mod attempts;
 mod begin;
 mod calls;
 mod children;
+mod done;
 mod doubt;
 mod files;
+mod mapped;
 mod planned;
 mod reused;
 mod room;
@@ -19,6 +21,7 @@ mod writing;
 use crate::approving::ApprovalRequest;
 use crate::calls::NewCall;
 use crate::cancel::Cancel;
+use crate::done::NewDone;
 use crate::engine::Engine;
 use crate::filled::fill_in;
 use crate::gate::{Gate, Stand};
@@ -35,7 +38,8 @@ use crate::threads::Threads;
 pub(crate) use attempts::component_runs;
 pub(crate) use begin::graph;
 use calls::Answered;
-use children::ChildDone;
+use children::{ChildDone, ReadyChild};
+use mapped::ItemFeed;
 use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, State, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, Spent, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
@@ -62,6 +66,8 @@ enum Outcome {
     Child { turn: Turn, child: RunId, done: Result<Box<ChildDone>, RunError> },
     /// A component asked the host for something; it gets the answer once that is durable.
     Call { turn: Turn, call: Box<NewCall>, tell: SyncSender<()> },
+    /// Items of a map are done; they count as such once that is durable.
+    Items { turn: Turn, done: NewDone },
     /// An attempt may go on to spend of what the run may do in all, once that is durable.
     Reserved { turn: Turn, reserved: Spent, tell: SyncSender<()> },
     /// An agent submits a runbook; it hears why that can't run, if it can't.
@@ -79,15 +85,30 @@ struct Crew<'s, 'e> {
 }
 
 /// Ends what goes on. The run's own time can set it too, not only who drives it.
-#[derive(Default)]
 struct Stop {
     /// Ends what the run does.
     doing: Cancel,
     /// Ends what undoes it: that the run was cancelled does not.
     undoing: Cancel,
+    /// Ends what is left of a map of which an item failed; set from the start.
+    given_up: Cancel,
 }
 
 impl Stop {
+    fn new() -> Self {
+        let given_up = Cancel::new();
+        given_up.cancel_for(CancelReason::Requested);
+        Self { doing: Cancel::new(), undoing: Cancel::new(), given_up }
+    }
+
+    /// What ends a child of a step.
+    fn of_child(&self, state: &State, step: &StepId) -> &Cancel {
+        match state.step(step) {
+            Some(StepState::Mapping(mapping)) if mapping.has_failed() => &self.given_up,
+            _ => self.of(state),
+        }
+    }
+
     const fn of(&self, state: &State) -> &Cancel {
         if state.compensation().is_none() { &self.doing } else { &self.undoing }
     }
@@ -191,6 +212,8 @@ pub(crate) struct Driver<'a> {
     inputs: BTreeMap<String, Digest>,
     /// The attempts that run.
     begun: BTreeMap<StepId, Begun>,
+    /// The items of maps whose children are started.
+    feeds: BTreeMap<StepId, ItemFeed>,
     /// Those of them that wait for an answer.
     answered_calls: Answered,
     /// All events so far: a run has a few for each step.
@@ -241,7 +264,7 @@ impl<'a> Driver<'a> {
     fn drive_to_end(&mut self, cancel: &Cancel) -> Result<(), RunError> {
         let span = tracing::info_span!("run", run = %self.run, runbook = self.work.plan.name);
         let _entered = span.enter();
-        let stop = Stop::default();
+        let stop = Stop::new();
         std::thread::scope(|scope| self.drive(scope, cancel, &stop))
     }
 
@@ -294,28 +317,48 @@ impl<'a> Driver<'a> {
             }
             self.send(&crew)?;
             match outcomes.recv_timeout(self.next_look()) {
-                Ok(Outcome::Attempt { turn, done, spent }) => {
-                    running -= 1;
-                    self.place.subtree.leave();
-                    let ended = self.work.gate.map(|_| turn.clone());
-                    waiting.extend(self.take(turn, done, spent)?);
-                    self.stand_after(ended)?;
+                Ok(outcome) => {
+                    self.take_outcome(outcome, &mut waiting, &mut running)?;
+                    // What came meanwhile is written down together, and what follows is begun together.
+                    while !self.has_ended()
+                        && let Ok(outcome) = outcomes.try_recv()
+                    {
+                        self.take_outcome(outcome, &mut waiting, &mut running)?;
+                    }
                 }
-                Ok(Outcome::Child { turn, child, done }) => {
-                    running -= 1;
-                    let ended = self.work.gate.map(|_| turn.clone());
-                    waiting.extend(self.take_child(turn, child, *done?)?);
-                    self.stand_after(ended)?;
-                }
-                Ok(Outcome::Call { turn, call, tell }) => self.take_call(turn, *call, tell)?,
-                Ok(Outcome::Reserved { turn, reserved, tell }) => self.take_reserved(turn, reserved, tell)?,
-                Ok(Outcome::Submission { turn, request, tell }) => self.take_submission(&turn, &request, &tell)?,
-                Ok(Outcome::Written) => self.look_whether_written()?,
                 // An attempt that takes a while is seen to run, and is known to have run if the process dies. (This thread
                 // holds a sender, so nobody ever is the last to hang up.)
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.wait_no_longer(),
             }
             self.look_around(cancel, stop, &mut waiting)?;
+        }
+    }
+
+    fn take_outcome(
+        &mut self,
+        outcome: Outcome,
+        waiting: &mut VecDeque<Turn>,
+        running: &mut usize,
+    ) -> Result<(), RunError> {
+        match outcome {
+            Outcome::Attempt { turn, done, spent } => {
+                *running -= 1;
+                self.place.subtree.leave();
+                let ended = self.work.gate.map(|_| turn.clone());
+                waiting.extend(self.take(turn, done, spent)?);
+                self.stand_after(ended)
+            }
+            Outcome::Child { turn, child, done } => {
+                *running -= 1;
+                let ended = self.work.gate.map(|_| turn.clone());
+                waiting.extend(self.take_child(turn, child, *done?)?);
+                self.stand_after(ended)
+            }
+            Outcome::Call { turn, call, tell } => self.take_call(turn, *call, tell),
+            Outcome::Items { turn, done } => self.take_items(turn, done),
+            Outcome::Reserved { turn, reserved, tell } => self.take_reserved(turn, reserved, tell),
+            Outcome::Submission { turn, request, tell } => self.take_submission(&turn, &request, &tell),
+            Outcome::Written => self.look_whether_written(),
         }
     }
 
@@ -328,7 +371,7 @@ impl<'a> Driver<'a> {
             stop.of(state).cancel_for(reason);
             // A child that has not ended has a journal, in which it is to be told that it is cancelled.
             let cancelled = reason != CancelReason::Interrupted;
-            waiting.retain(|turn| cancelled && self.machine.state().child(&turn.step).is_some());
+            waiting.retain(|turn| cancelled && self.machine.state().child(&turn.step, turn.iteration).is_some());
             let (resumed, compensating) = (state.resumed(), state.compensation().is_some());
             let event = Event::CancelRequested { reason, at_ms: now_ms(), resumed, compensating };
             let answered = std::mem::take(&mut self.answered);
@@ -337,13 +380,28 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Starts attempts and children in the order in which they were commanded, as many as may run at once. A child takes
-    /// no room itself beside its attempts: it could wait for itself.
+    /// Starts attempts and children in the order in which they were commanded, as many as may run at once.
     fn start_what_has_room<'s>(
         &mut self,
         crew: &Crew<'s, '_>,
         waiting: &mut VecDeque<Turn>,
         running: &mut usize,
+    ) -> Result<(), RunError>
+    where
+        'a: 's,
+    {
+        let mut children = Vec::new();
+        self.start_attempts(crew, waiting, running, &mut children)?;
+        if children.is_empty() { Ok(()) } else { self.start_children(crew, children) }
+    }
+
+    /// Starts attempts, and makes children ready. A child takes no room itself beside its attempts: it could wait for itself.
+    fn start_attempts<'s>(
+        &mut self,
+        crew: &Crew<'s, '_>,
+        waiting: &mut VecDeque<Turn>,
+        running: &mut usize,
+        children: &mut Vec<ReadyChild<'a, 's>>,
     ) -> Result<(), RunError>
     where
         'a: 's,
@@ -359,6 +417,9 @@ impl<'a> Driver<'a> {
             && !self.is_far_ahead()
             && let Some(turn) = waiting.pop_front()
         {
+            if self.machine.state().is_given_up(&turn) {
+                continue;
+            }
             if self.is_held(&turn, false)? {
                 waiting.push_front(turn);
                 return Ok(());
@@ -369,9 +430,12 @@ impl<'a> Driver<'a> {
                 continue;
             }
             if let Some(child) = self.child_due(step) {
-                match self.start_child(crew, &turn, child)? {
-                    None => *running += 1,
-                    Some((run, refused)) => waiting.extend(self.take_child(turn, run, refused)?),
+                match self.ready_child(crew, &turn, child)? {
+                    Ok(child) => {
+                        children.push(child);
+                        *running += 1;
+                    }
+                    Err((run, refused)) => waiting.extend(self.take_child(turn, run, refused)?),
                 }
                 continue;
             }
@@ -393,7 +457,7 @@ impl<'a> Driver<'a> {
                 }
             };
             let inputs = self.lookup().inputs(step, turn.iteration)?;
-            let runs = attempts::component_runs(step, &inputs);
+            let runs = attempts::component_runs(step, &inputs, self.items_done(step, &turn));
             // What undoes is counted apart: that a limit ended the run does not hold it back.
             let counted = if self.machine.state().compensation().is_none() { runs } else { 0 };
             match self.place.subtree.take_runs(counted) {
@@ -473,12 +537,10 @@ impl<'a> Driver<'a> {
                     // One that does not count is answered by nothing that happens.
                     decision.event(state, &question, approving, now_ms()).unwrap_or(None)
                 }
-                Some(Request::GoOn { step }) => match self.machine.state().step(&step) {
-                    Some(&StepState::Awaiting { iteration, attempt: attempt @ 1.., .. }) => {
-                        Some(Event::TimerFired { step, attempt, iteration, at_ms: now_ms() })
-                    }
-                    _ => None,
-                },
+                Some(Request::GoOn { child }) => self.machine.state().awaiting(child).map(|turn| {
+                    let Turn { step, attempt, iteration } = turn;
+                    Event::TimerFired { step, attempt, iteration, at_ms: now_ms() }
+                }),
                 None => None,
             };
             let beside = Beside { answered: vec![asked.id], ..Beside::default() };
@@ -601,6 +663,8 @@ impl<'a> Driver<'a> {
                 self.plan_child(step, iteration, submitted_by, beside)
             }
             Question::Files { turn } => self.put_files(turn),
+            Question::Items { step } => self.count_items(step),
+            Question::Joined { step } => self.join_items(step, beside),
             Question::Submitted { step } => self.answer_submission(step, beside),
         }
     }

@@ -5,6 +5,7 @@ use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
 use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, Entry};
+use crate::done::Durable;
 use crate::network::SystemNetwork;
 use crate::observe::{Observed, Observer};
 use crate::permits::Permits;
@@ -205,8 +206,9 @@ impl Engine {
         cancel: &Cancel,
         progress: &dyn Fn(Progress),
         answering: Option<&dyn Answering>,
+        durable: Option<Durable>,
     ) -> Ended {
-        attempt::run(attempt, &Surroundings { answering, ..self.around(cancel, progress) })
+        attempt::run(attempt, &Surroundings { answering, durable, ..self.around(cancel, progress) })
     }
 
     /// Runs a tool to its end, on the thread of the attempt that called it.
@@ -229,6 +231,7 @@ impl Engine {
             cancel,
             progress,
             answering: None,
+            durable: None,
             meter: None,
         }
     }

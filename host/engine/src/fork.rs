@@ -183,7 +183,10 @@ pub fn asks_a_person(step: &PlannedStep) -> bool {
 
 /// Whether a step begins with it, or ends before it could.
 fn starts(event: &Event, step: &StepId) -> bool {
-    let begins = matches!(event, Event::AttemptStarted(_) | Event::ChildStarted(_) | Event::ApprovalRequested { .. });
+    let begins = matches!(
+        event,
+        Event::AttemptStarted(_) | Event::ChildStarted(_) | Event::MapExpanded(_) | Event::ApprovalRequested { .. }
+    );
     event.step() == Some(step) && (begins || event.failure().is_some())
 }
 

@@ -8,6 +8,7 @@ mod cancel;
 mod catalogue;
 mod diff;
 mod document;
+mod done;
 mod driver;
 mod engine;
 mod feed;
@@ -16,6 +17,7 @@ mod fork;
 mod gate;
 mod history;
 mod inspect;
+mod joined;
 mod keep;
 mod lineage;
 mod lookup;
@@ -65,8 +67,8 @@ pub use network::SystemNetwork;
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{
     ApprovalOutcome, CancelReason, ChildApproval, ChildEnded, ChildPlanned, Compensation, ConditionOutcome, Event,
-    FilesOutcome, Fork, Output, Parent, PlanningOutcome, Reuse, RunInput, RunState, SkipCause, State, StepState,
-    ValuesOutcome,
+    ExpansionOutcome, FilesOutcome, Fork, MapOutcome, Mapping, Output, Parent, PlanningOutcome, Reuse, RunInput,
+    RunState, SkipCause, State, StepState, ValuesOutcome,
 };
 pub use planning::{PlannedArtifact, Planning, Refusal, WantedPlan};
 pub use record::{Export, Ran, rfc3339};

@@ -79,7 +79,7 @@ pub struct LineageStep {
     /// The component that it runs itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<ComponentRecord>,
-    /// The last child run that it started, whose own lineage goes on from there.
+    /// The last child run that it started, whose own lineage goes on from there; none for a map, which started one for each item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub child: Option<RunId>,
     /// How it stands, in one word.
@@ -154,7 +154,12 @@ impl Lineage {
                 version: call.version.clone(),
                 digest: call.component_digest,
             }),
-            child: node.attempts.iter().rev().find_map(|attempt| Some(attempt.child.as_ref()?.run_id)),
+            child: node
+                .attempts
+                .iter()
+                .rev()
+                .find_map(|attempt| Some(attempt.child.as_ref()?.run_id))
+                .filter(|_| !step.maps_child()),
             state: node.state,
             attempts: node.attempts.len() as u64,
             data: data(step),

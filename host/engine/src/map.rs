@@ -3,11 +3,14 @@
 //! What the instances leave is joined in the order of the items, so that the result does not depend on how many run at
 //! once. What is held does not grow with the number of items: who is far ahead of the slowest waits for it.
 
+mod unwritten;
+
 use crate::attempt::{
     Attempt, AttemptInput, Each, Ended, GRACE, Instance, LOOK_EVERY, Progress, Running, Surroundings, denied_if_so,
     host_failure, is_wired, job, rulesets, spawn, spools,
 };
 use crate::calls::{Answering, Asking, Request};
+use crate::done::{DoneLog, count, restore};
 use crate::feed::Feed;
 use crate::part::{Left, SharedLeft};
 use crate::written::Written;
@@ -20,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use unwritten::{Unwritten, in_all};
 
 /// Most bytes of the partial states of all items together, which `finish` gets at once.
 const MAX_PARTIALS_BYTES: usize = 64 << 20;
@@ -33,24 +37,27 @@ pub(crate) fn run(attempt: &Attempt, each: Each, around: &Surroundings<'_>) -> E
         Ok(mapped) => mapped,
         Err(failure) => return Ended::before_start(failure),
     };
-    let merged = match spools(attempt, around.store, 0) {
-        Ok(outputs) => Left { outputs, ..Left::default() },
+    let begun = match Begun::new(attempt, around) {
+        Ok(begun) => begun,
         Err(failure) => return Ended::before_start(failure),
     };
     let items = mapped.items.lines();
     let most = usize::try_from(each.max_concurrency).unwrap_or(usize::MAX).min(around.threads);
-    let workers = most.min(usize::try_from(items).unwrap_or(usize::MAX)).max(1);
+    let workers = most.min(usize::try_from(items.saturating_sub(begun.items)).unwrap_or(usize::MAX)).max(1);
     let permit = around.permits.take(workers);
     (around.progress)(Progress::Started { parts: workers });
-    let pool = Arc::new(Pool::new(attempt, mapped, merged, workers, around));
+    let pool = match Pool::new(attempt, mapped, begun, workers, around) {
+        Ok(pool) => Arc::new(pool),
+        Err(failure) => return Ended::before_start(failure),
+    };
     let partials = pool.work_off(around, items);
     drop(permit);
-    let (left, used) = pool.close();
+    let (lefts, used) = pool.close();
     // What finishes them has limits of its own, as each item had.
     let running = Running::new(attempt, around);
-    let instance = Instance { inputs: Vec::new(), left };
+    let instances = lefts.map(|left| Instance { inputs: Vec::new(), left });
     let finished = partials.and_then(|partials| running.finish(partials, 1));
-    let mut ended = running.settle(std::slice::from_ref(&instance), finished);
+    let mut ended = running.settle(&instances, finished);
     ended.usage.join(&used);
     ended.usage.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     ended
@@ -61,13 +68,31 @@ fn mapped(attempt: &Attempt, each: Each) -> Result<&AttemptInput, Failure> {
     let mapped = attempt.inputs.iter().find(|input| is_wired(&attempt.manifest, &input.port));
     let mapped = mapped.ok_or_else(|| Failure::new(FailureKind::Host, "the map has no input to go over"))?;
     let (most, found) = (each.max_items, mapped.items.lines());
-    if found > most {
-        let key = "max_items".to_owned();
-        let message = format!("its input has {found} items, and the map goes over {most} at most: nothing was run");
-        return Err(Failure::new(FailureKind::Bound { key, most, found }, message)
-            .with_help("raise `max_items` of the step, or give it less"));
+    if found > most { Err(too_many(found, most)) } else { Ok(mapped) }
+}
+
+/// The failure of a map whose input has more items than it may go over.
+pub(crate) fn too_many(found: u64, most: u64) -> Failure {
+    let key = "max_items".to_owned();
+    let message = format!("its input has {found} items, and the map goes over {most} at most: nothing was run");
+    Failure::new(FailureKind::Bound { key, most, found }, message)
+        .with_help("raise `max_items` of the step, or give it less")
+}
+
+/// What earlier attempts have done of a map.
+struct Begun {
+    items: u64,
+    left: Left,
+    partials: Vec<Vec<u8>>,
+}
+
+impl Begun {
+    fn new(attempt: &Attempt, around: &Surroundings<'_>) -> Result<Self, Failure> {
+        let mut left = Left { outputs: spools(attempt, around.store, 0)?, ..Left::default() };
+        let known = around.durable.as_ref().map_or(&[][..], |durable| &durable.known);
+        let partials = restore(around.store, known, &mut left)?;
+        Ok(Self { items: count(known), left, partials })
     }
-    Ok(mapped)
 }
 
 /// What the threads of a map share.
@@ -83,6 +108,8 @@ struct Pool {
     ahead: u64,
     /// How an item asks the host; none = nothing is answered.
     asking: Option<Asking>,
+    /// Where items that are done are written down; none = nowhere.
+    done_log: Option<Arc<dyn DoneLog>>,
     /// Where what items ask goes, until the threads are through.
     asked: Mutex<Option<Sender<Asked>>>,
     state: Mutex<State>,
@@ -104,8 +131,10 @@ struct State {
     /// Items that were joined: the number of the next one to be.
     next: u64,
     /// Items that are done before one that stands before them.
-    waiting: BTreeMap<u64, (Left, Vec<u8>)>,
-    merged: Left,
+    waiting: BTreeMap<u64, Done>,
+    /// What those left that are written down, then what those did that are joined since.
+    kept: Left,
+    unwritten: Unwritten,
     partials: Vec<Vec<u8>>,
     partial_bytes: usize,
     used: Usage,
@@ -118,8 +147,18 @@ struct State {
 }
 
 impl Pool {
-    fn new(attempt: &Attempt, mapped: &AttemptInput, merged: Left, workers: usize, around: &Surroundings<'_>) -> Self {
-        Self {
+    fn new(
+        attempt: &Attempt,
+        mapped: &AttemptInput,
+        begun: Begun,
+        workers: usize,
+        around: &Surroundings<'_>,
+    ) -> Result<Self, Failure> {
+        let Begun { items, left, partials } = begun;
+        let mut feed = Feed::new(mapped.items.items());
+        let unreadable = |error| host_failure("the input can't be read", &error);
+        while feed.number() < items && feed.next().map_err(unreadable)?.is_some() {}
+        Ok(Self {
             store: around.store.clone(),
             written: Written::new(around.store.clone()),
             cancelled: around.cancel.flag(),
@@ -130,12 +169,14 @@ impl Pool {
             asking: around.answering.map(|answering| Asking::new(answering, |_| false)),
             asked: Mutex::default(),
             state: Mutex::new(State {
-                feed: Feed::new(mapped.items.items()),
-                next: 0,
+                feed,
+                next: items,
                 waiting: BTreeMap::new(),
-                merged,
-                partials: Vec::new(),
-                partial_bytes: 0,
+                kept: left,
+                // Where nothing was written down, it comes first in what is joined.
+                unwritten: Unwritten::new(attempt, around.store, usize::from(items > 0), items, partials.len())?,
+                partial_bytes: partials.iter().map(Vec::len).sum(),
+                partials,
                 used: Usage::default(),
                 cpu: Duration::ZERO,
                 failed: None,
@@ -145,7 +186,8 @@ impl Pool {
             joined: Condvar::new(),
             over: Condvar::new(),
             attempt: attempt.clone(),
-        }
+            done_log: around.durable.as_ref().map(|durable| Arc::clone(&durable.log)),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -252,15 +294,19 @@ impl Pool {
         }
     }
 
-    /// Takes out what was joined, and what all items used.
-    fn close(&self) -> (SharedLeft, Usage) {
+    /// Takes out what was joined, what is written down first, and what all items used.
+    fn close(&self) -> ([SharedLeft; 2], Usage) {
         let mut state = self.lock();
         // Whoever comes back after it was given up finds nothing to do.
         state.feed.end();
         state.next = u64::MAX;
         self.joined.notify_all();
         let used = state.usage();
-        (SharedLeft::of(std::mem::take(&mut state.merged)), used)
+        let (mut kept, mut unwritten) = (std::mem::take(&mut state.kept), std::mem::take(&mut state.unwritten.left));
+        let outputs = std::mem::take(&mut unwritten.outputs);
+        // Texts as far as one instance may leave them, whatever of them was written down.
+        kept.absorb_told(unwritten);
+        ([kept, Left { outputs, ..Left::default() }].map(SharedLeft::of), used)
     }
 
     /// Works off items until there are none.
@@ -328,10 +374,11 @@ impl Pool {
         if let Some(place) = state.running.get_mut(slot) {
             *place = None;
         }
-        state.used.join(&meter.usage());
-        state.cpu += meter.cpu();
+        let (usage, cpu) = (meter.usage(), meter.cpu());
+        state.used.join(&usage);
+        state.cpu += cpu;
         match result {
-            Ok(partial) => drop(state.waiting.insert(number, (left, partial))),
+            Ok(partial) => drop(state.waiting.insert(number, Done { left, partial, usage, cpu })),
             Err(failure) => {
                 let failure = left.violation.take().unwrap_or(failure);
                 let failure = denied_if_so(failure, left.denied.take());
@@ -339,9 +386,33 @@ impl Pool {
             }
         }
         state.join(&self.port);
+        if let Some(log) = self.done_log.as_deref().filter(|_| state.failed.is_none() && state.unwritten.is_due())
+            && let Err(failure) = self.write_down(&mut state, log)
+        {
+            let next = state.next;
+            state.fail(next, failure);
+        }
         drop(state);
         self.joined.notify_all();
     }
+
+    /// Writes down what was joined since it was last.
+    fn write_down(&self, state: &mut State, log: &dyn DoneLog) -> Result<(), Failure> {
+        let (next, partials) = (state.next, state.partials.len());
+        let later = Unwritten::new(&self.attempt, &self.store, 1, next, partials)?;
+        let unwritten = std::mem::replace(&mut state.unwritten, later);
+        let done = unwritten.into_done(&self.store, next, &state.partials, &mut state.kept);
+        log.record(done.map_err(|error| host_failure("the output can't be kept", &error))?);
+        Ok(())
+    }
+}
+
+/// An item that did what was wanted.
+struct Done {
+    left: Left,
+    partial: Vec<u8>,
+    usage: Usage,
+    cpu: Duration,
 }
 
 impl State {
@@ -352,9 +423,7 @@ impl State {
             usage.join(&meter.usage());
             cpu += meter.cpu();
         }
-        // Most items take less than a millisecond, of which nothing would be left in their sum.
-        usage.cpu_ms = u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX);
-        usage
+        in_all(usage, cpu)
     }
 
     /// Notes a failure. That of the first item counts, whichever came first: items are begun in their order, so all that
@@ -366,15 +435,17 @@ impl State {
     }
 
     fn join(&mut self, port: &str) {
-        while let Some((left, partial)) = self.waiting.remove(&self.next) {
+        while let Some(Done { left, partial, usage, cpu }) = self.waiting.remove(&self.next) {
             let number = self.next;
             self.next += 1;
+            self.unwritten.used.join(&usage);
+            self.unwritten.cpu += cpu;
             self.partial_bytes = self.partial_bytes.saturating_add(partial.len());
             if self.partial_bytes > MAX_PARTIALS_BYTES {
                 let most = MAX_PARTIALS_BYTES >> 20;
                 let message = format!("the partial states of its items have more than {most} MiB together");
                 self.fail(number, at(port, number, Failure::new(FailureKind::Failed, message)));
-            } else if let Err(error) = self.merged.absorb(left) {
+            } else if let Err(error) = self.unwritten.left.absorb(left) {
                 self.fail(number, host_failure("the output can't be kept", &error));
             } else {
                 self.partials.push(partial);

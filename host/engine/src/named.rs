@@ -1,6 +1,6 @@
 //! What an event names in the store, and what of it is data: the one place that knows.
 
-use palisade_interpreter::{Event, PlanningOutcome, WrittenFile};
+use palisade_interpreter::{Event, MapOutcome, PlanningOutcome, WrittenFile};
 use palisade_model::Digest;
 use palisade_store::{JournalEvent, Named};
 
@@ -53,8 +53,17 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
             let what = format!("the request of call {} of step `{}`", suspended.call, suspended.step);
             return vec![NamedThing { what, digest: suspended.request, is_data: true }];
         }
+        Event::ItemsDone(done) => {
+            let what = format!("what {} items of step `{}` left", done.items, done.step);
+            let thing = |&digest| NamedThing { what: what.clone(), digest, is_data: true };
+            return done.outputs.iter().chain([&done.rest]).map(thing).collect();
+        }
         Event::AttemptSucceeded(ended) => (&ended.step, &ended.outputs, ended.files.as_slice()),
         Event::ChildEnded(ended) => (&ended.step, &ended.outputs, [].as_slice()),
+        Event::MapEnded(ended) => match &ended.outcome {
+            MapOutcome::Joined { outputs } => (&ended.step, outputs, [].as_slice()),
+            MapOutcome::Failed { .. } => return Vec::new(),
+        },
         Event::StepScheduled { .. }
         | Event::ConditionEvaluated { .. }
         | Event::ValueResolved { .. }
@@ -64,6 +73,7 @@ pub(crate) fn named(event: &Event) -> Vec<NamedThing> {
         | Event::AttemptFailed(_)
         | Event::FilesPut(_)
         | Event::ChildStarted(_)
+        | Event::MapExpanded(_)
         | Event::ApprovalRequested { .. }
         | Event::ApprovalDecided { .. }
         | Event::TimerFired { .. }

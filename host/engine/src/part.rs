@@ -78,15 +78,20 @@ impl Left {
     ///
     /// # Errors
     /// When its outputs can't be read or kept.
-    pub(crate) fn absorb(&mut self, other: Self) -> Result<(), SpoolError> {
-        for (own, more) in self.outputs.iter_mut().zip(other.outputs) {
+    pub(crate) fn absorb(&mut self, mut other: Self) -> Result<(), SpoolError> {
+        for (own, more) in self.outputs.iter_mut().zip(std::mem::take(&mut other.outputs)) {
             own.spool.absorb(more.spool)?;
         }
+        self.absorb_told(other);
+        Ok(())
+    }
+
+    /// As [`Left::absorb`], all but the outputs.
+    pub(crate) fn absorb_told(&mut self, other: Self) {
         self.staged.extend(other.staged);
         self.skipped_count = self.skipped_count.saturating_add(other.skipped_count);
         self.skipped.extend(other.skipped.into_iter().take(MAX_SKIPS - self.skipped.len().min(MAX_SKIPS)));
         self.log.extend(other.log.into_iter().take(MAX_LOG_LINES - self.log.len().min(MAX_LOG_LINES)));
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::attempt::{Attempt, AttemptInput, Each, Ended, Progress};
 use crate::calls::{Answering, Calls};
 use crate::cancel::Cancel;
+use crate::done::Durable;
 use crate::engine::Engine;
 use crate::lookup::filled;
 use crate::observe::{Observed, Observer};
@@ -39,6 +40,8 @@ pub(crate) struct Task<'a> {
     pub(crate) values: Vec<ResolvedValue>,
     /// Answers what it asks of the host; none = it has no tools.
     pub(crate) calls: Option<Calls<'a>>,
+    /// How it is durable, where it is a map.
+    pub(crate) durable: Option<Durable>,
     /// What its run allows all its attempts together.
     pub(crate) run: Arc<dyn RunBounds>,
 }
@@ -64,7 +67,7 @@ impl Performer<'_> {
             });
         };
         let answering = task.calls.as_ref().map(|calls| calls as &dyn Answering);
-        self.engine.attempt_with(attempt, stop, &progress, answering)
+        self.engine.attempt_with(attempt, stop, &progress, answering, task.durable.clone())
     }
 
     /// From the plan to what the sandbox takes.

@@ -1,7 +1,8 @@
 //! What is told of a run: a fold over its plan and its events.
 
 use palisade_interpreter::{
-    Account, ApprovalOutcome, Event, FilesOutcome, Output, PlanningOutcome, Reuse, RunInput, SkipCause, WrittenFile,
+    Account, ApprovalOutcome, Event, ExpansionOutcome, FilesOutcome, MapOutcome, Output, PlanningOutcome, Reuse,
+    RunInput, SkipCause, WrittenFile,
 };
 use palisade_model::record::{
     CachedFrom, ComponentRecord, FileRecord, InputRecord, LogRecord, NamedOutput, OutputRecord, RunRecord,
@@ -54,6 +55,8 @@ struct Seen {
     usage: Usage,
     /// What an attempt used that was suspended, until another one goes on, which uses it again.
     suspended: Option<Usage>,
+    /// What items used that an attempt has done which has not ended: if it never does, they have all the same.
+    done: Usage,
     outputs: Vec<Output>,
     failure: Option<Failure>,
     skipped_because: Option<StepId>,
@@ -76,6 +79,7 @@ impl Seen {
     /// said is that of the last.
     fn left(&mut self, usage: &Usage, skipped_count: u64, skipped: &[SkipRecord], log: &[LogRecord]) {
         let wall_ms = self.usage.wall_ms.saturating_add(usage.wall_ms);
+        self.done = Usage::default();
         self.usage.join(usage);
         self.usage.wall_ms = wall_ms;
         self.skipped_count = skipped_count;
@@ -92,6 +96,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
     let mut inputs: &[RunInput] = &[];
     let mut compensating: &[StepId] = &[];
     let mut account = Account::default();
+    let mut children = BTreeSet::new();
     for (event, number) in events.iter().zip(1_u64..) {
         account.apply(event);
         match event {
@@ -108,6 +113,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             }
             Event::RunForked(forked) => {
                 record.children.clear();
+                children.clear();
                 compensating = &[];
                 let kept: BTreeSet<&StepId> = forked.kept.iter().collect();
                 steps.retain(|step, _| kept.contains(step));
@@ -153,15 +159,53 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 }
             }
             Event::ChildStarted(started) => {
-                let seen = steps.entry(&started.step).or_default();
-                if seen.child != Some(started.child) {
-                    seen.attempts += 1;
-                    record.children.push(started.child);
+                let is_new = children.insert(started.child);
+                record.children.extend(is_new.then_some(started.child));
+                if is_over_child(plan, &started.step) {
+                    continue;
                 }
+                let seen = steps.entry(&started.step).or_default();
+                seen.attempts += u32::from(is_new);
                 seen.child = Some(started.child);
                 seen.status = None;
                 seen.iterations = (started.iteration > 0).then_some(started.iteration);
                 seen.started_ms = started.at_ms;
+            }
+            // Of an item of a map; its end says what came of all.
+            Event::ChildEnded(ended) if is_over_child(plan, &ended.step) => {
+                if !ended.status.can_go_on() {
+                    let seen = steps.entry(&ended.step).or_default();
+                    let before = seen.skipped_count;
+                    seen.left(&ended.usage, ended.skipped_count, &[], &[]);
+                    seen.skipped_count = seen.skipped_count.saturating_add(before);
+                }
+            }
+            Event::MapExpanded(expanded) => {
+                let seen = steps.entry(&expanded.step).or_default();
+                seen.started_ms = expanded.at_ms;
+                match &expanded.outcome {
+                    ExpansionOutcome::Expanded { .. } => (seen.attempts, seen.status) = (1, None),
+                    ExpansionOutcome::Refused { failure } => {
+                        seen.status = Some(Status::Failed);
+                        seen.failure = Some(failure.clone());
+                    }
+                }
+            }
+            Event::MapEnded(ended) => {
+                let seen = steps.entry(&ended.step).or_default();
+                seen.made_at = number;
+                // Its children went on side by side.
+                seen.usage.wall_ms = ended.at_ms.saturating_sub(seen.started_ms);
+                match &ended.outcome {
+                    MapOutcome::Joined { outputs } => {
+                        seen.status = Some(Status::Succeeded);
+                        seen.outputs.clone_from(outputs);
+                    }
+                    MapOutcome::Failed { failure } => {
+                        seen.status = Some(Status::Failed);
+                        seen.failure = Some(failure.clone());
+                    }
+                }
             }
             Event::ChildEnded(ended) => {
                 let seen = steps.entry(&ended.step).or_default();
@@ -197,10 +241,12 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.status = Some(Status::Succeeded);
                 seen.at_bound = (!held).then_some(*iteration);
             }
+            Event::ItemsDone(done) => steps.entry(&done.step).or_default().done.join(&done.usage),
             Event::AttemptSuspended(ended) => steps.entry(&ended.step).or_default().suspended = Some(ended.usage),
             Event::AttemptStarted(started) => {
                 let seen = steps.entry(&started.step).or_default();
                 seen.suspended = None;
+                add_lost(seen);
                 seen.attempts += 1;
                 // One that was stopped before may go on.
                 seen.status = None;
@@ -257,6 +303,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         }
     }
     for seen in steps.values_mut() {
+        add_lost(seen);
         let Some(usage) = seen.suspended.take() else { continue };
         add(&mut seen.usage, &usage);
     }
@@ -300,6 +347,16 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         record.compensations.push(StepRecord { compensates: Some(undone.id.clone()), ..told });
     }
     Ran { record, exports }
+}
+
+fn is_over_child(plan: &Plan, step: &StepId) -> bool {
+    plan.step(step).is_some_and(PlannedStep::maps_child)
+}
+
+/// Adds what items used that were done by an attempt of which nothing else is known.
+fn add_lost(seen: &mut Seen) {
+    let done = std::mem::take(&mut seen.done);
+    seen.usage.join(&done);
 }
 
 /// Adds what a step used; how long the run took is known already.

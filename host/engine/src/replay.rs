@@ -19,19 +19,21 @@ pub(crate) use stored::unstored;
 
 use crate::calls::known_answers;
 use crate::cancel::Cancel;
+use crate::done::{count, known};
 use crate::driver::{component_runs, graph};
 use crate::engine::{Engine, NotTaken};
 use crate::history::{History, HistoryError};
+use crate::joined::{counted, join, mapped_input, of_items};
 use crate::lookup::Lookup;
 use crate::observe::Observer;
 use crate::run::RunError;
 use again::{Again, Redo};
 use course::{Course, Role};
-use difference::{Differs, value};
+use difference::{Differs, first, value};
 use leg::Leg;
 use palisade_interpreter::{
-    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, GraphError, HostCallRecorded, Question,
-    Turn, ValuesOutcome,
+    AttemptFailed, AttemptStarted, AttemptSucceeded, ConditionOutcome, Event, GraphError, HostCallRecorded, MapEnded,
+    MapExpanded, MapOutcome, Question, Turn, ValuesOutcome,
 };
 use palisade_model::limits::LimitKind;
 use palisade_model::{Digest, Failure, FailureKind, RunId, StepId};
@@ -256,7 +258,7 @@ impl<'a> Replay<'a> {
             Err(message) => return Ok(Some(Differs::new(message))),
         };
         let differs = match (&role, event) {
-            (Role::Answer(question), _) => self.answer(question, event)?,
+            (Role::Answer(question), _) => self.answer(question, event, past)?,
             (Role::Fact, Event::RunResumed { palisade_version, .. }) => {
                 self.same_version = palisade_version == env!("CARGO_PKG_VERSION");
                 None
@@ -272,7 +274,7 @@ impl<'a> Replay<'a> {
                 self.course.fork(graph(&leg.plan)?, event, past);
                 return Ok(None);
             }
-            (Role::Fact, Event::AttemptStarted(started)) => self.begun(started)?,
+            (Role::Fact, Event::AttemptStarted(started)) => self.begun(started, past)?,
             (Role::Fact, Event::AttemptSucceeded(ended)) => self.succeeded(ended, past)?,
             (Role::Fact, Event::AttemptFailed(ended)) => self.failed(ended, past)?,
             _ => None,
@@ -295,7 +297,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Answers again what the journal has an answer to.
-    fn answer(&self, question: &Question, recorded: &Event) -> Result<Option<Differs>, ReplayError> {
+    fn answer(&self, question: &Question, recorded: &Event, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
         match (question, recorded) {
             (Question::Condition { step, iteration }, Event::ConditionEvaluated { outcome, .. }) => {
                 let Some(planned) = self.steps.get(step) else { return Ok(None) };
@@ -310,12 +312,50 @@ impl<'a> Replay<'a> {
                 let found = self.lookup().values(call, &entry.manifest.config_schema)?;
                 Ok(values_differ(outcome, &found))
             }
+            (Question::Items { step }, Event::MapExpanded(expanded)) => self.items(step, expanded),
+            (Question::Joined { step }, Event::MapEnded(ended)) => self.joined(step, ended, past),
             _ => Ok(None),
         }
     }
 
+    /// Counts the items of a map again.
+    fn items(&self, step: &StepId, recorded: &MapExpanded) -> Result<Option<Differs>, ReplayError> {
+        let planned = self.steps.get(step).and_then(|step| Some((*step, mapped_input(step)?)));
+        let Some((planned, binding)) = planned else { return Ok(None) };
+        let found = self.lookup().artifact(&binding.source)?;
+        let found = counted(planned, found.map_or(0, |found| found.items.lines()));
+        Ok((found != recorded.outcome)
+            .then(|| Differs::new("it is recorded with another number of items than its input has")))
+    }
+
+    /// Joins again what the children of a map made.
+    fn joined(&self, step: &StepId, recorded: &MapEnded, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
+        let Some(planned) = self.steps.get(step) else { return Ok(None) };
+        let (store, work) = (self.again.engine.store(), &self.again.work);
+        let found = join(store, planned, &of_items(past, step), &|name| work.schemas.get(name).cloned())?;
+        let (outputs, made) = match (&recorded.outcome, found) {
+            (MapOutcome::Joined { outputs }, Ok(made)) => (outputs, made),
+            (MapOutcome::Failed { failure: old }, Err(new)) if old.kind == new.kind && old.at == new.at => {
+                return Ok(None);
+            }
+            _ => return Ok(Some(Differs::new("it was recorded with another end than its items had"))),
+        };
+        for output in outputs {
+            let what = || format!("output `{}` of step `{step}`", output.port);
+            let artifact = stored::artifact(store, output.artifact, &what)?;
+            stored::verify(&artifact, &what)?;
+            match made.iter().find(|(made, _)| made.port == output.port) {
+                Some((again, _)) if again == output => {}
+                Some((_, again)) => return Ok(Some(first(&output.port, &artifact, &unstored(again))?)),
+                None => return Ok(Some(Differs::of_port(&output.port, "no item made any"))),
+            }
+        }
+        let more = made.iter().find(|(made, _)| !outputs.iter().any(|output| output.port == made.port));
+        Ok(more.map(|(made, _)| Differs::of_port(&made.port, "its items made some, and none is recorded")))
+    }
+
     /// Compares the start of an attempt with what the plan says.
-    fn begun(&self, started: &AttemptStarted) -> Result<Option<Differs>, ReplayError> {
+    fn begun(&self, started: &AttemptStarted, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
         let Some(step) = self.steps.get(&started.step) else { return Ok(None) };
         let Some(call) = step.call() else { return Ok(None) };
         // Only those of a map depend on what it reads.
@@ -323,7 +363,9 @@ impl<'a> Replay<'a> {
             PlannedWork::Map { .. } => self.lookup().inputs(step, started.iteration)?,
             _ => Vec::new(),
         };
-        let runs = component_runs(step, &inputs);
+        let turn = Turn { step: started.step.clone(), iteration: started.iteration, attempt: started.attempt };
+        let done = count(&known(past, &turn));
+        let runs = component_runs(step, &inputs, done);
         let differs = [
             ("another component than its plan", started.component != call.component_digest),
             ("other limits than its plan", started.limits != call.limits),
@@ -371,7 +413,8 @@ impl<'a> Replay<'a> {
         let calls = if step.asks() { calls_of(step, &turn, past) } else { Vec::new() };
         let inputs = self.lookup().inputs(step, turn.iteration)?;
         let values = self.course.state().values(&turn.step).unwrap_or_default().to_vec();
-        Ok(Some(Redo { turn, step, call, inputs, values, calls, same_version: self.same_version }))
+        let known_fuel = known(past, &turn).iter().map(|done| done.usage.fuel).fold(0, u64::saturating_add);
+        Ok(Some(Redo { turn, step, call, inputs, values, calls, known_fuel, same_version: self.same_version }))
     }
 }
 

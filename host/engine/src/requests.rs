@@ -20,8 +20,8 @@ pub enum Request {
     Decide(Decision),
     /// A child that waited for a person got its answer, and is to go on.
     GoOn {
-        /// The step for which it runs.
-        step: StepId,
+        /// The child.
+        child: RunId,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use crate::history::{History, HistoryError};
 use crate::record::rfc3339;
-use palisade_interpreter::{Compensation, Event, Output, RunInput, SkipCause, State, StepState};
+use palisade_interpreter::{Compensation, Event, MapOutcome, Output, RunInput, SkipCause, State, StepState};
 use palisade_model::record::Status;
 use palisade_model::{Failure, FailureKind, RunId, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
@@ -41,7 +41,7 @@ pub struct StepNode {
 pub struct AttemptNode {
     /// Its number, from 1; within one iteration of a loop.
     pub attempt: u32,
-    /// The iteration of a loop, from 1; 0 = the step is none.
+    /// The iteration of a loop or the item of a map over a child runbook, from 1; 0 = the step is neither.
     pub iteration: u32,
     /// How it stands, in one word.
     pub state: &'static str,
@@ -96,6 +96,13 @@ pub fn state_name(state: Option<&StepState>) -> &'static str {
         Some(StepState::Resting { .. }) => "retrying",
         Some(StepState::Awaiting { .. }) => "awaiting",
         Some(StepState::Running { .. } | StepState::Iterated { .. } | StepState::Writing { .. }) => "running",
+        Some(StepState::Mapping(mapping)) => {
+            if mapping.only_awaits() {
+                "awaiting"
+            } else {
+                "running"
+            }
+        }
         Some(ended) => ended.status().map_or("running", palisade_model::record::Status::name),
     }
 }
@@ -200,12 +207,28 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
                 for output in &ended.outputs {
                     items.insert((&ended.step, output.port.as_str()), output.items);
                 }
-                if let Some((from, node)) = attempts.get_mut(&ended.step).and_then(|all| all.last_mut()) {
+                // Those of a map go on side by side.
+                let of_child = |(_, node): &&mut (u64, AttemptNode)| {
+                    node.child.as_ref().is_some_and(|child| child.run_id == ended.child)
+                };
+                let all = attempts.entry(&ended.step).or_default();
+                if let Some((from, node)) = all.iter_mut().rev().find(of_child) {
                     node.state = if ended.status == Status::Waiting { "awaiting" } else { ended.status.name() };
                     node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
                     node.usage = Some(ended.usage);
                     node.outputs.clone_from(&ended.outputs);
                     node.failure.clone_from(&ended.failure);
+                }
+            }
+            Event::MapEnded(ended) => {
+                failures.extend(event.failure());
+                // In the order of the items, whichever was quicker.
+                let all = attempts.entry(&ended.step).or_default();
+                all.sort_by_key(|(_, node)| (node.iteration, node.attempt));
+                if let MapOutcome::Joined { outputs } = &ended.outcome {
+                    for output in outputs {
+                        items.insert((&ended.step, output.port.as_str()), output.items);
+                    }
                 }
             }
             Event::RunResumed { .. } => {

@@ -59,7 +59,7 @@ pub enum Command {
 pub struct Turn {
     /// Which step.
     pub step: StepId,
-    /// The iteration of a loop, from 1; 0 = the step is none.
+    /// The iteration of a loop, or the item of a map over a child runbook, from 1; 0 = the step is neither.
     pub iteration: u32,
     /// The number of the attempt, from 1; within the iteration.
     pub attempt: u32,
@@ -93,6 +93,16 @@ pub enum Question {
     Files {
         /// Which attempt.
         turn: Turn,
+    },
+    /// How many items does a map over a child runbook go over? Answered by `MapExpanded`.
+    Items {
+        /// Which step.
+        step: StepId,
+    },
+    /// What is it that the children of a map made together? Answered by `MapEnded`.
+    Joined {
+        /// Which step.
+        step: StepId,
     },
     /// What came of the runbook that an agent submitted? Answered by `HostCallRecorded`.
     Submitted {

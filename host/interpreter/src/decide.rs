@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 /// A step is decided when all that it waits for has ended. Then it is skipped if something that it needs failed or was
 /// skipped; else its condition is asked, then its values, then what the runbook will do that it runs, where that is an artifact;
 /// then it is started, a person asked before where one is to be. A loop is judged after each iteration, and
-/// ends at its bound at the latest. An agent that submitted a runbook goes on when that has been planned, approved and run, or
+/// ends at its bound at the latest. A map over a child runbook has a child run for each item, several at once, and ends when what
+/// they made is joined. An agent that submitted a runbook goes on when that has been planned, approved and run, or
 /// refused. A step that wrote files has succeeded when they are in their places. When no step is left, the run ends; one that failed or was cancelled first undoes what
 /// it did, as far as the graph says how. A run that is to be cancelled skips what does not
 /// run yet, scheduled steps included, and ends when what runs has ended: the driver forgets the attempts that it has not
@@ -76,7 +77,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    pub(crate) const fn of(state: Option<&StepState>) -> Self {
+    pub(crate) fn of(state: Option<&StepState>) -> Self {
         match state {
             None
             | Some(
@@ -89,6 +90,7 @@ impl Standing {
             Some(StepState::Scheduled { .. } | StepState::Resting { .. }) => Self::Pending,
             Some(StepState::Running { .. }) => Self::Running,
             Some(StepState::Awaiting { .. }) => Self::Awaiting,
+            Some(StepState::Mapping(mapping)) => mapping.standing(),
             Some(
                 StepState::Succeeded { .. }
                 | StepState::Failed { .. }
@@ -131,19 +133,25 @@ pub(crate) fn decide_step(node: &Node, state: &State) -> Option<Command> {
         Some(&StepState::Writing { iteration, attempt, .. }) => {
             Some(Command::Answer(Question::Files { turn: Turn { step, iteration, attempt } }))
         }
+        Some(StepState::Mapping(mapping)) => {
+            let has_child = |item| state.child(&step, item).is_some();
+            mapping.decide(&step, node.maps_child.unwrap_or(1), state.cancelled().is_some(), has_child)
+        }
         Some(&StepState::Awaiting { iteration, attempt, .. })
-            if state.cancelled().is_some() && state.child(&step).is_some() =>
+            if state.cancelled().is_some() && state.child(&step, iteration).is_some() =>
         {
             Some(Command::StartAttempt(Turn { step, iteration, attempt: attempt.saturating_add(1) }))
         }
-        Some(standing) if standing.is_idle() && state.cancelled().is_some() && state.child(&step).is_none() => {
+        Some(standing) if standing.is_idle() && state.cancelled().is_some() && !state.has_child(&step) => {
             Some(Command::SkipStep { step, because: SkipCause::Cancelled })
         }
+        // A person has approved its runbook.
+        Some(&StepState::Due { .. }) if node.maps_child.is_some() => Some(Command::Answer(Question::Items { step })),
         Some(&StepState::Due { iteration, attempt }) => {
             Some(Command::StartAttempt(Turn { step, iteration, attempt: attempt.saturating_add(1) }))
         }
         Some(StepState::Iterated { iteration, .. }) => Some(decide_loop(node, *iteration, state)),
-        Some(&StepState::Suspended { attempt }) => Some(decide_made(step, 0, attempt, state)),
+        Some(&StepState::Suspended { attempt }) => Some(decide_made(node, 0, attempt, state)),
         Some(StepState::Settled { .. }) => Some(Command::Answer(Question::Submitted { step })),
         Some(_) => None,
     }
@@ -176,17 +184,27 @@ fn decide_new(node: &Node, state: &State) -> Option<Command> {
     }
     let iteration = u32::from(node.iterations.is_some());
     if node.runs_artifact {
-        return Some(decide_made(step, iteration, 0, state));
+        return Some(decide_made(node, iteration, 0, state));
     }
-    Some(Command::StartAttempt(Turn { step, iteration, attempt: 1 }))
+    Some(begin(node, iteration, 1))
 }
 
 /// What comes next of a runbook that no person wrote: its plan, then a person's yes where one is needed, then its run.
-fn decide_made(step: StepId, iteration: u32, submitted_by: u32, state: &State) -> Command {
+fn decide_made(node: &Node, iteration: u32, submitted_by: u32, state: &State) -> Command {
+    let step = node.step.clone();
     match state.planned(&step) {
         None => Command::Answer(Question::Child { step, iteration, submitted_by }),
         Some(Planned { waits: true, expires_ms, .. }) => Command::RequestApproval { step, submitted_by, expires_ms },
-        Some(_) => Command::StartAttempt(Turn { step, iteration, attempt: submitted_by.saturating_add(1) }),
+        Some(_) => begin(node, iteration, submitted_by.saturating_add(1)),
+    }
+}
+
+/// Begins what a step does: of a map over a child runbook its items are counted first.
+fn begin(node: &Node, iteration: u32, attempt: u32) -> Command {
+    let step = node.step.clone();
+    match node.maps_child {
+        Some(_) => Command::Answer(Question::Items { step }),
+        None => Command::StartAttempt(Turn { step, iteration, attempt }),
     }
 }
 
@@ -227,6 +245,7 @@ fn will_not_come(step: &StepId, state: &State) -> Option<SkipCause> {
         | StepState::Suspended { .. }
         | StepState::Settled { .. }
         | StepState::Awaiting { .. }
+        | StepState::Mapping(_)
         | StepState::Writing { .. }
         | StepState::Succeeded { .. } => None,
     }

@@ -14,6 +14,8 @@ mod call;
 mod child;
 mod files;
 mod fork;
+mod items;
+mod map;
 mod reserved;
 mod suspended;
 
@@ -21,6 +23,8 @@ pub use call::{HostCallRecorded, answers_for, answers_for_items, show_place};
 pub use child::{ChildApproval, ChildEnded, ChildPlanned, ChildStarted, Parent, PlanningOutcome};
 pub use files::{FilesOutcome, FilesPut, WrittenFile};
 pub use fork::{Fork, RunForked};
+pub use items::ItemsDone;
+pub use map::{ExpansionOutcome, MapEnded, MapExpanded, MapOutcome};
 pub use reserved::SpendingReserved;
 pub use suspended::AttemptSuspended;
 
@@ -75,6 +79,8 @@ pub enum Event {
     AttemptStarted(Box<AttemptStarted>),
     /// A component asked the host for something, and its answer is kept.
     HostCallRecorded(Box<HostCallRecorded>),
+    /// Items of a map over a component are done, and what they left is kept.
+    ItemsDone(Box<ItemsDone>),
     /// An attempt is about to spend of what the run may do in all.
     SpendingReserved(Box<SpendingReserved>),
     /// An attempt ended until it is known what came of what it asked for.
@@ -91,6 +97,10 @@ pub enum Event {
     ChildStarted(Box<ChildStarted>),
     /// A child run ended, or stopped until its parent is resumed.
     ChildEnded(Box<ChildEnded>),
+    /// The items were counted that a map over a child runbook goes over.
+    MapExpanded(Box<MapExpanded>),
+    /// No child run of a map goes on, and what they made was joined.
+    MapEnded(Box<MapEnded>),
     /// A step waits for a person.
     ApprovalRequested {
         /// Which step.
@@ -532,6 +542,7 @@ impl Event {
             Self::LoopEnded { .. } => "LoopEnded",
             Self::AttemptStarted(_) => "AttemptStarted",
             Self::HostCallRecorded(_) => "HostCallRecorded",
+            Self::ItemsDone(_) => "ItemsDone",
             Self::SpendingReserved(_) => "SpendingReserved",
             Self::AttemptSuspended(_) => "AttemptSuspended",
             Self::AttemptSucceeded(_) => "AttemptSucceeded",
@@ -540,6 +551,8 @@ impl Event {
             Self::ChildPlanned(_) => "ChildPlanned",
             Self::ChildStarted(_) => "ChildStarted",
             Self::ChildEnded(_) => "ChildEnded",
+            Self::MapExpanded(_) => "MapExpanded",
+            Self::MapEnded(_) => "MapEnded",
             Self::ApprovalRequested { .. } => "ApprovalRequested",
             Self::ApprovalDecided { .. } => "ApprovalDecided",
             Self::TimerFired { .. } => "TimerFired",
@@ -559,6 +572,7 @@ impl Event {
             Self::RunStarted(started) => started.at_ms,
             Self::AttemptStarted(started) => started.at_ms,
             Self::HostCallRecorded(call) => call.at_ms,
+            Self::ItemsDone(done) => done.at_ms,
             Self::SpendingReserved(reserved) => reserved.at_ms,
             Self::AttemptSuspended(suspended) => suspended.at_ms,
             Self::AttemptSucceeded(ended) => ended.at_ms,
@@ -567,6 +581,8 @@ impl Event {
             Self::ChildPlanned(planned) => planned.at_ms,
             Self::ChildStarted(started) => started.at_ms,
             Self::ChildEnded(ended) => ended.at_ms,
+            Self::MapExpanded(expanded) => expanded.at_ms,
+            Self::MapEnded(ended) => ended.at_ms,
             Self::RunForked(forked) => forked.at_ms,
             Self::ApprovalRequested { at_ms, .. }
             | Self::ApprovalDecided { at_ms, .. }
@@ -595,6 +611,7 @@ impl Event {
             | Self::RunEnded { .. } => None,
             Self::AttemptStarted(started) => Some(&started.step),
             Self::HostCallRecorded(call) => Some(&call.step),
+            Self::ItemsDone(done) => Some(&done.step),
             Self::SpendingReserved(reserved) => Some(&reserved.step),
             Self::AttemptSuspended(suspended) => Some(&suspended.step),
             Self::AttemptSucceeded(ended) => Some(&ended.step),
@@ -603,6 +620,8 @@ impl Event {
             Self::ChildPlanned(planned) => Some(&planned.step),
             Self::ChildStarted(started) => Some(&started.step),
             Self::ChildEnded(ended) => Some(&ended.step),
+            Self::MapExpanded(expanded) => Some(&expanded.step),
+            Self::MapEnded(ended) => Some(&ended.step),
             Self::StepScheduled { step, .. }
             | Self::ConditionEvaluated { step, .. }
             | Self::ValueResolved { step, .. }
@@ -632,6 +651,14 @@ impl Event {
             Self::ChildPlanned(planned) => match &planned.outcome {
                 PlanningOutcome::Refused { failure, .. } => Some((&planned.step, failure)),
                 PlanningOutcome::Planned { .. } => None,
+            },
+            Self::MapExpanded(expanded) => match &expanded.outcome {
+                ExpansionOutcome::Refused { failure } => Some((&expanded.step, failure)),
+                ExpansionOutcome::Expanded { .. } => None,
+            },
+            Self::MapEnded(ended) => match &ended.outcome {
+                MapOutcome::Failed { failure } => Some((&ended.step, failure)),
+                MapOutcome::Joined { .. } => None,
             },
             _ => None,
         }
@@ -912,6 +939,37 @@ mod tests {
                 iteration: 2,
                 at_ms: 4,
                 outcome: FilesOutcome::Refused { failure: Failure::new(FailureKind::Failed, "no") },
+            })),
+            Event::ItemsDone(Box::new(ItemsDone {
+                step: step("a"),
+                attempt: 1,
+                iteration: 0,
+                at_ms: 4,
+                first: 7,
+                items: 3,
+                outputs: vec![digest],
+                rest: digest,
+                usage: Usage::default(),
+            })),
+            Event::MapExpanded(Box::new(MapExpanded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: ExpansionOutcome::Expanded { items: 3 },
+            })),
+            Event::MapExpanded(Box::new(MapExpanded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: ExpansionOutcome::Refused { failure: Failure::new(FailureKind::Failed, "no") },
+            })),
+            Event::MapEnded(Box::new(MapEnded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: MapOutcome::Joined { outputs: Vec::new() },
+            })),
+            Event::MapEnded(Box::new(MapEnded {
+                step: step("a"),
+                at_ms: 4,
+                outcome: MapOutcome::Failed { failure: Failure::new(FailureKind::Failed, "no") },
             })),
         ]
     }

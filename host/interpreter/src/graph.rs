@@ -21,7 +21,9 @@ pub struct Node {
     pub has_values: bool,
     /// It is a loop of at most so many iterations.
     pub iterations: Option<u32>,
-    /// It is tried again after some failures.
+    /// It is a map over a child runbook, of which so many items may run at once.
+    pub maps_child: Option<u32>,
+    /// It is tried again after some failures; of a map each item.
     pub retry: Option<Retry>,
     /// It runs a runbook that is an artifact: to be planned first, and approved.
     pub runs_artifact: bool,
@@ -48,6 +50,7 @@ impl Node {
             has_condition: false,
             has_values: false,
             iterations: None,
+            maps_child: None,
             retry: None,
             runs_artifact: false,
             approval: None,

@@ -10,6 +10,7 @@ mod decide;
 mod event;
 mod graph;
 mod machine;
+mod mapping;
 mod retry;
 mod state;
 
@@ -19,11 +20,13 @@ pub use compensation::Compensation;
 pub use decide::decide;
 pub use event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, CancelReason, ChildApproval,
-    ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, FilesOutcome, FilesPut, Fork,
-    HostCallRecorded, Output, Parent, PlanningOutcome, ResolvedValue, Reuse, RunForked, RunInput, RunStarted,
-    SkipCause, SpendingReserved, ValuesOutcome, WrittenFile, answers_for, answers_for_items, show_place,
+    ChildEnded, ChildPlanned, ChildStarted, ConditionOutcome, Event, EventError, ExpansionOutcome, FilesOutcome,
+    FilesPut, Fork, HostCallRecorded, ItemsDone, MapEnded, MapExpanded, MapOutcome, Output, Parent, PlanningOutcome,
+    ResolvedValue, Reuse, RunForked, RunInput, RunStarted, SkipCause, SpendingReserved, ValuesOutcome, WrittenFile,
+    answers_for, answers_for_items, show_place,
 };
 pub use graph::{Approval, Graph, GraphError, Node};
 pub use machine::{Advance, Machine};
+pub use mapping::Mapping;
 pub use retry::Retry;
 pub use state::{Planned, RunState, State, StepState};

@@ -3,11 +3,13 @@
 use crate::account::Account;
 use crate::command::Turn;
 use crate::compensation::Compensation;
+use crate::decide::Standing;
 use crate::event::{
     ApprovalOutcome, AttemptSuspended, CancelReason, ChildApproval, ChildEnded, ChildPlanned, ConditionOutcome, Event,
-    FilesOutcome, FilesPut, HostCallRecorded, Output, PlanningOutcome, ResolvedValue, RunForked, SkipCause,
-    ValuesOutcome,
+    ExpansionOutcome, FilesOutcome, FilesPut, HostCallRecorded, MapEnded, MapExpanded, MapOutcome, Output,
+    PlanningOutcome, ResolvedValue, RunForked, SkipCause, ValuesOutcome,
 };
+use crate::mapping::Mapping;
 use palisade_model::record::Status;
 use palisade_model::{Digest, FailureKind, RunId, StepId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +21,8 @@ pub struct State {
     resumed: u32,
     cancelled: Option<CancelReason>,
     steps: BTreeMap<StepId, StepState>,
-    /// The steps that wait for their next attempt, by when it is due.
-    resting: BTreeSet<(u64, StepId)>,
+    /// The steps, or items of them, that wait for their next attempt, by when it is due.
+    resting: BTreeSet<(u64, StepId, u32)>,
     /// The steps that wait for a person, and for no longer than that.
     expiring: BTreeSet<(u64, StepId)>,
     /// The last answer to a condition of each step, with the iteration that it judges.
@@ -34,8 +36,8 @@ pub struct State {
     planned: BTreeMap<StepId, Planned>,
     /// Attempts of agents that were no tries of their own, but went on after what they submitted.
     no_tries: BTreeMap<StepId, u32>,
-    /// The child runs that have not ended, by the steps for which they run.
-    children: BTreeMap<StepId, RunId>,
+    /// The child runs that have not ended, by the steps for which they run and the iteration or item.
+    children: BTreeMap<(StepId, u32), RunId>,
     /// How often components were run, by this run and its children that have ended, or may be by attempts that go on.
     component_runs: u64,
     /// What was spent of what the run may do in all.
@@ -134,6 +136,8 @@ pub enum StepState {
         /// When the answer is no by itself, in milliseconds since 1970.
         until_ms: Option<u64>,
     },
+    /// It is a map over a child runbook, whose items go on.
+    Mapping(Box<Mapping>),
     /// It did what was wanted, and what it wrote is to be put in its place.
     Writing {
         /// The iteration of a loop; 0 = it is none.
@@ -219,7 +223,8 @@ impl State {
 
     fn apply_to_running(&mut self, event: &Event) {
         match event {
-            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) => {}
+            // What of a map is done matters to its next attempt alone.
+            Event::RunStarted(_) | Event::RunResumed { .. } | Event::RunForked(_) | Event::ItemsDone(_) => {}
             Event::SpendingReserved(reserved) => {
                 if self.is_under_way(&reserved.step, reserved.iteration, reserved.attempt) {
                     self.account.apply(event);
@@ -253,6 +258,7 @@ impl State {
             }
             Event::StepScheduled { step, attempt, iteration } => {
                 let follows = match self.steps.get(step) {
+                    Some(StepState::Mapping(mapping)) => mapping.may_schedule(*iteration, *attempt),
                     None => *iteration <= 1,
                     Some(
                         StepState::Due { iteration: turn, attempt: before }
@@ -265,7 +271,7 @@ impl State {
                     Some(_) => false,
                 };
                 if follows {
-                    self.set(step, StepState::Scheduled { iteration: *iteration, attempt: *attempt });
+                    self.set_at(step, *iteration, StepState::Scheduled { iteration: *iteration, attempt: *attempt });
                 }
             }
             Event::ConditionEvaluated { step, iteration, outcome } => self.judge(step, *iteration, outcome),
@@ -287,6 +293,7 @@ impl State {
             }
             Event::StepSkipped { step, because } => {
                 if self.steps.get(step).is_none_or(StepState::is_idle) {
+                    self.forget_items(step);
                     self.set(step, StepState::Skipped { because: because.clone() });
                 }
             }
@@ -316,10 +323,10 @@ impl State {
             Event::ChildPlanned(planned) => self.plan_child(planned),
             Event::ChildStarted(started) => {
                 let (iteration, attempt) = (started.iteration, started.attempt);
-                let goes_on = self.child(&started.step).is_none_or(|child| child == started.child);
-                if goes_on && self.steps.get(&started.step) == Some(&StepState::Scheduled { iteration, attempt }) {
-                    self.set(&started.step, StepState::Running { iteration, attempt });
-                    self.children.insert(started.step.clone(), started.child);
+                let goes_on = self.child(&started.step, iteration).is_none_or(|child| child == started.child);
+                if goes_on && self.at(&started.step, iteration) == Some(&StepState::Scheduled { iteration, attempt }) {
+                    self.set_at(&started.step, iteration, StepState::Running { iteration, attempt });
+                    self.children.insert((started.step.clone(), iteration), started.child);
                 }
             }
             Event::ChildEnded(ended) => {
@@ -328,6 +335,8 @@ impl State {
                     self.end_child(ended);
                 }
             }
+            Event::MapExpanded(expanded) => self.expand(expanded),
+            Event::MapEnded(ended) => self.end_map(ended),
             Event::TimerFired { step, attempt, iteration, .. } => {
                 let (iteration, attempt) = (*iteration, *attempt);
                 let waits = |state: &StepState| {
@@ -338,8 +347,8 @@ impl State {
                             if (*turn, *before) == (iteration, attempt)
                     )
                 };
-                if self.steps.get(step).is_some_and(waits) {
-                    self.set(step, StepState::Due { iteration, attempt });
+                if self.at(step, iteration).is_some_and(waits) {
+                    self.set_at(step, iteration, StepState::Due { iteration, attempt });
                 }
             }
             Event::AttemptStarted(started) => {
@@ -418,7 +427,7 @@ impl State {
     /// Takes that an agent's attempt ended with what it submitted.
     fn suspend(&mut self, suspended: &AttemptSuspended) {
         let AttemptSuspended { step, attempt, .. } = suspended;
-        if !self.children.contains_key(step) {
+        if !self.has_child(step) {
             self.planned.remove(step);
             self.set(step, StepState::Suspended { attempt: *attempt });
         }
@@ -455,7 +464,9 @@ impl State {
 
     fn succeed(&mut self, step: &StepId, iteration: u32, attempt: u32, outputs: &[Output]) {
         let outputs = outputs.to_vec();
-        if iteration == 0 {
+        if matches!(self.steps.get(step), Some(StepState::Mapping(_))) {
+            self.set_at(step, iteration, StepState::Succeeded { attempt, outputs });
+        } else if iteration == 0 {
             self.set(step, StepState::Succeeded { attempt, outputs });
         } else {
             self.latest.insert(step.clone(), outputs);
@@ -474,9 +485,9 @@ impl State {
             } else {
                 StepState::Cancelled { iteration, attempt }
             };
-            return self.set(step, state);
+            return self.set_at(step, iteration, state);
         }
-        self.children.remove(step);
+        self.children.remove(&(step.clone(), iteration));
         // One that is to be resumed is counted when it has ended, whole.
         self.component_runs = self.component_runs.saturating_add(ended.runs);
         let submitted = self.planned(step).is_some_and(|planned| planned.submitted_by > 0);
@@ -484,11 +495,52 @@ impl State {
             (None, _) if submitted => self.set(step, StepState::Settled { attempt }),
             (None, _) => self.succeed(step, iteration, attempt, &ended.outputs),
             (Some(failure), _) if self.cancelled.is_some() && failure.kind == FailureKind::Cancelled => {
-                self.set(step, StepState::Cancelled { iteration, attempt });
+                self.set_at(step, iteration, StepState::Cancelled { iteration, attempt });
             }
             (Some(_), _) if submitted => self.set(step, StepState::Settled { attempt }),
-            (Some(_), Some(until_ms)) => self.set(step, StepState::Resting { iteration, attempt, until_ms }),
-            (Some(_), None) => self.set(step, StepState::Failed { attempt }),
+            (Some(_), Some(until_ms)) => {
+                self.set_at(step, iteration, StepState::Resting { iteration, attempt, until_ms });
+            }
+            (Some(_), None) => self.set_at(step, iteration, StepState::Failed { attempt }),
+        }
+    }
+
+    /// Takes how many items a map goes over; once.
+    fn expand(&mut self, expanded: &MapExpanded) {
+        let MapExpanded { step, outcome, .. } = expanded;
+        if !matches!(self.steps.get(step), None | Some(StepState::Due { iteration: 0, attempt: 0 })) {
+            return;
+        }
+        let state = match outcome {
+            ExpansionOutcome::Expanded { items } => StepState::Mapping(Box::new(Mapping::new(*items))),
+            ExpansionOutcome::Refused { .. } => StepState::Failed { attempt: 0 },
+        };
+        self.set(step, state);
+    }
+
+    /// Takes what came of all items of a map, once none of them goes on.
+    fn end_map(&mut self, ended: &MapEnded) {
+        let MapEnded { step, outcome, .. } = ended;
+        let Some(StepState::Mapping(mapping)) = self.steps.get(step) else { return };
+        let can_be = match outcome {
+            MapOutcome::Joined { .. } => !mapping.has_failed() && mapping.ended() == mapping.items(),
+            MapOutcome::Failed { .. } => mapping.standing() != Standing::Running,
+        };
+        if !can_be {
+            return;
+        }
+        self.forget_items(step);
+        let state = match outcome {
+            MapOutcome::Joined { outputs } => StepState::Succeeded { attempt: 1, outputs: outputs.clone() },
+            MapOutcome::Failed { .. } => StepState::Failed { attempt: 1 },
+        };
+        self.set(step, state);
+    }
+
+    /// Forgets what items of a map wait for that will not go on.
+    fn forget_items(&mut self, step: &StepId) {
+        if let Some(StepState::Mapping(_)) = self.steps.get(step) {
+            self.resting.retain(|(_, resting, _)| resting != step);
         }
     }
 
@@ -504,17 +556,7 @@ impl State {
             if self.compensation.as_ref().is_some_and(|undoing| !undoing.steps().contains(step)) {
                 continue;
             }
-            let (iteration, attempt) = match *state {
-                // The number of one that never began is used up too, so that a late word of it means nothing.
-                StepState::Scheduled { iteration, attempt } | StepState::Running { iteration, attempt } => {
-                    (iteration, attempt)
-                }
-                StepState::Cancelled { iteration, attempt } if self.cancelled.is_none() => (iteration, attempt),
-                // A person may have answered what its child waits for; that never expires by itself.
-                StepState::Awaiting { iteration, attempt: attempt @ 1.., .. } => (iteration, attempt),
-                _ => continue,
-            };
-            *state = StepState::Due { iteration, attempt };
+            state.resume(self.cancelled.is_some());
         }
     }
 
@@ -541,8 +583,8 @@ impl State {
     /// The step that has waited longest for its next attempt, and when that is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<(Turn, u64)> {
-        let (until_ms, step) = self.resting.first()?;
-        match self.step(step)? {
+        let (until_ms, step, iteration) = self.resting.first()?;
+        match self.at(step, *iteration)? {
             &StepState::Resting { iteration, attempt, .. } => {
                 Some((Turn { step: step.clone(), iteration, attempt }, *until_ms))
             }
@@ -576,10 +618,34 @@ impl State {
         self.children.values().copied()
     }
 
-    /// The child run of a step that has not ended.
+    /// The child run of a step that has not ended, in that iteration of a loop or for that item of a map; 0 = the step is neither.
     #[must_use]
-    pub fn child(&self, step: &StepId) -> Option<RunId> {
-        self.children.get(step).copied()
+    pub fn child(&self, step: &StepId, iteration: u32) -> Option<RunId> {
+        self.children.get(&(step.clone(), iteration)).copied()
+    }
+
+    /// The child runs of a step that have not ended, each with its iteration of a loop or item of a map; 0 = the step is neither.
+    pub fn children_of(&self, step: &StepId) -> impl Iterator<Item = (u32, RunId)> {
+        let all = self.children.range((step.clone(), 0)..=(step.clone(), u32::MAX));
+        all.map(|((_, iteration), child)| (*iteration, *child))
+    }
+
+    /// Whether a child run of a step has not ended.
+    #[must_use]
+    pub fn has_child(&self, step: &StepId) -> bool {
+        self.children_of(step).next().is_some()
+    }
+
+    /// The attempt of a step that a child run is which waits for a person.
+    #[must_use]
+    pub fn awaiting(&self, child: RunId) -> Option<Turn> {
+        let (step, iteration) = self.children.iter().find(|(_, known)| **known == child)?.0;
+        match self.at(step, *iteration)? {
+            &StepState::Awaiting { iteration, attempt: attempt @ 1.., .. } => {
+                Some(Turn { step: step.clone(), iteration, attempt })
+            }
+            _ => None,
+        }
     }
 
     /// The runbook that a step runs, where it is an artifact that was planned.
@@ -666,6 +732,24 @@ impl State {
         self.steps.get(step)
     }
 
+    /// How a turn of a step stands: of a map over a child runbook that of the item; none for one that has ended or not begun.
+    #[must_use]
+    pub fn at(&self, step: &StepId, iteration: u32) -> Option<&StepState> {
+        match self.steps.get(step) {
+            Some(StepState::Mapping(mapping)) => mapping.item(iteration),
+            state => state,
+        }
+    }
+
+    /// Whether a turn that was scheduled is not to begin any more: another item of its map failed, and it has no child yet.
+    #[must_use]
+    pub fn is_given_up(&self, turn: &Turn) -> bool {
+        let &Turn { ref step, iteration, attempt } = turn;
+        let failed = matches!(self.steps.get(step), Some(StepState::Mapping(mapping)) if mapping.has_failed());
+        self.at(step, iteration) != Some(&StepState::Scheduled { iteration, attempt })
+            || (failed && self.child(step, iteration).is_none())
+    }
+
     /// What a step made; none unless it succeeded.
     #[must_use]
     pub fn outputs(&self, step: &StepId) -> Option<&[Output]> {
@@ -696,26 +780,40 @@ impl State {
     /// The attempt may end: it runs, or it failed before it could be started.
     fn is_under_way(&self, step: &StepId, turn: u32, number: u32) -> bool {
         matches!(
-            self.steps.get(step),
+            self.at(step, turn),
             Some(StepState::Scheduled { iteration, attempt } | StepState::Running { iteration, attempt })
                 if *iteration == turn && *attempt == number
         )
     }
 
-    fn set(&mut self, step: &StepId, state: StepState) {
-        match self.steps.get(step) {
-            Some(&StepState::Resting { until_ms, .. }) => drop(self.resting.remove(&(until_ms, step.clone()))),
-            Some(&StepState::Awaiting { until_ms: Some(until_ms), .. }) => {
-                self.expiring.remove(&(until_ms, step.clone()));
-            }
-            _ => {}
+    /// Takes how a turn stands by now: of a map the item, else the step.
+    fn set_at(&mut self, step: &StepId, iteration: u32, state: StepState) {
+        if !matches!(self.steps.get(step), Some(StepState::Mapping(_))) {
+            return self.set(step, state);
         }
-        match state {
-            StepState::Resting { until_ms, .. } => drop(self.resting.insert((until_ms, step.clone()))),
-            StepState::Awaiting { until_ms: Some(until_ms), .. } => {
-                self.expiring.insert((until_ms, step.clone()));
-            }
-            _ => {}
+        self.note_rest(step, iteration, &state);
+        if let Some(StepState::Mapping(mapping)) = self.steps.get_mut(step) {
+            mapping.set(iteration, state);
+        }
+    }
+
+    /// Notes when the next attempt of what is about to stand so is due.
+    fn note_rest(&mut self, step: &StepId, iteration: u32, state: &StepState) {
+        if let Some(&StepState::Resting { until_ms, iteration, .. }) = self.at(step, iteration) {
+            self.resting.remove(&(until_ms, step.clone(), iteration));
+        }
+        if let &StepState::Resting { until_ms, iteration, .. } = state {
+            self.resting.insert((until_ms, step.clone(), iteration));
+        }
+    }
+
+    fn set(&mut self, step: &StepId, state: StepState) {
+        self.note_rest(step, 0, &state);
+        if let Some(&StepState::Awaiting { until_ms: Some(until_ms), .. }) = self.steps.get(step) {
+            self.expiring.remove(&(until_ms, step.clone()));
+        }
+        if let StepState::Awaiting { until_ms: Some(until_ms), .. } = state {
+            self.expiring.insert((until_ms, step.clone()));
         }
         // What was stopped goes on when the run is resumed.
         if let Some(undoing) = self.compensation.as_mut().filter(|_| state.can_be_kept()) {
@@ -727,7 +825,7 @@ impl State {
 
 impl StepState {
     /// It has begun or is about to, and nothing of it runs.
-    pub(crate) const fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         matches!(
             self,
             Self::Scheduled { .. }
@@ -737,7 +835,21 @@ impl StepState {
                 | Self::Suspended { .. }
                 | Self::Settled { .. }
                 | Self::Awaiting { .. }
-        )
+        ) || matches!(self, Self::Mapping(mapping) if mapping.standing() != Standing::Running)
+    }
+
+    /// Makes due what a process had begun, or was about to begin, and what it had stopped.
+    pub(crate) fn resume(&mut self, cancelled: bool) {
+        let (iteration, attempt) = match *self {
+            // The number of one that never began is used up too, so that a late word of it means nothing.
+            Self::Scheduled { iteration, attempt } | Self::Running { iteration, attempt } => (iteration, attempt),
+            Self::Cancelled { iteration, attempt } if !cancelled => (iteration, attempt),
+            // A person may have answered what its child waits for; that never expires by itself.
+            Self::Awaiting { iteration, attempt: attempt @ 1.., .. } => (iteration, attempt),
+            Self::Mapping(ref mut mapping) => return mapping.resume(cancelled),
+            _ => return,
+        };
+        *self = Self::Due { iteration, attempt };
     }
 
     /// It has ended in a way that holds in another run too: what was cancelled there is not cancelled here.
@@ -754,6 +866,7 @@ impl StepState {
             | Self::Suspended { .. }
             | Self::Settled { .. }
             | Self::Awaiting { .. }
+            | Self::Mapping(_)
             | Self::Writing { .. }
             | Self::Cancelled { .. } => false,
         }
@@ -771,6 +884,7 @@ impl StepState {
             | Self::Suspended { .. }
             | Self::Settled { .. }
             | Self::Awaiting { .. }
+            | Self::Mapping(_)
             | Self::Writing { .. } => None,
             Self::Succeeded { .. } => Some(Status::Succeeded),
             Self::Failed { .. } => Some(Status::Failed),

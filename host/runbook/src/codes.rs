@@ -68,7 +68,7 @@ codes! {
     212 BadValue Error "A value is not allowed there.";
     213 DefaultNotOptional Error "An input has a `default` but is not optional.";
     214 ChildPath Error "The path of a child runbook is absolute or climbs with `..`.";
-    // 215 said that something is known but not available; 334 says so of what can be planned, 302 of components.
+    // 215 said that something is known but not available; 302 says so of components.
     216 NoEffect Warning "A setting has no effect.";
     217 BadLimit Error "A limit is not known there.";
     218 BadCapability Error "A text is not a capability.";
@@ -116,7 +116,7 @@ codes! {
     331 ChildInput Error "An input of a child runbook is missing, unknown, or gets the wrong artifact.";
     332 ChildOutput Error "A child runbook has no such output.";
     333 ChildCycle Error "A runbook is its own descendant, or children nest too deep.";
-    334 PlannedOnly Note "A step can be planned, but this build can't run it yet.";
+    // 334 said that a step can be planned, but not run yet; all that can be planned runs now.
     335 MustBeWritten Error "A value that the plan must know is a reference.";
     336 LoopShape Error "What a loop makes can't be its next input.";
     337 NotAllowed Error "A child uses a component that its parent or the operator does not allow.";

@@ -75,7 +75,7 @@ pub(super) fn one(store: &Store, run: RunId, step: Option<&str>) -> Result<Await
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
     let parent = history.start().map_err(|error| not_told(&error))?.parent.clone();
     let all = awaited::of(store, parent.map_or(run, |parent| parent.root))?;
-    let below = |awaited: &Awaited| awaited.run == run || awaited.above.iter().any(|(above, _)| *above == run);
+    let below = |awaited: &Awaited| awaited.run == run || awaited.above.contains(&run);
     let mut of_run: Vec<Awaited> = all.into_iter().filter(below).collect();
     let names = |all: &[Awaited]| all.iter().map(|one| format!("`{}`", one.path)).collect::<Vec<_>>().join(", ");
     let known = names(&of_run);
@@ -162,11 +162,13 @@ fn match_answer(store: &Store, run: RunId, decision: &Decision, process: u32) ->
 
 /// Tells the nearest run above that somebody works on that its child goes on. None if nobody works on any.
 fn wake(store: &Store, awaited: &Awaited) -> Result<Option<u32>, CliError> {
-    for (run, step) in &awaited.above {
+    let mut child = awaited.run;
+    for run in &awaited.above {
         if let Some(process) = store.owner(*run).map_err(|fault| not_read(&fault))? {
-            Request::GoOn { step: step.clone() }.leave(store, *run).map_err(|fault| not_read(&fault))?;
+            Request::GoOn { child }.leave(store, *run).map_err(|fault| not_read(&fault))?;
             return Ok(Some(process));
         }
+        child = *run;
     }
     Ok(None)
 }

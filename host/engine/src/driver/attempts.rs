@@ -64,6 +64,7 @@ impl<'a> Driver<'a> {
         let (observer, report) = (self.ahead(), crew.report.clone());
         let stop = crew.stop.of(self.machine.state());
         let known = self.known_calls(step, &turn);
+        let durable = self.durable(step, &turn, &crew.report);
         let caller = self.caller(&turn.step, call);
         let subtree = self.place.subtree.clone();
         crew.run(move || {
@@ -85,7 +86,7 @@ impl<'a> Driver<'a> {
             };
             let default_model = call.default_model.as_deref();
             let calls = step.asks().then(|| Calls::new(toolbox, Some(models), default_model, known, Some(&recorder)));
-            let task = Task { turn: turn.clone(), step, call, inputs, values, calls, run };
+            let task = Task { turn: turn.clone(), step, call, inputs, values, calls, durable, run };
             let wanted = performer.work.reuse;
             let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted)).or_suspended(&task);
             let panicked = || Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
@@ -132,6 +133,8 @@ impl<'a> Driver<'a> {
                 return self.advance(vec![event], Beside { entries, ..Beside::default() });
             }
         };
+        // Where some of it was done before, it is no measure of the whole.
+        let begun = if self.items_done(self.planned(&turn.step)?, &turn) > 0 { None } else { begun };
         let Turn { step, iteration, attempt } = turn;
         let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
         let (files, contents) = files.into_iter().map(NewFile::into_written).unzip();
@@ -271,8 +274,9 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// How often an attempt runs components at most. A map over too many items runs nothing, which it tells itself.
-pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64 {
+/// How often an attempt runs components at most, where so many items are done already. A map over too many items runs nothing,
+/// which it tells itself.
+pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput], done: u64) -> u64 {
     let max_items = match &step.work {
         PlannedWork::Map { max_items, .. } => max_items,
         PlannedWork::Agent { call, .. } => return agent_runs(step, call),
@@ -281,5 +285,5 @@ pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput]) -> u64
     let is_ruleset = |binding: &&Binding| matches!(binding.source, BindingSource::Ruleset { .. });
     let mapped = step.inputs.iter().find(|binding| !is_ruleset(binding));
     let mapped = mapped.and_then(|binding| inputs.iter().find(|input| input.port == binding.port));
-    mapped.map_or(0, |input| input.items.lines().min(*max_items))
+    mapped.map_or(0, |input| input.items.lines().min(*max_items)).saturating_sub(done)
 }

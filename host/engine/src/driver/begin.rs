@@ -196,6 +196,7 @@ impl<'a> Driver<'a> {
             machine: Machine::new(graph(work.plan)?),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),
+            feeds: BTreeMap::new(),
             answered_calls: Answered::default(),
             events: Vec::new(),
             writing: Writing::default(),
@@ -376,6 +377,10 @@ fn node(asking: &BTreeSet<&StepId>, step: &PlannedStep) -> Node {
         has_values: step.call().is_some_and(|call| !call.values.is_empty()),
         iterations: match &step.work {
             PlannedWork::Loop { max_iterations, .. } => Some(*max_iterations),
+            _ => None,
+        },
+        maps_child: match &step.work {
+            PlannedWork::Map { max_concurrency, .. } if step.maps_child() => Some(*max_concurrency),
             _ => None,
         },
         runs_artifact: step.child().is_some_and(|child| matches!(child.runbook, PlannedChildRunbook::Artifact { .. })),

@@ -2,6 +2,7 @@
 
 use super::{Beside, Driver, Outcome, now_ms};
 use crate::calls::{CallLog, NewCall, known_answers};
+use crate::done::{DoneLog, NewDone};
 use crate::keep::Kept;
 use crate::planning::Refusal;
 use crate::run::RunError;
@@ -43,6 +44,13 @@ impl CallLog for Recorder {
         let outcome = Outcome::Submission { turn: self.turn.clone(), request: request.to_vec(), tell };
         self.report.send(outcome).map_err(|_| PortError::Cancelled)?;
         told.recv().map_err(|_| PortError::Cancelled)
+    }
+}
+
+impl DoneLog for Recorder {
+    fn record(&self, done: NewDone) {
+        // The driver may have given up; then nobody goes on behind them.
+        drop(self.report.send(Outcome::Items { turn: self.turn.clone(), done }));
     }
 }
 

@@ -6,15 +6,17 @@ use super::{Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt;
 use crate::cancel::Cancel;
 use crate::document::default_artifact;
+use crate::joined::mapped_input;
 use crate::lookup::source;
 use crate::observe::{Below, Observed};
 use crate::perform::work_key;
 use crate::record::Ran;
+use crate::replay::unstored;
 use crate::run::{RunError, Work};
 use crate::submitting::SubmittedRunbook;
 use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, RunInput, Turn};
 use palisade_model::record::{RunRecord, Status};
-use palisade_model::{Failure, FailureKind, RunId, RunLimits, Spent, neutral};
+use palisade_model::{Failure, FailureKind, RunId, RunLimits, Spent, StepId, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedChild, PlannedChildRunbook, PlannedInput, PlannedStep};
 use palisade_schema::Registry;
 use palisade_store::{Artifact, NewArtifact};
@@ -69,6 +71,18 @@ impl By<'_> {
     }
 }
 
+/// A child run that is to begin, or to go on, as soon as that is written down.
+pub(super) struct ReadyChild<'a, 's> {
+    turn: Turn,
+    child: &'a PlannedChild,
+    by: By<'a>,
+    begin: ChildBegin,
+    /// What it is given that is not in the store yet.
+    artifacts: Vec<NewArtifact>,
+    /// What ends it.
+    stop: &'s Cancel,
+}
+
 impl ChildDone {
     fn refused(failure: Failure) -> Self {
         let (outputs, spent) = (Vec::new(), Spent::default());
@@ -77,36 +91,40 @@ impl ChildDone {
 }
 
 impl<'a> Driver<'a> {
-    /// Starts a child, or goes on with one that has not ended. Gives why not, where a limit is in the way.
-    pub(super) fn start_child<'s>(
+    /// Makes a child ready to start, or to go on if it has not ended. Gives why not, where a limit is in the way.
+    pub(super) fn ready_child<'s>(
         &mut self,
         crew: &Crew<'s, '_>,
         turn: &Turn,
         child: &'a PlannedChild,
-    ) -> Result<Option<(RunId, ChildDone)>, RunError>
+    ) -> Result<Result<ReadyChild<'a, 's>, (RunId, ChildDone)>, RunError>
     where
         'a: 's,
     {
-        // What it is given, and the plan that was made of an artifact, it reads from the store.
-        self.settle()?;
         let step = self.planned(&turn.step)?;
-        let run = match self.machine.state().child(&turn.step) {
+        let run = match self.machine.state().child(&turn.step, turn.iteration) {
             Some(run) => run,
             None => RunId::new(now_ms(), random().map_err(RunError::Random)?),
         };
         if let Err(failure) = self.place.subtree.may_go_deeper() {
-            return Ok(Some((run, ChildDone::refused(failure))));
+            return Ok(Err((run, ChildDone::refused(failure))));
         }
         let by = match &child.runbook {
             PlannedChildRunbook::File { plan, .. } => By::File(plan),
             PlannedChildRunbook::Artifact { .. } | PlannedChildRunbook::Agent { .. } => {
+                // The plan that was made of it, and what an agent gives it, are read from the store.
+                self.settle()?;
                 By::Artifact(Box::new(self.made_plan(&turn.step)?))
             }
         };
         let plan_digest = by.plan().digest();
         let pin = self.engine.store().pin()?;
         let mut work_key = work_key(&self.place.work_key, turn);
-        let given = if self.has_submitted(&turn.step) {
+        let mut made = None;
+        let given = if let Some(binding) = mapped_input(step) {
+            let item = made.insert(self.item_given(step, turn)?);
+            BTreeMap::from([(binding.port.clone(), unstored(item))])
+        } else if self.has_submitted(&turn.step) {
             let (call, request) = self.submission(&turn.step)?;
             let _ = write!(work_key, "/{call}");
             let read = SubmittedRunbook::read(&request);
@@ -115,22 +133,15 @@ impl<'a> Driver<'a> {
         } else {
             self.artifacts_bound(step, turn.iteration)?
         };
-        let (inputs, defaults) = self.child_inputs(given, &by)?;
-        let started = Event::ChildStarted(Box::new(ChildStarted {
-            step: turn.step.clone(),
-            attempt: turn.attempt,
-            iteration: turn.iteration,
-            at_ms: now_ms(),
-            child: run,
-            plan: plan_digest,
-        }));
-        self.append(vec![started], Beside { artifacts: defaults, ..Beside::default() })?;
+        let (inputs, mut artifacts) = self.child_inputs(given, &by)?;
+        artifacts.extend(made);
         let begin = ChildBegin {
             run,
             plan_digest,
             parent: Parent {
                 run: self.run,
-                seq: self.writing.durable() as u64,
+                // Known once it is written.
+                seq: 0,
                 step: turn.step.clone(),
                 root: self.place.parent.as_ref().map_or(self.run, |parent| parent.root),
                 depth: self.place.subtree.depth().saturating_add(1),
@@ -146,9 +157,44 @@ impl<'a> Driver<'a> {
             folder: self.root.clone(),
             pin,
         };
+        let stop = crew.stop.of_child(self.machine.state(), &turn.step);
+        Ok(Ok(ReadyChild { turn: turn.clone(), child, by, begin, artifacts, stop }))
+    }
+
+    /// Starts children, once all of them are written down: together, so that many cost one commit.
+    pub(super) fn start_children<'s>(
+        &mut self,
+        crew: &Crew<'s, '_>,
+        mut ready: Vec<ReadyChild<'a, 's>>,
+    ) -> Result<(), RunError>
+    where
+        'a: 's,
+    {
+        let at_ms = now_ms();
+        let started = |ready: &ReadyChild<'_, '_>| {
+            let Turn { step, attempt, iteration } = ready.turn.clone();
+            let (child, plan) = (ready.begin.run, ready.begin.plan_digest);
+            Event::ChildStarted(Box::new(ChildStarted { step, attempt, iteration, at_ms, child, plan }))
+        };
+        let events: Vec<_> = ready.iter().map(started).collect();
+        let artifacts = ready.iter_mut().flat_map(|ready| std::mem::take(&mut ready.artifacts)).collect();
+        let before = self.events.len() as u64;
+        self.append(events, Beside { artifacts, ..Beside::default() })?;
+        for (ready, seq) in ready.into_iter().zip(before + 1..) {
+            self.start_child(crew, ready, seq);
+        }
+        Ok(())
+    }
+
+    /// Starts a child that is written down, as the event of that number.
+    fn start_child<'s>(&self, crew: &Crew<'s, '_>, ready: ReadyChild<'a, 's>, seq: u64)
+    where
+        'a: 's,
+    {
+        let ReadyChild { turn, child, by, mut begin, stop, artifacts: _ } = ready;
+        begin.parent.seq = seq;
         let (engine, observer, work) = (self.engine, self.observer, self.work);
-        let stop = crew.stop.of(self.machine.state());
-        let (report, turn) = (crew.report.clone(), turn.clone());
+        let (report, run) = (crew.report.clone(), begin.run);
         let wanted: Vec<&str> = child.outputs.iter().map(|output| output.output.as_str()).collect();
         crew.run(move || {
             let below = Below { observer, step: &turn.step };
@@ -164,7 +210,6 @@ impl<'a> Driver<'a> {
             let tell = |done| drop(report.send(Outcome::Child { turn: turn.clone(), child: run, done }));
             attempt::reported(drive, panicked, tell);
         });
-        Ok(None)
     }
 
     fn into_child_done(mut self, cancel: &Cancel, wanted: &[&str]) -> Result<ChildDone, RunError> {
@@ -211,6 +256,11 @@ impl<'a> Driver<'a> {
             });
         }
         Ok(outputs)
+    }
+
+    /// Whether a step is a map over a child runbook.
+    pub(super) fn is_over_child(&self, step: &StepId) -> bool {
+        self.steps.get(step).is_some_and(|step| step.maps_child())
     }
 
     /// What a step hands over, by the names that it has there.

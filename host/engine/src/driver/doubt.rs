@@ -21,7 +21,7 @@ impl Driver<'_> {
         let under_way = self.steps.keys().filter_map(|step| match state.step(step) {
             // A child that an agent has tells for itself.
             Some(StepState::Running { iteration, attempt })
-                if self.would_be_in_doubt(step) && state.child(step).is_none() =>
+                if self.would_be_in_doubt(step) && !state.has_child(step) =>
             {
                 Some(((*step).clone(), *iteration, *attempt))
             }

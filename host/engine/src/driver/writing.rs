@@ -258,7 +258,10 @@ impl<'a> Driver<'a> {
                 // What came of what an agent submitted is told to the agent, and fails nothing.
                 let submits = |step: &StepId| self.steps.get(step).is_some_and(|step| step.submits().is_some());
                 let is_answer = |step| submits(step) && !matches!(event, Event::AttemptFailed(_));
-                if let Some((step, failure)) = event.failure().filter(|(step, _)| !is_answer(step)) {
+                // Nor does what came of an item fail its map by itself: the end of that says so.
+                let is_of_item = |step| matches!(event, Event::ChildEnded(_)) && self.is_over_child(step);
+                let told = event.failure().filter(|(step, _)| !is_answer(step) && !is_of_item(step));
+                if let Some((step, failure)) = told {
                     tell(Observed::StepFailed { step, failure });
                 }
                 if let Event::ChildEnded(ended) = event {

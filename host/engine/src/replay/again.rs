@@ -44,6 +44,8 @@ pub(crate) struct Redo<'a> {
     pub(crate) values: Vec<ResolvedValue>,
     /// What it asked of the host and was answered, in order.
     pub(crate) calls: Vec<HostCallRecorded>,
+    /// What it did not do itself, since an earlier attempt had: fuel.
+    pub(crate) known_fuel: u64,
     /// The Palisade that recorded it counts work as this one does.
     pub(crate) same_version: bool,
 }
@@ -109,7 +111,7 @@ impl Again<'_> {
         redo: Redo<'_>,
         recorded: &AttemptSucceeded,
     ) -> Result<Option<Differs>, ReplayError> {
-        let counts = redo.counts();
+        let (counts, known_fuel) = (redo.counts(), redo.known_fuel);
         let ended = match self.run(redo)? {
             Redone::Ended(ended) => *ended,
             Redone::Departed(how) => return Ok(Some(Differs::new(how))),
@@ -132,8 +134,8 @@ impl Again<'_> {
             return Ok(Some(Differs::new("what it left out or logged is not what was recorded")));
         }
         let ran = !matches!(recorded.reuse, Some(Reuse::From { .. }));
-        if ran && counts.comparable && counts.same_version && usage.fuel != recorded.usage.fuel {
-            let (old, new) = (recorded.usage.fuel, usage.fuel);
+        let (old, new) = (recorded.usage.fuel.saturating_add(known_fuel), usage.fuel);
+        if ran && counts.comparable && counts.same_version && new != old {
             return Ok(Some(Differs::new(format!("it used {old} of fuel when it was recorded, and uses {new}"))));
         }
         Ok(None)
@@ -187,7 +189,7 @@ impl Again<'_> {
             run: Arc::new(Unbounded),
         };
         let calls = step.asks().then(|| Calls::new(toolbox, None, call.default_model.as_deref(), calls, None));
-        let task = Task { turn, step, call, inputs, values, calls, run: Arc::new(Unbounded) };
+        let task = Task { turn, step, call, inputs, values, calls, durable: None, run: Arc::new(Unbounded) };
         let ended = performer.perform(&task, self.cancel);
         if let Some(how) = task.calls.as_ref().and_then(Calls::departed) {
             return Ok(Redone::Departed(how));

@@ -45,7 +45,7 @@ impl Course {
     /// Whether that attempt runs: it was begun and has not ended.
     pub(crate) fn is_running(&self, turn: &Turn) -> bool {
         let &Turn { ref step, iteration, attempt } = turn;
-        self.state().step(step) == Some(&StepState::Running { iteration, attempt })
+        self.state().at(step, iteration) == Some(&StepState::Running { iteration, attempt })
     }
 
     /// What the next recorded event is.
@@ -85,7 +85,7 @@ impl Course {
     /// Whether something that is no consequence can happen in this state.
     fn can_happen(&self, event: &Event, state: &State) -> bool {
         let runs = state.run() == RunState::Running;
-        let attempt = |step, iteration, attempt, only_if_it_waits: bool| match state.step(step) {
+        let attempt = |step, iteration, attempt, only_if_it_waits: bool| match state.at(step, iteration) {
             Some(&StepState::Scheduled { iteration: turn, attempt: number }) => (turn, number) == (iteration, attempt),
             Some(&StepState::Running { iteration: turn, attempt: number }) => {
                 !only_if_it_waits && (turn, number) == (iteration, attempt)
@@ -103,10 +103,16 @@ impl Course {
             | Event::ConditionEvaluated { .. }
             | Event::ValueResolved { .. }
             | Event::FilesPut(_)
+            | Event::MapExpanded(_)
+            | Event::MapEnded(_)
             | Event::ChildPlanned(_) => false,
             Event::AttemptStarted(started) => runs && attempt(&started.step, started.iteration, started.attempt, true),
             Event::HostCallRecorded(call) => {
                 let turn = Turn { step: call.step.clone(), iteration: call.iteration, attempt: call.attempt };
+                runs && self.is_running(&turn)
+            }
+            Event::ItemsDone(done) => {
+                let turn = Turn { step: done.step.clone(), iteration: done.iteration, attempt: done.attempt };
                 runs && self.is_running(&turn)
             }
             Event::AttemptSuspended(ended) => runs && attempt(&ended.step, 0, ended.attempt, false),
@@ -121,7 +127,7 @@ impl Course {
                     && attempt(&ended.step, ended.iteration, ended.attempt, false)
             }
             Event::ChildStarted(started) => {
-                let same = state.child(&started.step).is_none_or(|child| child == started.child);
+                let same = state.child(&started.step, started.iteration).is_none_or(|child| child == started.child);
                 runs && same && attempt(&started.step, started.iteration, started.attempt, true)
             }
             Event::ChildEnded(ended) => runs && attempt(&ended.step, ended.iteration, ended.attempt, false),
@@ -141,7 +147,7 @@ impl Course {
                     }
                     _ => false,
                 };
-                runs && state.step(step).is_some_and(due)
+                runs && state.at(step, *iteration).is_some_and(due)
             }
             Event::CancelRequested { resumed, reason, compensating, .. } => {
                 let heeded = !compensating || *reason == CancelReason::Interrupted;
@@ -246,6 +252,8 @@ fn answers(event: &Event, question: &Question) -> bool {
             (&put.step, put.iteration, put.attempt) == (&turn.step, turn.iteration, turn.attempt)
         }
         (Event::HostCallRecorded(call), Question::Submitted { step }) => call.step == *step,
+        (Event::MapExpanded(expanded), Question::Items { step }) => expanded.step == *step,
+        (Event::MapEnded(ended), Question::Joined { step }) => ended.step == *step,
         _ => false,
     }
 }
@@ -264,6 +272,8 @@ fn asked(question: &Question) -> String {
         Question::Values { step } => format!("the values of step `{step}`"),
         Question::Child { step, .. } => format!("the plan of what step `{step}` runs"),
         Question::Files { turn } => format!("that the files of step `{}` are in their places", turn.step),
+        Question::Items { step } => format!("how many items step `{step}` goes over"),
+        Question::Joined { step } => format!("what came of the items of step `{step}`"),
         Question::Submitted { step } => format!("what came of what step `{step}` submitted"),
     }
 }

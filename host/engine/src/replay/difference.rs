@@ -74,12 +74,15 @@ impl<'e> Subject<'e> {
             }
             Event::AttemptStarted(started) => (Some(&started.step), started.iteration, started.attempt),
             Event::HostCallRecorded(call) => (Some(&call.step), call.iteration, call.attempt),
+            Event::ItemsDone(done) => (Some(&done.step), done.iteration, done.attempt),
             Event::AttemptSucceeded(ended) => (Some(&ended.step), ended.iteration, ended.attempt),
             Event::AttemptFailed(ended) => (Some(&ended.step), ended.iteration, ended.attempt),
             Event::ConditionEvaluated { step, iteration, .. } | Event::LoopEnded { step, iteration, .. } => {
                 (Some(step), *iteration, 0)
             }
             Event::ValueResolved { step, .. } | Event::StepSkipped { step, .. } => (Some(step), 0, 0),
+            Event::MapExpanded(expanded) => (Some(&expanded.step), 0, 0),
+            Event::MapEnded(ended) => (Some(&ended.step), 0, 0),
             _ => (None, 0, 0),
         };
         Self { step, iteration, attempt }

@@ -23,6 +23,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Why a step can't be compared that runs children.
+const OF_ITS_TYPE: &str = "a step of its type can't be replayed";
+
 /// A plan that is not the one of the run, with what it was made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Edited<'a> {
@@ -152,6 +155,7 @@ impl<'a> Replay<'a> {
             }
             // Nothing that is made again here writes.
             Question::Files { turn } => Err(not_comparable(&turn.step, "it writes files")),
+            Question::Items { step } | Question::Joined { step } => Err(not_comparable(step, OF_ITS_TYPE)),
             Question::Child { step, .. } | Question::Submitted { step } => Err(ReplayError::NotComparable {
                 step: Some(step.clone()),
                 why: "it runs a runbook that is an artifact, which the record has another plan of".to_owned(),
@@ -176,7 +180,7 @@ impl<'a> Replay<'a> {
     }
 
     fn call(&self, step: &'a PlannedStep) -> Result<&'a PlannedCall, ReplayError> {
-        step.call().ok_or_else(|| not_comparable(&step.id, "a step of its type can't be replayed"))
+        step.call().ok_or_else(|| not_comparable(&step.id, OF_ITS_TYPE))
     }
 
     /// Makes an attempt, or takes what was recorded of it.
@@ -191,7 +195,16 @@ impl<'a> Replay<'a> {
         }
         self.attempts.replayed += 1;
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
-        let redo = Redo { turn: turn.clone(), step, call, inputs, values, calls: Vec::new(), same_version: false };
+        let redo = Redo {
+            turn: turn.clone(),
+            step,
+            call,
+            inputs,
+            values,
+            calls: Vec::new(),
+            known_fuel: 0,
+            same_version: false,
+        };
         let mut ended = match self.again.run(redo)? {
             Redone::Ended(ended) => *ended,
             Redone::Departed(how) => return Err(not_comparable(&step.id, &how)),

@@ -1,8 +1,9 @@
 use super::*;
 use crate::event::{
     ApprovalOutcome, AttemptFailed, AttemptStarted, AttemptSucceeded, AttemptSuspended, ChildApproval, ChildEnded,
-    ChildPlanned, ChildStarted, ConditionOutcome, Event, FilesOutcome, FilesPut, HostCallRecorded, PlanningOutcome,
-    ResolvedValue, RunForked, RunStarted, ValuesOutcome, WrittenFile,
+    ChildPlanned, ChildStarted, ConditionOutcome, Event, ExpansionOutcome, FilesOutcome, FilesPut, HostCallRecorded,
+    MapEnded, MapExpanded, MapOutcome, PlanningOutcome, ResolvedValue, RunForked, RunStarted, ValuesOutcome,
+    WrittenFile,
 };
 use crate::graph::Approval;
 use crate::machine::{Advance, Machine};
@@ -202,8 +203,24 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
             let outcome = if good.is_some() { FilesOutcome::Put } else { refused };
             Event::FilesPut(Box::new(FilesPut { step, attempt, iteration, at_ms: 0, outcome }))
         }
+        Question::Items { step } => {
+            let refused = ExpansionOutcome::Refused { failure: failure() };
+            let outcome = if good.is_some() { ExpansionOutcome::Expanded { items: 3 } } else { refused };
+            Event::MapExpanded(Box::new(MapExpanded { step, at_ms: 0, outcome }))
+        }
+        Question::Joined { step } => {
+            let failed = MapOutcome::Failed { failure: failure() };
+            let outcome = if good.is_some() { MapOutcome::Joined { outputs: Vec::new() } } else { failed };
+            Event::MapEnded(Box::new(MapEnded { step, at_ms: 0, outcome }))
+        }
         Question::Submitted { .. } => panic!("answered by `answered`"),
     }
+}
+
+/// What is good of what a question is answered in that state: a map fails of which an item did.
+fn good_in(state: &State, question: &Question, good: Option<bool>) -> Option<bool> {
+    let failed = |step| matches!(state.step(step), Some(StepState::Mapping(mapping)) if mapping.has_failed());
+    good.filter(|_| !matches!(question, Question::Joined { step } if failed(step)))
 }
 
 /// The end of an attempt of an agent, which submits a runbook.
@@ -252,7 +269,7 @@ fn child_planned(step: StepId, iteration: u32, approval: Option<ChildApproval>) 
 }
 
 /// `a`, `b<a`, `c?>a`: a letter; `<` and what it needs, `>` and what it comes after; `?` optional, `!` with a condition,
-/// `=` with values from documents, `*3` a loop, `@` waits for a person, `%` runs a runbook that is an artifact.
+/// `=` with values from documents, `*3` a loop, `#2` a map of three items over a child, two at once, `@` waits for a person, `%` runs a runbook that is an artifact.
 fn graph(text: &str) -> Graph {
     let undo = |text: &str| {
         let step: StepId = text[..1].parse().unwrap();
@@ -264,7 +281,7 @@ fn graph(text: &str) -> Graph {
         let mut into = ' ';
         for sign in text[1..].chars() {
             match sign {
-                '<' | '>' | '*' => into = sign,
+                '<' | '>' | '*' | '#' => into = sign,
                 '?' => node.optional = true,
                 '!' => node.has_condition = true,
                 '=' => node.has_values = true,
@@ -272,6 +289,7 @@ fn graph(text: &str) -> Graph {
                 '^' => {}
                 '@' => node.approval = Some(Approval { expires_ms: Some(100) }),
                 most if into == '*' => node.iterations = most.to_digit(10),
+                most if into == '#' => node.maps_child = most.to_digit(10),
                 other if into == '<' => node.needs.push(other.to_string().parse().unwrap()),
                 other => node.after.push(other.to_string().parse().unwrap()),
             }
@@ -283,7 +301,7 @@ fn graph(text: &str) -> Graph {
 }
 
 /// Performs everything at once and gives what was written. `said` lists what does not go well: `a` fails, `a!` does not
-/// hold, `a?` has no answer, `a2` holds after its second iteration.
+/// hold, `a?` has no answer, `a2` holds after its second iteration, `a/2` fails in it.
 fn check(text: &str, said: &str, expected: &[&str]) {
     let graph = graph(text);
     let mut state = State::after([&started()]);
@@ -311,15 +329,17 @@ fn check(text: &str, said: &str, expected: &[&str]) {
                 Question::Condition { step, iteration } => (step, is_said(format!("{step}{iteration}"))),
                 Question::Values { step }
                 | Question::Child { step, .. }
+                | Question::Items { step }
+                | Question::Joined { step }
                 | Question::Files { turn: Turn { step, .. } }
                 | Question::Submitted { step } => (step, true),
             };
-            answer(question, (!is_said(format!("{step}?"))).then_some(good))
+            answer(question, good_in(&state, question, (!is_said(format!("{step}?"))).then_some(good)))
         });
-        let turns = advanced
-            .start
-            .iter()
-            .map(|turn| ended(turn, is_said(turn.step.to_string()).then_some(FailureKind::Failed)));
+        let turns = advanced.start.iter().map(|turn| {
+            let fails = is_said(turn.step.to_string()) || is_said(format!("{}/{}", turn.step, turn.iteration));
+            ended(turn, fails.then_some(FailureKind::Failed))
+        });
         let next: Vec<_> = answers.chain(turns).collect();
         if next.is_empty() {
             break;
@@ -392,6 +412,91 @@ fn a_loop_ends_when_its_condition_holds_and_at_its_bound() {
     check("a*1", "", &["a1", "a at its bound", "succeeded"]);
     check("a*3 b<a", "a", &["a1", "b skipped for a", "failed"]);
     check("a*3!=", "a!", &["a not wanted by a", "succeeded"]);
+}
+
+#[test]
+fn a_map_over_a_child_begins_its_items_in_their_order_and_ends_with_the_last() {
+    check("a#2 b<a", "", &["a1", "a2", "a3", "b", "succeeded"]);
+    check("a#9 b<a", "", &["a1", "a2", "a3", "b", "succeeded"]);
+    // None begins behind a failure, and what is too much begins none.
+    check("a#1 b<a", "a/2", &["a1", "a2", "b skipped for a", "failed"]);
+    check("a#2 b>a", "a?", &["b", "failed"]);
+    check("a#2%!", "a!", &["a not wanted by a", "succeeded"]);
+}
+
+/// A map whose first two items run, each with a child.
+fn two_items_run() -> (Graph, State, [Turn; 2]) {
+    let graph = graph("a#2");
+    let mut state = State::after([&started()]);
+    let asked = advance(&graph, &mut state, 0).answer.remove(0);
+    state.apply(&answer(&asked, Some(true)));
+    let turns: [Turn; 2] = advance(&graph, &mut state, 0).start.try_into().unwrap();
+    for turn in &turns {
+        state.apply(&child_begun(turn, RunId::new(turn.iteration.into(), [7; 10])));
+    }
+    (graph, state, turns)
+}
+
+#[test]
+fn an_item_whose_child_waits_for_a_person_gives_its_room_to_others() {
+    let (graph, mut state, [one, two]) = two_items_run();
+    let child = |number| RunId::new(number, [7; 10]);
+    state.apply(&child_ended(&one, child(1), Status::Waiting));
+    let three = advance(&graph, &mut state, 0).start.remove(0);
+    assert_eq!((three.iteration, three.attempt), (3, 1));
+    state.apply(&child_begun(&three, child(3)));
+    for (turn, number) in [(&two, 2), (&three, 3)] {
+        assert_eq!(advance(&graph, &mut state, 0), Advance::default());
+        state.apply(&child_ended(turn, child(number), Status::Succeeded));
+    }
+    let ended = advance(&graph, &mut state, 5).events;
+    assert_eq!(ended, [Event::RunEnded { status: Status::Waiting, at_ms: 5, resumed: 0 }]);
+    // The same child goes on, and those that ended do not run again.
+    state.apply(&resumed(1));
+    let again = Turn { attempt: 2, ..one };
+    assert_eq!(advance(&graph, &mut state, 6).start, std::slice::from_ref(&again));
+    assert_eq!(state.child(&again.step, 1), Some(child(1)));
+    state.apply(&child_begun(&again, child(1)));
+    state.apply(&child_ended(&again, child(1), Status::Succeeded));
+    assert_eq!(advance(&graph, &mut state, 7).answer, [Question::Joined { step: again.step }]);
+}
+
+#[test]
+fn behind_a_failed_item_those_that_run_come_to_their_end_and_those_that_wait_are_ended() {
+    let (graph, mut state, [one, two]) = two_items_run();
+    let child = |number| RunId::new(number, [7; 10]);
+    state.apply(&child_ended(&one, child(1), Status::Waiting));
+    let three = advance(&graph, &mut state, 0).start.remove(0);
+    state.apply(&child_ended(&two, child(2), Status::Failed));
+    // The third was scheduled and has no child yet; the first has one, which is told that it is cancelled.
+    assert!(state.is_given_up(&three));
+    let again = Turn { attempt: 2, ..one };
+    assert_eq!(advance(&graph, &mut state, 0).start, std::slice::from_ref(&again));
+    assert!(!state.is_given_up(&again));
+    state.apply(&child_begun(&again, child(1)));
+    assert_eq!(advance(&graph, &mut state, 0), Advance::default());
+    state.apply(&child_ended(&again, child(1), Status::Cancelled));
+    let joined = Question::Joined { step: again.step.clone() };
+    assert_eq!(advance(&graph, &mut state, 0).answer, std::slice::from_ref(&joined));
+    // It can't have been joined.
+    let before = state.clone();
+    state.apply(&answer(&joined, Some(true)));
+    assert_eq!(state, before);
+    state.apply(&answer(&joined, None));
+    assert_eq!(state.step(&again.step), Some(&StepState::Failed { attempt: 1 }));
+}
+
+#[test]
+fn a_cancelled_map_waits_for_its_children_and_skips_the_rest() {
+    let (graph, mut state, [one, two]) = two_items_run();
+    state.apply(&Event::CancelRequested { reason: CancelReason::Requested, at_ms: 1, resumed: 0, compensating: false });
+    for (turn, number) in [(&one, 1), (&two, 2)] {
+        assert_eq!(advance(&graph, &mut state, 1), Advance::default());
+        state.apply(&child_ended(turn, RunId::new(number, [7; 10]), Status::Cancelled));
+    }
+    let kinds: Vec<_> = advance(&graph, &mut state, 2).events.iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["StepSkipped", "RunEnded"]);
+    assert_eq!(state.run(), RunState::Ended(Status::Cancelled));
 }
 
 #[test]
@@ -834,7 +939,7 @@ fn a_child_that_stopped_goes_on_with_its_parent_and_is_never_begun_anew() {
         assert_eq!(state.step(&step), Some(&StepState::Scheduled { iteration: 0, attempt: 2 }), "not another child");
         state.apply(&child_begun(&second, child));
         state.apply(&child_ended(&second, child, Status::Succeeded));
-        assert_eq!((state.child(&step), state.component_runs()), (None, 3));
+        assert_eq!((state.child(&step, 0), state.component_runs()), (None, 3));
     }
 }
 
@@ -927,6 +1032,8 @@ fn some_graph() -> impl Strategy<Value = Graph> {
             node.retry = (how & 3 == 3).then(|| Retry { max_attempts: 3, backoff_ms: 4, on: on() });
             node.approval = (how & 52 == 32).then_some(Approval { expires_ms: None });
             node.runs_artifact = index % 3 == 1 && how & 64 > 0 && node.approval.is_none();
+            let may_map = index % 3 == 1 && node.approval.is_none() && node.iterations.is_none() && !node.has_values;
+            node.maps_child = (may_map && how & 128 > 0).then_some(u32::from(how & 3));
             node
         });
         Graph::new(nodes.collect()).unwrap().with_compensations(compensations).unwrap()
@@ -962,6 +1069,7 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
         let advanced = advance(graph, &mut state, journal.len() as u64);
         journal.extend(advanced.events);
         waiting.extend(advanced.start);
+        waiting.retain(|turn| !state.is_given_up(turn));
         let end = matches!(state.run(), RunState::Ended(_));
         assert!(!end || waiting.is_empty() && running.is_empty() && advanced.answer.is_empty());
         if end && !matches!(state.run(), RunState::Ended(Status::Interrupted | Status::Waiting)) {
@@ -981,7 +1089,7 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
                 // A child that has not ended is not forgotten when it is to be cancelled, nor what undoes.
                 let interrupted = state.cancelled().unwrap_or(reason) == CancelReason::Interrupted;
                 let undoes = state.compensation().is_some();
-                waiting.retain(|turn| !interrupted && (undoes || state.child(&turn.step).is_some()));
+                waiting.retain(|turn| !interrupted && (undoes || state.child(&turn.step, turn.iteration).is_some()));
                 Event::CancelRequested {
                     reason,
                     at_ms: 0,
@@ -1002,12 +1110,14 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
                     journal.push(event);
                     continue;
                 }
-                answer(question, [Some(true), Some(false), Some(false), None][usize::from(how / 8 % 4)])
+                let good = [Some(true), Some(false), Some(false), None][usize::from(how / 8 % 4)];
+                answer(question, good_in(&state, question, good))
             }
             0..4 if !waiting.is_empty() => {
                 let turn = waiting.remove(usize::from(which) % waiting.len());
                 running.push(turn.clone());
-                let child = state.child(&turn.step).unwrap_or_else(|| RunId::new(journal.len() as u64, [0; 10]));
+                let child = state.child(&turn.step, turn.iteration);
+                let child = child.unwrap_or_else(|| RunId::new(journal.len() as u64, [0; 10]));
                 let submitted = state.waits_for(&turn.step) > 0;
                 if runs_child(&turn.step) || submitted { child_begun(&turn, child) } else { begun(&turn) }
             }
@@ -1021,7 +1131,7 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
             _ => {
                 let from = if running.is_empty() { &mut waiting } else { &mut running };
                 let turn = from.remove(usize::from(which) % from.len());
-                if let Some(child) = state.child(&turn.step) {
+                if let Some(child) = state.child(&turn.step, turn.iteration) {
                     let event = child_ended(&turn, child, child_status(how, &state));
                     state.apply(&event);
                     journal.push(event);
@@ -1090,7 +1200,7 @@ proptest! {
         }
         for node in graph.nodes() {
             prop_assert!(state.step(&node.step).and_then(StepState::status).is_some());
-            prop_assert!(state.child(&node.step).is_none());
+            prop_assert!(!state.has_child(&node.step));
         }
         let undone: Vec<_> = graph.nodes().iter().rev().filter_map(|node| Some((node, graph.compensation_of(&node.step)?))).collect();
         match state.compensation() {
@@ -1122,7 +1232,8 @@ proptest! {
                 _ => None,
             });
             let runs: std::collections::BTreeSet<_> = runs.collect();
-            prop_assert!(runs.len() <= node.iterations.map_or(1, |most| most.max(1)) as usize);
+            let most = if node.maps_child.is_some() { 3 } else { node.iterations.map_or(1, |most| most.max(1)) };
+            prop_assert!(runs.len() <= most as usize);
         }
     }
 
@@ -1157,7 +1268,7 @@ proptest! {
         for node in graph.nodes() {
             let expected = if kept.contains(&node.step) { before.step(&node.step) } else { None };
             prop_assert_eq!(state.step(&node.step), expected);
-            prop_assert!(state.child(&node.step).is_none());
+            prop_assert!(!state.has_child(&node.step));
         }
         prop_assert_eq!((state.cancelled(), state.component_runs()), (None, 0));
         let again = state.clone();

@@ -90,7 +90,7 @@ pub struct ChildStarted {
     pub step: StepId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The iteration of a loop, from 1; 0 = the step is none.
+    /// The iteration of a loop or the item of a map, from 1; 0 = the step is neither.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub iteration: u32,
     /// When.
@@ -108,7 +108,7 @@ pub struct ChildEnded {
     pub step: StepId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The iteration of a loop, from 1; 0 = the step is none.
+    /// The iteration of a loop or the item of a map, from 1; 0 = the step is neither.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub iteration: u32,
     /// When.

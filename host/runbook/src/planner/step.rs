@@ -5,7 +5,7 @@ use super::call::{PlannedParts, Role};
 use super::child::ChildParts;
 use super::condition::Latest;
 use crate::codes::Code;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::plan::{
     Binding, BindingSource, PlannedAlias, PlannedBody, PlannedOutput, PlannedRetry, PlannedStep, PlannedWork,
 };
@@ -97,7 +97,6 @@ impl Planner<'_> {
             None => None,
         };
         let compensate = step.compensate.as_deref().map(|undo| self.compensation(undo));
-        self.later_work(step);
         let planned = planned?;
         let compensate = match compensate {
             Some(undo) => Some(Box::new(undo?)),
@@ -354,23 +353,5 @@ impl Planner<'_> {
             }
         }
         Some(planned)
-    }
-
-    /// Notes what this build can plan and not run.
-    fn later_work(&mut self, step: &Step) {
-        let work = match &step.work {
-            Work::Map { .. } if step.child().is_some() => Some("maps over child runbooks"),
-            _ => None,
-        };
-        if let Some(work) = work {
-            let message =
-                format!("step `{}` can be planned, but {work} are not available in this build", step.id.value);
-            let mut told = Diagnostic::new(Code::PlannedOnly, &self.runbook.source, step.id.span, message);
-            if self.is_artifact {
-                // Nobody looks at the plan before it is known whether it can run.
-                told.severity = Severity::Error;
-            }
-            self.diagnostics.push(told);
-        }
     }
 }

@@ -6,9 +6,9 @@ use super::terminal::Terminal;
 use super::view::{Style, View};
 use crate::failure::CliError;
 use crate::render::console;
-use palisade_engine::{Gate, Stand};
+use palisade_engine::{Gate, Stand, StepState};
 use palisade_model::{StepId, neutral};
-use palisade_runbook::Setting;
+use palisade_runbook::{PlannedStep, Setting};
 use palisade_store::Store;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,17 +99,17 @@ impl<'a> Live<'a> {
         }
     }
 
+    fn view<'v>(&self, at: &Stand<'v>) -> View<'v>
+    where
+        'a: 'v,
+    {
+        let Stand { plan, inputs, state, events, .. } = *at;
+        View { store: self.store, plan, inputs, state, events, total: events.len(), style: self.style }
+    }
+
     /// Asks what to do until the run is to go on.
     fn ask(&self, at: &Stand<'_>, session: &mut Session<'_>) {
-        let view = View {
-            store: self.store,
-            plan: at.plan,
-            inputs: at.inputs,
-            state: at.state,
-            events: at.events,
-            total: at.events.len(),
-            style: self.style,
-        };
+        let view = self.view(at);
         let depth = at.way.len();
         loop {
             let Some(line) = session.terminal.line() else { return self.quit.store(true, Ordering::Relaxed) };
@@ -216,6 +216,11 @@ impl Gate for Live<'_> {
         let Some(why) = session.core.stops(Place { way: at.way, labels, side }) else { return };
         self.hold(true);
         console::out(&told(at, side, why));
+        if let (Side::Before, Some(step)) = (side, mapped(at)) {
+            // What cannot be read here fails the step when it goes on.
+            let number = u64::from(at.turn.iteration).saturating_sub(1);
+            console::out(&self.view(at).mapped_item(step, number).unwrap_or_default());
+        }
         self.ask(at, &mut session);
         self.hold(false);
     }
@@ -308,8 +313,11 @@ fn next_step(at: &Stand<'_>) -> Option<StepId> {
 fn told(at: &Stand<'_>, side: Side, why: Option<usize>) -> String {
     let way: Vec<_> = at.way.iter().map(StepId::as_str).collect();
     let mut step = way.join("/");
-    if at.turn.iteration > 0 {
-        step.push_str(&format!(", iteration {}", at.turn.iteration));
+    match (at.turn.iteration, at.state.step(&at.turn.step)) {
+        (0, _) => {}
+        (item, Some(StepState::Mapping(mapping))) => step.push_str(&format!(", item {item} of {}", mapping.items())),
+        (item, _) if mapped(at).is_some() => step.push_str(&format!(", item {item}")),
+        (iteration, _) => step.push_str(&format!(", iteration {iteration}")),
     }
     if at.turn.attempt > 1 {
         step.push_str(&format!(", attempt {}", at.turn.attempt));
@@ -321,6 +329,11 @@ fn told(at: &Stand<'_>, side: Side, why: Option<usize>) -> String {
     };
     let why = why.map_or_else(String::new, |number| format!("  (breakpoint {number})"));
     format!("{}{why}\n", what.trim_end())
+}
+
+/// The step, where it is a map over a child runbook: each stop of it is about an item.
+fn mapped<'p>(at: &Stand<'p>) -> Option<&'p PlannedStep> {
+    at.plan.step(&at.turn.step).filter(|step| step.maps_child())
 }
 
 fn runs(at: &Stand<'_>) -> String {

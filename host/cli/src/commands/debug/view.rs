@@ -178,6 +178,12 @@ impl View<'_> {
         Ok(out)
     }
 
+    /// The page of the input of a map that has the item of that number, counted from 0, alone.
+    pub(super) fn mapped_item(&self, step: &PlannedStep, number: u64) -> Result<String, String> {
+        let artifact = step.inputs.first().map(|binding| self.plan.name_of(&binding.source)).unwrap_or_default();
+        self.print(&Print { artifact, from: number, most: 1, filter: Filter::All })
+    }
+
     /// The latest events.
     pub(super) fn events(&self, count: usize) -> String {
         let mut lines = EventLines::new(false, self.style.colour);

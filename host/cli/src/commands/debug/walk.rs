@@ -9,7 +9,7 @@ use super::view::{Style, View};
 use crate::render::console;
 use palisade_engine::{Event, History, RunState, State};
 use palisade_model::{Digest, StepId, neutral};
-use palisade_runbook::{Plan, Setting};
+use palisade_runbook::{Plan, PlannedStep, Setting};
 use palisade_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,12 +145,19 @@ impl Walk<'_> {
     fn told(&self, why: Option<usize>) -> String {
         let events = self.history.events();
         let place = match stops(events).iter().find(|stop| stop.at == self.at) {
-            Some(Stop { step, side: Side::Before, .. }) => format!("before {step}"),
-            Some(Stop { step, side: Side::After, .. }) => format!("after {step}"),
-            Some(Stop { step, side: Side::Failed, .. }) => {
-                let failure = events.get(self.at - 1).and_then(Event::failure);
-                let why = failure.map_or_else(String::new, |(_, failure)| neutral::line(&failure.message, 300));
-                format!("after {step}  failed: {why}")
+            Some(stop) => {
+                let is_map = self.plan.step(stop.step).is_some_and(PlannedStep::maps_child);
+                let item = stop.item.filter(|_| is_map).map_or_else(String::new, |item| format!(", item {item}"));
+                let step = format!("{}{item}", stop.step);
+                match stop.side {
+                    Side::Before => format!("before {step}"),
+                    Side::After => format!("after {step}"),
+                    Side::Failed => {
+                        let failure = events.get(self.at - 1).and_then(Event::failure);
+                        let why = failure.map_or_else(String::new, |(_, failure)| neutral::line(&failure.message, 300));
+                        format!("after {step}  failed: {why}")
+                    }
+                }
             }
             None => match self.state().run() {
                 RunState::New => "before the start".to_owned(),
@@ -168,6 +175,8 @@ struct Stop<'e> {
     /// So many events are behind it.
     at: usize,
     step: &'e StepId,
+    /// The item of a map that has a child; else it means nothing.
+    item: Option<u32>,
     side: Side,
 }
 
@@ -184,7 +193,12 @@ fn stops(events: &[Event]) -> Vec<Stop<'_>> {
     };
     let all = events.iter().enumerate().filter_map(|(index, event)| {
         let (at, side) = stop((index, event))?;
-        Some(Stop { at, step: event.step()?, side })
+        let item = match event {
+            Event::ChildStarted(started) => Some(started.iteration),
+            Event::ChildEnded(ended) => Some(ended.iteration),
+            _ => None,
+        };
+        Some(Stop { at, step: event.step()?, item, side })
     });
     all.collect()
 }

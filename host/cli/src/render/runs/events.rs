@@ -3,12 +3,12 @@
 use super::tree::used;
 use super::{foreign, painted, skip_cause};
 use palisade_engine::{
-    ApprovalOutcome, CancelReason, ChildApproval, ConditionOutcome, Event, FilesOutcome, PlanningOutcome, Recorded,
-    ValuesOutcome, rfc3339,
+    ApprovalOutcome, CancelReason, ChildApproval, ConditionOutcome, Event, ExpansionOutcome, FilesOutcome, MapOutcome,
+    PlanningOutcome, Recorded, ValuesOutcome, rfc3339,
 };
 use palisade_model::unit::{Bytes, Count, Millis};
 use palisade_model::{Digest, StepId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Turns events into lines, in their order.
 #[derive(Debug)]
@@ -19,13 +19,15 @@ pub(crate) struct EventLines {
     started_ms: u64,
     /// Components by their digests.
     components: BTreeMap<Digest, String>,
+    /// The steps that are maps over child runbooks, whose turns are items.
+    maps: BTreeSet<StepId>,
     ended: bool,
 }
 
 impl EventLines {
     /// As JSON, or as text.
     pub(crate) fn new(json: bool, colour: bool) -> Self {
-        Self { json, colour, started_ms: 0, components: BTreeMap::new(), ended: false }
+        Self { json, colour, started_ms: 0, components: BTreeMap::new(), maps: BTreeSet::new(), ended: false }
     }
 
     /// Says whether the end of the run was among the events.
@@ -44,6 +46,7 @@ impl EventLines {
         match recorded.event {
             Event::RunEnded { .. } => self.ended = true,
             Event::RunResumed { .. } | Event::RunForked(_) => self.ended = false,
+            Event::MapExpanded(ref expanded) => drop(self.maps.insert(expanded.step.clone())),
             _ => {}
         }
         if self.json {
@@ -68,7 +71,7 @@ impl EventLines {
                 let (name, plan) = (foreign(&started.title), started.plan.short());
                 format!("{name}: plan {plan}, Palisade {}{given}", foreign(&started.palisade_version))
             }
-            Event::StepScheduled { step, attempt, iteration } => turn(step.as_str(), *attempt, *iteration),
+            Event::StepScheduled { step, attempt, iteration } => self.turn(step, *attempt, *iteration),
             Event::ConditionEvaluated { step, iteration, outcome } => {
                 let which = if *iteration == 0 { "its condition" } else { "its bound" };
                 match outcome {
@@ -91,7 +94,7 @@ impl EventLines {
             Event::AttemptStarted(started) => {
                 let component = self.components.get(&started.component);
                 let component = component.map_or_else(|| started.component.short(), |component| foreign(component));
-                format!("{}, {component}", turn(started.step.as_str(), started.attempt, started.iteration))
+                format!("{}, {component}", self.turn(&started.step, started.attempt, started.iteration))
             }
             Event::AttemptSucceeded(ended) => {
                 let made = ended.outputs.iter().map(|output| {
@@ -103,7 +106,7 @@ impl EventLines {
                     0 => String::new(),
                     count => format!(" · {} skipped", Count(count)),
                 };
-                let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
+                let turn = self.turn(&ended.step, ended.attempt, ended.iteration);
                 let wrote = match ended.files.as_slice() {
                     [] => String::new(),
                     [file] => format!("; wrote {}", file.shown()),
@@ -112,19 +115,19 @@ impl EventLines {
                 format!("{turn} made {}{wrote}{skipped} · {}", made.join("; "), used(&ended.usage))
             }
             Event::FilesPut(put) => {
-                let turn = turn(put.step.as_str(), put.attempt, put.iteration);
+                let turn = self.turn(&put.step, put.attempt, put.iteration);
                 match &put.outcome {
                     FilesOutcome::Put => format!("{turn}: what it wrote is in its place"),
                     FilesOutcome::Refused { failure } => format!("{turn}: {}", foreign(&failure.message)),
                 }
             }
             Event::HostCallRecorded(call) => {
-                let turn = turn(call.step.as_str(), call.attempt, call.iteration);
+                let turn = self.turn(&call.step, call.attempt, call.iteration);
                 let again = if call.may_pass { ", which may pass" } else { "" };
                 format!("{turn}, call {} of {}{again} · {}", call.shown_place(), foreign(&call.what), used(&call.usage))
             }
             Event::SpendingReserved(more) => {
-                let turn = turn(more.step.as_str(), more.attempt, more.iteration);
+                let turn = self.turn(&more.step, more.attempt, more.iteration);
                 let to = more.reserved.sent.iter();
                 let mut told: Vec<_> =
                     to.map(|(sink, bytes)| format!("send {} to {}", Bytes(*bytes), foreign(sink))).collect();
@@ -134,11 +137,11 @@ impl EventLines {
                 format!("{turn} may {}", told.join(", "))
             }
             Event::AttemptSuspended(ended) => {
-                let turn = turn(ended.step.as_str(), ended.attempt, 0);
+                let turn = self.turn(&ended.step, ended.attempt, 0);
                 format!("{turn} waits for the answer to call {} · {}", ended.call, used(&ended.usage))
             }
             Event::AttemptFailed(ended) => {
-                let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
+                let turn = self.turn(&ended.step, ended.attempt, ended.iteration);
                 let again = ended.retry_at_ms.map(|at_ms| Millis(at_ms.saturating_sub(ended.at_ms)));
                 let again = again.map_or_else(String::new, |wait| format!(", again in {wait}"));
                 format!("{turn} failed{again}: {} · {}", foreign(&ended.failure.message), used(&ended.usage))
@@ -158,11 +161,28 @@ impl EventLines {
                 }
             }
             Event::ChildStarted(started) => {
-                let turn = turn(started.step.as_str(), started.attempt, started.iteration);
+                let turn = self.turn(&started.step, started.attempt, started.iteration);
                 format!("{turn}, child run {}", started.child)
             }
+            Event::ItemsDone(done) => {
+                let turn = self.turn(&done.step, done.attempt, done.iteration);
+                format!("{turn}, {} items are done", Count(done.first.saturating_add(done.items)))
+            }
+            Event::MapExpanded(expanded) => match &expanded.outcome {
+                ExpansionOutcome::Expanded { items } => {
+                    format!("{}: over {} items", expanded.step, Count((*items).into()))
+                }
+                ExpansionOutcome::Refused { failure } => format!("{}: {}", expanded.step, foreign(&failure.message)),
+            },
+            Event::MapEnded(ended) => match &ended.outcome {
+                MapOutcome::Joined { outputs } => {
+                    let items = outputs.first().map_or(0, |output| output.items);
+                    format!("{}: {} items, joined of what its children made", ended.step, Count(items))
+                }
+                MapOutcome::Failed { failure } => format!("{}: {}", ended.step, foreign(&failure.message)),
+            },
             Event::ChildEnded(ended) => {
-                let turn = turn(ended.step.as_str(), ended.attempt, ended.iteration);
+                let turn = self.turn(&ended.step, ended.attempt, ended.iteration);
                 let again = ended.retry_at_ms.map(|at_ms| Millis(at_ms.saturating_sub(ended.at_ms)));
                 let again = again.map_or_else(String::new, |wait| format!(", again in {wait}"));
                 let why = ended.failure.as_ref().map_or_else(String::new, |why| format!(": {}", foreign(&why.message)));
@@ -183,7 +203,7 @@ impl EventLines {
                 }
             }
             Event::TimerFired { step, attempt, iteration, .. } => {
-                format!("{} is behind it", turn(step.as_str(), *attempt, *iteration))
+                format!("{} is behind it", self.turn(step, *attempt, *iteration))
             }
             Event::RunResumed { palisade_version, .. } => {
                 format!("Palisade {} goes on where it stopped", foreign(palisade_version))
@@ -206,6 +226,14 @@ impl EventLines {
             Event::RunEnded { status, .. } => status.to_string(),
         }
     }
+
+    fn turn(&self, step: &StepId, attempt: u32, iteration: u32) -> String {
+        let what = if self.maps.contains(step) { "item" } else { "iteration" };
+        match iteration {
+            0 => format!("{step}: attempt {attempt}"),
+            iteration => format!("{step}: {what} {iteration}, attempt {attempt}"),
+        }
+    }
 }
 
 /// An event as a JSON document on a line, its own bytes as they were written: who wants to compute the chain of hashes
@@ -214,11 +242,4 @@ fn json_line(recorded: &Recorded) -> String {
     // A line end can only stand between two tokens, where a space means the same.
     let text = String::from_utf8_lossy(&recorded.bytes).replace(['\n', '\r'], " ");
     format!("{{\"v\":1,\"seq\":{},\"hash\":\"{}\",\"event\":{text}}}\n", recorded.seq, recorded.hash)
-}
-
-fn turn(step: &str, attempt: u32, iteration: u32) -> String {
-    match iteration {
-        0 => format!("{step}: attempt {attempt}"),
-        iteration => format!("{step}: iteration {iteration}, attempt {attempt}"),
-    }
 }

@@ -61,6 +61,9 @@ fn about(state: &State, id: &StepId) -> String {
         Some(StepState::Writing { attempt, .. }) => {
             facts.push(format!("what attempt {attempt} wrote is to be put in its place"));
         }
+        Some(StepState::Mapping(mapping)) => {
+            facts.push(format!("{} of {} items done", Count(mapping.ended().into()), Count(mapping.items().into())));
+        }
         Some(StepState::Succeeded { outputs, .. }) => facts.extend(outputs.iter().map(|output| {
             format!("{} {} items, {}", foreign(&output.port), Count(output.items), output.artifact.short())
         })),
@@ -70,9 +73,7 @@ fn about(state: &State, id: &StepId) -> String {
         }
         Some(StepState::Skipped { because }) => facts.push(skip_cause(because)),
     }
-    if let Some(child) = state.child(id) {
-        facts.push(format!("child run {child}"));
-    }
+    facts.extend(state.children_of(id).map(|(_, child)| format!("child run {child}")));
     if let Some(held) = state.held(id, 0) {
         facts.push(format!("its condition {}", if held { "holds" } else { "does not hold" }));
     }
@@ -104,7 +105,7 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
                 | StepState::Suspended { attempt }
                 | StepState::Settled { attempt },
             ) => (0, *attempt),
-            None | Some(StepState::Skipped { .. }) => (0, 0),
+            None | Some(StepState::Skipped { .. } | StepState::Mapping(_)) => (0, 0),
         };
         let mut told = json!({"step": id, "state": state_name(known), "attempt": attempt, "iteration": iteration});
         if let Some(outputs) = state.outputs(id) {
@@ -113,7 +114,11 @@ pub(crate) fn state_json(plan: &Plan, state: &State) -> Value {
         if let Some(StepState::Skipped { because }) = known {
             told["skipped"] = json!(because);
         }
-        if let Some(child) = state.child(id) {
+        if let Some(StepState::Mapping(mapping)) = known {
+            told["items"] = json!({"all": mapping.items(), "ended": mapping.ended()});
+            told["children"] =
+                state.children_of(id).map(|(item, child)| json!({"item": item, "run_id": child})).collect();
+        } else if let Some((_, child)) = state.children_of(id).next() {
             told["child"] = json!(child);
         }
         if let Some(held) = state.held(id, 0) {

@@ -37,7 +37,7 @@ fn add_steps(out: &mut String, indent: &str, steps: &[StepNode], colour: bool) {
             told(failure).iter().for_each(|text| line(out, text));
         }
         for attempt in &step.attempts {
-            line(out, &attempt_line(attempt, colour));
+            line(out, &attempt_line(step.kind, attempt, colour));
             below(attempt).iter().for_each(|text| line(out, &format!("  {text}")));
             if let Some(child) = &attempt.child {
                 let name = child.name.as_deref().map_or_else(|| "not begun".to_owned(), foreign);
@@ -48,11 +48,12 @@ fn add_steps(out: &mut String, indent: &str, steps: &[StepNode], colour: bool) {
     }
 }
 
-fn attempt_line(attempt: &AttemptNode, colour: bool) -> String {
+fn attempt_line(kind: &str, attempt: &AttemptNode, colour: bool) -> String {
+    let what = if kind == "map" { "item" } else { "iteration" };
     let turn = match attempt.iteration {
         0 => format!("attempt {}", attempt.attempt),
-        iteration if attempt.attempt == 1 => format!("iteration {iteration}"),
-        iteration => format!("iteration {iteration}, attempt {}", attempt.attempt),
+        iteration if attempt.attempt == 1 => format!("{what} {iteration}"),
+        iteration => format!("{what} {iteration}, attempt {}", attempt.attempt),
     };
     let took = attempt.duration_ms.map_or_else(String::new, |ms| format!(" in {}", Millis(ms)));
     let used = attempt.usage.as_ref().map_or_else(String::new, |usage| format!(" · {}", used(usage)));

@@ -1,0 +1,99 @@
+//! Maps over child runbooks: their items are counted, each is handed to a child run of its own, and what those made is joined.
+
+use super::{Beside, Driver, now_ms};
+use crate::feed::Feed;
+use crate::joined::{counted, join, mapped_input, of_items};
+use crate::run::RunError;
+use palisade_interpreter::{Event, MapEnded, MapExpanded, MapOutcome, Output, Turn};
+use palisade_model::{Failure, SchemaRef, StepId};
+use palisade_runbook::PlannedStep;
+use palisade_store::{Artifact, NewArtifact};
+use serde_json::Value;
+
+/// The items of a map that are handed out, in their order.
+pub(super) struct ItemFeed {
+    schema: SchemaRef,
+    metadata: Value,
+    artifact: Artifact,
+    feed: Feed,
+}
+
+impl ItemFeed {
+    fn new(artifact: Artifact) -> Self {
+        let (schema, metadata, feed) =
+            (artifact.schema.clone(), artifact.metadata.clone(), Feed::new(artifact.items.items()));
+        Self { schema, metadata, artifact, feed }
+    }
+
+    /// The item of that number, from 0. One that stands before the last is looked for from the beginning: that is so only
+    /// where a run was taken up, or an item is tried again.
+    fn item(&mut self, number: u64) -> Result<Option<Vec<u8>>, RunError> {
+        if number < self.feed.number() {
+            self.feed = Feed::new(self.artifact.items.items());
+        }
+        while let Some((found, line)) = self.feed.next()? {
+            if found == number {
+                return Ok(Some(line));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Driver<'_> {
+    pub(super) fn count_items(&self, step: &StepId) -> Result<Event, RunError> {
+        let planned = self.planned(step)?;
+        // An optional input that nobody gave has no items.
+        let found = self.mapped_artifact(planned)?;
+        let outcome = counted(planned, found.map_or(0, |found| found.items.lines()));
+        Ok(Event::MapExpanded(Box::new(MapExpanded { step: step.clone(), at_ms: now_ms(), outcome })))
+    }
+
+    fn mapped_artifact(&self, step: &PlannedStep) -> Result<Option<Artifact>, RunError> {
+        let binding =
+            mapped_input(step).ok_or_else(|| RunError::Missing { what: format!("the input of {}", step.id) })?;
+        self.lookup().artifact(&binding.source)
+    }
+
+    /// The artifact that the child of an item gets: that item alone, with what stands beside all of them.
+    pub(super) fn item_given(&mut self, step: &PlannedStep, turn: &Turn) -> Result<NewArtifact, RunError> {
+        let missing = || RunError::Missing { what: format!("item {} of step {}", turn.iteration, turn.step) };
+        if !self.feeds.contains_key(&turn.step) {
+            let artifact = self.mapped_artifact(step)?.ok_or_else(missing)?;
+            self.feeds.insert(turn.step.clone(), ItemFeed::new(artifact));
+        }
+        let feed = self.feeds.get_mut(&turn.step).ok_or_else(missing)?;
+        let line = feed.item(u64::from(turn.iteration).saturating_sub(1))?.ok_or_else(missing)?;
+        let (schema, metadata) = (feed.schema.clone(), feed.metadata.clone());
+        let store = self.engine.store();
+        let mut spool = store.spool(0);
+        spool.append(&line)?;
+        Ok(NewArtifact { schema, metadata, items: store.join(vec![spool])? })
+    }
+
+    /// Puts together what the children of a map made, or says why there is nothing.
+    pub(super) fn join_items(&mut self, step: &StepId, beside: &mut Beside) -> Result<Event, RunError> {
+        self.feeds.remove(step);
+        let outcome = match self.joined(step)? {
+            Ok(made) => {
+                let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+                beside.artifacts.extend(artifacts);
+                MapOutcome::Joined { outputs }
+            }
+            Err(failure) => MapOutcome::Failed { failure },
+        };
+        Ok(Event::MapEnded(Box::new(MapEnded { step: step.clone(), at_ms: now_ms(), outcome })))
+    }
+
+    fn joined(&self, step: &StepId) -> Result<Result<Vec<(Output, NewArtifact)>, Failure>, RunError> {
+        let plan = self.filled_plan()?;
+        let planned = plan.step(step).ok_or_else(|| RunError::Missing { what: format!("step {step}") })?;
+        let of_items = of_items(&self.events, step);
+        // What a runbook makes that is an artifact, only that may know.
+        let made = if planned.plans_later() { Some(self.made_plan(step)?.schemas) } else { None };
+        let schema = |name: &SchemaRef| {
+            self.work.schemas.get(name).or_else(|| made.as_ref().and_then(|made| made.get(name))).cloned()
+        };
+        join(self.engine.store(), planned, &of_items, &schema)
+    }
+}
