@@ -260,6 +260,43 @@ fn an_attempt_and_a_run_have_limits_and_the_plan_says_what_they_come_to() {
 }
 
 #[test]
+fn what_a_run_sends_to_a_model_is_told_and_bounded() {
+    let server = counting();
+    let Some(bench) = Bench::new(&server) else { return };
+    let bounded = |most: u64, mode: &str| {
+        bench.runbook(&["why?", "why so?"], &Value::Null, &Value::Null, &json!({"max_egress": most}));
+        bench.run(&["--llm", mode])
+    };
+    let json = |line: &[&str]| -> Value {
+        serde_json::from_str(&bench.call(&[line, &["--format", "json"]].concat()).exits(0).stdout).unwrap()
+    };
+    // The bodies of the two requests.
+    let all = 83 + 86;
+    let _ = bounded(all, "record").exits(0);
+    assert_eq!(json(&["runs", "show", "last"])["record"]["sent"], json!({"llm=big": all}));
+    let audit = json(&["audit", "log"]);
+    let entries = audit["entries"].as_array().unwrap();
+    let of = |kind: &str| entries.iter().map(|entry| &entry["entry"]).find(|entry| entry["kind"] == kind).unwrap();
+    assert_eq!([&of("uses")["scope"], &of("uses")["sent"]], [&json!("big"), &json!(all)]);
+    // Two requests of which the first had no room for more than itself reserved.
+    assert_eq!(of("may_send")["sent"], json!({"llm=big": 83}));
+    let over = bounded(all - 1, "live").exits(4);
+    holds(
+        &over.stderr,
+        "the run may send 168 B, to any one server; 83 B went to llm=big, and this would be 86 B more: it was not sent",
+    );
+    assert_eq!(server.seen().len(), 3, "what is over the limit does not leave");
+    assert_eq!(bench.costs()["total"]["unknown"], 0, "nor is it paid");
+    let plan = json(&["plan", "runbook.yaml"]);
+    assert_eq!(plan["worst_case"]["bound"]["egress_bytes"], all - 1);
+    bench.runbook(&["why?"], &Value::Null, &json!({"limits": {"llm_calls": 2, "llm_tokens": 1000}}), &Value::Null);
+    assert_eq!(json(&["plan", "runbook.yaml"])["worst_case"]["bound"]["egress_bytes"], 2_000);
+    // Of what was answered before nothing leaves.
+    let _ = bounded(1, "record").exits(0);
+    assert_eq!((json(&["runs", "show", "last"])["record"].get("sent"), server.seen().len()), (None, 3));
+}
+
+#[test]
 fn what_was_answered_is_not_paid_twice_when_the_process_dies() {
     let server = ModelServer::start(|seen| match seen.number {
         1 => Reply::Nothing,

@@ -178,6 +178,19 @@ fn limits_bite(project: &Project) {
     let text = fs::read_to_string(project.dir.join("runbook.yaml")).unwrap();
     project.dir.write("runbook.yaml", text.replace("    output: rows", "    limits: {rows: 10}\n    output: rows"));
     project.is_refused("run -q runbook.yaml", 4, "rows");
+    project.runbook("", "{connection: crm}");
+    let _ = project.call("run -q runbook.yaml").exits(0);
+    let record: Value = serde_json::from_str(&project.call("runs show last --format json").stdout).unwrap();
+    let sent = record["record"]["sent"]["database=crm"].as_u64().unwrap();
+    assert!((100..10_000).contains(&sent), "what was asked counts: {sent}");
+    let audit: Value = serde_json::from_str(&project.call("audit log --format json").stdout).unwrap();
+    let uses =
+        audit["entries"].as_array().unwrap().iter().rev().find(|entry| entry["entry"]["kind"] == "uses").unwrap();
+    assert_eq!(uses["entry"]["sent"], sent);
+    project.runbook(&format!("limits: {{max_egress: {sent}}}\n"), "{connection: crm}");
+    let _ = project.call("run -q runbook.yaml").exits(0);
+    project.runbook(&format!("limits: {{max_egress: {}}}\n", sent - 1), "{connection: crm}");
+    project.is_refused("run -q runbook.yaml", 4, "went to database=crm, and this would be");
 }
 
 #[test]

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_llm::{
-    Backoff, Caller, Completion, Gateway, HttpProvider, LlmError, Message, ProviderError, Request, Role, Totals,
+    Backoff, Caller, Completion, Gateway, HttpProvider, LlmError, Message, ProviderError, Request, Role, Totals, Within,
 };
 use palisade_model::llm::{
     Bound, BudgetLevel, KeyPlace, LlmMode, LlmSettings, ModelSpec, Price, ProviderKind, Structured,
 };
-use palisade_model::{RunId, TenantId};
+use palisade_model::{Failure, FailureKind, RunId, TenantId};
 use palisade_net::{Key, Roots};
 use palisade_store::{Outcome, Spent, Store, Used};
 use palisade_tests::models::Seen;
@@ -16,7 +16,7 @@ use palisade_tests::{Dir, ModelServer, Reply};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SECRET: &str = "sk-very-secret-0123456789";
@@ -86,10 +86,14 @@ fn question(text: &str, schema: Option<Value>) -> Request {
 
 fn ask(asker: &Asker, request: &Request) -> (Result<Completion, LlmError>, Totals) {
     let mut totals = Totals::default();
-    let until = Instant::now() + Duration::from_secs(30);
     let Asker(gateway, mode) = asker;
-    let answer = gateway.complete(&caller(*mode), request, &mut totals, until, &AtomicBool::new(false));
+    let answer = gateway.complete(&caller(*mode), request, &mut totals, within(&AtomicBool::new(false)));
     (answer, totals)
+}
+
+/// Half a minute, and nothing else that is bounded.
+fn within(cancelled: &AtomicBool) -> Within<'_> {
+    Within { until: Instant::now() + Duration::from_secs(30), cancelled, sends: &|_| Ok(()) }
 }
 
 fn of_run(store: &Store) -> Spent {
@@ -262,10 +266,9 @@ fn who_waits_too_long_or_is_cancelled_closes_the_connection_and_pays() {
     let cancelled = AtomicBool::new(false);
     let mut totals = Totals::default();
     std::thread::scope(|scope| {
-        let until = Instant::now() + Duration::from_secs(30);
         let request = question("why?", None);
-        let (gateway, totals, cancelled) = (&gateway, &mut totals, &cancelled);
-        let asking = scope.spawn(move || gateway.0.complete(&caller(gateway.1), &request, totals, until, cancelled));
+        let (gateway, totals, within) = (&gateway, &mut totals, within(&cancelled));
+        let asking = scope.spawn(move || gateway.0.complete(&caller(gateway.1), &request, totals, within));
         wait_for(|| server.seen().len() == 2);
         cancelled.store(true, Ordering::SeqCst);
         assert!(matches!(asking.join().unwrap(), Err(LlmError::Cancelled)));
@@ -362,6 +365,25 @@ fn what_does_not_fit_is_sent_back_a_bounded_number_of_times() {
 }
 
 #[test]
+fn what_may_not_be_sent_stays_here_and_costs_nothing() {
+    let (dir, server) = (Dir::new(), ModelServer::saying("because"));
+    let store = store(&dir);
+    let Asker(gateway, mode) = gateway(store.clone(), LlmMode::Record, settings(&server.url()));
+    let (told, cancelled) = (AtomicU64::new(0), AtomicBool::new(false));
+    let refuses = |bytes| {
+        told.store(bytes, Ordering::SeqCst);
+        Err(Failure::new(FailureKind::Cancelled, "no more"))
+    };
+    let within = Within { sends: &refuses, ..within(&cancelled) };
+    let mut totals = Totals::default();
+    let refused = gateway.complete(&caller(mode), &question("why?", None), &mut totals, within).unwrap_err();
+    assert!(matches!(&refused, LlmError::NotSent(why) if why.message == "no more"), "{refused}");
+    assert_eq!((told.load(Ordering::SeqCst), server.seen().len(), totals), (83, 0, Totals::default()));
+    let spent = of_run(&store);
+    assert_eq!((spent.used, spent.open), (Used { cost: 0, tokens: 0 }, Used { cost: 0, tokens: 0 }));
+}
+
+#[test]
 fn a_model_without_a_price_is_refused_where_its_cost_is_bounded() {
     let (dir, server) = (Dir::new(), ModelServer::saying("yes"));
     let store = store(&dir);
@@ -371,12 +393,11 @@ fn a_model_without_a_price_is_refused_where_its_cost_is_bounded() {
         let gateway = gateway(store.clone(), LlmMode::Live, settings);
         let mut caller = caller(LlmMode::Live);
         caller.runs.push((RunId::new(1, [1; 10]), Bound::default()));
-        let until = Instant::now() + Duration::from_secs(30);
         let mut totals = Totals::default();
         let request = question("why?", None);
         gateway
             .0
-            .complete(&caller, &request, &mut totals, until, &AtomicBool::new(false))
+            .complete(&caller, &request, &mut totals, within(&AtomicBool::new(false)))
             .map(|answer| answer.totals.cost)
     };
     let cost = Bound { cost: Some(1_000_000), ..Bound::default() };

@@ -3,11 +3,15 @@
 
 use crate::calls::Stored;
 use crate::cancel::Cancel;
-use palisade_llm::{Caller, Finish, Gateway, LlmError, Message, Request, Role, Totals};
-use palisade_model::{ComponentId, Failure, FailureKind, LimitKind, RunLimitKind, Usage, causes, neutral, strict_json};
+use palisade_llm::{Caller, Finish, Gateway, LlmError, Message, Request, Role, Totals, Within};
+use palisade_model::manifest::Power;
+use palisade_model::{
+    ComponentId, Failure, FailureKind, LimitKind, RunLimitKind, Usage, causes, neutral, sink, strict_json,
+};
 use palisade_sandbox::AttemptMeter;
-use palisade_sandbox::ports::{ModelCall, ModelFinish, ModelRole, ModelSpent, PortError};
+use palisade_sandbox::ports::{ModelCall, ModelFinish, ModelRole, ModelSpent, PortError, RunBounds};
 use palisade_store::{Measure, ReserveError};
+use std::sync::Arc;
 
 /// The models that a step may ask.
 #[derive(Clone)]
@@ -16,6 +20,8 @@ pub(crate) struct Models<'a> {
     pub(crate) gateway: Option<&'a Gateway>,
     pub(crate) caller: Caller,
     pub(crate) stop: &'a Cancel,
+    /// What its run may send in all.
+    pub(crate) run: Arc<dyn RunBounds>,
 }
 
 /// What came of asking.
@@ -29,7 +35,7 @@ impl Models<'_> {
     /// As an agent of the team asks them.
     pub(crate) fn of(&self, member: &ComponentId) -> Self {
         let caller = Caller { component: member.to_string(), ..self.caller.clone() };
-        Self { caller, ..*self }
+        Self { caller, run: Arc::clone(&self.run), ..*self }
     }
 
     /// Asks for the attempt that has this meter.
@@ -47,7 +53,10 @@ impl Models<'_> {
             Err(why) => return Asked { result: Ok((Stored::Invalid(why), false)), usage: unused },
         };
         let caller = Caller { left: call.left, ..self.caller.clone() };
-        let completed = gateway.complete(&caller, &request, &mut totals, meter.deadline(), &self.stop.flag());
+        let (sink, cancelled) = (sink(Power::Llm, &call.model), self.stop.flag());
+        let sends = |bytes| self.run.send(&sink, bytes);
+        let within = Within { until: meter.deadline(), cancelled: &cancelled, sends: &sends };
+        let completed = gateway.complete(&caller, &request, &mut totals, within);
         let result = match completed {
             Ok(answer) => Ok((Stored::Said { content: answer.content, finish: answer.finish }, false)),
             Err(error) => self.not_answered(&error, meter),
@@ -75,6 +84,8 @@ impl Models<'_> {
                 (Stored::Limit(Box::new(meter.wants_too_much(kind, *wanted))), false)
             }
             LlmError::Budget(refused) => (Stored::Limit(Box::new(self.over(refused, why, error.help()))), true),
+            LlmError::NotSent(failure) if failure.kind == FailureKind::Cancelled => return Err(PortError::Cancelled),
+            LlmError::NotSent(failure) => (Stored::Limit(failure.clone()), true),
             LlmError::Late { .. } => (Stored::Limit(Box::new(meter.wall_reached())), true),
             LlmError::Key { .. }
             | LlmError::NotRecorded { .. }

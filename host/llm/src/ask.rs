@@ -1,7 +1,7 @@
 //! Asking a model once: through its gate, with a reservation for each attempt, settled whatever comes of it.
 
 use crate::bound;
-use crate::caller::Caller;
+use crate::caller::{Caller, Within};
 use crate::error::LlmError;
 use crate::gate::Kept;
 use crate::gateway::{Gateway, Totals};
@@ -11,7 +11,7 @@ use crate::wire::{self, NoAnswer, Wire};
 use palisade_model::llm::ModelSpec;
 use palisade_net::Key;
 use palisade_store::{Measure, NewCall, Reservation, Used};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often who waits before the next attempt looks whether it is to end.
@@ -22,8 +22,7 @@ pub(crate) struct Asking<'a> {
     pub(crate) gateway: &'a Gateway,
     pub(crate) caller: &'a Caller,
     pub(crate) model: &'a ModelSpec,
-    pub(crate) until: Instant,
-    pub(crate) cancelled: &'a AtomicBool,
+    pub(crate) within: Within<'a>,
 }
 
 impl Asking<'_> {
@@ -36,11 +35,15 @@ impl Asking<'_> {
         let wire = wire::encode(self.model, request);
         let input_bound = bound::input_tokens(request, wire.body.len());
         for attempt in 1.. {
-            let pass = gate.enter(self.until, self.cancelled).map_err(|kept| match kept {
+            let pass = gate.enter(self.within.until, self.within.cancelled).map_err(|kept| match kept {
                 Kept::Out => LlmError::Late { alias: alias() },
                 Kept::Cancelled => LlmError::Cancelled,
             })?;
             let reservation = self.reserve(input_bound, u64::from(request.max_output_tokens), totals)?;
+            if let Err(why) = (self.within.sends)(wire.body.len() as u64) {
+                gateway.ledger.settle(reservation, Used { cost: 0, tokens: 0 })?;
+                return Err(LlmError::NotSent(Box::new(why)));
+            }
             totals.calls += 1;
             let result = self.attempt(&wire, key.as_ref());
             self.settle(reservation, &result, totals)?;
@@ -50,7 +53,7 @@ impl Asking<'_> {
                 Err(ProviderError::Cancelled) => return Err(LlmError::Cancelled),
                 Err(error) => error,
             };
-            let left = self.until.saturating_duration_since(Instant::now());
+            let left = self.within.until.saturating_duration_since(Instant::now());
             // Processes that fail together differ in when that was; the time of day spreads them.
             let salt = gateway.today().0;
             let most = gateway.settings.max_attempts;
@@ -104,7 +107,7 @@ impl Asking<'_> {
     }
 
     fn attempt(&self, wire: &Wire, key: Option<&Key>) -> Result<Answer, ProviderError> {
-        let until = self.gateway.attempt_ends(self.until);
+        let until = self.gateway.attempt_ends(self.within.until);
         let (name, before) = wire.key_header;
         let outgoing = Outgoing {
             base_url: &self.model.base_url,
@@ -113,7 +116,7 @@ impl Asking<'_> {
             key: key.map(|key| (name, before, key)),
             body: &wire.body,
             until,
-            cancelled: self.cancelled,
+            cancelled: self.within.cancelled,
         };
         let body = self.gateway.provider.exchange(&outgoing)?;
         let answer = wire::decode(self.model.provider, &body).map_err(|NoAnswer(why)| ProviderError::Garbage(why))?;
@@ -151,7 +154,7 @@ impl Asking<'_> {
     fn pause(&self, wait: Duration) -> Result<(), LlmError> {
         let then = Instant::now() + wait;
         loop {
-            if self.cancelled.load(Ordering::Relaxed) {
+            if self.within.cancelled.load(Ordering::Relaxed) {
                 return Err(LlmError::Cancelled);
             }
             let left = then.saturating_duration_since(Instant::now());

@@ -1,8 +1,11 @@
 //! On whose behalf a call is made, and which accounts that comes to.
 
-use palisade_model::RunId;
 use palisade_model::llm::{Bound, BudgetLevel, LlmMode, LlmSettings};
+use palisade_model::{Failure, RunId};
 use palisade_store::Account;
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// On whose behalf a call is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,23 @@ pub struct Caller {
     pub user: String,
     /// What may be done for the run.
     pub mode: LlmMode,
+}
+
+/// What a call must keep to beside the budgets.
+#[derive(Clone, Copy)]
+pub struct Within<'a> {
+    /// When it must be over.
+    pub until: Instant,
+    /// Set from outside, it ends the call.
+    pub cancelled: &'a AtomicBool,
+    /// Told of the bytes of each request before it is sent. An error keeps it here, and is what comes of the call.
+    pub sends: &'a (dyn Fn(u64) -> Result<(), Failure> + Sync),
+}
+
+impl fmt::Debug for Within<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Within").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 impl Caller {

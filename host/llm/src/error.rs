@@ -1,6 +1,7 @@
 //! Why a call of a model gives no answer.
 
 use crate::provider::ProviderError;
+use palisade_model::Failure;
 use palisade_net::KeyError;
 use palisade_schema::SchemaError;
 use palisade_store::{Fault, Measure, ReserveError};
@@ -54,6 +55,9 @@ pub enum LlmError {
     /// A budget has too little left, or is closed.
     #[error(transparent)]
     Budget(ReserveError),
+    /// The run may not send that much. Nothing was sent.
+    #[error("{}", .0.message)]
+    NotSent(Box<Failure>),
     /// Only recorded answers count, and there is none to this request.
     #[error("no answer of `{alias}` to this request is recorded: {difference}")]
     NotRecorded {

@@ -3,7 +3,7 @@
 pub use crate::retry::Backoff;
 
 use crate::ask::Asking;
-use crate::caller::{Caller, day};
+use crate::caller::{Caller, Within, day};
 use crate::error::LlmError;
 use crate::gate::Gate;
 use crate::provider::Provider;
@@ -16,7 +16,6 @@ use palisade_schema::Validator;
 use palisade_store::{Fault, Ledger, ModelRecord, Store};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// Most messages of a request.
@@ -84,8 +83,8 @@ impl Gateway {
         Ok(Self { settings, backoff, store, ledger, provider, keys: Box::new(keys), clock, gates })
     }
 
-    /// Asks a model, or finds what it answered before. Blocks until `until` at most, or until `cancelled` is set. What was spent is
-    /// counted in `totals`, also where there is no answer.
+    /// Asks a model, or finds what it answered before. Blocks as long as `within` lets it. What was spent is counted in
+    /// `totals`, also where there is no answer.
     ///
     /// # Errors
     /// When there is no answer, or none that may be asked for.
@@ -94,15 +93,14 @@ impl Gateway {
         caller: &Caller,
         request: &Request,
         totals: &mut Totals,
-        until: Instant,
-        cancelled: &AtomicBool,
+        within: Within<'_>,
     ) -> Result<Completion, LlmError> {
         if caller.mode == LlmMode::Off {
             return Err(LlmError::Off);
         }
         check(request)?;
         let model = self.model(request)?;
-        let asking = Asking { gateway: self, caller, model, until, cancelled };
+        let asking = Asking { gateway: self, caller, model, within };
         let mut spent = Totals::default();
         let answer = match &request.schema {
             None => self.answer(&asking, request, &mut spent),

@@ -17,7 +17,7 @@ mod structured;
 mod transport;
 mod wire;
 
-pub use caller::Caller;
+pub use caller::{Caller, Within};
 pub use error::LlmError;
 pub use gateway::{Backoff, Completion, Gateway, Totals};
 pub use provider::{HttpProvider, Outgoing, Provider, ProviderError};

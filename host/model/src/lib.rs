@@ -33,5 +33,5 @@ pub use manifest::Manifest;
 pub use output_name::{OutputName, OutputNameError};
 pub use run_limits::{RunLimitKind, RunLimits};
 pub use schema_ref::{SchemaRef, SchemaReq};
-pub use spent::Spent;
+pub use spent::{Spent, sink};
 pub use usage::Usage;

@@ -90,7 +90,7 @@ pub struct RunRecord {
     pub children: Vec<RunId>,
     /// What all steps used together; `wall_ms` is that of the run.
     pub usage: Usage,
-    /// Bytes that it and all runs below it sent, or may have sent, by the origin they went to.
+    /// Bytes that it and all runs below it sent, or may have sent, by where they went, see [`crate::sink`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sent: BTreeMap<String, u64>,
     /// What calls to models cost, in US dollars.

@@ -19,7 +19,7 @@ pub enum RunLimitKind {
     MaxConcurrency,
     /// Attempts of components: retries, iterations and items count.
     MaxRuns,
-    /// Bytes sent to any one origin.
+    /// Bytes sent to any one sink: an origin, a model, a database.
     MaxEgress,
     /// Refusals for want of authority: who goes on asking in another attempt looks for a way out.
     MaxDenials,

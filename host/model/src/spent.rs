@@ -1,5 +1,6 @@
-//! What attempts spent of what a run may do in all: denials, and bytes by where they went.
+//! What attempts spent of what a run may do in all: denials, and bytes by where they went: their sink.
 
+use crate::manifest::Power;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -9,9 +10,19 @@ pub struct Spent {
     /// Refusals for want of authority.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub denials: u64,
-    /// Bytes that were sent, by the origin they went to; TLS aside.
+    /// Bytes that were sent, by where they went, as [`sink`] names it; TLS aside.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sent: BTreeMap<String, u64>,
+}
+
+/// The name of where bytes go that a power sends: an origin by itself, all else as it is granted, `llm=big`. No origin looks
+/// like that.
+#[must_use]
+pub fn sink(power: Power, place: &str) -> String {
+    match power {
+        Power::Http => place.to_owned(),
+        _ => format!("{}={place}", power.name()),
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -20,7 +31,7 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 impl Spent {
-    /// Bytes that were sent to one origin.
+    /// Bytes that were sent to one sink.
     #[must_use]
     pub fn of_bytes(sink: &str, bytes: u64) -> Self {
         Self { sent: BTreeMap::from([(sink.to_owned(), bytes)]), ..Self::default() }
@@ -32,7 +43,7 @@ impl Spent {
         *self == Self::default()
     }
 
-    /// Bytes that went to that origin.
+    /// Bytes that went to that sink.
     #[must_use]
     pub fn sent_to(&self, sink: &str) -> u64 {
         self.sent.get(sink).copied().unwrap_or(0)

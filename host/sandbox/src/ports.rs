@@ -279,7 +279,7 @@ pub trait Network: fmt::Debug + Send + Sync {
 /// What a run still allows its attempts, beside the limits that each has itself. Both functions may block: what they
 /// count is written down before it is spent.
 pub trait RunBounds: fmt::Debug + Send + Sync {
-    /// Counts bytes that are about to be sent to an origin.
+    /// Counts bytes that are about to be sent, by the name of where they go, see [`palisade_model::sink`].
     ///
     /// # Errors
     /// The failure of the attempt, if they may not be.

@@ -150,6 +150,13 @@ impl Host {
         })
     }
 
+    /// Counts bytes that are about to leave; where the run may not send them, gives the error value for the guest and fails
+    /// the attempt for good.
+    pub(crate) fn send(&mut self, sink: &str, bytes: u64) -> Result<(), Error> {
+        let Some(granted) = self.granted.clone() else { return Err(denial()) };
+        granted.run.send(sink, bytes).map_err(|failure| self.port_error(PortError::Limit(Box::new(failure))))
+    }
+
     /// Fails the attempt whatever the guest returns afterwards. The first failure counts.
     pub(crate) fn fail(&mut self, failure: Failure) {
         self.failed.get_or_insert(failure);

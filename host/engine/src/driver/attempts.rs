@@ -20,10 +20,11 @@ use palisade_interpreter::{
 };
 use palisade_model::limits::{Limit, LimitSource};
 use palisade_model::manifest::Power;
-use palisade_model::{Digest, Failure, FailureKind, LimitKind, Spent, StepId, Usage};
+use palisade_model::{Digest, Failure, FailureKind, LimitKind, Spent, StepId, Usage, sink};
 use palisade_runbook::{Binding, BindingSource, PastAttempt, PlannedStep, PlannedWork, agent_runs, names_data};
 use palisade_sandbox::ports::RunBounds;
 use palisade_store::{NewEntry, NewMemo, NewUsage, Pin, Room};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl<'a> Driver<'a> {
@@ -73,7 +74,7 @@ impl<'a> Driver<'a> {
             let recorder = Recorder::new(&turn, report.clone());
             let spending = Arc::new(Spending::new(subtree, recorder.clone()));
             let run: Arc<dyn RunBounds> = spending.clone();
-            let models = Models { gateway: engine.models(), caller, stop };
+            let models = Models { gateway: engine.models(), caller, stop, run: Arc::clone(&run) };
             let toolbox = Toolbox {
                 engine,
                 observer: &observer,
@@ -163,7 +164,7 @@ impl<'a> Driver<'a> {
 
     /// What the audit log says of what an attempt used.
     fn uses(&self, turn: &Turn, at_ms: u64, uses: Vec<UseCount>, spent: &Spent) -> Result<Vec<NewEntry>, RunError> {
-        if uses.is_empty() {
+        if uses.is_empty() && spent.sent.is_empty() {
             return Ok(Vec::new());
         }
         let component = self.call(&turn.step)?.component_digest;
@@ -179,22 +180,15 @@ impl<'a> Driver<'a> {
         uses: Vec<UseCount>,
         spent: &Spent,
     ) -> Vec<NewEntry> {
-        // What went to places that are not counted by themselves is told with the rest of them.
-        let is_told = |sink: &str| uses.iter().any(|told| told.scope.as_deref() == Some(sink));
-        let untold: u64 = spent.sent.iter().filter(|(sink, _)| !is_told(sink)).map(|(_, bytes)| bytes).sum();
-        let entry = |UseCount { power, scope, allowed, denied }| {
-            let sent = match &scope {
-                _ if power != Power::Http.name() => 0,
-                Some(sink) => spent.sent_to(sink),
-                None => untold,
-            };
+        let (sent, more) = sent(&uses, spent);
+        let entry = |(UseCount { power, scope, allowed, denied }, sent)| {
             let (step, power) = (turn.step.clone(), power.to_owned());
             let (iteration, attempt) = (turn.iteration.into(), turn.attempt.into());
             let what = What::Uses { step, iteration, attempt, component, power, scope, allowed, denied, sent };
             // The end of the attempt, or of the call, is the first of the events that are appended with it.
             NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }
         };
-        uses.into_iter().map(entry).collect()
+        uses.into_iter().zip(sent).chain(more).map(entry).collect()
     }
 
     /// Takes what an earlier attempt made in place of one that did not have to run.
@@ -274,6 +268,30 @@ impl<'a> Driver<'a> {
     }
 }
 
+/// How much of what was spent went with each of the uses, and what is to be told beside them: the models that a team asked and its
+/// leader did not.
+fn sent(uses: &[UseCount], spent: &Spent) -> (Vec<u64>, Vec<(UseCount, u64)>) {
+    const SENDING: [Power; 3] = [Power::Http, Power::Database, Power::Llm];
+    let sending = |name: &str| SENDING.into_iter().find(|power| power.name() == name);
+    let sink_of = |told: &UseCount| Some(sink(sending(told.power)?, told.scope.as_deref()?));
+    let told: BTreeSet<String> = uses.iter().filter_map(sink_of).collect();
+    let mut origins = 0_u64;
+    let mut more = Vec::new();
+    for (sink, bytes) in spent.sent.iter().filter(|(sink, _)| !told.contains(*sink)) {
+        match sink.split_once('=').and_then(|(power, place)| Some((sending(power)?.name(), place.to_owned()))) {
+            Some((power, place)) => more.push((UseCount { power, scope: Some(place), allowed: 0, denied: 0 }, *bytes)),
+            // There may be any number of origins. They are told with the rest of them.
+            None => origins = origins.saturating_add(*bytes),
+        }
+    }
+    let of = |told: &UseCount| match sink_of(told) {
+        Some(sink) => spent.sent_to(&sink),
+        None if told.power == Power::Http.name() => origins,
+        None => 0,
+    };
+    (uses.iter().map(of).collect(), more)
+}
+
 /// How often an attempt runs components at most, where so many items are done already. A map over too many items runs nothing,
 /// which it tells itself.
 pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput], done: u64) -> u64 {
@@ -286,4 +304,33 @@ pub(crate) fn component_runs(step: &PlannedStep, inputs: &[AttemptInput], done: 
     let mapped = step.inputs.iter().find(|binding| !is_ruleset(binding));
     let mapped = mapped.and_then(|binding| inputs.iter().find(|input| input.port == binding.port));
     mapped.map_or(0, |input| input.items.lines().min(*max_items)).saturating_sub(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_told_where_it_went() {
+        let count = |power: Power, scope: Option<&str>| UseCount {
+            power: power.name(),
+            scope: scope.map(str::to_owned),
+            allowed: 1,
+            denied: 0,
+        };
+        let uses = [
+            count(Power::FsRead, Some("big")),
+            count(Power::Http, None),
+            count(Power::Http, Some("https://a.example")),
+            count(Power::Llm, None),
+            count(Power::Llm, Some("big")),
+        ];
+        let sinks = [("https://a.example", 1), ("https://b.example", 2), ("https://c.example", 4), ("llm=big", 8)];
+        let beside = [("llm=small", 16), ("database=crm", 32)];
+        let sent = sinks.into_iter().chain(beside).map(|(sink, bytes)| (sink.to_owned(), bytes)).collect();
+        let (of_uses, more) = super::sent(&uses, &Spent { denials: 0, sent });
+        assert_eq!(of_uses, [0, 6, 1, 0, 8]);
+        let told: Vec<_> = more.iter().map(|(told, bytes)| (told.power, told.scope.as_deref(), *bytes)).collect();
+        assert_eq!(told, [("database", Some("crm"), 32), ("llm", Some("small"), 16)]);
+    }
 }

@@ -25,7 +25,7 @@ pub enum Measure {
     LlmCalls,
     /// Millionths of a US dollar for calls of models.
     LlmCost,
-    /// Bytes that one origin may be sent, if all of them go there.
+    /// Bytes that one sink may be sent, if all of them go there.
     Egress,
     /// Levels of child runs.
     ChildDepth,

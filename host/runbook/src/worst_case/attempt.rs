@@ -1,6 +1,6 @@
 //! One attempt of a component: what its limits come to over so many bytes of input.
 
-use super::amounts::{Amounts, Measure};
+use super::amounts::{Amounts, Measure, UNBOUNDED};
 use super::memory::Held;
 use crate::plan::PlannedCall;
 use palisade_model::LimitKind;
@@ -41,10 +41,13 @@ pub(super) fn attempt(call: &PlannedCall, reads: Reads) -> Work {
     let parts = worthwhile_parts(reads.artifacts, reads.threads);
     let held = Held { always: limit(LimitKind::Memory), each_more: limit(LimitKind::Memory), more: parts - 1 };
     let of_models = |kind| if call.asks_models() { limit(kind) } else { 0 };
+    // A call reserves the bytes that it sends as tokens. How often a database is asked has no limit but that of the run.
+    let models = of_models(LimitKind::LlmCalls).saturating_mul(of_models(LimitKind::LlmTokens));
+    let databases = if call.reads_servers() { UNBOUNDED } else { 0 };
     let amounts = Amounts::default()
         .with(Measure::LlmCalls, of_models(LimitKind::LlmCalls))
         .with(Measure::LlmCost, of_models(LimitKind::LlmCost))
-        .with(Measure::Egress, web)
+        .with(Measure::Egress, web.max(models).max(databases))
         .with(Measure::ComponentRuns, 1)
         .with(Measure::Fuel, grown(LimitKind::Fuel, LimitKind::FuelPerInputByte))
         .with(Measure::Memory, held.most())

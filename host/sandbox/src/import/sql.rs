@@ -12,6 +12,7 @@ use crate::ports::{Database, Rows};
 use crate::state::{Answer, Host, denial, error};
 use palisade_authority::{Place, Use};
 use palisade_model::manifest::Power;
+use palisade_model::sink;
 use palisade_model::sql::SqlValue;
 use rustix::fd::OwnedFd;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -68,6 +69,11 @@ impl sql::Host for Host {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
+        if let Database::Connection(name) = &database
+            && let Err(error) = self.send(&sink(Power::Database, name), bytes as u64)
+        {
+            return Ok(Err(error));
+        }
         let parameters: Vec<_> = parameters.into_iter().map(known).collect();
         let rows = match self.ports.query(database, &statement, &parameters) {
             Ok(rows) => rows,
