@@ -258,7 +258,7 @@ impl Session {
                 return self.failed(&packet);
             }
             if wrong.is_none() {
-                match value::row(&packet, columns).and_then(|row| pace.note(row.1).map(|()| row)) {
+                match value::row(&packet, columns).and_then(|row| pace.note(&row).map(|()| row)) {
                     Ok(row) => rows.push(row),
                     Err(error) => {
                         rows.clear();
@@ -270,13 +270,15 @@ impl Session {
     }
 
     /// Reads the descriptions of columns behind the packet that says how many there are; gives them, and the status behind
-    /// them.
+    /// them. Together they are no larger than one packet.
     fn columns(&mut self, first: &[u8]) -> Result<(Vec<Described>, u16), Failed> {
         let strange = || Failed::Session(QueryError::protocol("it describes its columns in a way of its own"));
         let count = Read(first).length().filter(|count| (1..=MAX_COLUMNS).contains(count)).ok_or_else(strange)?;
-        let mut columns = Vec::new();
+        let (mut columns, mut left) = (Vec::new(), self.packets.most());
         for _ in 0..count {
-            columns.push(Described::of(&self.packets.next()?).ok_or_else(strange)?);
+            let packet = self.packets.next()?;
+            left = left.checked_sub(packet.len()).ok_or_else(strange)?;
+            columns.push(Described::of(&packet).ok_or_else(strange)?);
         }
         let status = packet::end(&self.packets.next()?).ok_or_else(strange)?;
         Ok((columns, status))

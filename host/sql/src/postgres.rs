@@ -96,13 +96,13 @@ impl Session {
         self.simple("SET LOCAL search_path TO DEFAULT; SAVEPOINT palisade").map(drop)
     }
 
-    /// Runs statements of our own; gives the first values of their rows.
+    /// Runs statements of our own, of which one gives a row; gives the first values of what comes, two at most.
     fn simple(&mut self, statements: &str) -> Result<Vec<Option<String>>, Failed> {
         self.send(|buffer| frontend::query(statements, buffer))?;
         let mut rows = Vec::new();
         let types = [Type::Other];
         self.until_ready(|message| {
-            if let Message::DataRow(row) = message {
+            if let (Message::DataRow(row), ..2) = (message, rows.len()) {
                 let (values, _) = value::row(&row, &types)?;
                 rows.push(values.into_iter().next().and_then(|value| match value {
                     SqlValue::Text(text) => Some(text),
@@ -169,9 +169,9 @@ impl Session {
         self.until_ready(|message| {
             match message {
                 Message::DataRow(row) => {
-                    let (values, bytes) = value::row(&row, &types)?;
-                    pace.note(bytes)?;
-                    fetched.rows.push((values, bytes));
+                    let row = value::row(&row, &types)?;
+                    pace.note(&row)?;
+                    fetched.rows.push(row);
                 }
                 Message::CommandComplete(_) | Message::EmptyQueryResponse => fetched.ended = true,
                 _ => {}

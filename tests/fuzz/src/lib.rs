@@ -10,7 +10,7 @@ mod targets;
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has its seeds in `seeds/NAME`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("artifact", targets::artifact::run),
     ("condition", targets::condition::run),
     ("conversion", targets::conversion::run),
@@ -22,5 +22,6 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("note", targets::note::run),
     ("ruleset", targets::ruleset::run),
     ("runbook", targets::runbook::run),
+    ("server", targets::server::run),
     ("settings", targets::settings::run),
 ];

@@ -11,6 +11,7 @@ pub(crate) mod matching;
 pub(crate) mod note;
 pub(crate) mod ruleset;
 pub(crate) mod runbook;
+pub(crate) mod server;
 pub(crate) mod settings;
 /// The components, rulesets and schemas of the runbooks' own tests: what is found here can become a folder of
 /// `tests/runbooks` as it is.

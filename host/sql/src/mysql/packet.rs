@@ -41,9 +41,14 @@ impl Packets {
         Ok(write(&mut self.wire, 0, &whole)?)
     }
 
+    /// Most bytes of a packet.
+    pub(super) const fn most(&self) -> usize {
+        self.max_row_bytes.saturating_add(BESIDE)
+    }
+
     /// The next packet. One that is too large is passed over, and told.
     pub(super) fn next(&mut self) -> Result<Vec<u8>, Failed> {
-        let most = self.max_row_bytes.saturating_add(BESIDE);
+        let most = self.most();
         let (_, packet) = read(&mut self.wire, most)?;
         packet.ok_or(Failed::Statement(QueryError::RowTooLarge { max: self.max_row_bytes }))
     }

@@ -1,7 +1,8 @@
 //! What `--allow` says and what configs name: paths and origins in normal form, capabilities in their order, and what they hold.
 
-use palisade_authority::{Capability, Grant, Origin, PathScope, ScopedPath, WorkingFolder};
+use palisade_authority::{Capability, Grant, Method, Origin, PathScope, ScopedPath, Use, WorkingFolder};
 use palisade_model::neutral::is_hidden;
+use std::net::IpAddr;
 
 /// The first line is a path and a URL, the next two are grants.
 pub(crate) fn run(bytes: &[u8]) {
@@ -12,16 +13,18 @@ pub(crate) fn run(bytes: &[u8]) {
         check_path(&folder, path);
     }
     let url = bytes.split(|&byte| byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok());
-    if let Some(origin) = url.and_then(|url| Origin::of_url(url).ok()) {
-        check_origin(&origin);
+    let origin = url.and_then(|url| Origin::of_url(url).ok());
+    if let Some(origin) = &origin {
+        check_origin(origin);
     }
+    let uses = uses(path.as_ref(), origin.as_ref());
     let grants: Vec<Grant> = lines.filter_map(|line| Grant::parse(&folder, line).ok()).collect();
     for a in &grants {
         assert!(!a.stated().contains(is_hidden), "{:?}", a.stated());
         let stored = serde_json::to_string(a.capability()).expect("a capability can be stored");
         assert_eq!(serde_json::from_str::<Capability>(&stored).ok().as_ref(), Some(a.capability()), "{stored}");
         for b in &grants {
-            check_order(a.capability(), b.capability(), path.as_ref());
+            check_order(a.capability(), b.capability(), &uses);
         }
     }
 }
@@ -48,17 +51,34 @@ fn check_origin(origin: &Origin) {
     assert!(text.is_ascii() && !text.contains(['@', '\\', '*', ' ', '%']), "{text}");
 }
 
-/// `covers` is an order, `meet` its lower bound, and both mean what the sets of paths mean.
-fn check_order(a: &Capability, b: &Capability, path: Option<&ScopedPath>) {
+/// What could be asked for there.
+fn uses(path: Option<&ScopedPath>, origin: Option<&Origin>) -> Vec<Use> {
+    let files = path.into_iter().flat_map(|path| {
+        let (path, database) = (path.clone(), path.clone());
+        [Use::FsRead { path }, Use::Sql { database }]
+    });
+    let inside = IpAddr::from([10, 0, 0, 1]);
+    let requests = origin.into_iter().flat_map(|origin| {
+        [(Method::Get, None), (Method::Put, None), (Method::Get, Some(inside))].map(|(method, private)| Use::Http {
+            method,
+            origin: origin.clone(),
+            private,
+        })
+    });
+    files.chain(requests).collect()
+}
+
+/// `covers` is an order, `meet` its lower bound, and both mean what the sets of uses mean that they allow.
+fn check_order(a: &Capability, b: &Capability, uses: &[Use]) {
     let meet = a.meet(b);
     assert_eq!(meet, b.meet(a), "the order of a meet matters");
     assert_eq!(meet.is_some(), a.power() == b.power());
     assert_eq!(a.covers(b), meet.as_ref() == Some(b), "{a:?} {b:?}");
     let Some(meet) = meet else { return };
     assert!(a.covers(&meet) && b.covers(&meet), "{meet:?} is more than {a:?} or {b:?}");
-    let Some(path) = path else { return };
-    let holds = |capability: &Capability| capability.paths().is_some_and(|paths| paths.contains(path));
-    let (in_a, in_b) = (holds(a), holds(b));
-    assert_eq!(holds(&meet), in_a && in_b, "{path:?} in {a:?} and {b:?}");
-    assert!(!a.covers(b) || !in_b || in_a, "{a:?} covers {b:?} but not {path:?}");
+    for asked in uses {
+        let (by_a, by_b) = (a.allows(asked), b.allows(asked));
+        assert_eq!(meet.allows(asked), by_a && by_b, "{asked:?} by {a:?} and {b:?}");
+        assert!(!a.covers(b) || !by_b || by_a, "{a:?} covers {b:?} but not {asked:?}");
+    }
 }
