@@ -3,7 +3,7 @@
 //! An authority keeps its bounds apart instead of folding them into one set, so that a decision can say which of them
 //! said no. It can't be widened: all that can be done to one is adding a bound.
 
-use crate::authorise::Use;
+use crate::asked::Use;
 use crate::capability::Capability;
 use crate::deny::Deny;
 use crate::grant::Grant;

@@ -1,6 +1,6 @@
 //! Typed, scoped powers, and the two operations on them: `covers` and `meet`.
 
-use crate::authorise::Use;
+use crate::asked::Use;
 use crate::http::{HttpScope, Methods};
 use crate::name::NameScope;
 use crate::path::{ScopedPath, WorkingFolder};

@@ -1,6 +1,6 @@
 //! What the operator forbids. A deny beats every allow: those of files and of the command line, and the default set.
 
-use crate::authorise::Use;
+use crate::asked::Use;
 use crate::capability::{EVERYWHERE, with_folder_below};
 use crate::http::Methods;
 use crate::path::{PathError, ScopedPath, WorkingFolder};

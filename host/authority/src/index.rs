@@ -5,7 +5,7 @@
 //! a path and all above it, an origin and the wildcard above it, a name. What is found is asked again, so that a hash
 //! that two places share costs time and nothing else.
 
-use crate::authorise::Use;
+use crate::asked::Use;
 use crate::authority::Rule;
 use crate::deny::Deny;
 use crate::origin::OriginPattern;

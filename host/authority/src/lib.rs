@@ -5,6 +5,7 @@
 //! elsewhere by a symbolic link, is the business of whoever opens it; the path that was really reached must be asked
 //! about, not the one that was written.
 
+mod asked;
 mod authorise;
 mod authority;
 mod capability;
@@ -22,7 +23,8 @@ mod quote;
 mod scope;
 mod secret;
 
-pub use authorise::{Decision, GUEST_DENIAL, Reason, Use, authorise};
+pub use asked::Use;
+pub use authorise::{Decision, GUEST_DENIAL, Reason, authorise};
 pub use authority::{Authority, Bound, BoundKind, NamedByConfig, Rule};
 pub use capability::Capability;
 pub use deny::Deny;
