@@ -506,6 +506,7 @@ mod tests {
         assert_eq!(String::from_utf8(entry.to_bytes()).unwrap(), expected);
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Some(entry));
         let bytes = entry.to_bytes();
+        assert!(bytes.len() < MAX_ENTRY_BYTES);
         let head = EntryHead::read(&bytes).unwrap();
         assert_eq!(head.at, entry.at);
         assert_eq!(head.place(), entry.run.zip(entry.event));

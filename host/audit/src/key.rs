@@ -103,7 +103,7 @@ impl fmt::Debug for VerifyingKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({})", self.verifying())
+        f.debug_tuple("SigningKey").field(&self.verifying()).finish()
     }
 }
 
@@ -192,6 +192,8 @@ mod tests {
         assert_eq!(secret.parse::<SigningKey>().unwrap().reveal(), secret);
         assert_eq!(public.parse::<VerifyingKey>().unwrap(), key.verifying());
         assert!(!format!("{key:?}").contains(secret.rsplit('+').next().unwrap()));
+        let shown = format!("{key:?} {:?}", key.verifying());
+        assert_eq!(shown, format!("SigningKey(VerifyingKey({public})) VerifyingKey({public})"));
         for wrong in [
             "",
             "test",

@@ -80,5 +80,8 @@ mod tests {
         let [a, b] = [1, 2].map(|number| key.of_run(RunId::new(number, [0; 10])));
         assert_ne!(a.digest(b"x"), b.digest(b"x"));
         assert_eq!(format!("{key:?} {a:?}"), "DirectoryKey RunKey");
+        // Who has the text can make the digests.
+        let revealed: Digest = a.reveal().parse().unwrap();
+        assert_eq!(RunKey(*revealed.as_bytes()).digest(b"x"), a.digest(b"x"));
     }
 }

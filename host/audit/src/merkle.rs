@@ -127,7 +127,7 @@ mod tests {
             for leaf in &leaves {
                 frontier.add(*leaf, |node, hash| assert!(nodes.insert(node, hash).is_none()));
             }
-            prop_assert_eq!(frontier.root(), naive_root(&leaves));
+            prop_assert_eq!((frontier.size(), frontier.root()), (count as u64, naive_root(&leaves)));
             for (node, hash) in &nodes {
                 let (first, width) = ((node.index << node.level) as usize, 1 << node.level);
                 prop_assert_eq!(*hash, naive_root(&leaves[first..first + width]));

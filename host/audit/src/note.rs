@@ -263,6 +263,16 @@ mod tests {
     }
 
     #[test]
+    fn signatures_of_the_same_text_come_together() {
+        let key = |seed| SigningKey::from_seed("log", [seed; 32]).unwrap();
+        let of = |text: &str, keys: &[&SigningKey]| Note::sign(text, keys).unwrap();
+        let (a, b) = (key(1), key(2));
+        let joined = of("text\n", &[&a]).joined(&of("text\n", &[&a, &b]));
+        assert_eq!(joined, of("text\n", &[&a, &b]));
+        assert_eq!(joined.clone().joined(&of("other\n", &[&key(3)])), joined, "those of another text are no use");
+    }
+
+    #[test]
     fn notes_stand_one_behind_the_other() {
         for between in ["", "\n", "\n\n"] {
             let text = format!("{NOTE}{between}{NOTE}{between}");

@@ -350,6 +350,7 @@ pub(crate) mod tests {
         assert_eq!(inclusion(40, 40, |node| tree.node(node)), Ok(None));
         assert_eq!(consistency(41, 40, |node| tree.node(node)), Ok(None));
         assert_eq!(verify_consistency((0, empty_root()), (3, tree.root(3)), &[]), Ok(()));
+        assert!(tree.consistency(0, 40).is_empty());
     }
 
     proptest! {

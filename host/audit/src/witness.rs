@@ -150,13 +150,21 @@ mod tests {
     }
 
     fn line(at: u64, signature: [u8; 64], key: &WitnessKey) -> String {
-        let hash = key::hash(key.name(), COSIGNATURE, key.key.as_bytes());
+        line_of(at, signature, key, key::hash(key.name(), COSIGNATURE, key.key.as_bytes()))
+    }
+
+    fn line_of(at: u64, signature: [u8; 64], key: &WitnessKey, hash: [u8; 4]) -> String {
         let bytes = [&hash[..], &at.to_be_bytes(), &signature].concat();
         format!("\u{2014} {} {}\n", key.name(), STANDARD.encode(bytes))
     }
 
     fn note() -> Note {
         let checkpoint = Checkpoint { origin: "log".to_owned(), size: 3, root: Digest::of(b"root") };
+        checkpoint.sign(&SigningKey::from_seed("log", [1; 32]).unwrap()).unwrap()
+    }
+
+    fn empty() -> Note {
+        let checkpoint = Checkpoint { origin: "log".to_owned(), size: 0, root: Digest::of(b"") };
         checkpoint.sign(&SigningKey::from_seed("log", [1; 32]).unwrap()).unwrap()
     }
 
@@ -177,6 +185,9 @@ mod tests {
             // Of another text, and of another key.
             cosign(other.text(), 1, &signing, &key),
             cosign(note.text(), 1, &SigningKey::from_seed("witness.example", [8; 32]).unwrap(), &key),
+            // Under another name, and another hash of the key.
+            cosign(note.text(), 1, &signing, &key).replace("witness.example", "witness.other"),
+            line_of(1, signing.sign(format!("cosignature/v1\ntime 1\n{}", note.text()).as_bytes()), &key, [0; 4]),
             // The signature of another time.
             line(2, signing.sign(format!("cosignature/v1\ntime 1\n{}", note.text()).as_bytes()), &key),
         ];
@@ -191,6 +202,8 @@ mod tests {
         let of = |status, body: &str, old| answered(status, body.as_bytes(), old, &note, &key);
         assert_eq!(of(409, "7\n", 3), Witnessed::Has(7));
         assert_eq!(of(409, "3\n", 3), Witnessed::Split);
+        // It can't be split over nothing.
+        assert!(!is_whole(&empty(), 0) && is_whole(&note, 3) && !is_whole(&note, 2));
         assert_eq!(of(422, "", 2), Witnessed::Split);
         // Nothing can be another beginning than nothing, and who saw as much as it was shown the way from says nothing against it.
         for (status, body, old) in [(409, "0\n", 0), (422, "", 0), (409, "2\n", 2)] {

@@ -79,3 +79,57 @@ impl ResourceLimiter for Limiter {
 fn grown(sum: u64, current: usize, desired: usize) -> u64 {
     sum.saturating_add(desired.saturating_sub(current) as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_model::{FailureKind, Limits};
+    use std::collections::BTreeMap;
+
+    fn limiter(limits: &[(LimitKind, u64)]) -> Limiter {
+        let step: BTreeMap<_, _> = limits.iter().copied().collect();
+        Limiter::new(AttemptMeter::new(Limits::settle(&BTreeMap::new(), &step, &BTreeMap::new())))
+    }
+
+    /// Which limit would be passed, and what was wanted.
+    fn passed<T: std::fmt::Debug>(outcome: Result<T, impl Into<wasmtime::Error>>) -> (LimitKind, Option<u64>) {
+        let ended: Ended = outcome.unwrap_err().into().downcast().unwrap();
+        match ended.0.kind {
+            FailureKind::Limit { limit, reached, .. } => (limit, reached),
+            other => panic!("not a limit: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn all_memories_and_what_the_host_holds_go_to_one_limit_and_no_further() {
+        let mut limiter = limiter(&[(LimitKind::Memory, 100)]);
+        assert!(limiter.memory_growing(0, 50, None).unwrap());
+        assert!(limiter.memory_growing(50, 60, None).unwrap());
+        // Another memory.
+        assert!(limiter.memory_growing(0, 30, None).unwrap());
+        limiter.hold(8).unwrap();
+        assert_eq!(limiter.peak(), 98);
+        limiter.hold(2).unwrap();
+        assert_eq!(passed(limiter.hold(1)), (LimitKind::Memory, Some(101)));
+        assert_eq!(passed(limiter.memory_growing(60, 65, None)), (LimitKind::Memory, Some(105)));
+        // What was refused is not counted, and what is let go may be had again, once.
+        limiter.release(10);
+        assert_eq!(passed(limiter.hold(11)), (LimitKind::Memory, Some(101)));
+        limiter.hold(10).unwrap();
+        limiter.release(1_000);
+        limiter.hold(10).unwrap();
+        assert_eq!(passed(limiter.hold(u64::MAX)), (LimitKind::Memory, Some(u64::MAX)));
+        assert_eq!(limiter.peak(), 100);
+    }
+
+    #[test]
+    fn all_tables_go_to_one_limit_and_no_further() {
+        let mut limiter = limiter(&[(LimitKind::TableElements, 10), (LimitKind::Instances, 3)]);
+        assert!(limiter.table_growing(0, 7, None).unwrap());
+        assert!(limiter.table_growing(0, 2, None).unwrap());
+        assert_eq!(passed(limiter.table_growing(7, 9, None)), (LimitKind::TableElements, Some(11)));
+        assert!(limiter.table_growing(7, 8, None).unwrap());
+        assert_eq!(passed(limiter.table_growing(2, 3, None)), (LimitKind::TableElements, Some(11)));
+        assert_eq!((limiter.peak(), limiter.instances()), (0, 3));
+    }
+}

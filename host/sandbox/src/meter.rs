@@ -418,11 +418,91 @@ mod tests {
         ] {
             let meter = meter(&[(kind, 10)]);
             meter.spend(total, 9).unwrap();
-            assert_eq!(limit_of(&meter.spend(total, 2).unwrap_err()), kind);
+            assert_eq!(meter.limits().value(kind), 10);
+            let refused = meter.spend(total, 2).unwrap_err();
+            assert_eq!(limit_of(&refused), kind);
+            assert!(!refused.message.contains("grown"), "{}", refused.message);
             meter.spend(total, 1).unwrap();
             assert_eq!(meter.left(total), 0);
             assert!(meter.spend(total, u64::MAX).is_err(), "no overflow");
         }
+    }
+
+    #[test]
+    fn the_clock_of_an_attempt_ends_at_its_wall_and_with_that_of_its_caller() {
+        let within = |meter: &AttemptMeter| meter.deadline() - meter.started;
+        let attempt = meter(&[(LimitKind::Wall, 1_500)]);
+        assert_eq!(within(&attempt), Duration::from_millis(1_500));
+        let limits = |wall| {
+            let all = BTreeMap::from([(LimitKind::Wall, wall)]);
+            Limits::settle(&BTreeMap::new(), &all, &BTreeMap::from([(LimitKind::Wall, u64::MAX)]))
+        };
+        assert_eq!(within(&AttemptMeter::new(limits(u64::MAX))), Duration::from_secs(365 * 86_400));
+        assert_eq!(AttemptMeter::of_tool(&attempt, limits(1_000_000)).deadline(), attempt.deadline());
+        assert_eq!(within(&AttemptMeter::of_tool(&attempt, limits(7))), Duration::from_millis(7));
+        assert_eq!(limit_of(&attempt.wall_reached()), LimitKind::Wall);
+    }
+
+    #[test]
+    fn what_instances_use_is_summed_but_for_the_peak() {
+        let caller = meter(&[]);
+        let tool = AttemptMeter::of_tool(&caller, caller.limits().clone());
+        for (peak, millis) in [(10, 3), (30, 4), (20, 5)] {
+            tool.instance_started();
+            tool.used(peak, Duration::from_millis(millis));
+        }
+        for meter in [&tool, &caller] {
+            assert_eq!((meter.cpu(), meter.usage().cpu_ms), (Duration::from_millis(12), 12));
+            assert_eq!((meter.usage().memory_peak_bytes, meter.usage().instances), (30, 3));
+        }
+        tool.log_dropped(5);
+        tool.log_dropped(6);
+        assert_eq!((tool.usage().log_bytes_dropped, caller.usage().log_bytes_dropped), (11, 0));
+    }
+
+    #[test]
+    fn who_wants_too_much_of_models_is_told_whose_limit_it_is() {
+        let wanted = |failure: &Failure| match failure.kind {
+            FailureKind::Limit { limit, reached, .. } => (limit, reached),
+            ref other => panic!("not a limit: {other:?}"),
+        };
+        let caller = meter(&[(LimitKind::LlmTokens, 5)]);
+        let own = BTreeMap::from([(LimitKind::LlmTokens, 10)]);
+        let tool = AttemptMeter::of_tool(&caller, Limits::settle(&BTreeMap::new(), &own, &BTreeMap::new()));
+        assert_eq!(wanted(&tool.wants_too_much(LimitKind::LlmTokens, 11)), (LimitKind::LlmTokens, Some(11)));
+        assert!(tool.limit_of_caller().is_none(), "its own is too low");
+        assert_eq!(wanted(&tool.wants_too_much(LimitKind::LlmTokens, 7)), (LimitKind::LlmTokens, Some(7)));
+        assert!(tool.limit_of_caller().is_some());
+        assert_eq!((tool.usage().llm_calls, tool.usage().llm_cost_micro_usd), (0, 0));
+    }
+
+    #[test]
+    fn what_is_known_to_have_been_spent_is_spent_again() {
+        let limits = [
+            (LimitKind::Fuel, 9),
+            (LimitKind::OutputBytes, 9),
+            (LimitKind::LogBytes, 9),
+            (LimitKind::ToolCalls, 9),
+            (LimitKind::LlmCalls, 9),
+            (LimitKind::LlmTokens, 9),
+            (LimitKind::LlmCost, 9),
+            (LimitKind::Denials, 9),
+        ];
+        let before = Usage {
+            fuel: 1,
+            output_bytes: 2,
+            log_bytes: 3,
+            tool_calls: 4,
+            llm_calls: 5,
+            llm_tokens: 6,
+            llm_cost_micro_usd: 7,
+            denials: 8,
+            ..Usage::default()
+        };
+        let again = meter(&limits);
+        again.spent_before(&before).unwrap();
+        assert_eq!(Usage { wall_ms: 0, ..again.usage() }, before);
+        assert_eq!(limit_of(&again.spent_before(&before).unwrap_err()), LimitKind::LlmCalls);
     }
 
     #[test]
