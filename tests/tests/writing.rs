@@ -329,6 +329,26 @@ fn whenever_its_process_dies_a_run_has_the_same_files_in_the_end() {
 }
 
 #[test]
+fn what_was_said_to_be_written_is_put_where_the_run_works_when_it_is_cancelled_elsewhere() {
+    let Some(dir) = with_writer(GRANT) else { return };
+    dir.write("r.yaml", runbook("")).write("elsewhere/x", "");
+    let _ = palisade(dir.path(), ["run", "-q", "r.yaml"]).exits(0);
+    fs::remove_dir_all(dir.join("out")).unwrap();
+    let connection = journal::open(&dir.join(".palisade"));
+    journal::rewrite(&connection, &journal::events(&connection)[..4]);
+    connection.execute("UPDATE run SET status = 'running', ended_ms = NULL", []).unwrap();
+    // Without the run nobody would put them.
+    let all = ["runs", "gc", "--older-than", "0s", "--include-interrupted", "--yes"];
+    let kept = palisade(dir.path(), all).exits(0).stderr;
+    assert!(kept.contains("files that it wrote wait to be put in their places; `palisade resume "), "{kept}");
+    let _ = palisade(&dir.join("elsewhere"), ["cancel", "last"]).exits(0);
+    assert_eq!(files(&dir.join("out")), both("hello\n"));
+    assert_eq!(files(&dir.join("elsewhere")).len(), 1);
+    let gone = palisade(dir.path(), all).exits(0).stderr;
+    assert!(gone.contains("removed: "), "{gone}");
+}
+
+#[test]
 fn what_is_erased_before_it_is_put_is_not_put() {
     let Some(dir) = with_writer(GRANT) else { return };
     dir.write("r.yaml", runbook("").replace("output: w, ", ""));

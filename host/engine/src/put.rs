@@ -152,7 +152,19 @@ impl Putter<'_> {
         if put.is_err() {
             done.into_iter().rev().for_each(|done| self.take_back(done));
         }
+        self.clear(files);
         put
+    }
+
+    /// Takes away what is left under names of our own: a process that died left it, and nobody comes after this one.
+    fn clear(&self, files: &[WrittenFile]) {
+        let folders = Folders { root: self.root };
+        for path in files.iter().filter_map(|file| ScopedPath::of_stored(&file.path)) {
+            let Ok(Some(folder)) = folders.open_above(&path) else { continue };
+            if (self.may)(&path) && unlinkat(&folder, self.own_name(&path), AtFlags::empty()).is_ok() {
+                let _best_that_can_be_done = folders::sync(&folder);
+            }
+        }
     }
 
     fn put_noting(&self, files: &[WrittenFile], done: &mut Vec<Done>) -> Result<(), PutError> {

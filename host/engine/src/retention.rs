@@ -1,9 +1,10 @@
 //! Which runs may go, and letting them go: whole families, a run that a person started with all below it.
 
-use crate::history::Standing;
+use crate::history::{History, HistoryError, Standing};
 use crate::named::named_in;
 use crate::run::RUNNING;
 use palisade_audit::{Actor, Entry, What};
+use palisade_interpreter::{Event, StepState};
 use palisade_model::record::Status;
 use palisade_model::{Digest, RunId};
 use palisade_store::{Collected, Doing, Erased, Fault, NamingError, OwnError, RunLock, RunRow, Store};
@@ -120,6 +121,28 @@ impl Family {
     #[must_use]
     pub fn can_go_on(&self) -> bool {
         could_go_on(&self.root)
+    }
+
+    /// Says whether files that it wrote wait to be put in their places: whoever resumes or cancels it puts them, and takes away
+    /// what lies beside them.
+    ///
+    /// # Errors
+    /// When its journals can't be read.
+    pub fn has_files_to_put(&self, store: &Store) -> Result<bool, HistoryError> {
+        for row in self.rows().filter(|row| could_go_on(row)) {
+            let history = History::read(store, row.run)?;
+            let state = history.state_after(history.events().len());
+            let is_writing = |event: &Event| match event {
+                Event::AttemptSucceeded(ended) => {
+                    matches!(state.step(&ended.step), Some(StepState::Writing { .. }))
+                }
+                _ => false,
+            };
+            if history.events().iter().any(is_writing) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// All its runs, the one that a person started first.

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Denials that are reserved first, and at most at once.
 const DENIALS: (u64, u64) = (16, 1_024);
-/// Bytes to one origin that are reserved first, and at most at once.
+/// Bytes to one sink that are reserved first, and at most at once.
 const BYTES: (u64, u64) = (64 << 10, 16 << 20);
 
 /// Where it is written down what is reserved.

@@ -46,7 +46,7 @@ pub(crate) fn exec(context: &Context, args: &CancelArgs) -> Result<ExitCode, Cli
         }
         if parent.is_none()
             && store.owner(run).map_err(|fault| not_read(&fault))?.is_none()
-            && let Some(code) = in_its_place(&workspace, store, run)?
+            && let Some(code) = in_its_place(context, &workspace, store, run)?
         {
             return Ok(code);
         }
@@ -58,19 +58,24 @@ pub(crate) fn exec(context: &Context, args: &CancelArgs) -> Result<ExitCode, Cli
 }
 
 /// Takes up a run that nobody works on, to end it. None if somebody was faster.
-fn in_its_place(workspace: &Workspace, store: &Store, run: RunId) -> Result<Option<ExitCode>, CliError> {
+fn in_its_place(
+    context: &Context,
+    workspace: &Workspace,
+    store: &Store,
+    run: RunId,
+) -> Result<Option<ExitCode>, CliError> {
     let history = History::read(store, run).map_err(|error| not_told(&error))?;
     if let Some(status) = ended(&history) {
         return Ok(Some(told(run, status.name())));
     }
-    let read = || Ok((history.plan(store)?, history.schemas(store)?));
-    let (plan, schemas) = read().map_err(|error| not_told(&error))?;
+    let read = || Ok((history.plan(store)?, history.schemas(store)?, history.start()?.folder.as_deref()));
+    let (plan, schemas, folder) = read().map_err(|error| not_told(&error))?;
     let engine = workspace.engine(None)?;
-    // Nothing starts any more, so it does not matter where.
+    // Where the run works: files that were written are still put in their places, and what undoes runs there, too.
     let work = Work {
         plan: &plan,
         schemas: &schemas,
-        folder: Path::new("/"),
+        folder: folder.map_or(context.settings.working_dir.as_path(), Path::new),
         reuse: true,
         estimate: None,
         planning: None,

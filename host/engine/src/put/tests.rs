@@ -273,6 +273,31 @@ fn whoever_dies_is_followed_by_one_who_comes_to_the_same_end() {
 }
 
 #[test]
+fn what_a_dead_process_left_beside_a_place_is_taken_away_whatever_comes() {
+    let left = |other: &str| {
+        let world = World::new();
+        let at = Cell::new(0);
+        // Dies with three files written, and none of them named.
+        let before = |change| {
+            at.set(at.get() + usize::from(change == Change::Rename));
+            if at.get() == 1 { panic!("the process dies") } else { Ok(()) }
+        };
+        let died = catch_unwind(AssertUnwindSafe(|| world.put_with(&|_| true, &before)));
+        assert!(died.is_err());
+        assert_eq!(world.seen().keys().filter(|name| name.ends_with(".part")).count(), 3);
+        world.write("out/sub/deep/c.txt", other);
+        world
+    };
+    // Somebody else made the very file meanwhile, or another one.
+    let world = left("three");
+    world.put().unwrap();
+    assert_eq!(world.seen(), all());
+    let world = left("other");
+    assert!(matches!(world.put(), Err(PutError::Taken { .. })));
+    assert_eq!(world.seen(), [("out/sub/deep/c.txt".to_owned(), "other".to_owned())].into());
+}
+
+#[test]
 fn a_name_that_is_taken_in_between_is_not_taken_over() {
     let world = World::new();
     let before = |change| {

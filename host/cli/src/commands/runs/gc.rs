@@ -1,6 +1,6 @@
 //! `palisade runs gc`: shows which runs and bytes nobody needs, and removes them once a person says so.
 
-use super::{FORM, not_removed};
+use super::{FORM, not_removed, not_told};
 use crate::args::{Format, RunsGcArgs, StateArg};
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
@@ -10,6 +10,7 @@ use crate::render::runs::gc::Unneeded;
 use crate::workspace::not_read;
 use crate::{lock, person};
 use palisade_engine::{Family, Retention, Who, collect, now_ms};
+use palisade_model::RunId;
 use palisade_store::{Doing, Store};
 
 pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsGcArgs) -> Result<ExitCode, CliError> {
@@ -23,7 +24,13 @@ pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsGcArgs) 
     };
     let Some(store) = store else { return Ok(told(context, &Unneeded::new(FORM, &[], &Default::default(), now))) };
     let families = Family::all(store).map_err(|fault| not_read(&fault))?;
-    let chosen = retention.choose(families, now);
+    let (chosen, waiting) = without_files(store, retention.choose(families, now))?;
+    for run in waiting {
+        console::err(&format!(
+            "note: run {run} stays: files that it wrote wait to be put in their places; `palisade resume {run}` or `palisade \
+             cancel {run}` puts them\n"
+        ));
+    }
     // What `palisade.lock` names is wanted here, even where it is not registered now.
     let kept = lock::digests(&context.settings)?;
     let user = person::name();
@@ -46,6 +53,19 @@ pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsGcArgs) 
         unneeded.removed = true;
     }
     Ok(told(context, &unneeded))
+}
+
+/// Those that have no files to put, and the runs that have: without them nobody would put these, or take away what lies beside
+/// their places.
+fn without_files(store: &Store, chosen: Vec<Family>) -> Result<(Vec<Family>, Vec<RunId>), CliError> {
+    let (mut without, mut waiting) = (Vec::new(), Vec::new());
+    for family in chosen {
+        match family.has_files_to_put(store).map_err(|error| not_told(&error))? {
+            true => waiting.push(family.root.run),
+            false => without.push(family),
+        }
+    }
+    Ok((without, waiting))
 }
 
 fn told(context: &Context, unneeded: &Unneeded) -> ExitCode {
