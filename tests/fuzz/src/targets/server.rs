@@ -62,7 +62,7 @@ fn serve<'s>(scope: &'s Scope<'s, '_>, listener: &'s UnixListener, ended: &'s At
                 && !std::mem::replace(&mut has_spoken, true)
             {
                 // Who does not listen to the end has heard enough.
-                let _ = speak(&mut stream);
+                scope.spawn(move || drop(speak(&mut stream)));
             }
         }
     });
