@@ -206,5 +206,11 @@ mod tests {
             assert!(wrong.parse::<VerifyingKey>().is_err(), "{wrong}");
         }
         assert!(public.parse::<SigningKey>().is_err());
+        // What is wrong is told, and no more of a key than that.
+        let other_kind = text("test", [0; 4], 4, key.verifying().key.as_bytes());
+        let told = |text: &str| text.parse::<VerifyingKey>().unwrap_err().what;
+        assert_eq!(told(&other_kind), "it is of another kind than Ed25519");
+        assert_eq!(told(&public.replacen("test", "other", 1)), "its hash is another");
+        assert_eq!(told("+00000000+AAAA"), "its name is empty or holds a space or `+`");
     }
 }

@@ -260,6 +260,9 @@ mod tests {
             assert!(Note::parse(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
         assert!(Note::parse(format!("text\n\n{}", signature.repeat(100)).as_bytes()).is_ok());
+        let of_bytes = |bytes: usize| format!("{}\n\n{signature}", "x".repeat(bytes - 2 - signature.len()));
+        assert!(Note::parse(of_bytes(MAX_NOTE_BYTES).as_bytes()).is_ok());
+        assert_eq!(Note::parse(of_bytes(MAX_NOTE_BYTES + 1).as_bytes()), Err(NoteError::TooLarge));
     }
 
     #[test]

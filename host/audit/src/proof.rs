@@ -353,6 +353,31 @@ pub(crate) mod tests {
         assert!(tree.consistency(0, 40).is_empty());
     }
 
+    #[test]
+    fn what_is_wrong_with_a_proof_is_told() {
+        let tree = Tree::of(7);
+        let (leaf, root, other) = (tree.leaves[2], tree.root(7), leaf_hash(b"other"));
+        let (path, way) = (tree.inclusion(2, 7), tree.consistency(3, 7));
+        let longer = |hashes: &[Digest]| [hashes, &[other]].concat();
+        let included = |index, path: &[Digest], root| verify_inclusion(leaf, index, 7, path, root);
+        assert_eq!(included(2, &path, other), Err(ProofError::Root));
+        assert_eq!(included(2, &path[1..], root), Err(ProofError::Length));
+        assert_eq!(included(2, &longer(&path), root), Err(ProofError::Length));
+        assert_eq!(included(7, &path, root), Err(ProofError::Range { asked: 7, size: 7 }));
+        let begins = |old, way: &[Digest], new| verify_consistency(old, (7, new), way);
+        let old = (3, tree.root(3));
+        assert_eq!(begins((3, other), &way, root), Err(ProofError::Root));
+        assert_eq!(begins(old, &way, other), Err(ProofError::Root));
+        assert_eq!(begins(old, &way[..way.len() - 1], root), Err(ProofError::Length));
+        assert_eq!(begins(old, &longer(&way), root), Err(ProofError::Length));
+        assert_eq!(begins(old, &[], root), Err(ProofError::Length));
+        assert_eq!(begins((8, root), &way, root), Err(ProofError::Range { asked: 8, size: 7 }));
+        assert_eq!(begins((0, other), &[], root), Err(ProofError::Root));
+        assert_eq!(begins((0, empty_root()), &[other], root), Err(ProofError::Length));
+        assert_eq!(begins((7, other), &[], root), Err(ProofError::Root));
+        assert_eq!(begins((7, root), &[], root), Ok(()));
+    }
+
     proptest! {
         #[test]
         fn no_changed_proof_holds(size in 1_u64..70, index in 0_u64..70, bit in 0_usize..256, which in 0_usize..8) {
