@@ -28,6 +28,10 @@ bench:
 fuzz *ARGS:
     cargo xtask fuzz {{ARGS}}
 
+# Change the code that decides in small ways and see that a test notices each
+mutants *ARGS:
+    cargo xtask mutants {{ARGS}}
+
 # Build the first-party components
 plugins:
     cargo xtask plugins

@@ -8,6 +8,7 @@ mod demo;
 mod foreign;
 mod fuzz;
 mod lint;
+mod mutants;
 mod plugins;
 mod project;
 mod servers;
@@ -62,6 +63,11 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Change the code that decides in small ways and see that a test notices each; needs `cargo install cargo-mutants`
+    Mutants {
+        /// One crate of those that decide; all of them, one after the other, if none is named
+        package: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -93,5 +99,6 @@ fn run(args: &Args) -> anyhow::Result<()> {
         Task::Fmt => lint::format(&project),
         Task::Bench => bench::run(&project, install),
         Task::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), *seconds),
+        Task::Mutants { package } => mutants::run(&project, package.as_deref()),
     }
 }
