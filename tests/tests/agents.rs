@@ -150,6 +150,64 @@ fn what_can_not_be_called_so_is_told_and_the_agent_goes_on() {
 }
 
 #[test]
+fn what_a_runbook_states_of_a_tools_config_no_call_changes() {
+    let Some(bench) = Bench::new(GRANT) else { return };
+    let call = |config: Value| json!({"tool": "test:stepper", "config": config, "port": "texts", "give": "input"});
+    let calls = [
+        json!({}),
+        json!({"append": "!", "enough": 2}),
+        json!({"append": "?"}),
+        json!({"append": null}),
+        json!({"append": "?", "enough": 2}),
+    ];
+    let tools = json!([{"component": "test:stepper", "config": {"append": "!"}}]);
+    bench.runbook(&[], &json!(calls.map(call)), &json!({"tools": tools}));
+    let _ = bench.run().exits(0);
+    let seen = bench.seen();
+    let refused =
+        "test:stepper: Invalid: the config of the tool `test:stepper` can't change `append`: the runbook says \"!\"";
+    assert_eq!(seen.iter().filter(|line| *line == refused).count(), 3, "{seen:#?}");
+    // What it leaves out is as the runbook says; what that leaves open is its to choose.
+    assert_eq!(seen.iter().filter(|line| line.contains(r#""a!""#)).count(), 2, "{seen:#?}");
+    for arguments in [["plan", "runbook.yaml"].as_slice(), &["runs", "show", "last", "--tree"]] {
+        holds(&bench.call(arguments).exits(0).stdout, "test:stepper has append = \"!\"");
+    }
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
+fn a_tool_reads_the_ruleset_that_the_runbook_names() {
+    let Some(bench) =
+        Bench::new("[[grant]]\ncomponent = \"test:delegate\"\nallow = [\"call=palisade:personal_data\"]\n")
+    else {
+        return;
+    };
+    bench.0.write(
+        "rulesets/shop/1.0.0/shop.yaml",
+        "name: shop\nversion: 1.0.0\ncategories: [shop]\nrules:\n  - {name: B, category: shop, patterns: [bb]}\n",
+    );
+    let call = |config: Value| json!({"tool": "palisade:personal_data", "config": config, "port": "documents", "give": "input"});
+    let named = |name: &str| json!({"pattern_matching": {"ruleset": name}});
+    let calls =
+        json!([call(json!({})), call(named("local/shop/1.0.0")), call(named("local/personal_data_indicator/1.0.0"))]);
+    let tools = |name: &str| json!({"tools": [{"component": "personal_data", "config": named(name)}]});
+    bench.runbook(&[], &calls, &tools("local/shop/1.0.0"));
+    let input = ["--input", "docs=docs.json", "--out", "out", "--rulesets", "rulesets"];
+    let _ = bench.call(&[["run", "-q", "runbook.yaml"].as_slice(), &input].concat()).exits(0);
+    let seen = bench.seen();
+    let found = seen.iter().filter(|line| *line == "palisade:personal_data: findings personal_data_indicator: 1 items");
+    assert_eq!(found.count(), 2, "{seen:#?}");
+    holds(
+        &seen.join("\n"),
+        "palisade:personal_data: Invalid: the config of the tool `palisade:personal_data` can't change",
+    );
+    let _ = bench.call(&["replay", "last"]).exits(0);
+    // A ruleset that is not there is told before anything runs.
+    bench.runbook(&[], &calls, &tools("local/shop/2.0.0"));
+    holds(&bench.call(&["validate", "runbook.yaml", "--rulesets", "rulesets"]).exits(2).stderr, "PAL0404");
+}
+
+#[test]
 fn the_same_call_is_answered_three_times() {
     let Some(bench) = Bench::new(GRANT) else { return };
     let mut call = step("1", &json!("input"));

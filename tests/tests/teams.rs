@@ -216,6 +216,26 @@ fn a_member_that_fails_is_told_and_its_leader_goes_on() {
 }
 
 #[test]
+fn what_a_runbook_states_of_a_members_config_its_leader_can_not_change() {
+    let Some(bench) = Bench::says(&granted(), "x") else { return };
+    let stated = json!({"goal": "Doubt it", "questions": ["sure?"]});
+    let members = json!([{"component": "test:deputy", "config": stated}]);
+    // All calls of this bench state the goal.
+    let fits = json!({"goal": "Doubt it", "calls": ["test:stepper"], "config": {"append": "!"}});
+    bench.runbook(&[fits, json!({}), json!({"goal": "Doubt it", "questions": []})], &json!({"members": members}));
+    let _ = bench.run().exits(0);
+    let seen = bench.seen();
+    holds(&seen, r#""content":"Doubt it""#);
+    holds(&seen, r#"\"content\":\"a!\""#);
+    holds(&seen, "Invalid: the config of the tool `test:deputy` can't change `goal`: the runbook says \"Doubt it\"");
+    holds(
+        &seen,
+        "Invalid: the config of the tool `test:deputy` can't change `questions`: the runbook says [\"sure?\"]",
+    );
+    assert_eq!(bench.asked(), 1);
+}
+
+#[test]
 fn nothing_is_asked_twice_when_the_process_dies_within_a_member() {
     let Some(bench) = Bench::new(&granted(), || Reply::Say("said".to_owned(), Some((10, 5)))) else { return };
     let spins = json!({"questions": ["a?", "b?"], "calls": ["test:stepper"], "config": {"spin_at": "a"}});

@@ -399,9 +399,11 @@ impl<'a> Calls<'a> {
         meter: &Arc<AttemptMeter>,
         log: &dyn CallLog,
     ) -> Answer {
-        let member = self.toolbox.member(&call.id).map(|member| self.of_member(&member.call, number));
-        let answering = member.as_ref().map(|member| member as &dyn Answering);
-        let called = self.toolbox.call(call, meter, answering);
+        let called = match self.toolbox.find(&call.id) {
+            Ok((tool, false)) => self.toolbox.call(tool, call, meter, None),
+            Ok((member, true)) => self.toolbox.call(member, call, meter, Some(&self.of_member(&member.call, number))),
+            Err(not_called) => not_called.into(),
+        };
         if let Some(how) = self.departed() {
             return Err(PortError::Host(how));
         }

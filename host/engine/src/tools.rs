@@ -17,7 +17,7 @@ use palisade_sandbox::{AttemptMeter, Granted};
 use palisade_schema::ConfigSchema;
 use palisade_sql::Connections;
 use palisade_store::{NewArtifact, Store};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,8 +79,9 @@ impl<'a> Toolbox<'a> {
 
     /// What the caller is told that it may call.
     pub(crate) fn told(&self) -> Arc<[Tool]> {
-        let known = self.callable().filter_map(|tool| self.engine.catalogue().get(&tool.call.component_digest));
-        known.map(|entry| told(&entry.manifest)).collect()
+        let known =
+            self.callable().filter_map(|tool| Some((tool, self.engine.catalogue().get(&tool.call.component_digest)?)));
+        known.map(|(tool, entry)| told(&entry.manifest, &tool.fixed_config())).collect()
     }
 
     /// The tools, and of the team who is not at work.
@@ -88,23 +89,21 @@ impl<'a> Toolbox<'a> {
         self.step.callable().filter(|callable| !self.team.contains(&callable.call.component))
     }
 
-    /// The agent of the team that is called.
-    pub(crate) fn member(&self, id: &str) -> Option<&'a PlannedTool> {
-        let is_member = |tool: &&PlannedTool| self.step.members().iter().any(|member| std::ptr::eq(member, *tool));
-        self.callable().find(|tool| tool.call.component.to_string() == id).filter(is_member)
+    /// What is called by that id, and whether it is an agent of the team.
+    pub(crate) fn find(&self, id: &str) -> Result<(&'a PlannedTool, bool), NotCalled> {
+        let tool = self.callable().find(|tool| tool.call.component.to_string() == id);
+        let tool = tool.ok_or_else(|| NotCalled::Invalid(format!("there is no tool `{}`", neutral::line(id, 100))))?;
+        Ok((tool, self.step.members().iter().any(|member| std::ptr::eq(member, tool))))
     }
 
-    /// Runs what is called to its end, at the cost of the attempt that has this meter. `answering` answers an agent of the team.
+    /// Runs a tool to its end, at the cost of the attempt that has this meter. `answering` answers an agent of the team.
     pub(crate) fn call(
         &self,
+        tool: &PlannedTool,
         call: &ToolCall,
         caller: &Arc<AttemptMeter>,
         answering: Option<&dyn Answering>,
     ) -> Called {
-        let tool = self.callable().find(|tool| tool.call.component.to_string() == call.id);
-        let Some(tool) = tool else {
-            return NotCalled::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100))).into();
-        };
         let attempt = match self.attempt(tool, call) {
             Ok(attempt) => attempt,
             Err(not_called) => return not_called.into(),
@@ -132,7 +131,7 @@ impl<'a> Toolbox<'a> {
         let id = format!("{}@{}", planned.component, planned.version);
         let entry = self.engine.catalogue().get(&planned.component_digest);
         let entry = entry.ok_or_else(|| host(format!("component {id} is not there")))?;
-        let config = config(&entry.manifest, &planned.config, &call.config)?;
+        let config = config(&entry.manifest, tool, &call.config)?;
         let mut inputs = self.given(&entry.manifest, tool, &call.arguments)?;
         for Binding { port, source, .. } in &tool.rulesets {
             let BindingSource::Ruleset { name, digest } = source else { continue };
@@ -259,7 +258,8 @@ impl<'a> Toolbox<'a> {
     }
 }
 
-fn told(manifest: &Manifest) -> Tool {
+/// What a caller is told of a tool. Of the config it is told what is fixed as what must be.
+fn told(manifest: &Manifest, fixed: &Map<String, Value>) -> Tool {
     let inputs = manifest.inputs.iter().filter_map(|port| match &port.source {
         InputSource::Runbook { accepts } => Some(ToolPort {
             name: port.name.clone(),
@@ -277,25 +277,44 @@ fn told(manifest: &Manifest) -> Tool {
         id: manifest.id.clone(),
         title: manifest.title.clone(),
         description: manifest.description.clone(),
-        config_schema: manifest.config_schema.to_string(),
+        config_schema: narrowed(&manifest.config_schema, fixed).to_string(),
         inputs: inputs.collect(),
         outputs: outputs.collect(),
     }
 }
 
-/// The config of a call: that of the plan where the caller says nothing. The rulesets stay those of the plan.
-fn config(manifest: &Manifest, planned: &Value, given: &str) -> Result<Value, NotCalled> {
+/// The schema of what is left open of a config: what is fixed may be left out, or said as it is.
+fn narrowed(schema: &Value, fixed: &Map<String, Value>) -> Value {
+    let mut schema = schema.clone();
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.extend(fixed.iter().map(|(name, value)| (name.clone(), json!({"const": value}))));
+    }
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| name.as_str().is_none_or(|name| !fixed.contains_key(name)));
+    }
+    schema
+}
+
+/// The config of a call: what the runbook states, and what the caller says of the rest. The rulesets stay those of the plan.
+fn config(manifest: &Manifest, tool: &PlannedTool, given: &str) -> Result<Value, NotCalled> {
+    let planned = &tool.call.config;
     let invalid = |what: String| NotCalled::Invalid(format!("the config of the tool `{}` {what}", manifest.id));
     let mut config = strict_json::from_str(given).map_err(|error| invalid(format!("is no JSON: {error}")))?;
-    if !config.is_object() {
-        return Err(invalid("must be an object".to_owned()));
+    let said = config.as_object_mut().ok_or_else(|| invalid("must be an object".to_owned()))?;
+    let fixed = tool.fixed_config();
+    for (name, value) in &fixed {
+        said.entry(name).or_insert_with(|| value.clone());
     }
     let schema = ConfigSchema::new(&manifest.config_schema).map_err(|error| invalid(causes(&error)))?;
     schema.fill_defaults(&mut config);
+    if let Some((name, value)) = fixed.iter().find(|(name, value)| config.get(name) != Some(value)) {
+        let value = neutral::line(&value.to_string(), 80);
+        return Err(invalid(format!("can't change `{name}`: the runbook says {value}")));
+    }
     for port in &manifest.inputs {
         let InputSource::Ruleset { pointer } = &port.source else { continue };
         if config.pointer(pointer) != planned.pointer(pointer) {
-            return Err(invalid(format!("can't name another ruleset in `{pointer}`")));
+            return Err(invalid(format!("can't name another ruleset in `{pointer}`: the runbook names it")));
         }
     }
     match schema.validate(&config).into_iter().next() {
@@ -323,7 +342,8 @@ fn check_arity(port: &InputPort, given: usize) -> Result<(), NotCalled> {
 }
 
 fn no_port(manifest: &Manifest, port: &str) -> String {
-    let known: Vec<_> = told(manifest).inputs.into_iter().map(|port| format!("`{}`", port.name)).collect();
+    let ports = manifest.inputs.iter().filter(|port| matches!(port.source, InputSource::Runbook { .. }));
+    let known: Vec<_> = ports.map(|port| format!("`{}`", port.name)).collect();
     let has =
         if known.is_empty() { "has none to give something to".to_owned() } else { format!("has {}", known.join(", ")) };
     format!("the tool `{}` has no input port `{}`: it {has}", manifest.id, neutral::line(port, 64))

@@ -8,6 +8,7 @@ use palisade_model::{Failure, FailureKind, RunId, StepId, Usage};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
 use palisade_store::Store;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a run.
@@ -21,6 +22,9 @@ pub struct StepNode {
     /// The component that it runs, `id@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
+    /// What the runbook fixes of the configs of what an agent may call, by component.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fixed: BTreeMap<String, Map<String, Value>>,
     /// The step that it undoes, since the run failed or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compensates: Option<StepId>,
@@ -256,6 +260,7 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
             step: step.id.clone(),
             kind: step.kind(),
             component: step.call().map(|call| format!("{}@{}", call.component, call.version)),
+            fixed: fixed(step),
             compensates: compensates.cloned(),
             state: if state == "running" && !goes_on { "abandoned" } else { state },
             skipped: match known {
@@ -271,6 +276,12 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
         undoing.iter().filter_map(|id| plan.compensation(id)).map(|(undone, undo)| node(undo, Some(&undone.id))),
     );
     nodes
+}
+
+/// What no call changes of the configs of what an agent may call.
+fn fixed(step: &PlannedStep) -> BTreeMap<String, Map<String, Value>> {
+    let fixed = step.callable().filter(|called| !called.fixed.is_empty());
+    fixed.map(|called| (called.call.component.to_string(), called.fixed_config())).collect()
 }
 
 /// How many items a map goes over.

@@ -87,10 +87,8 @@ pub(crate) fn prepare(described: &ConfigForm, call: &Call, form: Form, source: &
                 }
             }
             None => {
-                let help = found.missing_key.as_ref().filter(|_| call.config.is_none()).map(|key| match form {
-                    Form::Artifacts => format!("write `properties: {{{key}: …}}`"),
-                    Form::Execution => format!("write `config: {{{key}: …}}`"),
-                });
+                let help = found.missing_key.as_ref().filter(|_| call.config.is_none());
+                let help = help.map(|key| format!("write `{}: {{{key}: …}}`", form.key_of_config()));
                 let elsewhere =
                     |key: &str| if found.pointer.is_empty() { belongs(schema.json(), form, key) } else { None };
                 let told = violation(Code::BadConfig, source, written, found, &component, &elsewhere);

@@ -655,32 +655,50 @@ impl FormReader<'_> {
         names.iter().filter_map(|name| self.component(name)).collect()
     }
 
-    /// A list of components, of which some may say what their configs keep to.
+    /// A list of components, of which some say what their configs keep to.
     fn listed(&mut self, node: &Node, what: &str) -> Vec<ListedComponent> {
+        self.names_or_tables(node, what, Self::listed_with_config)
+    }
+
+    /// A list of what an agent may call, of which some say what their configs are.
+    fn called(&mut self, node: &Node, what: &str) -> Vec<Call> {
+        self.names_or_tables(node, what, |form, node, what| form.call(node, "component", what))
+    }
+
+    /// A list of components, by their names or as tables with more of them.
+    fn names_or_tables<T: From<Spanned<ComponentName>>>(
+        &mut self,
+        node: &Node,
+        what: &str,
+        read: impl Fn(&mut Self, &Node, &str) -> Option<T>,
+    ) -> Vec<T> {
         let is_table = |node: &Node| matches!(node.data, Data::Map(_));
         match &node.data {
             Data::List(list) if list.iter().any(is_table) => list
                 .iter()
                 .filter_map(|entry| match is_table(entry) {
-                    true => self.listed_with_config(entry, &format!("an entry of {what}")),
+                    true => {
+                        let what = format!("an entry of {what}");
+                        let entry = self.shape.strict(entry, &what, LISTED, Unknown::Refused)?;
+                        read(self, &entry, &what)
+                    }
                     false => {
                         let name = self.shape.text(entry, &format!("each element of {what}"))?;
-                        self.component(&name).map(ListedComponent::from)
+                        self.component(&name).map(T::from)
                     }
                 })
                 .collect(),
-            _ => self.components(node, what).into_iter().map(ListedComponent::from).collect(),
+            _ => self.components(node, what).into_iter().map(T::from).collect(),
         }
     }
 
     fn listed_with_config(&mut self, node: &Node, what: &str) -> Option<ListedComponent> {
-        let node = self.shape.strict(node, what, LISTED, Unknown::Refused)?;
-        let name = self.shape.required(&node, "component", what)?;
+        let name = self.shape.required(node, "component", what)?;
         let name = self.shape.text(name, &format!("`component` of {what}"))?;
         let component = self.component(&name);
         let within = format!("`config` of {what}");
         let mut config = Vec::new();
-        let entries = present(&node, "config").and_then(|node| self.shape.mapping(node, &within));
+        let entries = present(node, "config").and_then(|node| self.shape.mapping(node, &within));
         for Entry { key, value, .. } in entries.unwrap_or_default() {
             let place = value.nearest("/below").span;
             let path = |path| Ok::<_, std::convert::Infallible>(Spanned::new(path, place));
@@ -742,7 +760,7 @@ impl FormReader<'_> {
     fn agent(&mut self, node: &Node, what: &str) -> Work {
         let list = |form: &mut Self, key: &str| {
             let list = present(node, key);
-            list.map(|node| form.components(node, &format!("`{key}` of {what}"))).unwrap_or_default()
+            list.map(|node| form.called(node, &format!("`{key}` of {what}"))).unwrap_or_default()
         };
         let (tools, members) = (list(self, "tools"), list(self, "members"));
         self.shape.required(node, "goal", what);

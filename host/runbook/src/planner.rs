@@ -127,15 +127,15 @@ pub fn wanted_rulesets(runbook: &Runbook, components: &Components) -> Vec<Wanted
     let mut configs = Configs::default();
     let mut wanted: Vec<WantedRuleset> = Vec::new();
     let undone = runbook.steps.iter().filter_map(|step| step.compensate.as_deref());
-    let tools: Vec<_> = runbook.steps.iter().flat_map(Step::tools).map(agent::tool_call).collect();
-    for call in runbook.steps.iter().chain(undone).filter_map(Step::call).chain(&tools) {
+    let called = runbook.steps.iter().flat_map(|step| step.tools().iter().chain(step.members()));
+    for call in runbook.steps.iter().chain(undone).filter_map(Step::call).chain(called) {
         let Ok(component) = components.find(&call.component.value) else { continue };
         if !component.manifest.inputs.iter().any(|port| matches!(port.source, InputSource::Ruleset { .. })) {
             continue;
         }
         let Ok(described) = configs.of(component) else { continue };
         let (config, _) = config::prepare(&described, call, runbook.form, &runbook.source);
-        for (_, kind, text, span) in named_rulesets(component, call, &config) {
+        for NamedRuleset { kind, text, span, .. } in named_rulesets(component, call, &config) {
             let Ok(name) = text.parse::<RulesetName>() else { continue };
             if !wanted.iter().any(|known| known.name == name && known.kind == kind) {
                 wanted.push(WantedRuleset { name, kind, span });
@@ -161,17 +161,30 @@ pub fn plan(runbook: &Runbook, context: &PlanContext<'_>) -> (Option<Plan>, Vec<
     (Some(plan).filter(|_| !broken), planner.diagnostics.into_sorted())
 }
 
-/// Port, wanted type, name as written and its place, of each ruleset that a config names.
-fn named_rulesets(component: &KnownComponent, call: &Call, config: &Value) -> Vec<(String, String, String, Span)> {
+/// A ruleset that a config names.
+struct NamedRuleset {
+    port: String,
+    /// The type that is wanted.
+    kind: String,
+    /// Its name as written.
+    text: String,
+    span: Span,
+    /// The config that would name another, if nobody wrote the name of this one.
+    instead: Option<String>,
+}
+
+fn named_rulesets(component: &KnownComponent, call: &Call, config: &Value) -> Vec<NamedRuleset> {
     let ruleset = |port: &palisade_model::manifest::InputPort| {
         let InputSource::Ruleset { pointer } = &port.source else { return None };
         let kind = ruleset_type(&component.manifest.config_schema, pointer)?;
         let text = config.pointer(pointer)?.as_str()?.to_owned();
         let written = call.config.as_ref().map(|node| node.nearest(pointer));
-        let span = written
-            .filter(|node| node.to_json().as_str() == Some(text.as_str()))
-            .map_or(call.component.span, |node| node.span);
-        Some((port.name.clone(), kind, text, span))
+        let written = written.filter(|node| node.to_json().as_str() == Some(text.as_str()));
+        let instead = pointer.split('/').skip(1).collect::<Vec<_>>().into_iter().rev();
+        let instead = instead.fold("NAME".to_owned(), |inner, key| format!("{{{key}: {inner}}}"));
+        let instead = written.is_none().then_some(instead);
+        let span = written.map_or(call.component.span, |node| node.span);
+        Some(NamedRuleset { port: port.name.clone(), kind, text, span, instead })
     };
     component.manifest.inputs.iter().filter_map(ruleset).collect()
 }

@@ -19,6 +19,16 @@ pub enum Form {
     Execution,
 }
 
+impl Form {
+    /// The key under which the config of a component stands.
+    pub(crate) const fn key_of_config(self) -> &'static str {
+        match self {
+            Self::Artifacts => "properties",
+            Self::Execution => "config",
+        }
+    }
+}
+
 /// A runbook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runbook {
@@ -236,6 +246,14 @@ pub struct Call {
     pub span: Span,
 }
 
+/// The component without a word on its config.
+impl From<Spanned<ComponentName>> for Call {
+    fn from(component: Spanned<ComponentName>) -> Self {
+        let span = component.span;
+        Self { component, config: None, references: Vec::new(), span }
+    }
+}
+
 /// A child runbook and how it is tied to its parent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Child {
@@ -293,9 +311,9 @@ pub struct Agent {
     /// What it is to reach.
     pub goal: Spanned<String>,
     /// Components that it may call.
-    pub tools: Vec<Spanned<ComponentName>>,
+    pub tools: Vec<Call>,
     /// Agents that it may call.
-    pub members: Vec<Spanned<ComponentName>>,
+    pub members: Vec<Call>,
     /// What it may submit; none = no runbooks.
     pub runbooks: Option<Submitting>,
 }
@@ -387,7 +405,7 @@ impl Step {
 
     /// The components that it may call as tools.
     #[must_use]
-    pub fn tools(&self) -> &[Spanned<ComponentName>] {
+    pub fn tools(&self) -> &[Call] {
         match &self.work {
             Work::Agent(agent) => &agent.tools,
             _ => &[],
@@ -396,7 +414,7 @@ impl Step {
 
     /// The agents of its team.
     #[must_use]
-    pub fn members(&self) -> &[Spanned<ComponentName>] {
+    pub fn members(&self) -> &[Call] {
         match &self.work {
             Work::Agent(agent) => &agent.members,
             _ => &[],

@@ -74,7 +74,7 @@ pub fn call(ctx: &Context, id: impl Into<String>) -> Call<'_> {
 }
 
 impl<'c> Call<'c> {
-    /// Sets the config. What it leaves out has its default.
+    /// Sets the config. What it leaves out is what the runbook states, else has its default.
     #[must_use]
     pub fn config<T: Serialize + ?Sized>(mut self, config: &T) -> Self {
         match serde_json::to_string(config) {

@@ -5,7 +5,7 @@ use palisade_authority::{Authority, Capability, NamedByConfig, Place, ScopedPath
 use palisade_model::manifest::Power;
 use palisade_model::{ComponentId, Digest, Limits, SchemaRef};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A component, its config and what it may do.
@@ -102,10 +102,22 @@ impl PlannedCall {
 pub struct PlannedTool {
     /// The component, with the config that it has where the agent gives none.
     pub call: PlannedCall,
+    /// The properties of its config that the runbook states, which no call changes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub fixed: BTreeSet<String>,
     /// The rulesets that it reads, whatever config the agent gives.
     pub rulesets: Vec<Binding>,
     /// What lines must fit that the agent gives to a port.
     pub lines: BTreeMap<String, SchemaRef>,
+}
+
+impl PlannedTool {
+    /// What no call changes of its config.
+    #[must_use]
+    pub fn fixed_config(&self) -> Map<String, Value> {
+        let value = |name: &String| Some((name.clone(), self.call.config.get(name)?.clone()));
+        self.fixed.iter().filter_map(value).collect()
+    }
 }
 
 /// A value of the config that comes from a document.

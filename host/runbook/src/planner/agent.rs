@@ -9,12 +9,13 @@ use crate::components::KnownComponent;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{PlannedCall, PlannedTool, PlannedWork};
 use crate::runbook::{Agent, Call, Step, Submitting, Work};
-use crate::source::Spanned;
-use crate::yaml::{Data, Entry, Node};
+use crate::source::{Span, Spanned};
+use crate::yaml::{self, Data, Node};
 use palisade_authority::{Authority, Bound, Use, authorise};
 use palisade_model::id::ComponentName;
 use palisade_model::manifest::{ComponentKind, InputSource, Manifest, Power};
 use palisade_model::{ComponentId, Limits, neutral};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The property of an agent's config in which it gets its goal.
@@ -32,8 +33,9 @@ impl Planner<'_> {
     ) -> Option<(PlannedParts, impl FnOnce(PlannedCall) -> PlannedWork + use<>)> {
         let call = self.with_goal(&agent.call, agent)?;
         let parts = self.component_call(step, &call, Role::Agent);
-        let tools: Vec<_> = agent.tools.iter().map(|name| self.tool(name)).collect();
-        let members: Vec<_> = agent.members.iter().map(|name| self.member(step, agent, name)).collect();
+        let tools: Vec<_> = agent.tools.iter().map(|call| self.tool(call)).collect();
+        let members: Vec<_> = agent.members.iter().map(|call| self.member(step, agent, call)).collect();
+        self.check_called_once(agent);
         let runbooks = agent.runbooks.as_ref().map(|runbooks| {
             let changes = parts.as_ref().is_some_and(|parts| parts.call.may_change_outside());
             self.submitted(runbooks).filter(|_| !self.is_sent_again(step, runbooks, changes))
@@ -64,6 +66,27 @@ impl Planner<'_> {
         changes
     }
 
+    /// A call names a component by its id, so each stands once among what an agent may call.
+    fn check_called_once(&mut self, agent: &Agent) {
+        let mut known: BTreeMap<&ComponentId, Span> = BTreeMap::new();
+        let context = self.context;
+        for call in agent.tools.iter().chain(&agent.members) {
+            // A name that stands for nothing is told elsewhere.
+            let Ok(component) = context.components.find(&call.component.value) else { continue };
+            let span = call.component.span;
+            match known.entry(&component.manifest.id) {
+                Entry::Vacant(entry) => drop(entry.insert(span)),
+                Entry::Occupied(first) => {
+                    let message = format!("`{}` is listed twice, and a call could mean either", component.manifest.id);
+                    let wrong = Diagnostic::new(Code::Combination, &self.runbook.source, span, message)
+                        .with_label(*first.get(), "the other one")
+                        .with_help("list it once, with the config that it is to have");
+                    self.diagnostics.push(wrong);
+                }
+            }
+        }
+    }
+
     /// A call of the agent or of one of its team, the step's goal put into the config.
     fn with_goal(&mut self, call: &Call, agent: &Agent) -> Option<Call> {
         let mut call = call.clone();
@@ -84,7 +107,7 @@ impl Planner<'_> {
                 return None;
             }
             let value = Node { data: Data::Text(agent.goal.value.clone()), span };
-            entries.push(Entry { key: GOAL.to_owned(), key_span: span, value });
+            entries.push(yaml::Entry { key: GOAL.to_owned(), key_span: span, value });
         }
         Some(call)
     }
@@ -97,15 +120,16 @@ impl Planner<'_> {
             Work::Agent(Agent { runbooks: Some(runbooks), .. }) => runbooks.components.as_slice(),
             _ => &[],
         };
-        let tools = step.tools().iter().map(|name| ("/tools", name));
-        let members = step.members().iter().map(|name| ("/members", name));
+        let tools = step.tools().iter().map(|call| ("/tools", &call.component));
+        let members = step.members().iter().map(|call| ("/members", &call.component));
         let names = tools.chain(members).chain(listed.iter().map(|listed| (SUBMITTED, &listed.component)));
         let found = names.filter_map(|(key, name)| Some((key, components.find(&name.value).ok()?.manifest.id.clone())));
         found.collect()
     }
 
     /// A component as a tool: it runs with no power at all, and reads what the agent gives it.
-    fn tool(&mut self, name: &Spanned<ComponentName>) -> Option<PlannedTool> {
+    fn tool(&mut self, call: &Call) -> Option<PlannedTool> {
+        let name = &call.component;
         let component = self.component(name)?;
         if let Some(needs) = needs(&component.manifest, &[]) {
             let message =
@@ -114,12 +138,13 @@ impl Planner<'_> {
             return None;
         }
         let nothing = Authority::of_operator([]).meet(Bound::of_manifest(&component.manifest));
-        self.callable(&tool_call(name), &component, nothing, Named::default())
+        self.callable(call, stated(call), &component, nothing, Named::default())
     }
 
     /// An agent of the team: it may ask the models that it was granted, and call what it was granted of the tools and of the
     /// others. It reads what its caller gives it.
-    fn member(&mut self, step: &Step, agent: &Agent, name: &Spanned<ComponentName>) -> Option<PlannedTool> {
+    fn member(&mut self, step: &Step, agent: &Agent, call: &Call) -> Option<PlannedTool> {
+        let name = &call.component;
         let component = self.component(name)?;
         let id = &component.manifest.id;
         let leads = self.context.components.find(&agent.call.component.value).is_ok_and(|own| own.manifest.id == *id);
@@ -139,7 +164,9 @@ impl Planner<'_> {
             self.wrong_role(name, message, help);
             return None;
         }
-        let call = self.with_goal(&tool_call(name), agent)?;
+        // Who calls it gives it a goal, unless the runbook does; that of the step stands for either until then.
+        let fixed = stated(call);
+        let call = if fixed.contains(GOAL) { call.clone() } else { self.with_goal(call, agent)? };
         let own = self.alike(&component).authority;
         let authority = self.bounds.iter().cloned().fold(own, Authority::meet);
         let mut called = match component.requests(Power::Call) {
@@ -152,7 +179,7 @@ impl Planner<'_> {
         });
         let named = Named::default().with(called, self.models_of(&call, &component));
         let authority = authority.meet(Bound::of_config(&named.all, self.context.allowed));
-        self.callable(&call, &component, authority, named)
+        self.callable(&call, fixed, &component, authority, named)
     }
 
     fn wrong_role(&mut self, name: &Spanned<ComponentName>, message: String, help: &str) {
@@ -160,10 +187,11 @@ impl Planner<'_> {
         self.diagnostics.push(wrong);
     }
 
-    /// What an agent may call, with that authority.
+    /// What an agent may call, with that authority. `fixed` are the properties of its config that no call changes.
     fn callable(
         &mut self,
         call: &Call,
+        fixed: BTreeSet<String>,
         component: &KnownComponent,
         authority: Authority,
         named: Named,
@@ -171,12 +199,15 @@ impl Planner<'_> {
         let manifest = &component.manifest;
         let config = self.config(call, component);
         let lines = self.lines(call, component);
-        let mut good = true;
+        let mut good = self.is_written(call);
         for port in &manifest.outputs {
             good &= self.fix_schema(call.component.span, &port.schema);
         }
         let config = config?;
-        let rulesets = self.bind_rulesets(call, component, &config)?;
+        let name = neutral::line(&call.component.value.to_string(), 80);
+        let rulesets = self
+            .bind_rulesets(call, component, &config, |config| format!("`{{component: {name}, config: {config}}}`"))?;
+        let written = call;
         let mut call = PlannedCall {
             component: manifest.id.clone(),
             version: manifest.version.clone(),
@@ -196,7 +227,24 @@ impl Planner<'_> {
         if call.asks_models() {
             call.default_model = self.default_model(component);
         }
-        good.then_some(PlannedTool { call, rulesets, lines: lines? })
+        let tool = PlannedTool { call, fixed, rulesets, lines: lines? };
+        self.check_fixed(written, component, &tool);
+        good.then_some(tool)
+    }
+
+    /// What an agent may call is fixed before its step has read anything, so that its config can't come from a document.
+    fn is_written(&mut self, call: &Call) -> bool {
+        for (pointer, reference) in &call.references {
+            let message = format!(
+                "`{}` of `{}` comes from a document, and what an agent may call is fixed before it runs",
+                neutral::line(pointer.trim_start_matches('/'), 80),
+                neutral::line(&call.component.value.to_string(), 80)
+            );
+            let wrong = Diagnostic::new(Code::MustBeWritten, &self.runbook.source, reference.span, message)
+                .with_help("write the value, or leave it to the agent and give that the document");
+            self.diagnostics.push(wrong);
+        }
+        call.references.is_empty()
     }
 
     /// The schema of lines, for each port that an agent can give something to.
@@ -220,9 +268,12 @@ impl Planner<'_> {
     }
 }
 
-/// A tool as a step would call it that says nothing of its config.
-pub(super) fn tool_call(name: &Spanned<ComponentName>) -> Call {
-    Call { component: name.clone(), config: None, references: Vec::new(), span: name.span }
+/// The properties of a config that a runbook states.
+fn stated(call: &Call) -> BTreeSet<String> {
+    match call.config.as_ref().map(|config| &config.data) {
+        Some(Data::Map(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// The powers without which a component can't do its work, beside those; none = there are no such.

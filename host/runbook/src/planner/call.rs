@@ -55,7 +55,8 @@ impl Planner<'_> {
         if role != Role::Source {
             self.check_config(call, &component, &config);
         }
-        let rulesets = self.bind_rulesets(call, &component, &config);
+        let key_of_config = self.runbook.form.key_of_config();
+        let rulesets = self.bind_rulesets(call, &component, &config, |config| format!("`{key_of_config}: {config}`"));
         let models = self.models_of(call, &component);
         let named = self.named(call, &component, &config);
         if let Some(named) = named.as_ref().filter(|_| role != Role::Source) {

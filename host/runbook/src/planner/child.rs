@@ -1,6 +1,6 @@
 //! Child runbooks: files are planned with their parent, artifacts when they are there.
 
-use super::listed::{broken, no_tool};
+use super::listed::{broken, tool_beyond};
 use super::{ChildLookup, Made, Planner};
 use crate::closure::each_step;
 use crate::codes::Code;
@@ -256,8 +256,10 @@ impl Planner<'_> {
                     wrong.push((Code::BeyondBound, broken(bound, &call.component, &what, &of)));
                 }
             }
-            for (tool, bound) in step.callable().filter_map(|tool| Some((tool, bounds(&tool.call).next()?))) {
-                wrong.push((Code::BeyondBound, no_tool(bound, &tool.call.component)));
+            for tool in step.callable() {
+                let of = format!("step `{}` of the child", way.join("/"));
+                let found = bounds(&tool.call).find_map(|bound| tool_beyond(bound, tool, self.context.folder, &of));
+                wrong.extend(found.map(|message| (Code::BeyondBound, message)));
             }
         });
         for (code, message) in wrong {

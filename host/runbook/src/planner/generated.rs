@@ -240,10 +240,7 @@ impl<'p> Planner<'p> {
             self.check_may_use(&call.component);
         }
         if let Work::Agent(agent) = &step.work {
-            for name in agent.tools.iter().chain(&agent.members) {
-                self.check_may_use(name);
-                self.check_no_bounds(name);
-            }
+            agent.tools.iter().chain(&agent.members).for_each(|called| self.check_may_use(&called.component));
         }
     }
 

@@ -6,10 +6,10 @@ use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::config_bound::{ConfigBound, ConfigRule, ListedComponent, stated};
 use crate::diagnostic::Diagnostic;
-use crate::plan::AllowedComponent;
+use crate::plan::{AllowedComponent, PlannedTool};
 use crate::runbook::Call;
 use crate::source::Spanned;
-use palisade_authority::ScopedPath;
+use palisade_authority::{ScopedPath, WorkingFolder};
 use palisade_model::id::ComponentName;
 use palisade_model::{ComponentId, causes};
 use serde_json::Value;
@@ -87,14 +87,20 @@ impl Planner<'_> {
         }
     }
 
-    /// An agent chooses the config of its tools while it runs, which no list can look at before.
-    pub(super) fn check_no_bounds(&mut self, name: &Spanned<ComponentName>) {
-        let context = self.context;
-        let Ok(known) = context.components.find(&name.value) else { return };
-        if let Some(bound) = self.bounds_on(known).first() {
-            let message = no_tool(bound, &known.manifest.id);
-            let wrong = Diagnostic::new(Code::BeyondBound, &self.runbook.source, name.span, message)
-                .with_help("run it in a step of its own, and give the agent what it makes");
+    /// What the lists of a runbook that is an artifact say of a tool's config, the step fixes: what it leaves open an agent
+    /// chooses while it runs, which no list can look at before.
+    pub(super) fn check_fixed(&mut self, call: &Call, known: &KnownComponent, tool: &PlannedTool) {
+        if !self.is_artifact {
+            return;
+        }
+        for bound in self.bounds_on(known) {
+            let Some(message) = tool_beyond(&bound, tool, self.context.folder, "this step") else { continue };
+            let stated = Value::Object(tool.fixed_config()).pointer(&bound.pointer).is_some();
+            let help = (!stated)
+                .then(|| format!("state `{}` in its config: `{{component: …, config: {{…}}}}`", bound.property()));
+            let place = call.config.as_ref().filter(|_| stated).map(|node| node.nearest(&bound.pointer).span);
+            let place = place.unwrap_or(call.component.span);
+            let wrong = Diagnostic::new(Code::BeyondBound, &self.runbook.source, place, message).with_help_if(help);
             self.diagnostics.push(wrong);
         }
     }
@@ -106,7 +112,16 @@ pub(super) fn broken(bound: &ConfigBound, component: &ComponentId, what: &str, o
     format!("`{property}` of `{component}` must be {rule} ({stated}), and in {of} it {what}")
 }
 
-/// Says that a component can't be a tool.
-pub(super) fn no_tool(bound: &ConfigBound, component: &ComponentId) -> String {
-    format!("`{component}` can't be a tool: an agent chooses its config, and {} says that {bound}", bound.stated)
+/// How a tool may pass a bound, in words; none if what the runbook fixes keeps to it.
+pub(super) fn tool_beyond(bound: &ConfigBound, tool: &PlannedTool, folder: &WorkingFolder, of: &str) -> Option<String> {
+    let (fixed, component) = (Value::Object(tool.fixed_config()), &tool.call.component);
+    let what = bound.broken_by(&fixed, [], folder)?;
+    Some(match fixed.pointer(&bound.pointer) {
+        Some(_) => broken(bound, component, &what, of),
+        None => format!(
+            "an agent may choose `{}` of `{component}` in {of}, and {} says that {bound}",
+            bound.property(),
+            bound.stated
+        ),
+    })
 }

@@ -1,6 +1,6 @@
 //! The rulesets that a component's config names.
 
-use super::{Planner, named_rulesets};
+use super::{NamedRuleset, Planner, named_rulesets};
 use crate::codes::Code;
 use crate::components::KnownComponent;
 use crate::diagnostic::Diagnostic;
@@ -12,16 +12,19 @@ use crate::source::Span;
 use serde_json::Value;
 
 impl Planner<'_> {
+    /// The rulesets that a config names. Where one is missing that nobody wrote, `write` says where the config stands that names
+    /// another.
     pub(super) fn bind_rulesets(
         &mut self,
         call: &Call,
         component: &KnownComponent,
         config: &Value,
+        write: impl Fn(&str) -> String,
     ) -> Option<Vec<Binding>> {
         let mut bindings = Vec::new();
         let mut good = true;
-        for (port, kind, text, span) in named_rulesets(component, call, config) {
-            match self.ruleset(&kind, &text, span) {
+        for NamedRuleset { port, kind, text, span, instead } in named_rulesets(component, call, config) {
+            match self.ruleset(&kind, &text, span, instead.as_deref().map(&write)) {
                 Some(ruleset) => {
                     let source = BindingSource::Ruleset { name: ruleset.name.clone(), digest: ruleset.digest };
                     bindings.push(Binding { port, source, schema: ruleset.schema.clone() });
@@ -34,7 +37,7 @@ impl Planner<'_> {
         good.then_some(bindings)
     }
 
-    fn ruleset(&mut self, kind: &str, text: &str, span: Span) -> Option<PlannedRuleset> {
+    fn ruleset(&mut self, kind: &str, text: &str, span: Span, write: Option<String>) -> Option<PlannedRuleset> {
         let name = match text.parse::<RulesetName>() {
             Ok(name) => name,
             Err(error) => {
@@ -61,10 +64,13 @@ impl Planner<'_> {
                 None
             }
             RulesetLookup::Missing { names, versions } if versions.is_empty() => {
-                let help = nearest(&name.name, names.iter().map(String::as_str)).map_or_else(
-                    || "say where rulesets are with `--rulesets DIR` or `[rulesets] paths`".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
+                let near = nearest(&name.name, names.iter().map(String::as_str)).filter(|_| write.is_none());
+                let places = "say where rulesets are with `--rulesets DIR` or `[rulesets] paths`";
+                let help = match (near, write) {
+                    (Some(near), _) => format!("did you mean `{near}`?"),
+                    (None, Some(write)) => format!("{places}, or name another: {write}"),
+                    (None, None) => places.to_owned(),
+                };
                 let message = format!("there is no ruleset `{}`", name.name);
                 let unknown =
                     Diagnostic::new(Code::UnknownRuleset, &self.runbook.source, span, message).with_help(help);

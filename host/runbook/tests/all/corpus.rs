@@ -208,6 +208,12 @@ fn step_outline(step: &PlannedStep, indent: &str) -> String {
     if !step.after.is_empty() {
         let _ = write!(text, ", after {}", step.after.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
     }
+    for called in step.callable().filter(|called| !called.fixed.is_empty()) {
+        let rulesets: Vec<_> = called.rulesets.iter().map(|binding| source(&binding.source)).collect();
+        let rulesets = if rulesets.is_empty() { String::new() } else { format!(", reads {}", rulesets.join(" ")) };
+        let config = serde_json::Value::Object(called.fixed_config());
+        let _ = write!(text, "\n{indent}  calls {} with {config}{rulesets}", called.call.component);
+    }
     for output in step.outputs.iter().filter(|output| output.artifact.is_some()) {
         let exported = if output.exported { " (result)" } else { "" };
         let name = output.artifact.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -113,6 +113,12 @@ fn about(step: &PlannedStep) -> Vec<(&'static str, String)> {
             for (what, called) in [("tools", tools), ("team", members)] {
                 let shown: Vec<_> = called.iter().map(|called| component(&called.call)).collect();
                 rows.extend((!shown.is_empty()).then(|| (what, shown.join(", "))));
+                for called in called {
+                    rows.extend(called.fixed_config().iter().map(|(name, value)| {
+                        let (name, value) = (foreign(name), foreign(&value.to_string()));
+                        ("", format!("{} has {name} = {value}", called.call.component))
+                    }));
+                }
             }
             rows.push(("within", limits::in_words(limits)));
             if let Some(runbooks) = runbooks {

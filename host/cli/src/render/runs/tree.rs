@@ -27,6 +27,11 @@ fn add_steps(out: &mut String, indent: &str, steps: &[StepNode], colour: bool) {
         let line = |out: &mut String, text: &str| {
             let _ = writeln!(out, "{below_step}{text}");
         };
+        for (called, config) in &step.fixed {
+            for (name, value) in config {
+                line(out, &format!("{} has {} = {}", foreign(called), foreign(name), foreign(&value.to_string())));
+            }
+        }
         if let Some(undone) = &step.compensates {
             line(out, &format!("undoes {undone}"));
         }
