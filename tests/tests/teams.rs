@@ -5,12 +5,16 @@
 use palisade_tests::told::{holds, kill_once, start};
 use palisade_tests::{Dir, ModelServer, Outcome, Reply, journal, palisade, root, skipped, with_delegate};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const DOCS: &str = r#"{"schemaVersion": "1.0.0", "name": "docs", "data": [
     {"content": "a", "metadata": {"source": "one"}}]}"#;
 const LEADS: &str =
     "[[grant]]\ncomponent = \"test:delegate\"\nallow = [\"call=test:stepper\", \"call=test:deputy\"]\n\n";
 const WORKS: &str = "[[grant]]\ncomponent = \"test:deputy\"\nallow = [\"call=test:stepper\", \"llm=big\"]\n\n";
+/// The deputy leads, and each may call the other.
+const LED: &str = "[[grant]]\ncomponent = \"test:deputy\"\nallow = [\"call=test:stepper\", \"call=test:delegate\", \"llm=big\"]\n\n\
+                   [[grant]]\ncomponent = \"test:delegate\"\nallow = [\"call=test:deputy\"]\n\n";
 const FLOW: &str = "[[flow]]\nlabels = [\"input\"]\nto = [\"llm=big\"]\n\n";
 
 struct Bench {
@@ -47,6 +51,25 @@ impl Bench {
         Self::new(grants, move || Reply::Say(said.to_owned(), Some((10, 5))))
     }
 
+    /// A model that says these things, one after the other and the last for ever, and leads the deputy, which may call the stepper
+    /// and hand over to the delegate. `more` goes into the step.
+    fn led(says: Vec<Value>, more: &Value) -> Option<Self> {
+        let said = AtomicUsize::new(0);
+        let bench = Self::new(&format!("{LED}{FLOW}"), move || {
+            let number = said.fetch_add(1, Ordering::Relaxed).min(says.len() - 1);
+            Reply::Say(says[number].to_string(), Some((10, 5)))
+        })?;
+        bench.step(
+            json!({
+                "id": "lead", "type": "agent", "agent": "test:deputy", "goal": "All of it", "tools": ["test:stepper"],
+                "members": ["test:delegate"], "input": "docs", "outputs": {"texts": "seen", "conversation": "told"},
+                "config": {"led": true},
+            }),
+            more,
+        );
+        Some(bench)
+    }
+
     fn call(&self, arguments: &[&str]) -> Outcome {
         palisade(self.dir.path(), arguments)
     }
@@ -58,11 +81,15 @@ impl Bench {
             config.as_object_mut().unwrap().entry("goal").or_insert_with(|| json!("Do your part"));
             json!({"tool": "test:deputy", "config": config, "port": "texts", "give": "input"})
         };
-        let mut step = json!({
+        let step = json!({
             "id": "lead", "type": "agent", "agent": "test:delegate", "goal": "All of it", "tools": ["test:stepper"],
             "members": ["test:deputy"], "input": "docs", "output": "seen",
             "config": {"calls": configs.iter().map(call).collect::<Vec<_>>()},
         });
+        self.step(step, more);
+    }
+
+    fn step(&self, mut step: Value, more: &Value) {
         step.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         let runbook = json!({
             "name": "Team", "inputs": {"docs": {"input_schema": "standard_input"}}, "execution": [step],
@@ -81,6 +108,13 @@ impl Bench {
             format!("{}: {}\n", item["metadata"]["source"].as_str().unwrap(), item["content"].as_str().unwrap())
         };
         document["data"].as_array().unwrap().iter().map(told).collect()
+    }
+
+    /// What the deputy did, as its conversation tells: what it did and what came of it.
+    fn turns(&self) -> Vec<(String, String)> {
+        let told: Value = serde_json::from_slice(&std::fs::read(self.dir.join("out/told.json")).unwrap()).unwrap();
+        let text = |turn: &Value, key: &str| turn[key].as_str().unwrap().to_owned();
+        told["turns"].as_array().unwrap().iter().map(|turn| (text(turn, "action"), text(turn, "outcome"))).collect()
     }
 
     fn events(&self, kind: &str) -> Vec<Value> {
@@ -256,6 +290,75 @@ fn nothing_is_asked_twice_when_the_process_dies_within_a_member() {
     let usage = bench.usage();
     assert_eq!([&usage["llm_calls"], &usage["tool_calls"]], [&json!(4), &json!(4)], "{usage}");
     let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+/// What a model says that does this with what the deputy reads.
+fn says(action: &str, tool: &str, config: Value) -> Value {
+    let mut says = json!({"thought": "", "call": null, "hand_over": null, "answer": null});
+    says[action] = json!({"tool": tool, "config": config.to_string(), "give": [{"port": "texts", "artifact": "texts", "lines": ""}]});
+    says
+}
+
+fn answers(content: &str) -> Value {
+    let answer = json!({"content": content, "metadata": {"source": "says"}});
+    json!({"thought": "", "call": null, "hand_over": null, "answer": answer})
+}
+
+#[test]
+fn a_task_is_handed_over_and_the_answer_is_that_of_who_took_it() {
+    let said = vec![
+        says("call", "test:stepper", json!({})),
+        says("hand_over", "test:delegate", json!({"goal": "Do it for me", "says": "done"})),
+    ];
+    let Some(bench) = Bench::led(said, &Value::Null) else { return };
+    let _ = bench.run().exits(0);
+    // Who takes it over is told what was done so far.
+    assert_eq!(bench.seen(), "1 turns: done\n");
+    assert_eq!(bench.turns()[1], ("hand_over".to_owned(), "taken".to_owned()));
+    let calls = ["1 llm.complete big", "2 tools.call test:stepper", "3 llm.complete big", "4 tools.call test:delegate"];
+    assert_eq!(bench.calls(), calls);
+    holds(&bench.call(&["runs", "show", "last", "--events"]).exits(0).stdout, "call 4 of tools.call test:delegate");
+    let _ = bench.call(&["replay", "last"]).exits(0);
+    assert_eq!(bench.asked(), 2);
+}
+
+#[test]
+fn who_takes_a_task_over_and_fails_leaves_it_to_who_handed_it_over() {
+    let fails = json!({"goal": "Do it", "says": "it can't", "fails": true});
+    let said = vec![
+        says("hand_over", "test:delegate", fails),
+        says("hand_over", "test:delegate", json!({"goal": "Do it"})),
+        answers("I did it"),
+    ];
+    let Some(bench) = Bench::led(said, &Value::Null) else { return };
+    let _ = bench.run().exits(0);
+    assert_eq!(bench.seen(), "says: I did it\n");
+    let turns = bench.turns();
+    holds(&turns[0].1, "the tool `test:delegate` failed: it can't");
+    // What is no answer of its own is none, whoever says it.
+    holds(&turns[1].1, "it is no answer of yours, at `its root` it breaks the rule `type`");
+    assert_eq!(turns[2], ("answer".to_owned(), "taken".to_owned()));
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
+fn a_task_that_is_handed_back_and_forth_comes_to_an_end() {
+    let back = |number: u64| {
+        let config = json!({"goal": "Do it", "led": true});
+        let call = json!({"tool": "test:deputy", "config": config, "port": "texts", "give": "input", "times": number});
+        says("hand_over", "test:delegate", json!({"goal": "Do it", "calls": [call]}))
+    };
+    let said: Vec<_> = (1..=6).map(back).collect();
+    // Who waits for an answer is called by nobody, so the task never gets back to it; its turns are used up.
+    let Some(bench) = Bench::led(said.clone(), &Value::Null) else { return };
+    let failed = bench.run().exits(1);
+    holds(&failed.stderr, "the agent came to no answer in 6 turns");
+    assert_eq!((bench.asked(), bench.calls().len()), (6, 12), "{:#?}", bench.calls());
+    let _ = bench.call(&["replay", "last"]).exits(0);
+    // So are its calls.
+    let Some(bench) = Bench::led(said, &json!({"limits": {"tool_calls": 2}})) else { return };
+    holds(&bench.run().exits(4).stderr, "it reached its limit `tool_calls` of 2 (3 wanted)");
+    assert_eq!(bench.asked(), 3);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! An agent for tests: calls the tools that its config lists, submits the runbooks that it lists, and writes down what came
-//! of each.
+//! of each. Or it says what it is told to say, to whoever hands its task over.
 
 use palisade_sdk::{
     Analyser, Context, Description, Failure, Input, Metadata, Reader, Request, Result, runbooks, runbooks::Outcome,
@@ -21,6 +21,9 @@ struct Config {
     gives: String,
     /// It fails at the first call that comes to nothing.
     strict: bool,
+    /// All that it says, or fails with, beside how many turns it was told of; it does nothing then.
+    says: Option<String>,
+    fails: bool,
 }
 
 /// A call to be made.
@@ -92,6 +95,7 @@ impl Analyser for Delegate {
     fn describe() -> Description {
         Description::agent("test:delegate", "1.0.0", "Calls the tools that it is told to call")
             .input(Input::new("texts").accepts("standard_input/1"))
+            .input(Input::new("so_far").accepts("agent_conversation/1").optional())
             .output("texts", "standard_input/1.0.0")
             .request(Request::call("to do what its goal wants"))
             .config_json(
@@ -105,7 +109,9 @@ impl Analyser for Delegate {
                         "calls": {"type": "array", "default": [], "items": {"type": "object"}},
                         "runbooks": {"type": "array", "default": [], "items": {}},
                         "all": {"type": "boolean", "default": false},
-                        "gives": {"type": "string", "default": ""}
+                        "gives": {"type": "string", "default": ""},
+                        "says": {"type": ["string", "null"], "default": null},
+                        "fails": {"type": "boolean", "default": false}
                     }
                 }"#,
             )
@@ -115,6 +121,10 @@ impl Analyser for Delegate {
         let tell = |source: &str, content: String| {
             ctx.emit("texts", &Text { content, metadata: Source { source: source.to_owned() } })
         };
+        if let Some(says) = config.says {
+            let turns: u64 = ctx.inputs("so_far").map(|reader| reader.info().item_count).sum();
+            return if config.fails { Err(Failure::failed(says)) } else { tell(&format!("{turns} turns"), says) };
+        }
         tell("goal", config.goal)?;
         for tool in tools::available(ctx) {
             let ports = tool.inputs.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(" ");

@@ -1,11 +1,14 @@
 //! An agent of a team for tests: asks the model each of its questions, then calls whom it is told to call with what it got, and
-//! writes down what came of both.
+//! writes down what came of both. Or a model leads it, and its answer is a text.
 
 use palisade_sdk::{
-    Analyser, Context, Description, Failure, Input, Metadata, Request, Result, llm, runbooks, tools, tools::CallError,
+    Analyser, Context, Description, Failure, Input, Metadata, Request, Result,
+    agent::{self, Agent, Setup, Work},
+    llm, runbooks, tools,
+    tools::CallError,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Value, from_str, json};
 use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
@@ -15,10 +18,12 @@ struct Config {
     /// Called one after the other, each with the input.
     calls: Vec<String>,
     config: Value,
-    /// It submits a runbook, which nobody of a team may.
+    /// It submits a runbook: what its model answers, or one of its own, which nobody of a team may.
     submits: bool,
     /// It fails in the end.
     fails: bool,
+    /// A model leads it, instead of all that.
+    led: bool,
 }
 
 #[derive(Serialize)]
@@ -34,6 +39,40 @@ struct Source {
 
 struct Deputy;
 
+/// Believes its model, and submits a runbook that it answers with.
+struct Led {
+    submits: bool,
+}
+
+impl Agent for Led {
+    fn reflect(&mut self, work: &mut Work<'_>, answer: &Value) -> Result<Option<String>> {
+        match from_str(answer["content"].as_str().unwrap_or_default()) {
+            Ok(runbook) if self.submits => work.submit(&runbook),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn led(ctx: &Context, goal: String, submits: bool) -> Result<()> {
+    let text = json!({"type": "string"});
+    let object = |properties: Value| {
+        let names: Vec<_> = properties.as_object().into_iter().flat_map(|all| all.keys()).collect();
+        json!({"type": "object", "additionalProperties": false, "required": names, "properties": properties})
+    };
+    let setup = Setup {
+        goal,
+        instructions: "Answer with a text.".to_owned(),
+        model: None,
+        answer: object(json!({"content": text, "metadata": object(json!({"source": text}))})),
+        max_turns: 6,
+        max_corrections: 0,
+        max_output_tokens: 2_000,
+    };
+    let work = agent::work(ctx, &mut Led { submits }, setup, ctx.inputs("texts"))?;
+    work.keep("conversation")?;
+    ctx.emit("texts", &work.into_answer()?)
+}
+
 impl Analyser for Deputy {
     type Config = Config;
     type Partial = ();
@@ -42,6 +81,7 @@ impl Analyser for Deputy {
         Description::agent("test:deputy", "1.0.0", "Asks models and calls others for whoever leads it")
             .input(Input::new("texts").accepts("standard_input/1"))
             .output("texts", "standard_input/1.0.0")
+            .output("conversation", "agent_conversation/1.0.0")
             .request(Request::llm("to ask what its config says").optional())
             .request(Request::call("to do what its goal wants").optional())
             .config_json(
@@ -55,13 +95,17 @@ impl Analyser for Deputy {
                         "calls": {"type": "array", "items": {"type": "string"}, "default": []},
                         "config": {"type": "object", "default": {}},
                         "submits": {"type": "boolean", "default": false},
-                        "fails": {"type": "boolean", "default": false}
+                        "fails": {"type": "boolean", "default": false},
+                        "led": {"type": "boolean", "default": false}
                     }
                 }"#,
             )
     }
 
     fn run(ctx: &Context, config: Config) -> Result<()> {
+        if config.led {
+            return led(ctx, config.goal, config.submits);
+        }
         let tell = |source: &str, content: String| {
             ctx.emit("texts", &Text { content, metadata: Source { source: source.to_owned() } })
         };
@@ -93,9 +137,10 @@ impl Analyser for Deputy {
         if config.fails { Err(Failure::failed("it was told to fail")) } else { Ok(()) }
     }
 
-    fn finish(_: &Context, _: Config, _: Vec<()>) -> Result<Vec<Metadata>> {
+    fn finish(_: &Context, config: Config, _: Vec<()>) -> Result<Vec<Metadata>> {
         let texts = BTreeMap::from([("schemaVersion", "1.0.0"), ("name", "deputy")]);
-        Ok(vec![Metadata::new("texts", &texts)?])
+        let conversation = json!({"agent": "test:deputy", "goal": config.goal});
+        Ok(vec![Metadata::new("texts", &texts)?, Metadata::new("conversation", &conversation)?])
     }
 }
 

@@ -42,19 +42,25 @@ impl<'c> Desk<'c> {
 
     /// Takes what a tool made, and says for the model what that is.
     pub(super) fn take(&mut self, made: Vec<Reader>) -> Result<(String, Vec<Made>)> {
+        let first = made.iter().map(first).collect::<Result<Vec<_>>>()?;
+        let beside: Vec<String> = made.iter().map(|reader| shown(&reader.info().metadata)).collect();
+        let held = self.hold(made);
+        let told = held.iter().zip(first).zip(beside).map(|((Made { name, schema, items }, first), beside)| {
+            json!({"name": name, "schema": schema, "items": items, "first": first, "beside": beside})
+        });
+        Ok((Value::Array(told.collect()).to_string(), held))
+    }
+
+    /// Takes what a call made, and says what it is called.
+    pub(super) fn hold(&mut self, made: Vec<Reader>) -> Vec<Made> {
         self.calls += 1;
-        let (mut told, mut list) = (Vec::new(), Vec::new());
-        for reader in made {
-            let name = format!("{} of call {}", reader.port(), self.calls);
+        let held = made.into_iter().map(|reader| {
             let info = reader.info();
-            told.push(json!({
-                "name": name, "schema": info.schema, "items": info.item_count, "first": first(&reader)?,
-                "beside": shown(&info.metadata),
-            }));
-            list.push(Made { name: name.clone(), schema: info.schema, items: info.item_count });
-            self.held.push((name, Held::Made(reader)));
-        }
-        Ok((Value::Array(told).to_string(), list))
+            let name = format!("{} of call {}", reader.port(), self.calls);
+            self.held.push((name.clone(), Held::Made(reader)));
+            Made { name, schema: info.schema, items: info.item_count }
+        });
+        held.collect()
     }
 
     /// All of it, as a model is told.
@@ -74,6 +80,48 @@ impl Held<'_> {
             Self::Made(reader) => reader,
         }
     }
+}
+
+/// The schema of what an agent did, turn by turn.
+const CONVERSATION: &str = "agent_conversation";
+/// Most items of an answer that another agent wrote.
+const MAX_ITEMS: u64 = 1_000;
+
+/// Whether that is what an agent did.
+pub(super) fn is_conversation(reader: &Reader) -> bool {
+    names_conversation(&reader.info().schema)
+}
+
+/// Whether a schema, with or without what is required of its version, is that of what an agent did.
+pub(super) fn names_conversation(schema: &str) -> bool {
+    schema.split('/').next() == Some(CONVERSATION)
+}
+
+/// All turns of conversations.
+pub(super) fn turns(conversations: &[&Reader]) -> Result<Vec<Value>> {
+    let mut turns = Vec::new();
+    for reader in conversations {
+        reader.for_each(|item| {
+            turns.push(item.parse()?);
+            Ok(())
+        })?;
+    }
+    Ok(turns)
+}
+
+/// What another agent answers: what stands in the first of what it made, its conversation aside.
+pub(super) fn whole(made: &[Reader]) -> Result<Option<Value>> {
+    let first = made.iter().find(|reader| !is_conversation(reader));
+    let Some(first) = first.filter(|first| (1..=MAX_ITEMS).contains(&first.info().item_count)) else { return Ok(None) };
+    let mut items = Vec::new();
+    first.for_each(|item| {
+        items.push(item.parse()?);
+        Ok(())
+    })?;
+    Ok(Some(match <[Value; 1]>::try_from(items) {
+        Ok([only]) => only,
+        Err(items) => Value::Array(items),
+    }))
 }
 
 /// The first items. A tool still gets all of them: where the cursor stands means nothing to it.

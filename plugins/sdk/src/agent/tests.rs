@@ -67,6 +67,29 @@ fn tool() -> Tool {
     }
 }
 
+/// An agent of the team.
+fn helper() -> Tool {
+    let port = |name: &str, schema: &str| ToolPort {
+        name: name.to_owned(),
+        schemas: vec![schema.to_owned()],
+        ..ToolPort::default()
+    };
+    Tool {
+        id: "test:helper".to_owned(),
+        config_schema: json!({"properties": {"goal": {"type": "string"}}}).to_string(),
+        inputs: vec![port("texts", "standard_input/1"), port("so_far", "agent_conversation/1")],
+        outputs: vec![port("turns", "agent_conversation/1.0.0"), port("answers", "test.answers/1.0.0")],
+        ..Tool::default()
+    }
+}
+
+fn hand_over(goal: &str) -> Value {
+    let config = json!({"goal": goal}).to_string();
+    let to =
+        json!({"tool": "test:helper", "config": config, "give": [{"port": "texts", "artifact": "texts", "lines": ""}]});
+    json!({"thought": "not me", "call": null, "hand_over": to, "answer": null})
+}
+
 fn call(artifact: &str, lines: &str) -> Value {
     let give = json!([{"port": "texts", "artifact": artifact, "lines": lines}]);
     json!({"thought": "so", "call": {"tool": "test:count", "config": "{}", "give": give}, "answer": null})
@@ -84,6 +107,14 @@ fn run(says: &[Value], max_turns: u32) -> (TestOutcome, Vec<Question>) {
         .input("texts", [json!({"content": "a"}), json!({"content": "b"})])
         .input("texts", [json!({"content": "c"})])
         .config(json!({"max_turns": max_turns}))
+        .tool(helper(), |config, given| match config["goal"].as_str() {
+            Some("Fail") => Err(HostError::new(HostErrorKind::Unavailable, "the tool `test:helper` failed: it can't")),
+            Some(goal) => {
+                let answer = json!({"right": goal == "Be right", "turns": given.iter().find(|(port, _)| port == "so_far").map_or(0, |(_, turns)| turns.len())});
+                Ok(vec![("turns".to_owned(), vec![json!({"turn": 1})]), ("answers".to_owned(), vec![answer; if goal == "Talk" { 2 } else { 1 }])])
+            }
+            None => Err(HostError::new(HostErrorKind::Invalid, "it needs a goal")),
+        })
         .tool(tool(), |_, given| {
             let (_, items) = given.first().ok_or_else(|| HostError::new(HostErrorKind::Invalid, "nothing is given"))?;
             let counted = (0..items.len()).map(|number| json!({"n": number})).collect();
@@ -182,4 +213,43 @@ fn data_never_stand_among_the_instructions() {
     {
         assert!(message.role != Role::System, "{message:?}");
     }
+}
+
+#[test]
+fn a_task_is_handed_over_with_what_was_done_and_the_answer_is_its_own() {
+    let (outcome, asked) = run(&[call("texts", ""), hand_over("Be right")], 5);
+    assert_eq!(outcome.items("answers"), [json!({"right": true, "turns": 1})]);
+    assert_eq!(asked.len(), 2);
+    let turns = outcome.items("turns");
+    assert_eq!((&turns[1]["action"], &turns[1]["tool"]), (&json!("hand_over"), &json!("test:helper")));
+    assert_eq!(turns[1]["answer"], json!(json!({"right": true, "turns": 1}).to_string()));
+    assert!(asked[0].messages[0].content.contains("hand your task over"), "{}", asked[0].messages[0].content);
+}
+
+#[test]
+fn what_comes_of_a_task_that_was_handed_over_and_is_no_answer_is_told() {
+    let says = [hand_over("Fail"), hand_over("Talk"), hand_over("Be wrong"), hand_over("Fail"), answer(true)];
+    let (outcome, asked) = run(&says, 9);
+    assert_eq!(outcome.items("answers"), [json!({"right": true})]);
+    let told = outcomes(&outcome);
+    assert_eq!(told[0], "the tool `test:helper` failed: it can't");
+    assert!(told[1].contains("it is no answer of yours, at `its root` it breaks the rule `type`"), "{}", told[1]);
+    assert!(told[2].contains("It is not right.") && told[2].contains("answers of call 2"), "{}", told[2]);
+    assert_eq!(told[3], "this is the call of turn 1; its outcome is the same");
+    // Each was told to the model before it went on.
+    let last = &asked[4].messages;
+    assert!(
+        told.iter().take(4).all(|told| last.iter().any(|message| message.content.contains(&told[..20]))),
+        "{last:?}"
+    );
+    // What is sent back too often counts, as an answer of its own would.
+    let (outcome, _) = run(&[answer(false), hand_over("Be wrong")], 9);
+    assert_eq!(outcome.items("answers"), [json!({"right": false, "turns": 1})]);
+}
+
+#[test]
+fn an_agent_that_hands_over_for_ever_stops_when_its_turns_are_used() {
+    let (outcome, asked) = run(&[hand_over("Talk")], 4);
+    assert_eq!(outcome.failure().message, "the agent came to no answer in 4 turns");
+    assert_eq!(asked.len(), 4);
 }

@@ -33,8 +33,8 @@ pub struct Made {
 
 impl Turn {
     /// What it did was this very call.
-    pub(super) fn is_call(&self, call: &Use) -> bool {
-        self.call.as_ref() == Some(call)
+    pub(super) fn is(&self, action: &str, call: &Use) -> bool {
+        self.action == action && self.call.as_ref() == Some(call)
     }
 
     /// What came of it, in words.
