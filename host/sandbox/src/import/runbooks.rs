@@ -34,6 +34,7 @@ impl runbooks::Host for Host {
         }
         self.charge(Work::SubmitRunbook, definition.len());
         if self.ports.most_runbooks() == 0 {
+            self.deny("a runbook", "it may submit none");
             return Ok(Err(denial()));
         }
         let submitted = match self.ports.submit_runbook(&Submission { definition, inputs: given }) {

@@ -10,7 +10,11 @@ use crate::meter::Total;
 use crate::ports::{Tool, ToolCall, ToolItems, ToolPort};
 use crate::state::{Answer, Host, denial, error};
 use palisade_authority::Use;
+use palisade_model::neutral;
 use wasmtime::component::{HasSelf, Linker, Resource};
+
+/// Most characters of a name that is no tool's.
+const MAX_NAME: usize = 100;
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     tools::add_to_linker::<_, HasSelf<_>>(linker, |host| host)
@@ -45,11 +49,16 @@ impl tools::Host for Host {
             given.push((port, items));
         }
         self.charge(Work::CallTool, bytes);
-        // What is no tool of the step is denied like what nobody granted.
-        let named = self.ports.tools().iter().map(|tool| &tool.id).find(|known| known.to_string() == id).cloned();
-        let Some(component) = named else { return Ok(Err(denial())) };
-        if let Err(denied) = self.authorise(&Use::Call { component }) {
+        // What is no tool of the step is denied like what nobody granted, and counts and is written down like that.
+        let is_tool = self.ports.tools().iter().any(|tool| tool.id.to_string() == id);
+        if let Ok(component) = id.parse()
+            && let Err(denied) = self.authorise(&Use::Call { component })
+        {
             return Ok(Err(denied));
+        }
+        if !is_tool {
+            self.deny(&format!("a call of `{}`", neutral::line(&id, MAX_NAME)), "it may call nothing of that name");
+            return Ok(Err(denial()));
         }
         if let Err(error) = self.spend(Total::ToolCalls, 1) {
             return Ok(Err(error));
