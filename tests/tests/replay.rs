@@ -250,6 +250,11 @@ fn a_changed_event_is_found_though_the_chain_was_made_anew() {
     assert_eq!(message, "the event counts it otherwise than it is stored");
     let message = altered(dir, ("AttemptStarted", "each"), |event| same(event, "runs", json!(7)));
     assert!(message.contains("another number of runs"), "{message}");
+    // As it was written before the plan alone said it.
+    let message = altered(dir, ("AttemptStarted", "each"), |event| {
+        (event["v"], event["limits"]) = (json!(1), json!({"fuel": {"value": 7, "set_by": "default", "ceiling": 7}}));
+    });
+    assert_eq!(message, "the attempt is recorded with other limits than its plan");
     let message = altered(dir, ("AttemptFailed", "fails"), |event| event["failure"]["kind"] = json!("failed"));
     assert_eq!(message, "it failed when it was recorded (failed), and fails otherwise: bad input");
 }

@@ -368,7 +368,7 @@ impl<'a> Replay<'a> {
         let runs = component_runs(step, &inputs, done);
         let differs = [
             ("another component than its plan", started.component != call.component_digest),
-            ("other limits than its plan", started.limits != call.limits),
+            ("other limits than its plan", started.limits.as_ref().is_some_and(|limits| *limits != call.limits)),
             ("another number of runs of its component than follows from its input", started.runs != runs),
         ];
         let first = differs.into_iter().find(|(_, differs)| *differs);

@@ -28,10 +28,8 @@ pub use map::{ExpansionOutcome, MapEnded, MapExpanded, MapOutcome};
 pub use reserved::SpendingReserved;
 pub use suspended::AttemptSuspended;
 
-/// The version of the form in which events are written.
-const VERSION: u32 = 1;
-/// How every event begins that is written in this form.
-const BEGINNING: &[u8] = br#"{"v":1,"kind":""#;
+/// How every event begins, up to its kind, that was written in the form of a version: of the first, of the second.
+const BEGINNINGS: [&[u8]; 2] = [br#"{"v":1,"kind":""#, br#"{"v":2,"kind":""#];
 
 /// Something that happened. Times are milliseconds since 1970, read by the driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -329,8 +327,9 @@ pub struct AttemptStarted {
     pub at_ms: u64,
     /// The component's bytes.
     pub component: Digest,
-    /// The limits in force.
-    pub limits: Limits,
+    /// The limits in force; none = those of the plan, which is all that is written since version 2 of its form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// How often it runs its component at most: once, or for each item of a map. The run's `max_runs` bounds their sum.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub runs: u64,
@@ -473,12 +472,14 @@ pub enum CancelReason {
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// A newer Palisade wrote it.
-    #[error("event `{kind}` has version {version}, this Palisade knows {VERSION}")]
+    #[error("event `{kind}` has version {version}, this Palisade knows {known}")]
     Newer {
         /// Its kind.
         kind: String,
         /// Its version.
         version: u32,
+        /// The newest version of that kind that is known.
+        known: u32,
     },
     /// It is no event, or of a kind that this Palisade does not know.
     #[error("an event can't be read")]
@@ -515,6 +516,22 @@ const fn is_one(number: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_false(truth: &bool) -> bool {
     !*truth
+}
+
+/// The version of the form in which events of a kind are written. Those before it are read.
+const fn known_version(kind: &[u8]) -> u32 {
+    match kind {
+        b"AttemptStarted" => 2,
+        _ => 1,
+    }
+}
+
+fn check_version(kind: &[u8], version: u32) -> Result<(), EventError> {
+    let known = known_version(kind);
+    if (1..=known).contains(&version) {
+        return Ok(());
+    }
+    Err(EventError::Newer { kind: String::from_utf8_lossy(kind).into_owned(), version, known })
 }
 
 #[derive(Serialize)]
@@ -674,7 +691,7 @@ impl Event {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         // Strings, whole numbers, lists and maps with string keys: there is always a JSON form.
-        serde_json::to_vec(&Stored { v: VERSION, event: self }).unwrap_or_default()
+        serde_json::to_vec(&Stored { v: known_version(self.kind().as_bytes()), event: self }).unwrap_or_default()
     }
 
     /// Reads the bytes of the journal.
@@ -682,15 +699,15 @@ impl Event {
     /// # Errors
     /// When they are no event, of an unknown kind, or of a newer version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EventError> {
-        let Some(rest) = bytes.strip_prefix(BEGINNING) else {
+        let beginning = (1..).zip(BEGINNINGS).find_map(|(v, beginning)| Some((v, bytes.strip_prefix(beginning)?)));
+        let Some((v, rest)) = beginning else {
             let Probe { kind, v } = serde_json::from_slice(bytes)?;
-            if v != VERSION {
-                return Err(EventError::Newer { kind, version: v });
-            }
+            check_version(kind.as_bytes(), v)?;
             return Ok(serde_json::from_slice(bytes)?);
         };
         // Of most bytes of a journal the kind is known before they are read; else they are kept until it is found.
         let kind = rest.split(|&byte| byte == b'"').next().unwrap_or_default();
+        check_version(kind, v)?;
         Ok(match kind {
             b"AttemptStarted" => Self::AttemptStarted(serde_json::from_slice(bytes)?),
             b"AttemptSucceeded" => Self::AttemptSucceeded(serde_json::from_slice(bytes)?),
@@ -758,7 +775,7 @@ mod tests {
                 iteration: 0,
                 at_ms: 2,
                 component: digest,
-                limits: Limits::default(),
+                limits: None,
                 runs: 7,
             })),
             Event::AttemptSucceeded(Box::new(AttemptSucceeded {
@@ -979,7 +996,8 @@ mod tests {
         for event in one_of_each() {
             let bytes = event.to_bytes();
             let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-            assert_eq!((&value["kind"], &value["v"]), (&event.kind().into(), &1.into()));
+            let v = if event.kind() == "AttemptStarted" { 2 } else { 1 };
+            assert_eq!((&value["kind"], &value["v"]), (&event.kind().into(), &v.into()));
             assert_eq!(Event::from_bytes(&bytes).unwrap(), event);
             // In another order, as others may write it.
             assert_eq!(Event::from_bytes(value.to_string().as_bytes()).unwrap(), event);
@@ -1029,9 +1047,27 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_is_read_with_its_limits_and_written_without() {
+        let digest = Digest::of(b"x");
+        let rest = format!(r#""kind":"AttemptStarted","step":"a","attempt":1,"at_ms":2,"component":"{digest}""#);
+        let limits = serde_json::to_string(&Limits::default()).unwrap();
+        let old = format!(r#"{{"v":1,{rest},"limits":{limits}}}"#);
+        let Event::AttemptStarted(mut started) = Event::from_bytes(old.as_bytes()).unwrap() else { panic!("a start") };
+        assert_eq!(started.limits.take(), Some(Limits::default()));
+        let written = Event::AttemptStarted(started).to_bytes();
+        assert_eq!(String::from_utf8(written).unwrap(), format!(r#"{{"v":2,{rest}}}"#));
+    }
+
+    #[test]
     fn what_is_not_known_is_refused() {
-        let newer = Event::from_bytes(br#"{"kind":"RunEnded","v":2,"how":"well"}"#).unwrap_err();
-        assert_eq!(newer.to_string(), "event `RunEnded` has version 2, this Palisade knows 1");
+        for (newer, says) in [
+            (r#"{"kind":"RunEnded","v":2,"how":"well"}"#, "event `RunEnded` has version 2, this Palisade knows 1"),
+            (r#"{"v":2,"kind":"RunEnded","how":"well"}"#, "event `RunEnded` has version 2, this Palisade knows 1"),
+            (r#"{"v":3,"kind":"AttemptStarted"}"#, "event `AttemptStarted` has version 3, this Palisade knows 2"),
+            (r#"{"v":0,"kind":"AttemptStarted"}"#, "event `AttemptStarted` has version 0, this Palisade knows 2"),
+        ] {
+            assert_eq!(Event::from_bytes(newer.as_bytes()).unwrap_err().to_string(), says);
+        }
         for wrong in ["", "{}", r#"{"kind":"Other","v":1}"#, r#"{"kind":"RunEnded","v":1}"#] {
             assert!(matches!(Event::from_bytes(wrong.as_bytes()), Err(EventError::Form(_))), "{wrong}");
         }

@@ -46,7 +46,7 @@ impl<'a> Driver<'a> {
             iteration: turn.iteration,
             at_ms: now_ms(),
             component: call.component_digest,
-            limits: call.limits.clone(),
+            limits: None,
             runs,
         }));
         if self.engine.is_known_pure(&call.component_digest) {

@@ -141,7 +141,7 @@ fn events() -> Vec<Event> {
             iteration: 0,
             at_ms: 2,
             component: Digest::of(b"component"),
-            limits: Limits::default(),
+            limits: None,
             runs: 1,
         })));
         events.push(Event::AttemptSucceeded(Box::new(AttemptSucceeded {

@@ -8,7 +8,7 @@ use crate::event::{
 use crate::graph::Approval;
 use crate::machine::{Advance, Machine};
 use crate::retry::Retry;
-use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Spent, Usage};
+use palisade_model::{Digest, Failure, FailureKind, RunId, Spent, Usage};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -66,8 +66,16 @@ fn first(step: &StepId) -> Turn {
 
 fn begun(turn: &Turn) -> Event {
     let Turn { step, iteration, attempt } = turn.clone();
-    let (limits, component) = (Limits::default(), Digest::of(b"c"));
-    Event::AttemptStarted(Box::new(AttemptStarted { step, attempt, iteration, at_ms: 0, component, limits, runs: 1 }))
+    let component = Digest::of(b"c");
+    Event::AttemptStarted(Box::new(AttemptStarted {
+        step,
+        attempt,
+        iteration,
+        at_ms: 0,
+        component,
+        limits: None,
+        runs: 1,
+    }))
 }
 
 fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {

@@ -2,7 +2,7 @@ use super::*;
 use palisade_interpreter::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, CancelReason, ConditionOutcome, Node, Retry, RunStarted,
 };
-use palisade_model::{Digest, Failure, FailureKind, Limits, RunId, Spent, StepId, Usage};
+use palisade_model::{Digest, Failure, FailureKind, RunId, Spent, StepId, Usage};
 use std::collections::BTreeMap;
 
 fn id(step: &str) -> StepId {
@@ -42,8 +42,16 @@ fn started() -> Event {
 
 fn begun(turn: &Turn) -> Event {
     let Turn { step, iteration, attempt } = turn.clone();
-    let (limits, component) = (Limits::default(), Digest::of(b"c"));
-    Event::AttemptStarted(Box::new(AttemptStarted { step, attempt, iteration, at_ms: 0, component, limits, runs: 1 }))
+    let component = Digest::of(b"c");
+    Event::AttemptStarted(Box::new(AttemptStarted {
+        step,
+        attempt,
+        iteration,
+        at_ms: 0,
+        component,
+        limits: None,
+        runs: 1,
+    }))
 }
 
 fn done(turn: &Turn) -> Event {
