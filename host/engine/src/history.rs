@@ -12,8 +12,10 @@ use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
 use palisade_schema::Registry;
-use palisade_store::{Fault, Journal, RunRow, Store, VerifyError};
+use palisade_store::{Fault, Journal, JournalEvent, RunRow, Store, VerifyError};
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroUsize;
+use std::thread::ScopedJoinHandle;
 
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +166,33 @@ impl Standing {
     }
 }
 
+/// Events that one thread reads at a time; for a shorter journal none is started.
+const BATCH: usize = 4_096;
+
+fn next_batch(journal: &mut Journal<'_>) -> Result<Vec<JournalEvent>, VerifyError> {
+    let mut batch = Vec::new();
+    while batch.len() < BATCH {
+        let page = journal.next_page()?;
+        if page.is_empty() {
+            break;
+        }
+        batch.extend(page);
+    }
+    Ok(batch)
+}
+
+fn events_of(run: RunId, batch: &[JournalEvent]) -> Result<Vec<Event>, HistoryError> {
+    batch.iter().map(|stored| event_of(run, stored)).collect()
+}
+
+fn event_of(run: RunId, stored: &JournalEvent) -> Result<Event, HistoryError> {
+    Event::from_bytes(&stored.bytes).map_err(|source| HistoryError::Event { run, seq: stored.seq, source })
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 impl<'s> Events<'s> {
     /// From the first event on.
     #[must_use]
@@ -178,8 +207,7 @@ impl<'s> Events<'s> {
     pub fn read_next(&mut self) -> Result<Option<Recorded>, HistoryError> {
         if self.page.is_empty() {
             for stored in self.journal.next_page()? {
-                let event = Event::from_bytes(&stored.bytes);
-                let event = event.map_err(|source| HistoryError::Event { run: self.run, seq: stored.seq, source })?;
+                let event = event_of(self.run, &stored)?;
                 self.page.push_back(Recorded { seq: stored.seq, hash: stored.hash, bytes: stored.bytes, event });
             }
         }
@@ -193,11 +221,29 @@ impl History {
     /// # Errors
     /// When one is not what was written, or can't be read.
     pub fn read(store: &Store, run: RunId) -> Result<Self, HistoryError> {
-        let (mut events, mut all) = (Events::of(store, run), Vec::new());
-        while let Some(recorded) = events.read_next()? {
-            all.push(recorded.event);
-        }
-        Ok(Self { run, events: all })
+        let mut journal = store.journal(run);
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let events = std::thread::scope(|scope| {
+            let (mut events, mut under_way) = (Vec::new(), VecDeque::new());
+            let rest = loop {
+                let batch = next_batch(&mut journal)?;
+                if batch.len() < BATCH {
+                    break batch;
+                }
+                under_way.push_back(scope.spawn(move || events_of(run, &batch)));
+                if under_way.len() > threads
+                    && let Some(first) = under_way.pop_front()
+                {
+                    events.extend(joined(first)?);
+                }
+            };
+            for next in under_way {
+                events.extend(joined(next)?);
+            }
+            events.extend(events_of(run, &rest)?);
+            Ok::<_, HistoryError>(events)
+        })?;
+        Ok(Self { run, events })
     }
 
     /// The events, the first of which has the number 1.
@@ -353,5 +399,44 @@ impl History {
         let all_ran = record.steps.iter().all(|step| step.cached_from.is_none());
         let run = (record.status == Status::Succeeded && all_ran).then_some(&whole);
         Ok(Some(compare(&estimate, &used, run)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_model::TenantId;
+    use palisade_store::{Append, NewEvent, RunSummary};
+
+    fn scheduled(attempt: u32) -> Vec<u8> {
+        Event::StepScheduled { step: "s".parse().unwrap(), attempt, iteration: 0 }.to_bytes()
+    }
+
+    /// A journal of these events.
+    fn store(folder: &std::path::Path, run: RunId, events: &[Vec<u8>]) -> Store {
+        let store = Store::open(folder, TenantId::default()).unwrap();
+        let events: Vec<_> = events.iter().map(|bytes| NewEvent { kind: "StepScheduled", bytes }).collect();
+        let (title, status) = ("t".to_owned(), RUNNING.to_owned());
+        let summary = RunSummary { title, status, started_ms: 0, ended_ms: None, items: None, parent: None, key: None };
+        store.append(run, 0, Append { events: &events, summary: Some(summary), ..Append::default() }).unwrap();
+        store
+    }
+
+    #[test]
+    fn a_journal_that_several_threads_read_is_in_order_and_its_first_fault_is_told() {
+        let run = RunId::new(1, [1; 10]);
+        for count in [0, 1, BATCH, 3 * BATCH + 7] {
+            let folder = tempfile::tempdir().unwrap();
+            let all: Vec<_> = (1..).take(count).map(scheduled).collect();
+            let history = History::read(&store(folder.path(), run, &all), run).unwrap();
+            assert!(history.events().iter().map(Event::to_bytes).eq(all), "{count}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut all: Vec<_> = (1..).take(3 * BATCH).map(scheduled).collect();
+        for wrong in [BATCH + 7, BATCH + 9, 2 * BATCH + 9] {
+            all[wrong] = b"{}".to_vec();
+        }
+        let read = History::read(&store(folder.path(), run, &all), run);
+        assert!(matches!(read, Err(HistoryError::Event { seq, .. }) if seq == BATCH as u64 + 8), "{read:?}");
     }
 }

@@ -518,6 +518,15 @@ fn is_false(truth: &bool) -> bool {
     !*truth
 }
 
+/// What `StepScheduled` says: one event of three is.
+#[derive(Deserialize)]
+struct Scheduled {
+    step: StepId,
+    attempt: u32,
+    #[serde(default)]
+    iteration: u32,
+}
+
 /// The version of the form in which events of a kind are written. Those before it are read.
 const fn known_version(kind: &[u8]) -> u32 {
     match kind {
@@ -709,6 +718,10 @@ impl Event {
         let kind = rest.split(|&byte| byte == b'"').next().unwrap_or_default();
         check_version(kind, v)?;
         Ok(match kind {
+            b"StepScheduled" => {
+                let Scheduled { step, attempt, iteration } = serde_json::from_slice(bytes)?;
+                Self::StepScheduled { step, attempt, iteration }
+            }
             b"AttemptStarted" => Self::AttemptStarted(serde_json::from_slice(bytes)?),
             b"AttemptSucceeded" => Self::AttemptSucceeded(serde_json::from_slice(bytes)?),
             b"AttemptFailed" => Self::AttemptFailed(serde_json::from_slice(bytes)?),
