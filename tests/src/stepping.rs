@@ -8,7 +8,7 @@ use palisade_engine::{
 };
 use palisade_model::llm::LlmMode;
 use palisade_model::{Digest, RunId, TenantId};
-use palisade_runbook::{Components, KnownComponent, Plan, PlanContext, Source, parse, plan};
+use palisade_runbook::{ChildLookup, Components, KnownComponent, Plan, PlanContext, Source, parse, plan};
 use palisade_sandbox::{Compiling, Sandbox, Settings, describe};
 use palisade_schema::Registry;
 use palisade_store::{Backend, Store};
@@ -81,18 +81,19 @@ impl Stepping {
         Some(Self { folder: dir.path().to_owned(), engine, schemas, components })
     }
 
-    /// Runs a plan over one text.
+    /// Runs a plan over texts, one in each line.
     ///
     /// # Errors
     /// When the run can't be driven to its end.
     ///
     /// # Panics
-    /// When the text is no input of the plan.
-    pub fn run(&self, plan: &Plan, runbook: &str, text: &str, observer: &dyn Observer) -> Result<Ran, RunError> {
+    /// When they are no input of the plan.
+    pub fn run(&self, plan: &Plan, runbook: &str, texts: &str, observer: &dyn Observer) -> Result<Ran, RunError> {
         let input = plan.inputs.first().expect("an input");
         let schema = self.schemas.get(&input.schema).expect("its schema");
-        let item = json!({"content": text, "metadata": {"source": "x"}});
-        let document = json!({"schemaVersion": "1.0.0", "name": "docs", "data": [item]});
+        let item = |text: &str| json!({"content": text, "metadata": {"source": "x"}});
+        let data: Vec<_> = texts.lines().map(item).collect();
+        let document = json!({"schemaVersion": "1.0.0", "name": "docs", "data": data});
         let artifact = default_artifact(&document, schema, self.engine.store()).expect("a document");
         let given = vec![GivenInput { name: input.name.clone(), artifact, is_default: false }];
         let request = RunRequest {
@@ -136,14 +137,29 @@ impl Stepping {
     /// When it has a mistake.
     #[must_use]
     pub fn plan(&self, text: &str) -> Plan {
-        let (runbook, told) = parse(&Source::new("runbook.yaml", text), &BTreeMap::new());
-        let runbook = runbook.unwrap_or_else(|| panic!("{told:?}"));
+        self.plan_with(text, &[])
+    }
+
+    /// Plans a runbook that names others by their files.
+    ///
+    /// # Panics
+    /// When one has a mistake.
+    #[must_use]
+    pub fn plan_with(&self, text: &str, children: &[(&str, &str)]) -> Plan {
+        let read = |name: &str, text: &str| {
+            let (runbook, told) = parse(&Source::new(name, text), &BTreeMap::new());
+            runbook.unwrap_or_else(|| panic!("{told:?}"))
+        };
+        let runbook = read("runbook.yaml", text);
+        let child = |&(file, text): &(&str, &str)| {
+            (("runbook.yaml".to_owned(), file.to_owned()), ChildLookup::Found(Arc::new(read(file, text))))
+        };
         let folder = WorkingFolder::new(self.folder.as_os_str().as_bytes()).expect("a folder");
         let context = PlanContext {
             components: &self.components,
             schemas: &self.schemas,
             rulesets: &BTreeMap::new(),
-            children: &BTreeMap::new(),
+            children: &children.iter().map(child).collect(),
             systems: &Default::default(),
             connections: &[],
             ceilings: &BTreeMap::new(),

@@ -1,0 +1,275 @@
+//! The power goes while a run goes on: whatever moment that is, what was acknowledged is there, and the run comes to the end
+//! to which it would have come.
+//!
+//! At each commit an image is taken of what the disk holds for certain: files up to what was synced of them, under names that
+//! were. SQLite's own files are whole there, since the commit has synced them. Between two commits they may hold any
+//! mixture of both: two of these are tried.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
+use palisade_engine::{Event, History, Silent};
+use palisade_model::record::Status;
+use palisade_model::{Digest, RunId};
+use palisade_store::{Backend, Disk, Store};
+use palisade_tests::Dir;
+use palisade_tests::stepping::Stepping;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Texts of which the first fails the last step, so that what was done is undone, and the last is too large for the database.
+fn texts() -> String {
+    format!("a\nbb\n{}", "c".repeat(70_000))
+}
+
+const LEAF: &str = "
+name: Leaf
+inputs: {texts: {input_schema: standard_input}}
+outputs: {found: longer}
+execution:
+  - {id: step, analyser: 'test:stepper', input: texts, outputs: {texts: longer}}
+";
+
+const BOOK: &str = "
+name: Book
+inputs: {docs: {input_schema: standard_input}}
+execution:
+  - id: first
+    analyser: test:stepper
+    input: docs
+    outputs: {texts: one}
+    compensate: {id: undo, analyser: 'test:stepper', input: one}
+  - {id: each, type: map, analyser: 'test:stepper', input: one, max_items: 9, max_concurrency: 2, outputs: {texts: mapped}}
+  - {id: go, type: execute_workflow, file: leaf.yaml, inputs: {texts: mapped}, outputs: {found: found}}
+  - {id: last, analyser: 'test:stepper', input: mapped, after: go, config: {fail_at: axx}, outputs: {texts: never}}
+";
+
+/// The files of a data directory, by their paths in it.
+type Image = BTreeMap<PathBuf, Vec<u8>>;
+
+/// The real disk, of which an image is taken at each commit.
+#[derive(Debug)]
+struct Watched {
+    folder: PathBuf,
+    state: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Bytes of each file that was written here that are synced.
+    synced: BTreeMap<PathBuf, u64>,
+    /// Files and folders whose names are not durable.
+    unnamed: BTreeSet<PathBuf>,
+    images: Vec<Image>,
+}
+
+impl Watched {
+    fn new(dir: &Dir) -> Arc<Self> {
+        Arc::new(Self { folder: dir.join("state"), state: Mutex::default() })
+    }
+
+    fn image(&self, seen: &Seen) -> Image {
+        let mut image = Image::new();
+        let mut folders = vec![self.folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if seen.unnamed.contains(&path) {
+                    continue;
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                // Locks are the process's, and what is shared of the write-ahead log is made anew.
+                let within = path.strip_prefix(&self.folder).unwrap().to_owned();
+                if !within.starts_with("locks") && !within.starts_with("sessions") && !path.ends_with("palisade.db-shm")
+                {
+                    let mut bytes = fs::read(&path).unwrap();
+                    if within.starts_with("artifacts") {
+                        bytes.truncate(usize::try_from(seen.synced.get(&path).copied().unwrap_or(0)).unwrap());
+                    }
+                    image.insert(within, bytes);
+                }
+            }
+        }
+        image
+    }
+}
+
+impl Backend for Watched {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        if folder.parent().is_some_and(|above| above.ends_with("artifacts")) && !folder.exists() {
+            self.state.lock().unwrap().unnamed.insert(folder.to_owned());
+        }
+        Disk.create_folder(folder)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        self.state.lock().unwrap().unnamed.insert(path.to_owned());
+        Disk.create(path)
+    }
+
+    fn scratch(&self, path: &Path) -> io::Result<File> {
+        Disk.scratch(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        Disk.open(path)
+    }
+
+    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+        Disk.append(file, bytes)
+    }
+
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Disk.read_at(file, buffer, offset)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        let length = file.metadata()?.len();
+        Disk.sync(file)?;
+        self.state.lock().unwrap().synced.insert(path, length);
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        Disk.sync_folder(folder)?;
+        self.state.lock().unwrap().unnamed.retain(|path| path.parent() != Some(folder));
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+
+    fn commit(&self, transaction: rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
+        Disk.commit(transaction)?;
+        let mut seen = self.state.lock().unwrap();
+        let image = self.image(&seen);
+        seen.images.push(image);
+        Ok(())
+    }
+}
+
+/// What the disk may hold between two images: of what differs in the write-ahead log one half is new and the other old.
+fn torn(before: &Image, after: &Image) -> Vec<Image> {
+    let log = Path::new("palisade.db-wal");
+    let (Some(old), Some(new)) = (before.get(log), after.get(log)) else { return Vec::new() };
+    let mut old = old.clone();
+    old.resize(new.len().max(old.len()), 0);
+    let mut new = new.clone();
+    new.resize(old.len(), 0);
+    let differs = |index: &usize| old[*index] != new[*index];
+    let (Some(first), Some(last)) = ((0..old.len()).find(differs), (0..old.len()).rfind(differs)) else {
+        return Vec::new();
+    };
+    let middle = first.midpoint(last);
+    [[&new[..middle], &old[middle..]], [&old[..middle], &new[middle..]]]
+        .map(|halves| {
+            let mut image = before.clone();
+            image.insert(log.to_owned(), halves.concat());
+            image
+        })
+        .into()
+}
+
+/// The events of all runs, the latest run first.
+fn journals(store: &Store) -> Vec<(RunId, Vec<Event>)> {
+    let runs = store.runs().unwrap();
+    runs.iter().map(|row| (row.run, History::read(store, row.run).unwrap().events().to_vec())).collect()
+}
+
+/// What each step made, with those of children, and in what order steps ended.
+fn made(journals: &[(RunId, Vec<Event>)]) -> Vec<(String, Vec<Digest>)> {
+    let ended = journals.iter().flat_map(|(_, events)| events).filter_map(|event| match event {
+        Event::AttemptSucceeded(ended) => {
+            Some((ended.step.to_string(), ended.outputs.iter().map(|output| output.artifact).collect()))
+        }
+        Event::ChildEnded(ended) => {
+            Some((ended.step.to_string(), ended.outputs.iter().map(|output| output.artifact).collect()))
+        }
+        _ => None,
+    });
+    ended.collect()
+}
+
+/// No step begins again that ended well.
+fn nothing_is_done_twice(events: &[Event]) {
+    let mut done = BTreeSet::new();
+    for event in events {
+        match event {
+            Event::AttemptStarted(started) => assert!(!done.contains(&started.step), "{events:#?}"),
+            Event::AttemptSucceeded(ended) => assert!(done.insert(&ended.step), "{events:#?}"),
+            _ => {}
+        }
+    }
+}
+
+/// Opens what the power left, checks that what the journal held by then is there, and goes on; gives how many events were
+/// there.
+fn goes_on_from(image: &Image, acknowledged: usize, expected: &[(String, Vec<Digest>)]) -> usize {
+    let dir = Dir::new();
+    for (path, bytes) in image {
+        let path = dir.join("state").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let stepping = Stepping::open(&dir, Arc::new(Disk)).unwrap();
+    let store = stepping.engine.store();
+    assert_eq!(store.inspect(|_| {}).unwrap().damage_count, 0);
+    let before = journals(store);
+    let count = before.iter().map(|(_, events)| events.len()).sum();
+    assert!(count >= acknowledged, "{count} of {acknowledged} events are there");
+    let Some((root, events)) = before.last() else { return count };
+    if !matches!(events.last(), Some(Event::RunEnded { .. })) {
+        let ran = stepping.resume(*root, &stepping.plan_with(BOOK, &[("leaf.yaml", LEAF)]), &Silent).unwrap();
+        assert_eq!(ran.record.status, Status::Failed);
+    }
+    let after = journals(store);
+    assert_eq!(made(&after), expected);
+    for (run, events) in &after {
+        nothing_is_done_twice(events);
+        let known = before.iter().find(|(known, _)| known == run).map_or(&[][..], |(_, events)| events.as_slice());
+        assert!(events.starts_with(known));
+        store.verify(*run).unwrap();
+    }
+    assert_eq!(after.len(), 2);
+    assert_eq!(store.inspect(|_| {}).unwrap().damage_count, 0);
+    count
+}
+
+#[test]
+fn whenever_the_power_goes_what_was_acknowledged_is_there_and_the_run_goes_on() {
+    let dir = Dir::new();
+    let disk = Watched::new(&dir);
+    let Some(stepping) = Stepping::open(&dir, Arc::clone(&disk) as Arc<dyn Backend>) else { return };
+    let plan = stepping.plan_with(BOOK, &[("leaf.yaml", LEAF)]);
+    let ran = stepping.run(&plan, BOOK, &texts(), &Silent).unwrap();
+    assert_eq!(ran.record.status, Status::Failed);
+    let expected = made(&journals(stepping.engine.store()));
+    let steps: Vec<_> = expected.iter().map(|(step, _)| step.as_str()).collect();
+    assert_eq!(steps, ["step", "first", "each", "go", "undo"]);
+    let images = std::mem::take(&mut disk.state.lock().unwrap().images);
+    let mut acknowledged = Vec::new();
+    for image in &images {
+        acknowledged.push(goes_on_from(image, acknowledged.last().copied().unwrap_or(0), &expected));
+    }
+    assert!(acknowledged.iter().collect::<BTreeSet<_>>().len() > 8, "{acknowledged:?}");
+    let each = if std::env::var_os("PALISADE_SLOW_TESTS").is_none() { 5 } else { 1 };
+    let mut tried = 0;
+    for (pair, known) in images.windows(2).zip(&acknowledged).step_by(each) {
+        for image in torn(&pair[0], &pair[1]) {
+            goes_on_from(&image, *known, &expected);
+            tried += 1;
+        }
+    }
+    assert!(tried > 2, "{tried} mixtures");
+}
