@@ -625,3 +625,44 @@ fn a_signature_is_written_over_nothing_but_another_one() {
     let _ = bench.call("component sign runbook.yaml --key acme.key").exits(2);
     let _ = bench.call("component sign same.wasm --key runbook.yaml").exits(2);
 }
+
+/// What git prints in a folder; none and a loud line where there is no git.
+fn git(dir: &Dir, arguments: &[&str]) -> Option<()> {
+    let who = ["-c", "user.name=a", "-c", "user.email=a@a.example", "-c", "init.defaultBranch=main"];
+    let Ok(status) = std::process::Command::new("git").current_dir(dir.path()).args(who).args(arguments).status()
+    else {
+        skipped("git is not there");
+        return None;
+    };
+    assert!(status.success(), "{arguments:?}");
+    Some(())
+}
+
+#[test]
+fn what_a_file_granted_in_a_commit_is_compared_with_what_it_grants_now() {
+    let dir = Dir::new();
+    let grant =
+        |scope: &str| format!("[[grant]]\ncomponent = \"palisade:filesystem\"\nallow = [\"fs-read={scope}\"]\n");
+    let flow = "\n[[flow]]\nlabels = [\"filesystem\"]\nto = [\"output\"]\nreason = \"reports\"\n";
+    dir.write("conf/palisade.toml", grant("a"));
+    if git(&dir, &["init", "-q"]).is_none() {
+        return;
+    }
+    git(&dir, &["add", "."]);
+    git(&dir, &["commit", "-q", "-m", "first"]);
+    dir.write("conf/palisade.toml", grant("b") + flow);
+    let diff = |old: &str| palisade(&dir.join("conf"), ["grants", "diff", old, "palisade.toml"]);
+    let told = diff("HEAD:palisade.toml").exits(0).stdout;
+    let expected = "+ flow of `filesystem` may to the results of the run\n- grant palisade:filesystem fs-read=a\n\
+                    + grant palisade:filesystem fs-read=b\n";
+    assert_eq!(told, expected);
+    for (name, says) in [
+        ("HEAD~7:palisade.toml", "HEAD~7:palisade.toml can't be read"),
+        ("HEAD:none.toml", "none.toml"),
+        ("none.toml", "none.toml can't be read"),
+        ("--output=x:palisade.toml", "unexpected argument"),
+    ] {
+        let told = diff(name).exits(2).stderr;
+        assert!(told.contains(says), "{name}: {told}");
+    }
+}

@@ -799,7 +799,8 @@ pub(crate) enum GrantsCommand {
     },
     /// Lists grants that no stored run has used
     Unused,
-    /// Says what is granted more or less, between two files of palisade.toml, or two of palisade.lock
+    /// Says what is granted more or less, between two files of palisade.toml, or two of palisade.lock, each as it lies there
+    /// or in a commit
     Diff {
         /// The older file
         old: PathBuf,

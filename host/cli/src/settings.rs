@@ -22,7 +22,7 @@ pub(crate) const FILE_NAME: &str = "palisade.toml";
 /// The folder for state, beside the operator's file.
 pub(crate) const DATA_DIR_NAME: &str = ".palisade";
 /// Most bytes of `palisade.toml` that are read.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// What holds for this call.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod accept;
 mod add;
+mod committed;
 mod diff;
 mod edit;
 mod expect;

@@ -1,14 +1,16 @@
-//! `palisade grants diff`: what one file allows more or less than another, palisade.toml or palisade.lock.
+//! `palisade grants diff`: what one file allows more or less than another, palisade.toml or palisade.lock, each as it lies there
+//! or as it was in a commit.
 
-use super::{FORM, scope};
+use super::{FORM, committed, scope};
 use crate::args::Format;
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
 use crate::{settings, signature};
+use palisade_authority::Labels;
 use palisade_model::neutral;
-use palisade_runbook::OperatorEntry;
+use palisade_runbook::{OperatorEntry, Source};
 use palisade_settings::{OperatorFile, Owner, SecretTable};
 use palisade_store::LockFile;
 use serde_json::json;
@@ -41,10 +43,23 @@ pub(super) fn exec(context: &Context, old: &Path, new: &Path) -> Result<ExitCode
     Ok(ExitCode::Done)
 }
 
+/// A file; if there is none of that name and git may know it, as it was in a commit.
+fn source(context: &Context, path: &Path) -> Result<Source, CliError> {
+    let (here, shown) = (&context.settings.working_dir, path.display().to_string());
+    let lies_here = here.join(path);
+    if !lies_here.exists()
+        && let Some(bytes) = committed::read(here, path, settings::MAX_FILE_BYTES)?
+    {
+        return Source::from_bytes(&shown, bytes)
+            .map_err(|error| CliError::usage(format!("{shown} can't be read: {}", error.message)));
+    }
+    settings::source(&lies_here, &shown)
+}
+
 /// What a palisade.toml says that has to do with what may be done, one line for each thing.
 fn file(context: &Context, path: &Path) -> Result<BTreeSet<String>, CliError> {
     let here = &context.settings.working_dir;
-    let source = settings::source(&here.join(path), &path.display().to_string())?;
+    let source = source(context, path)?;
     // As if both lay here: where a file lies is no difference in what it says.
     let place = settings::place(here, here)?;
     let file = palisade_settings::read(&source, &place).map_err(|mistakes| settings::mistaken(&source, &mistakes))?;
@@ -67,6 +82,18 @@ fn said(file: &OperatorFile) -> BTreeSet<String> {
         let from = neutral::line(&from.to_string(), 300);
         lines.extend(components.iter().map(|whom| format!("secret {whom} {place}, from {from}")));
     }
+    for rule in file.flows.rules() {
+        let labels = match &rule.labels {
+            Labels::All => "any label".to_owned(),
+            Labels::These(labels) => labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", "),
+        };
+        let may = if rule.never { "never" } else { "may" };
+        lines.extend(rule.sinks.iter().map(|sink| format!("flow of {labels} {may} to {sink}")));
+    }
+    for table in &file.declassified {
+        let labels: Vec<String> = table.labels.iter().map(|label| format!("`{label}`")).collect();
+        lines.insert(format!("declassify {} without {}: {}", table.component, labels.join(", "), table.reason));
+    }
     lines.extend(file.owners.iter().map(|Owner { namespace, key, .. }| {
         format!("namespace {} of {}", namespace.as_str(), neutral::line(&key.to_string(), 300))
     }));
@@ -84,7 +111,7 @@ fn said(file: &OperatorFile) -> BTreeSet<String> {
 
 /// What a palisade.lock says, one line for each component.
 fn lock(context: &Context, path: &Path) -> Result<BTreeSet<String>, CliError> {
-    let source = settings::source(&context.settings.working_dir.join(path), &path.display().to_string())?;
+    let source = source(context, path)?;
     let lock = LockFile::parse(source.text()).map_err(|error| {
         let told = CliError::from_error(ExitCode::Usage, &error);
         CliError::usage(format!("{}: {}", source.name(), told.message))
