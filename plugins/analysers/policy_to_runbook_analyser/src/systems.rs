@@ -38,7 +38,7 @@ pub(crate) fn called(sentence: &Sentence, by_name: bool) -> Vec<String> {
             }
             continue;
         };
-        add(without_ending(joined(&words, first, end)));
+        add(without_ending(joined(&words, first, end).trim_start_matches("l'").trim_start_matches("l’").to_owned()));
         // `our core platform, Symitar`, `the platform (Symitar)`, `Praxissystem MEDISTAR`.
         if let Some(to) = name(&words, end) {
             add(joined(&words, end, to));
@@ -100,7 +100,8 @@ fn english(words: &[Word<'_>], at: usize, there: bool) -> Option<(usize, usize)>
     let is_more = |word: &Word<'_>| !word.ends && !SMALL_WORDS.contains(&word.lower.as_str()) && word.lower.len() > 1;
     let more = words[..at].iter().rev().take(MAX_MORE).take_while(|word| is_more(word)).count();
     // What it begins with in brackets, or as the first word of the sentence, is one all the same.
-    (more > 0).then_some((at - more, at + 1))
+    let is_enough = more > 0 || ["server", "servers", "laptop", "recorder", "recorders", "spreadsheet"].contains(&head);
+    is_enough.then_some((at - more, at + 1))
 }
 
 /// The words of a system whose first word is the one at `at`.
@@ -164,6 +165,8 @@ fn german(words: &[Word<'_>], at: usize) -> Option<(usize, usize)> {
         "archivraum",
         "panzerschrank",
         "postfach",
+        "festplatte",
+        "rechner",
     ];
     let is_kind = SUFFIXES_GERMAN.iter().any(|end| word.lower.len() > end.len() + 2 && word.lower.ends_with(end));
     let is_other = ["betriebssystem", "ökosystem", "dateisystem"].iter().any(|other| word.lower.starts_with(other));

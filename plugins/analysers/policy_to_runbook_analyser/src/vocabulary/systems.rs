@@ -400,6 +400,20 @@ pub(crate) const KEEPS: &[&str] = &[
     "passent par",
     "résid",
     "traitées dans",
+    "verwahr",
+    "landen",
+    "=liegen",
+    "=liegt",
+    "steht im",
+    "stehen im",
+    "se trouv",
+    "retained on",
+    "are run from",
+    "are put in",
+    "uploaded to",
+    "=rangé",
+    "rangés",
+    "rangées",
 ];
 
 /// Words that say that a product runs in the house.
