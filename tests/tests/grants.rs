@@ -294,6 +294,32 @@ fn a_label_is_taken_away_by_accepted_bytes_alone() {
 }
 
 #[test]
+fn a_label_that_one_version_takes_away_stays_with_the_next_until_somebody_accepts_it() {
+    let declassify =
+        "[[declassify]]\ncomponent = \"acme:reader\"\nlabels = [\"acme:reader\"]\nreason = \"names are cut\"\n";
+    let flow = "[[flow]]\nlabels = [\"acme:reader\"]\nnever_to = [\"output\"]\n";
+    let Some(bench) = Bench::new(&format!("{GRANT}{declassify}{flow}")) else { return };
+    let plan = |version: &str, code: i32, told: &str| {
+        let runbook = RUNBOOK.replace("acme:reader", &format!("acme:reader@{version}"));
+        bench.0.write("runbook.yaml", runbook.replace("execution:", "outputs: {texts: texts}\nexecution:"));
+        holds(&bench.call("plan runbook.yaml").exits(code).stderr, told);
+    };
+    bench.accept("acme:reader", "one.wasm");
+    plan("1.0.0", 0, "");
+    // Powers say nothing of what it does with names: its grants count at once, the word about the label does not.
+    let added = bench.call("component add same.wasm").exits(0).stderr;
+    holds(&added, "granted  as before, by palisade.toml:2: it asks for no more");
+    plan("1.1.0", 2, "error[PAL0340]");
+    plan("1.0.0", 0, "");
+    bench.accept("acme:reader@1.1.0", "same.wasm");
+    plan("1.1.0", 0, "");
+    // It asks for more, so that nothing of it counts.
+    let _ = bench.call("component add more.wasm").exits(0);
+    plan("2.0.0", 2, "error[PAL0339]");
+    plan("1.1.0", 0, "");
+}
+
+#[test]
 fn bytes_that_were_changed_in_the_store_are_noticed() {
     let Some(bench) = Bench::new(GRANT) else { return };
     bench.accept("acme:reader", "one.wasm");
