@@ -182,6 +182,25 @@ fn what_it_makes_can_have_a_name_and_a_reader_in_its_caller() {
 }
 
 #[test]
+fn nothing_in_it_says_what_anybody_may_do() {
+    let Some(dir) = dir() else { return };
+    let allow = json!(["fs-read=/etc"]);
+    let tables = ["grant", "deny", "secret", "declassify", "flow", "generated", "namespace", "connection"];
+    let settings = tables.map(|table| (table, json!([{"component": "test:stepper", "allow": allow}])));
+    for (key, value) in settings.into_iter().chain([("allow", allow.clone()), ("approve", json!(true))]) {
+        for at in ["", "/execution/0"] {
+            let mut made = made();
+            made.pointer_mut(at).unwrap()[key] = value.clone();
+            dir.write("made.json", made.to_string());
+            let told = palisade(dir.path(), run_with(&["--approve"])).exits(2).stderr;
+            assert!(told.contains("does not fit runbook_definition/1.0.0"), "{at} {key}: {told}");
+            assert!(told.contains("rule `additionalProperties`"), "{at} {key}: {told}");
+        }
+    }
+    assert_eq!(json_of(&dir, &["runs", "list"])["runs"], json!([]));
+}
+
+#[test]
 fn what_it_may_not_have_is_refused_before_anything_of_it_runs() {
     let Some(dir) = dir() else { return };
     let with = |steps: Value| json!({"name": "Made", "inputs": {"texts": {"input_schema": "standard_input"}}, "execution": steps});

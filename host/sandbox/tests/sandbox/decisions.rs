@@ -108,13 +108,13 @@ const FUNCTIONS: &[(&str, &[(&str, Decided)])] = &[
     ),
 ];
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] }).collect()
 }
 
 /// The interfaces that the sources link, by the last two names of their paths.
-fn linked() -> BTreeSet<String> {
+pub(crate) fn linked() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/import");
     let texts = rust_files(&root)
         .into_iter()

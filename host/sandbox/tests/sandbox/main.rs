@@ -7,6 +7,7 @@ mod caps;
 mod decisions;
 mod describe;
 mod failures;
+mod granting;
 mod guest;
 mod limits;
 mod wasi;
