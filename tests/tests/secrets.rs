@@ -3,9 +3,14 @@
 
 use palisade_model::Digest;
 use palisade_tests::server::Server;
+use palisade_tests::told::{end_after, end_at_each, kill_once};
 use palisade_tests::{Dir, Outcome, command, journal, root, skipped};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 const TOKEN: &str = "t0ken+of/the=tracker";
 /// The token in the forms in which it could lie about: as it is, in a URL, and in base64 wherever it begins.
@@ -16,6 +21,9 @@ const FORMS: [&str; 5] = [
     "Qwa2VuK29mL3RoZT10cmFja2Vy",
     "0MGtlbitvZi90aGU9dHJhY2tlc",
 ];
+
+/// A step may be made again after it was cut off.
+const TWICE: &str = "\n    retry: {max_attempts: 2, backoff: 1ms}";
 
 /// A folder with a tracker on this machine, which asks for a token.
 struct Tracker {
@@ -68,6 +76,40 @@ impl Tracker {
                  config: {{url: '{origin}/', paths: [echo, drip], token: tracker}}\n    output: pages\n"
             ),
         );
+    }
+
+    /// Has the runbook tell the tracker at this path that all was fetched, and grants it.
+    fn tells(&self, done: &str, retry: &str) {
+        self.edit("palisade.toml", "http=http", "http=GET,POST http");
+        self.edit("runbook.yaml", "paths: [echo, drip]", &format!("paths: [echo], done: {done}"));
+        self.edit("runbook.yaml", "output: pages", &format!("output: pages{retry}"));
+    }
+
+    /// How often the tracker was told under each idempotency key; each time with the token.
+    fn told(&self) -> BTreeMap<String, usize> {
+        let mut told = BTreeMap::new();
+        for request in self.server.seen() {
+            assert!(request.contains(&format!("\r\nauthorization: Bearer {TOKEN}\r\n")), "{request}");
+            if let Some(key) = request.lines().find_map(|line| line.strip_prefix("idempotency-key: ")) {
+                *told.entry(key.to_owned()).or_default() += 1;
+            }
+        }
+        told
+    }
+
+    /// Starts a run; what it says goes into a file, which is looked at as all others.
+    fn start(&self) -> Child {
+        let mut run = command::command(self.dir.path());
+        run.args(["run", "-q", "runbook.yaml"]).env("PALISADE_LOG", "trace").env("TRACKER_TOKEN", TOKEN);
+        let log = fs::File::create(self.dir.join("log")).unwrap();
+        run.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    }
+
+    /// How the step of the latest run ended.
+    fn ended(&self) -> Value {
+        let shown: Value = serde_json::from_str(&self.call("runs show last --format json").stdout).unwrap();
+        let step = &shown["record"]["steps"][0];
+        json!([step["status"], step["failure"]["kind"], step["output"]["digest"], step["skipped"]])
     }
 
     fn edit(&self, file: &str, from: &str, to: &str) {
@@ -273,6 +315,70 @@ fn what_was_read_before_a_crash_needs_no_secret_any_more() {
         journal::rewrite(&connection, &whole[..length]);
         let _ = tracker.call("resume -q last").exits(0);
     }
+    tracker.check_files();
+}
+
+#[test]
+fn wherever_a_run_died_its_secret_is_sent_under_one_key_and_kept_nowhere() {
+    let Some(tracker) = Tracker::new() else { return };
+    tracker.tells("done", TWICE);
+    let _ = tracker.call("run -q runbook.yaml").exits(0);
+    assert_eq!(tracker.told().into_values().collect::<Vec<_>>(), [1]);
+    let ended = tracker.ended();
+    assert_eq!(ended[0], "succeeded");
+    // Closed before the files are read: whoever closes a file gives up the locks of the database on it.
+    let journal = || journal::open(&tracker.dir.join(".palisade"));
+    let whole = journal::events(&journal());
+    for length in 1..whole.len() {
+        let before = tracker.told();
+        journal::rewrite(&journal(), &whole[..length]);
+        tracker.check_files();
+        let _ = tracker.call("resume -q last").exits(0);
+        let done = whole[..length].iter().any(|event| event["kind"] == "AttemptSucceeded");
+        // The other side counts by key: what it is told again is the same once more.
+        let again = before.into_iter().map(|(key, times)| (key, times + usize::from(!done))).collect();
+        assert_eq!(tracker.told(), again, "behind event {length}");
+        assert_eq!(tracker.ended(), ended, "behind event {length}");
+        tracker.check_files();
+    }
+}
+
+#[test]
+fn whenever_a_run_is_killed_its_secret_is_sent_under_one_key_and_kept_nowhere() {
+    let Some(tracker) = Tracker::new() else { return };
+    tracker.tells("done", TWICE);
+    let mut runs = 0;
+    end_at_each(12, Duration::from_millis(10), |life, signal| {
+        end_after(tracker.start(), life, signal);
+        tracker.check_files();
+        let listed: Value = serde_json::from_str(&tracker.call("runs list --format json").stdout).unwrap();
+        let listed = listed["runs"].as_array().unwrap();
+        if listed.len() == runs {
+            // It had not begun.
+            return false;
+        }
+        runs = listed.len();
+        let in_time = listed[0]["state"] != "succeeded";
+        if in_time {
+            let _ = tracker.call("resume -q last").exits(0);
+        }
+        assert_eq!(tracker.ended()[0], "succeeded");
+        assert_eq!(tracker.told().len(), runs, "each run tells under a key of its own");
+        tracker.check_files();
+        in_time
+    });
+}
+
+#[test]
+fn a_secret_is_not_sent_again_where_nobody_knows_whether_it_arrived() {
+    let Some(tracker) = Tracker::new() else { return };
+    tracker.tells("mute", "");
+    kill_once(tracker.start(), || tracker.told().len() == 1);
+    tracker.check_files();
+    let seen = tracker.server.seen();
+    let _ = tracker.call("resume -q last").exits(1);
+    assert_eq!(tracker.ended()[1], "in_doubt");
+    assert_eq!(tracker.server.seen(), seen);
     tracker.check_files();
 }
 
