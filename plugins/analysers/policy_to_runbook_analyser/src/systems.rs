@@ -100,7 +100,7 @@ fn english(words: &[Word<'_>], at: usize, there: bool) -> Option<(usize, usize)>
     let is_more = |word: &Word<'_>| !word.ends && !SMALL_WORDS.contains(&word.lower.as_str()) && word.lower.len() > 1;
     let more = words[..at].iter().rev().take(MAX_MORE).take_while(|word| is_more(word)).count();
     // What it begins with in brackets, or as the first word of the sentence, is one all the same.
-    let is_enough = more > 0 || ["server", "servers", "laptop", "recorder", "recorders", "spreadsheet"].contains(&head);
+    let is_enough = more > 0 || ["laptop", "recorder", "recorders", "spreadsheet"].contains(&head);
     is_enough.then_some((at - more, at + 1))
 }
 
