@@ -348,7 +348,7 @@ fn whenever_a_run_is_killed_its_secret_is_sent_under_one_key_and_kept_nowhere() 
     let Some(tracker) = Tracker::new() else { return };
     tracker.tells("done", TWICE);
     let mut runs = 0;
-    end_at_each(12, Duration::from_millis(10), |life, signal| {
+    end_at_each(40, Duration::from_millis(2), |life, signal| {
         end_after(tracker.start(), life, signal);
         tracker.check_files();
         let listed: Value = serde_json::from_str(&tracker.call("runs list --format json").stdout).unwrap();
