@@ -1,34 +1,23 @@
 //! Has a language model look at findings of data subjects.
 
-use palisade_findings::summary::data_subjects;
-use palisade_findings::validation::{Kind, Validated, ValidationConfig, validate, validated_metadata, validator};
-use palisade_sdk::{Analyser, Context, Description, Metadata, Result, serde_json::json};
+use palisade_findings::{Tally, summary, validation};
+use serde::Serialize;
+
+/// The findings that it looks at.
+pub enum DataSubject {}
 
 /// The component.
-pub struct DataSubjectValidator;
+pub type DataSubjectValidator = validation::Validator<DataSubject>;
 
-const KIND: Kind = Kind {
-    name: "data_subject_validator",
-    title: "Has a language model look at findings of data subjects",
-    schema: "data_subject_indicator",
-    category: "subject_category",
-    means: "a person whose data is processed,",
-};
+impl validation::Kind for DataSubject {
+    const NAME: &'static str = "data_subject_validator";
+    const TITLE: &'static str = "Has a language model look at findings of data subjects";
+    const SCHEMA: &'static str = "data_subject_indicator";
+    const CATEGORY: &'static str = "subject_category";
+    const MEANS: &'static str = "a person whose data is processed,";
 
-impl Analyser for DataSubjectValidator {
-    type Config = ValidationConfig;
-    type Partial = Validated;
-
-    fn describe() -> Description {
-        validator(&KIND)
-    }
-
-    fn run(ctx: &Context, config: ValidationConfig) -> Result<Validated> {
-        validate(ctx, &KIND, &config)
-    }
-
-    fn finish(_: &Context, config: ValidationConfig, parts: Vec<Validated>) -> Result<Vec<Metadata>> {
-        validated_metadata(parts.first(), &config, |findings| json!(data_subjects(findings)))
+    fn summary(findings: &Tally) -> impl Serialize {
+        summary::data_subjects(findings)
     }
 }
 

@@ -1,34 +1,23 @@
 //! Has a language model look at findings of personal data.
 
-use palisade_findings::summary::personal_data;
-use palisade_findings::validation::{Kind, Validated, ValidationConfig, validate, validated_metadata, validator};
-use palisade_sdk::{Analyser, Context, Description, Metadata, Result, serde_json::json};
+use palisade_findings::{Tally, summary, validation};
+use serde::Serialize;
+
+/// The findings that it looks at.
+pub enum PersonalData {}
 
 /// The component.
-pub struct PersonalDataValidator;
+pub type PersonalDataValidator = validation::Validator<PersonalData>;
 
-const KIND: Kind = Kind {
-    name: "personal_data_validator",
-    title: "Has a language model look at findings of personal data",
-    schema: "personal_data_indicator",
-    category: "category",
-    means: "personal data",
-};
+impl validation::Kind for PersonalData {
+    const NAME: &'static str = "personal_data_validator";
+    const TITLE: &'static str = "Has a language model look at findings of personal data";
+    const SCHEMA: &'static str = "personal_data_indicator";
+    const CATEGORY: &'static str = "category";
+    const MEANS: &'static str = "personal data";
 
-impl Analyser for PersonalDataValidator {
-    type Config = ValidationConfig;
-    type Partial = Validated;
-
-    fn describe() -> Description {
-        validator(&KIND)
-    }
-
-    fn run(ctx: &Context, config: ValidationConfig) -> Result<Validated> {
-        validate(ctx, &KIND, &config)
-    }
-
-    fn finish(_: &Context, config: ValidationConfig, parts: Vec<Validated>) -> Result<Vec<Metadata>> {
-        validated_metadata(parts.first(), &config, |findings| json!(personal_data(findings)))
+    fn summary(findings: &Tally) -> impl Serialize {
+        summary::personal_data(findings)
     }
 }
 

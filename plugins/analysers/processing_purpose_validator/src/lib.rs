@@ -1,34 +1,23 @@
 //! Has a language model look at findings of purposes.
 
-use palisade_findings::summary::purposes;
-use palisade_findings::validation::{Kind, Validated, ValidationConfig, validate, validated_metadata, validator};
-use palisade_sdk::{Analyser, Context, Description, Metadata, Result, serde_json::json};
+use palisade_findings::{Tally, summary, validation};
+use serde::Serialize;
+
+/// The findings that it looks at.
+pub enum ProcessingPurpose {}
 
 /// The component.
-pub struct ProcessingPurposeValidator;
+pub type ProcessingPurposeValidator = validation::Validator<ProcessingPurpose>;
 
-const KIND: Kind = Kind {
-    name: "processing_purpose_validator",
-    title: "Has a language model look at findings of purposes",
-    schema: "processing_purpose_indicator",
-    category: "purpose",
-    means: "a purpose of processing,",
-};
+impl validation::Kind for ProcessingPurpose {
+    const NAME: &'static str = "processing_purpose_validator";
+    const TITLE: &'static str = "Has a language model look at findings of purposes";
+    const SCHEMA: &'static str = "processing_purpose_indicator";
+    const CATEGORY: &'static str = "purpose";
+    const MEANS: &'static str = "a purpose of processing,";
 
-impl Analyser for ProcessingPurposeValidator {
-    type Config = ValidationConfig;
-    type Partial = Validated;
-
-    fn describe() -> Description {
-        validator(&KIND)
-    }
-
-    fn run(ctx: &Context, config: ValidationConfig) -> Result<Validated> {
-        validate(ctx, &KIND, &config)
-    }
-
-    fn finish(_: &Context, config: ValidationConfig, parts: Vec<Validated>) -> Result<Vec<Metadata>> {
-        validated_metadata(parts.first(), &config, |findings| json!(purposes(findings)))
+    fn summary(findings: &Tally) -> impl Serialize {
+        summary::purposes(findings)
     }
 }
 
