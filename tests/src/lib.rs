@@ -25,6 +25,23 @@ pub fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap_or_default()
 }
 
+/// The cases of a test, each a JSON file of a folder beside this crate's `tests`, with their names and in the order of those.
+///
+/// # Panics
+/// When the folder can't be read, or a file is no such case.
+#[must_use]
+pub fn cases<C: serde::de::DeserializeOwned>(folder: &str) -> Vec<(String, C)> {
+    let mut cases = Vec::new();
+    for file in std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder") {
+        let path = file.expect("an entry").path();
+        let case = serde_json::from_slice(&std::fs::read(&path).expect("a file"));
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        cases.push((name, case.unwrap_or_else(|error| panic!("{}: {error}", path.display()))));
+    }
+    cases.sort_by(|(one, _), (other, _)| one.cmp(other));
+    cases
+}
+
 /// WCF's reference data, which is no part of the project; `None` and a loud line where it is absent.
 #[must_use]
 pub fn wcf() -> Option<std::path::PathBuf> {

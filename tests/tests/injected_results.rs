@@ -5,11 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_tests::told::{events, record};
-use palisade_tests::{Dir, ModelServer, Outcome, Reply, palisade, root, skipped, with_delegate};
+use palisade_tests::{Dir, ModelServer, Outcome, Reply, cases, palisade, root, skipped, with_delegate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// A file of `tests/injected_results`.
@@ -217,18 +216,6 @@ fn calls(tool: &str, port: &str, config: &Value) -> Value {
     says("call", json!({"tool": tool, "config": config.to_string(), "give": give}))
 }
 
-fn cases() -> Vec<(String, Case)> {
-    let mut cases = Vec::new();
-    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("injected_results")).unwrap() {
-        let path = file.unwrap().path();
-        let case = serde_json::from_slice(&std::fs::read(&path).unwrap());
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        cases.push((name, case.unwrap_or_else(|error| panic!("{}: {error}", path.display()))));
-    }
-    cases.sort_by(|(one, _), (other, _)| one.cmp(other));
-    cases
-}
-
 /// What is not as it should be after a run of a case.
 fn wrong(bench: &Bench, case: &Case) -> Option<String> {
     let outcomes = bench.outcomes();
@@ -269,7 +256,7 @@ fn an_agent_that_obeys_what_a_tool_came_to_gets_no_more_than_one_that_does_not()
     let done = says("answer", json!({"content": "done", "metadata": {"source": "says"}}));
     let _ = bench.run(Through::Text, "Nothing of interest.", done).exits(0);
     let clean = record(&bench.dir, "last")["plan_digest"].clone();
-    let cases = cases();
+    let cases = cases::<Case>("injected_results");
     assert!(cases.len() >= 20, "{}", cases.len());
     let mut all = Vec::new();
     for (name, case) in &cases {

@@ -5,11 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_tests::told::{events, record};
-use palisade_tests::{Dir, ModelServer, Outcome, Reply, palisade, root, skipped, with_stepper};
+use palisade_tests::{Dir, ModelServer, Outcome, Reply, cases, palisade, root, skipped, with_stepper};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// A file of `tests/injections`.
@@ -107,18 +106,6 @@ impl Bench {
     }
 }
 
-fn cases() -> Vec<(String, Case)> {
-    let mut cases = Vec::new();
-    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("injections")).unwrap() {
-        let path = file.unwrap().path();
-        let case = serde_json::from_slice(&std::fs::read(&path).unwrap());
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        cases.push((name, case.unwrap_or_else(|error| panic!("{}: {error}", path.display()))));
-    }
-    cases.sort_by(|(one, _), (other, _)| one.cmp(other));
-    cases
-}
-
 #[test]
 fn a_planner_that_obeys_an_attack_gets_no_more_than_one_that_does_not() {
     let Some(bench) = Bench::new() else { return };
@@ -127,7 +114,7 @@ fn a_planner_that_obeys_an_attack_gets_no_more_than_one_that_does_not() {
     let _ = bench.run("Look at the texts.", &clean).exits(0);
     let authority = |record: &Value| record["plan_digest"].clone();
     let clean = authority(&record(&bench.dir, "last"));
-    let cases = cases();
+    let cases = cases::<Case>("injections");
     assert!(cases.len() >= 50, "{}", cases.len());
     let mut wrong = Vec::new();
     for (name, case) in &cases {
