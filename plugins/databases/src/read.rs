@@ -5,12 +5,12 @@ use crate::document::Totals;
 use crate::table::Table;
 use palisade_findings::{DOCUMENTS, Texts};
 use palisade_sdk::sql::{self, Value};
-use palisade_sdk::{Context, Failure, Result};
+use palisade_sdk::{Context, Failure, Line, Result};
 use serde::Serialize;
 
 /// Bytes of items that are held back until a table was read without an error. Of a table with more, what came before
 /// the error is kept.
-const HELD_BYTES: usize = 32 << 20;
+const HELD_BYTES: u64 = 32 << 20;
 /// Bytes of the description of the tables. The metadata of an artifact may have 1 MiB.
 const SCHEMA_BYTES: usize = 512 << 10;
 
@@ -181,7 +181,7 @@ impl Reading<'_> {
                 let content = format!("{column}: {text}");
                 let metadata = CellMetadata { table_name: table, column_name: column, schema_name: schema };
                 if let Some(line) = self.texts.line(&content, &source, &metadata)? {
-                    held.push(self.asked.ctx, &line)?;
+                    held.push(self.asked.ctx, line)?;
                 }
             }
         }
@@ -196,17 +196,16 @@ impl Reading<'_> {
 /// The items of one table that are not emitted yet.
 #[derive(Default)]
 struct Held {
-    lines: String,
-    count: u64,
+    lines: Vec<Line>,
+    bytes: u64,
     emitted: u64,
 }
 
 impl Held {
-    fn push(&mut self, ctx: &Context, line: &str) -> Result<()> {
-        self.lines.push_str(line);
-        self.lines.push('\n');
-        self.count += 1;
-        if self.lines.len() >= HELD_BYTES {
+    fn push(&mut self, ctx: &Context, line: Line) -> Result<()> {
+        self.bytes += line.bytes();
+        self.lines.push(line);
+        if self.bytes >= HELD_BYTES {
             self.emit(ctx)?;
         }
         Ok(())
@@ -214,11 +213,11 @@ impl Held {
 
     /// Emits what is held; returns how many items of the table were emitted by now.
     fn emit(&mut self, ctx: &Context) -> Result<u64> {
-        for line in self.lines.lines() {
-            ctx.emit_line(DOCUMENTS, line)?;
+        for line in self.lines.drain(..) {
+            ctx.emit_made(DOCUMENTS, &line)?;
+            self.emitted += 1;
         }
-        self.lines.clear();
-        self.emitted += std::mem::take(&mut self.count);
+        self.bytes = 0;
         Ok(self.emitted)
     }
 }

@@ -1,6 +1,6 @@
 //! What connectors emit: the texts of `standard_input`, and what their document says beside them.
 
-use palisade_sdk::{Bytes, Context, Metadata, Result};
+use palisade_sdk::{Bytes, Context, Line, Metadata, Result};
 use serde::Serialize;
 
 use crate::DOCUMENTS;
@@ -26,7 +26,7 @@ impl<'c> Texts<'c> {
 
     /// Makes the item of a text from `source`, a path or what stands for one, as a line of JSON; `more` is what its
     /// metadata says beside. An item that is too large for the host is recorded as left out, and there is none.
-    pub fn line(&self, content: &str, source: &str, more: &impl Serialize) -> Result<Option<String>> {
+    pub fn line(&self, content: &str, source: &str, more: &impl Serialize) -> Result<Option<Line>> {
         #[derive(Serialize)]
         struct Item<'a, M> {
             content: &'a str,
@@ -41,12 +41,11 @@ impl<'c> Texts<'c> {
             more: &'a M,
         }
         let metadata = ItemMetadata { source, connector_type: self.connector_type, context: Empty {}, more };
-        let line = serde_json::to_string(&Item { content, metadata })?;
-        let bytes = line.len() as u64;
-        if bytes < self.most_bytes {
+        let line = Line::of(&Item { content, metadata })?;
+        if line.bytes() < self.most_bytes {
             return Ok(Some(line));
         }
-        self.ctx.skip(source, self.too_large(bytes));
+        self.ctx.skip(source, self.too_large(line.bytes()));
         Ok(None)
     }
 

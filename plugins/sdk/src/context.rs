@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Failure, Limits, Result,
+    Failure, Limits, Line, Result,
     host::{self, Host},
     json,
     output::Outputs,
@@ -80,6 +80,14 @@ impl Context {
         if line.is_empty() || line.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
             return Err(Failure::failed(format!("an item for output `{port}` must be exactly one line of JSON")));
         }
+        self.outputs.borrow_mut().push(&self.host, port, |bytes| {
+            bytes.extend_from_slice(line.as_bytes());
+            Ok(())
+        })
+    }
+
+    /// Appends one item that was made into a line before.
+    pub fn emit_made(&self, port: &str, line: &Line) -> Result<()> {
         self.outputs.borrow_mut().push(&self.host, port, |bytes| {
             bytes.extend_from_slice(line.as_bytes());
             Ok(())

@@ -1,4 +1,4 @@
-//! Owns writing items as JSON: byte for byte as `serde_json` does, but looking at eight bytes of a text at a time. Texts
+//! Owns writing items as JSON: byte for byte as `serde_json` does, but looking at many bytes of a text at a time. Texts
 //! are most of what analysers emit, and looking at each byte took a quarter of their time.
 //!
 //! Never decides how a number or a value of `serde_json`'s own looks: those are handed to it.
@@ -10,55 +10,44 @@ type Result<T = (), E = serde_json::Error> = std::result::Result<T, E>;
 /// What the names of types begin with that mean something to `serde_json` alone, such as raw values.
 const FOREIGN: &str = "$serde_json::private::";
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
 /// Appends a value. Fails if it has a map whose keys are no texts; `out` may have a part of it then.
 pub(crate) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result {
     value.serialize(Writer { out })
 }
 
-/// Appends a text in quotes.
+/// Appends a text in quotes. Blocks of sixteen bytes are one comparison and one move where vectors are to be had; lines
+/// of evidence are long enough for some of them between two line ends.
 fn write_text(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
+    let (blocks, rest) = text.as_bytes().as_chunks::<16>();
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut rest = bytes;
-    while let Some((plain, special, behind)) = split_at_special(rest) {
-        out.extend_from_slice(plain);
-        write_escape(out, special);
-        rest = behind;
-    }
-    out.extend_from_slice(rest);
-    out.push(b'"');
-}
-
-/// The first byte that needs an escape, with what is before and behind it; none if there is no such byte.
-fn split_at_special(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (number, eight) in eights.iter().enumerate() {
-        let found = specials(u64::from_le_bytes(*eight));
-        if found != 0 {
-            let at = number * 8 + (found.trailing_zeros() / 8) as usize;
-            return split_around(bytes, at);
+    for block in blocks {
+        if block.iter().fold(false, |any, &byte| any | is_special(byte)) {
+            let (eights, _) = block.as_chunks::<8>();
+            eights.iter().for_each(|eight| write_eight(out, eight));
+        } else {
+            out.extend_from_slice(block);
         }
     }
-    let in_rest = rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')?;
-    split_around(bytes, bytes.len() - rest.len() + in_rest)
+    rest.iter().for_each(|&byte| write_byte(out, byte));
+    out.push(b'"');
 }
 
-fn split_around(bytes: &[u8], at: usize) -> Option<(&[u8], u8, &[u8])> {
-    let (plain, rest) = bytes.split_at_checked(at)?;
-    let (&special, behind) = rest.split_first()?;
-    Some((plain, special, behind))
+fn write_eight(out: &mut Vec<u8>, eight: &[u8; 8]) {
+    if eight.iter().any(|&byte| is_special(byte)) {
+        eight.iter().for_each(|&byte| write_byte(out, byte));
+    } else {
+        out.extend_from_slice(eight);
+    }
 }
 
-/// Marks the quotes, backslashes and control characters among eight bytes by their highest bit. Bytes above the first of
-/// them may be marked by mistake.
-fn specials(eight: u64) -> u64 {
-    let less_than = |eight: u64, bound: u8| eight.wrapping_sub(ONES * u64::from(bound)) & !eight & HIGHS;
-    let equal_to = |byte: u8| less_than(eight ^ (ONES * u64::from(byte)), 1);
-    less_than(eight, b' ') | equal_to(b'"') | equal_to(b'\\')
+fn write_byte(out: &mut Vec<u8>, byte: u8) {
+    if is_special(byte) { write_escape(out, byte) } else { out.push(byte) }
+}
+
+/// Needs an escape: a quote, a backslash or a control character.
+fn is_special(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
 fn write_escape(out: &mut Vec<u8>, byte: u8) {

@@ -67,6 +67,7 @@ mod host;
 pub mod http;
 mod json;
 mod limits;
+mod line;
 pub mod llm;
 mod output;
 mod reader;
@@ -83,6 +84,7 @@ pub use context::{Context, Level, Log};
 pub use description::{Description, Input, Output, Request};
 pub use failure::{Failure, FailureKind, HostError, HostErrorKind, Place, Result};
 pub use limits::{LimitSet, Limits, limit};
+pub use line::Line;
 pub use reader::{Batch, Info, Item, Items, NumberedItems, Reader};
 #[cfg(not(target_family = "wasm"))]
 pub use testing::{TestContext, TestInput, TestOutcome, TestSubmitted};

@@ -211,7 +211,7 @@ impl<'f> Files<'f> {
                     return Ok(());
                 };
                 drop(content);
-                self.ctx.emit_line(DOCUMENTS, &line)?;
+                self.ctx.emit_made(DOCUMENTS, &line)?;
                 self.totals.files += 1;
                 self.totals.bytes += size;
             }
@@ -249,7 +249,10 @@ impl<'f> Files<'f> {
 
 /// Turns CR LF and CR into LF.
 fn unix_line_ends(text: String) -> String {
-    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+    match memchr::memchr(b'\r', text.as_bytes()) {
+        Some(_) => text.replace("\r\n", "\n").replace('\r', "\n"),
+        None => text,
+    }
 }
 
 /// Why a file is left out; a failure if the limit of the whole step is used up.
