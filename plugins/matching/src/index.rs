@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::literal::{Literal, equals, words};
+use crate::word_bits::{BLOCK, word_bits};
 
 /// Bits of a word's hash that the filter looks at: 2^16 bits are 8 KiB, a quarter of a first-level cache.
 const FILTER_BITS: u32 = 16;
@@ -15,13 +16,6 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The bit that makes ASCII letters lower-case, in each of eight bytes.
 const LOWER: u64 = 0x2020_2020_2020_2020;
 
-/// One in each of eight bytes, and the highest bit of each.
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-/// Multiplier that brings the lowest bits of eight bytes together in the highest byte, the first lowest.
-const GATHER: u64 = 0x0102_0408_1020_4080;
-/// Bytes that are looked at together: one bit each.
-const BLOCK: usize = u64::BITS as usize;
 /// Bytes, and then up to the end of a line, that are scanned quickly or not: one odd word makes so much slow.
 const PIECE_BYTES: usize = 1 << 10;
 
@@ -267,21 +261,6 @@ fn for_each_word(text: &[u8], mut word: impl FnMut(usize, usize)) {
     }
 }
 
-/// One bit for each byte, the first lowest: is it an ASCII letter or digit?
-fn word_bits(block: &[u8; BLOCK]) -> u64 {
-    let (eights, _) = block.as_chunks::<8>();
-    eights.iter().rev().fold(0, |bits, eight| {
-        let eight = u64::from_le_bytes(*eight);
-        // In the highest bit of each byte: is it at least that?
-        let at_least = |eight: u64, least: u8| (eight | HIGHS) - ONES * u64::from(least);
-        let lower = eight | LOWER;
-        let letters = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
-        let digits = at_least(eight, b'0') & !at_least(eight, b'9' + 1);
-        let found = (letters | digits) & !eight & HIGHS;
-        bits << 8 | (found >> 7).wrapping_mul(GATHER) >> 56
-    })
-}
-
 /// The folded form and the length in bytes of a word character beyond ASCII, if one is at `at`.
 fn odd_word_character(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     match bytes.get(at..)? {
@@ -399,19 +378,6 @@ mod tests {
             index.scan(&text, |literal, start, end| quickly.push((literal, start, end)));
             index.scan_slowly(&text, 0, text.len(), &mut |literal, start, end| slowly.push((literal, start, end)));
             prop_assert_eq!(quickly, slowly);
-        }
-    }
-
-    #[test]
-    fn a_byte_is_of_a_word_in_any_place_of_a_block() {
-        for byte in 0..=u8::MAX {
-            for place in 0..BLOCK {
-                let mut block = [if byte.is_ascii_alphanumeric() { b'~' } else { b'5' }; BLOCK];
-                block[place] = byte;
-                let one = 1 << place;
-                let expected = if byte.is_ascii_alphanumeric() { one } else { !one };
-                assert_eq!(word_bits(&block), expected, "{byte} at {place}");
-            }
         }
     }
 }

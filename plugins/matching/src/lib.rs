@@ -14,6 +14,7 @@ mod rule;
 mod settings;
 mod value_pattern;
 mod white_space;
+mod word_bits;
 
 pub use evidence::{evidence, snippet};
 pub use fold::{fold, is_word};
