@@ -40,7 +40,7 @@ impl<'t> Fields<'t> {
         let start = self.at;
         self.at = end_of_text(self.text.as_bytes(), start)?;
         let key = self.text.get(start..self.at - 1)?;
-        let key = if key.contains('\\') {
+        let key = if key.as_bytes().contains(&b'\\') {
             serde_json::from_str(self.text.get(start - 1..self.at)?).ok().map(Cow::Owned)?
         } else {
             Cow::Borrowed(key)
@@ -62,15 +62,15 @@ impl<'t> Iterator for Fields<'t> {
     }
 }
 
-/// The place behind the quote that ends the text whose first byte is at `at`.
-fn end_of_text(bytes: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            _ => at += 2,
-        }
-    }
+/// The place behind the quote that ends the text whose first byte is at `start`.
+fn end_of_text(bytes: &[u8], start: usize) -> Option<usize> {
+    let text = bytes.get(start..)?;
+    // Evidence is full of escaped line ends and has few quotes: only before a quote backslashes are looked at.
+    let escaped = |quote: usize| {
+        let before = text.iter().take(quote).rev();
+        before.take_while(|&&byte| byte == b'\\').count() % 2 == 1
+    };
+    memchr::memchr_iter(b'"', text).find(|&quote| !escaped(quote)).map(|quote| start + quote + 1)
 }
 
 /// The place behind the value that starts at `at`: where a comma or an end follows that is not inside of it.

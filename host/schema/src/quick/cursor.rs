@@ -211,6 +211,12 @@ struct Text<'l> {
 
 /// The first place from `at` on that is a quote, a backslash or a control character; the end if there is none.
 fn special(bytes: &[u8], mut at: usize) -> usize {
+    // One comparison of vectors for each block.
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>())
+        && !block.iter().fold(false, |any, &byte| any | is_special(byte))
+    {
+        at += block.len();
+    }
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         let word = u64::from_le_bytes(*eight);
         // The highest bit of each byte that is zero. A borrow can set it in bytes above such a byte too, but the lowest
@@ -224,5 +230,9 @@ fn special(bytes: &[u8], mut at: usize) -> usize {
         at += 8;
     }
     let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).unwrap_or(rest.len())
+    at + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+}
+
+fn is_special(byte: u8) -> bool {
+    byte == b'"' || byte == b'\\' || byte < 0x20
 }
