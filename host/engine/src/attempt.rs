@@ -93,7 +93,7 @@ pub struct Made {
     pub port: String,
     /// Its schema.
     pub schema: Arc<ArtifactSchema>,
-    /// Its items, on the disk but not yet in the store.
+    /// Its items, not yet in the store.
     pub items: Pending,
     /// Its metadata object.
     pub metadata: Value,

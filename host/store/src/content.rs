@@ -55,7 +55,7 @@ pub(crate) struct Segment {
     pub(crate) length: u64,
 }
 
-/// Bytes that are on the disk but not yet in the store. Given to [`crate::Store::append`] they become part of it;
+/// Bytes that are not yet in the store. Given to [`crate::Store::append`] they are made durable and become part of it;
 /// dropped, they are gone.
 #[derive(Debug)]
 #[must_use]
@@ -186,6 +186,11 @@ impl Pending {
     #[must_use]
     pub const fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// Makes the files durable, which has to be before a row that names them is.
+    pub(crate) fn make_durable(&self) -> Result<(), Fault> {
+        SegmentFile::make_durable(&self.content.shared.files)
     }
 
     /// Leaves the files on the disk: a row names them, or may.

@@ -181,6 +181,12 @@ impl Head {
     }
 }
 
+impl Append<'_> {
+    fn pending(&self) -> impl Iterator<Item = &Pending> {
+        self.contents.iter().chain(self.artifacts.iter().map(|artifact| &artifact.items))
+    }
+}
+
 impl Store {
     /// Appends events behind event `after` (0 = a new run), together with what belongs to them: all of it or nothing,
     /// durable when this returns. What others of this process append meanwhile may become durable in the same commit.
@@ -189,6 +195,8 @@ impl Store {
     /// When the run is elsewhere than `after` says, an event has a wrong form, or the disk fails.
     pub fn append(&self, run: RunId, after: u64, append: Append<'_>) -> Result<Head, AppendError> {
         append.events.iter().try_for_each(check_form)?;
+        // Nobody else waits for these files: they are synced before the turn to write.
+        append.pending().try_for_each(Pending::make_durable)?;
         self.commit_in_group(run, after, append)
     }
 
@@ -242,8 +250,9 @@ impl Store {
         Ok(written)
     }
 
-    /// Commits, and with it makes the files of `new` part of the store.
+    /// Commits, and with it makes the files of `new` part of the store; what of them is not durable is made so first.
     pub(crate) fn commit(&self, transaction: rusqlite::Transaction<'_>, new: Vec<Pending>) -> Result<(), Fault> {
+        new.iter().try_for_each(Pending::make_durable)?;
         let committed = self.backend().commit(transaction);
         if committed.is_err() {
             // It may have happened all the same: the files stay until the database can be asked.

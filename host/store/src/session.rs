@@ -50,6 +50,7 @@ pub(crate) struct SegmentFile {
     pub(crate) name: String,
     backend: Arc<dyn Backend>,
     in_doubt: Arc<AtomicBool>,
+    durable: AtomicBool,
     keep: AtomicBool,
 }
 
@@ -76,13 +77,8 @@ impl Session {
             Fault::io(&path, error)
         })?;
         let (backend, in_doubt) = (Arc::clone(&self.backend), Arc::clone(&self.in_doubt));
-        Ok(SegmentFile { file, path, name, backend, in_doubt, keep: AtomicBool::new(false) })
-    }
-
-    /// Makes the names of this session's files durable.
-    pub(crate) fn sync_names(&self) -> Result<(), Fault> {
-        let folder = self.folders.artifacts.join(self.id()?);
-        self.backend.sync_folder(&folder).map_err(|error| Fault::io(&folder, error))
+        let (durable, keep) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(SegmentFile { file, path, name, backend, in_doubt, durable, keep })
     }
 
     /// Says that a file may or may not be there, or be named: what this session leaves is looked at when the store is next
@@ -127,6 +123,21 @@ impl Drop for Session {
 }
 
 impl SegmentFile {
+    /// Makes files of one session durable, their bytes and then their names, unless they are. Nothing is written to them
+    /// any more.
+    pub(crate) fn make_durable(files: &[Self]) -> Result<(), Fault> {
+        let is_durable = |file: &Self| file.durable.load(Ordering::Relaxed);
+        let Some(first) = files.iter().find(|file| !is_durable(file)) else { return Ok(()) };
+        for file in files.iter().filter(|file| !is_durable(file)) {
+            file.backend.sync(&file.file).map_err(|error| Fault::io(&file.path, error))?;
+        }
+        if let Some(folder) = first.path.parent() {
+            first.backend.sync_folder(folder).map_err(|error| Fault::io(folder, error))?;
+        }
+        files.iter().for_each(|file| file.durable.store(true, Ordering::Relaxed));
+        Ok(())
+    }
+
     /// Leaves the file where it is: a row names it, or may.
     pub(crate) fn keep(&self) {
         self.keep.store(true, Ordering::Relaxed);

@@ -189,8 +189,8 @@ impl Spool {
     }
 }
 
-/// Puts the lines of all parts behind each other, in their order, and makes them durable. Nothing is copied but what is
-/// still in memory: each part's file becomes a segment.
+/// Puts the lines of all parts behind each other, in their order. Nothing is copied but what is still in memory: each
+/// part's file becomes a segment.
 pub(crate) fn join(backend: &Arc<dyn Backend>, session: &Arc<Session>, parts: Vec<Spool>) -> Result<Pending, Fault> {
     let mut whole = Joined {
         backend,
@@ -205,7 +205,7 @@ pub(crate) fn join(backend: &Arc<dyn Backend>, session: &Arc<Session>, parts: Ve
     for part in parts {
         whole.add(part)?;
     }
-    whole.finish()
+    Ok(whole.finish())
 }
 
 struct Joined<'a> {
@@ -289,16 +289,13 @@ impl Joined<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Pending, Fault> {
-        let Self { backend, session, hasher, length, lines, marks, memory, files } = self;
-        let counted = Counted { digest: hasher.finish(), length, lines, marks };
+    fn finish(self) -> Pending {
+        let Self { backend, hasher, length, lines, marks, memory, files, .. } = self;
+        let (backend, counted) = (Arc::clone(backend), Counted { digest: hasher.finish(), length, lines, marks });
         if files.is_empty() {
-            return Ok(Pending::in_memory(Arc::clone(backend), counted, memory));
+            Pending::in_memory(backend, counted, memory)
+        } else {
+            Pending::in_files(backend, counted, files)
         }
-        for (file, _) in &files {
-            backend.sync(&file.file).map_err(|error| Fault::io(&file.path, error))?;
-        }
-        session.sync_names()?;
-        Ok(Pending::in_files(Arc::clone(backend), counted, files))
     }
 }

@@ -177,7 +177,7 @@ impl Store {
         Spool::new(Arc::clone(&self.shared.backend), Arc::clone(&self.shared.session), part == 0)
     }
 
-    /// Puts the lines of all parts behind each other, in order, and makes them durable.
+    /// Puts the lines of all parts behind each other, in order.
     ///
     /// # Errors
     /// When the disk fails, or failed while a part was written.
@@ -188,7 +188,7 @@ impl Store {
         Ok(join(&self.shared.backend, &self.shared.session, parts)?)
     }
 
-    /// Makes bytes of any form durable: a component, a runbook, a schema.
+    /// Takes bytes of any form: a component, a runbook, a schema.
     ///
     /// # Errors
     /// When the disk fails.
