@@ -11,6 +11,7 @@ mod children;
 mod done;
 mod doubt;
 mod files;
+mod loading;
 mod mapped;
 mod planned;
 mod reused;
@@ -304,6 +305,7 @@ impl<'a> Driver<'a> {
     {
         let (report, outcomes) = channel();
         let crew = Crew { scope, threads: Threads::default(), report, stop };
+        let _loading = self.load_ahead(&crew);
         let (mut waiting, mut running) = (VecDeque::new(), 0_usize);
         // Looked at before anything else: a run that is taken up to be cancelled would wait for a person again.
         self.look_around(cancel, stop, &mut waiting)?;

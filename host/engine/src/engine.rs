@@ -142,11 +142,28 @@ impl Engine {
     /// # Errors
     /// When it can't be compiled or loaded.
     pub fn load(&self, component: &Entry, observer: &dyn Observer) -> Result<Prepared, Failure> {
-        let loading = {
-            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(loaded.entry(component.digest).or_default())
-        };
-        loading.get_or_init(|| self.load_now(component, observer)).clone()
+        self.loading(component).get_or_init(|| self.load_now(component, observer)).clone()
+    }
+
+    /// As [`Engine::load`], but only if that takes no compiling; what goes wrong is left to whoever needs the component.
+    pub(crate) fn load_cached(&self, component: &Entry) {
+        let loading = self.loading(component);
+        if loading.get().is_none()
+            && let Some(cache) = &self.parts.cache
+            && let Some(prepared) = self.parts.sandbox.load_cached(&component.digest, cache)
+        {
+            // Whoever was quicker has loaded the same.
+            drop(loading.set(Ok(self.with_symbols(prepared, component))));
+        }
+    }
+
+    fn loading(&self, component: &Entry) -> Loading {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(loaded.entry(component.digest).or_default())
+    }
+
+    fn with_symbols(&self, prepared: Prepared, component: &Entry) -> Prepared {
+        prepared.with_symbols(self.parts.catalogue.symbols(&component.digest))
     }
 
     /// Whether a component is loaded and what it makes follows from what it is given alone. Loads nothing: that may take
@@ -190,7 +207,7 @@ impl Engine {
         })?;
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.extend(loaded.warnings.iter().map(ToString::to_string));
-        Ok(loaded.prepared.with_symbols(self.parts.catalogue.symbols(&component.digest)))
+        Ok(self.with_symbols(loaded.prepared, component))
     }
 
     /// Runs one attempt to its end, apart from any run.

@@ -163,6 +163,13 @@ impl Sandbox {
         Ok(Loaded { prepared, compiled: true, warnings })
     }
 
+    /// Loads the component of that digest if sound code of it is in the cache: what takes milliseconds.
+    #[must_use]
+    pub fn load_cached(&self, component: &Digest, cache: &CodeCache) -> Option<Prepared> {
+        let (cached, core_instances) = self.cached(component, cache, &mut Vec::new())?;
+        self.link(&cached, core_instances).ok()
+    }
+
     fn cached(&self, component: &Digest, cache: &CodeCache, warnings: &mut Vec<Warning>) -> Option<(Component, u32)> {
         let why = match cache.find(component, &self.id) {
             Found::Nothing => return None,
