@@ -62,11 +62,13 @@ pub fn digest(value: &impl Serialize) -> Digest {
 /// The digest of an artifact: of its schema, of its item lines as emitted, and of its metadata.
 #[must_use]
 pub fn artifact_digest(schema: &crate::SchemaRef, items: Digest, metadata: &Value) -> Digest {
-    digest(&serde_json::json!({
-        "schema": schema.to_string(),
-        "items": items.to_string(),
-        "metadata": digest(metadata).to_string(),
-    }))
+    #[derive(Serialize)]
+    struct Parts<'a> {
+        schema: &'a crate::SchemaRef,
+        items: Digest,
+        metadata: Digest,
+    }
+    digest(&Parts { schema, items, metadata: digest(metadata) })
 }
 
 #[cfg(test)]

@@ -161,7 +161,12 @@ impl Default for TenantId {
 /// Checks a name as steps and artifacts have: Unicode letters, digits, `_`, `-`, at most [`MAX_NAME_CHARS`], in NFC,
 /// not `run`. Gives its NFC form.
 fn checked_name(text: &str) -> Result<String, IdError> {
-    let name: String = text.nfc().take(MAX_NAME_CHARS + 1).collect();
+    // ASCII has one form.
+    let name: String = if text.is_ascii() {
+        text.get(..text.len().min(MAX_NAME_CHARS + 1)).unwrap_or_default().to_owned()
+    } else {
+        text.nfc().take(MAX_NAME_CHARS + 1).collect()
+    };
     if name.is_empty() {
         return Err(IdError::Empty);
     }
@@ -173,7 +178,8 @@ fn checked_name(text: &str) -> Result<String, IdError> {
     if let Some(character) = name.chars().find(|&c| !mark_or_letter(c) || crate::neutral::is_hidden(c)) {
         return Err(IdError::Character { character });
     }
-    if name.to_lowercase() == "run" {
+    // No letter beyond ASCII has one of these as its small form.
+    if name.eq_ignore_ascii_case("run") {
         return Err(IdError::Reserved { name });
     }
     Ok(name)
@@ -223,7 +229,7 @@ macro_rules! text_form {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                crate::text::read(deserializer)
             }
         }
     };

@@ -19,6 +19,7 @@ pub mod schema_ref;
 mod spent;
 pub mod sql;
 pub mod strict_json;
+mod text;
 pub mod unit;
 pub mod usage;
 pub mod wcf_names;
