@@ -44,7 +44,7 @@ pub(crate) fn read(
         let artifact = match (file, default) {
             (Some(file), _) => {
                 let (items, metadata) = given::run_input(folder, &file, schema, store)?;
-                NewArtifact { schema: planned.schema.clone(), metadata, items }
+                NewArtifact::new(planned.schema.clone(), metadata, items)
             }
             (None, _) if typed.known.contains(&planned.name.key()) => continue,
             (None, Some(default)) => default_artifact(default, schema, store)

@@ -330,7 +330,7 @@ impl Basis {
 }
 
 fn sizes(given: &[GivenInput]) -> impl Iterator<Item = (ArtifactName, u64)> {
-    given.iter().map(|given| (given.name.clone(), given.artifact.items.content().length()))
+    given.iter().map(|given| (given.name.clone(), given.artifact.items().length()))
 }
 
 fn estimated(

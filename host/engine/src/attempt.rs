@@ -202,12 +202,12 @@ impl Made {
     /// What the journal says of it, and what the store keeps.
     pub(crate) fn into_artifact(self) -> (Output, NewArtifact) {
         let Self { port, schema, items, metadata } = self;
-        let artifact = NewArtifact { schema: schema.name().clone(), metadata, items };
-        let content = artifact.items.content();
+        let artifact = NewArtifact::new(schema.name().clone(), metadata, items);
+        let content = artifact.items();
         let output = Output {
             port,
             artifact: artifact.digest(),
-            schema: artifact.schema.clone(),
+            schema: artifact.schema().clone(),
             items: content.lines(),
             bytes: content.length(),
         };

@@ -418,7 +418,7 @@ impl<'a> Calls<'a> {
             Err(tools::NotCalled::Cancelled) => return Err(PortError::Cancelled),
         };
         let (ports, artifacts): (Vec<_>, Vec<_>) = artifacts.into_iter().unzip();
-        let found = artifacts.iter().map(crate::replay::unstored);
+        let found = artifacts.iter().map(NewArtifact::unstored);
         let made: Vec<_> = ports.into_iter().zip(found).collect();
         let answer = bytes(&stored)?;
         let what = format!("tools.call {}", call.id);

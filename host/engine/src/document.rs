@@ -80,7 +80,7 @@ pub fn default_artifact(document: &Value, schema: &ArtifactSchema, store: &Store
         return Err(DocumentReadError::Read(large).into());
     }
     let items = store.join(vec![spool])?;
-    Ok(NewArtifact { schema: schema.name().clone(), metadata, items })
+    Ok(NewArtifact::new(schema.name().clone(), metadata, items))
 }
 
 impl Document {

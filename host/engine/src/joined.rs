@@ -121,15 +121,15 @@ fn join_one(
     if let Err(failure) = fits(output, schema, &metadata, of_items.is_empty()) {
         return Ok(Err(failure));
     }
-    Ok(Ok(Some(NewArtifact { schema: schema.name().clone(), metadata, items: store.join(vec![spool])? })))
+    Ok(Ok(Some(NewArtifact::new(schema.name().clone(), metadata, store.join(vec![spool])?))))
 }
 
 fn told(port: &str, artifact: &NewArtifact) -> Output {
-    let content = artifact.items.content();
+    let content = artifact.items();
     Output {
         port: port.to_owned(),
         artifact: artifact.digest(),
-        schema: artifact.schema.clone(),
+        schema: artifact.schema().clone(),
         items: content.lines(),
         bytes: content.length(),
     }

@@ -53,7 +53,7 @@ impl<'a> Kept<'a> {
             spool.append(&ruleset.items)?;
             let items = store.join(vec![spool])?;
             let metadata: Value = ruleset.metadata.clone();
-            self.artifacts.push(NewArtifact { schema: ruleset.schema.clone(), metadata, items });
+            self.artifacts.push(NewArtifact::new(ruleset.schema.clone(), metadata, items));
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl<'a> Kept<'a> {
         let GivenInput { name, artifact, is_default } = given;
         let digest = artifact.digest();
         self.contents.insert(format!("{INPUT}{name}"), digest);
-        let (schema, content) = (artifact.schema.clone(), artifact.items.content());
+        let (schema, content) = (artifact.schema().clone(), artifact.items());
         let (items, bytes) = (content.lines(), content.length());
         self.artifacts.push(artifact);
         RunInput { name, artifact: digest, schema, items, bytes, is_default }

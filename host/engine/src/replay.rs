@@ -15,7 +15,6 @@ mod stored;
 pub(crate) use again::is_repeatable;
 pub use difference::{Difference, Place};
 pub use edited::Edited;
-pub(crate) use stored::unstored;
 
 use crate::calls::known_answers;
 use crate::cancel::Cancel;
@@ -346,7 +345,7 @@ impl<'a> Replay<'a> {
             stored::verify(&artifact, &what)?;
             match made.iter().find(|(made, _)| made.port == output.port) {
                 Some((again, _)) if again == output => {}
-                Some((_, again)) => return Ok(Some(first(&output.port, &artifact, &unstored(again))?)),
+                Some((_, again)) => return Ok(Some(first(&output.port, &artifact, &again.unstored())?)),
                 None => return Ok(Some(Differs::of_port(&output.port, "no item made any"))),
             }
         }

@@ -11,12 +11,10 @@ use serde_json::Value;
 /// An artifact to be stored.
 #[derive(Debug)]
 pub struct NewArtifact {
-    /// The schema of its document.
-    pub schema: SchemaRef,
-    /// What its document holds beside the items.
-    pub metadata: Value,
-    /// Its items.
-    pub items: Pending,
+    digest: Digest,
+    schema: SchemaRef,
+    metadata: Value,
+    pub(crate) items: Pending,
 }
 
 /// An artifact in the store.
@@ -33,10 +31,37 @@ pub struct Artifact {
 }
 
 impl NewArtifact {
+    /// Puts the schema of a document, what it holds beside the items, and its items together.
+    #[must_use]
+    pub fn new(schema: SchemaRef, metadata: Value, items: Pending) -> Self {
+        let digest = artifact_digest(&schema, items.content().digest(), &metadata);
+        Self { digest, schema, metadata, items }
+    }
+
     /// The digest under which it will be found.
     #[must_use]
-    pub fn digest(&self) -> Digest {
-        artifact_digest(&self.schema, self.items.content().digest(), &self.metadata)
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The schema of its document.
+    #[must_use]
+    pub const fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Its items.
+    #[must_use]
+    pub const fn items(&self) -> &Content {
+        self.items.content()
+    }
+
+    /// The artifact as it will be found: to be read as long as it lives, be it stored or not.
+    #[must_use]
+    pub fn unstored(&self) -> Artifact {
+        let Self { digest, schema, metadata, items } = self;
+        let (schema, metadata) = (schema.clone(), metadata.clone());
+        Artifact { digest: *digest, schema, metadata, items: items.content().clone() }
     }
 }
 
@@ -77,7 +102,7 @@ pub(crate) fn insert(connection: &Connection, tenant: &TenantId, artifact: &NewA
         )?
         .execute(params![
             tenant.key(),
-            artifact.digest().as_bytes(),
+            artifact.digest.as_bytes(),
             artifact.schema.to_string(),
             artifact.items.content().digest().as_bytes(),
             artifact.metadata.to_string(),

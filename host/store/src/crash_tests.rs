@@ -192,7 +192,7 @@ fn work(store: &Store) -> Vec<Digest> {
             spools.push(spool);
         }
         let Ok(items) = store.join(spools) else { return acknowledged };
-        let artifact = NewArtifact { schema: "thing/1.0.0".parse().unwrap(), metadata: json!({"n": number}), items };
+        let artifact = NewArtifact::new("thing/1.0.0".parse().unwrap(), json!({"n": number}), items);
         let digest = artifact.digest();
         let bytes = format!("{{\"n\":{number},\"artifact\":\"{digest}\"}}");
         let append = Append {

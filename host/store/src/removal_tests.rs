@@ -31,7 +31,7 @@ fn new_artifact(store: &Store, number: u8, metadata: u8) -> NewArtifact {
     let mut spool = store.spool(0);
     spool.append(&items(number)).unwrap();
     let items = store.join(vec![spool]).unwrap();
-    NewArtifact { schema: "thing/1.0.0".parse().unwrap(), metadata: json!({"m": metadata}), items }
+    NewArtifact::new("thing/1.0.0".parse().unwrap(), json!({"m": metadata}), items)
 }
 
 /// What the events of these tests name: `data` and `rest`, each a list of digests.
@@ -159,7 +159,7 @@ fn what_is_erased_is_gone_and_known_to_be() {
     let store = open(folder.path());
     let (large, small) = (new_artifact(&store, 0, 0), new_artifact(&store, 1, 0));
     let digests = [large.digest(), small.digest()];
-    let contents = [large.items.content().digest(), small.items.content().digest()];
+    let contents = [large.items().digest(), small.items().digest()];
     append(&store, 0, vec![large, small], vec![store.prepare(b"plan").unwrap()]).unwrap();
     let erase = |doing| store.erase(&rows(&store, &[0]), &|_| false, 7, &naming, doing, &[]).unwrap();
     let found = erase(Doing::Look);

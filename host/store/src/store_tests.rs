@@ -46,7 +46,7 @@ fn spool(store: &Store, part: usize, chunks: &[&[u8]]) -> Spool {
 }
 
 fn keep(store: &Store, items: Pending) -> Digest {
-    let artifact = NewArtifact { schema: "thing/1.0.0".parse().unwrap(), metadata: json!({"a": 1}), items };
+    let artifact = NewArtifact::new("thing/1.0.0".parse().unwrap(), json!({"a": 1}), items);
     let digest = artifact.digest();
     let after = store.run(run(1)).unwrap().map_or(0, |row| row.head.seq);
     let events = [event(b"{}")];
@@ -778,7 +778,7 @@ proptest! {
                     let written: Vec<_> = bytes.iter().map(|bytes| event(bytes)).collect();
                     let items = b"{\"some\":\"item\"}\n".repeat(usize::from(lines));
                     let pending = store.join(vec![spool(&store, 0, &[&items])]).unwrap();
-                    let artifact = NewArtifact { schema: "thing/1.0.0".parse().unwrap(), metadata: json!({}), items: pending };
+                    let artifact = NewArtifact::new("thing/1.0.0".parse().unwrap(), json!({}), pending);
                     artifacts.insert(artifact.digest(), items);
                     let append = Append { events: &written, artifacts: vec![artifact], summary: summary(), ..Append::default() };
                     store.append(run(number), journal.len() as u64, append).unwrap();

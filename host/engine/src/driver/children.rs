@@ -11,7 +11,6 @@ use crate::lookup::source;
 use crate::observe::{Below, Observed};
 use crate::perform::work_key;
 use crate::record::Ran;
-use crate::replay::unstored;
 use crate::run::{RunError, Work};
 use crate::submitting::SubmittedRunbook;
 use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, RunInput, Turn};
@@ -123,7 +122,7 @@ impl<'a> Driver<'a> {
         let mut made = None;
         let given = if let Some(binding) = mapped_input(step) {
             let item = made.insert(self.item_given(step, turn)?);
-            BTreeMap::from([(binding.port.clone(), unstored(item))])
+            BTreeMap::from([(binding.port.clone(), item.unstored())])
         } else if self.has_submitted(&turn.step) {
             let (call, request) = self.submission(&turn.step)?;
             let _ = write!(work_key, "/{call}");
@@ -291,7 +290,7 @@ impl<'a> Driver<'a> {
                 let known = by.schemas().unwrap_or(self.work.schemas).get(&schema);
                 let known = known.ok_or_else(|| RunError::Missing { what: format!("schema {schema}") })?;
                 let artifact = default_artifact(default, known, self.engine.store())?;
-                let (items, bytes) = (artifact.items.content().lines(), artifact.items.content().length());
+                let (items, bytes) = (artifact.items().lines(), artifact.items().length());
                 inputs.push(RunInput { name, artifact: artifact.digest(), schema, items, bytes, is_default: true });
                 made.push(artifact);
             }

@@ -68,7 +68,7 @@ impl Driver<'_> {
         let store = self.engine.store();
         let mut spool = store.spool(0);
         spool.append(&line)?;
-        Ok(NewArtifact { schema, metadata, items: store.join(vec![spool])? })
+        Ok(NewArtifact::new(schema, metadata, store.join(vec![spool])?))
     }
 
     /// Puts together what the children of a map made, or says why there is nothing.

@@ -6,7 +6,6 @@
 use super::{Beside, Crew, Driver, Outcome, now_ms};
 use crate::audited::{Audited, GoesBy};
 use crate::observe::{Observed, Observer};
-use crate::replay::unstored;
 use crate::run::{RUNNING, RunError};
 use palisade_interpreter::{AttemptFailed, AttemptSucceeded, Event, Reuse, RunState};
 use palisade_model::{Digest, RunId, StepId};
@@ -123,7 +122,7 @@ impl<'a> Driver<'a> {
         self.events.extend(events);
         let with = self.events.len();
         for artifact in &beside.artifacts {
-            let artifact = unstored(artifact);
+            let artifact = artifact.unstored();
             self.writing.made_with.push_back((with, artifact.digest));
             self.writing.made.insert(artifact.digest, artifact);
         }

@@ -214,7 +214,7 @@ impl Again<'_> {
             if new.artifact != old.artifact {
                 let what = || format!("output `{}`", old.port);
                 let recorded = stored::artifact(self.engine.store(), old.artifact, &what)?;
-                return Ok(Some(first(&old.port, &recorded, &stored::unstored(&artifact))?));
+                return Ok(Some(first(&old.port, &recorded, &artifact.unstored())?));
             }
         }
         let more = made.first().map(|(new, _)| Differs::of_port(&new.port, "it was not recorded, and comes out"));

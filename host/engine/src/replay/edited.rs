@@ -212,7 +212,7 @@ impl<'a> Replay<'a> {
         match std::mem::replace(&mut ended.result, Ok(Vec::new())) {
             Ok(made) => {
                 let (outputs, artifacts): (Vec<_>, Vec<_>) = made.into_iter().map(Made::into_artifact).unzip();
-                self.made.extend(artifacts.iter().map(|new| (new.digest(), stored::unstored(new))));
+                self.made.extend(artifacts.iter().map(|new| (new.digest(), new.unstored())));
                 Ok(succeeded(turn, outputs, Some(ended)))
             }
             Err(failure) => {
@@ -380,6 +380,6 @@ impl Again<'_> {
         for (name, ruleset) in rulesets {
             kept.ruleset(name, ruleset)?;
         }
-        Ok(kept.artifacts.iter().map(|new| (new.digest(), stored::unstored(new))).collect())
+        Ok(kept.artifacts.iter().map(|new| (new.digest(), new.unstored())).collect())
     }
 }

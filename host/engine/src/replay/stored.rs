@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::record::rfc3339;
 use palisade_model::Digest;
 use palisade_runbook::Plan;
-use palisade_store::{Artifact, Fault, NewArtifact, Store};
+use palisade_store::{Artifact, Fault, Store};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An artifact that a record names.
@@ -26,12 +26,6 @@ fn missing(store: &Store, digest: Digest, what: &dyn Fn() -> String) -> Result<R
         Some(at_ms) => ReplayError::Erased { what: what(), at: rfc3339(at_ms) },
         None => ReplayError::Missing { what: what(), digest },
     })
-}
-
-/// An artifact that is not in the store, as one that is: to be read as long as it lives.
-pub(crate) fn unstored(new: &NewArtifact) -> Artifact {
-    let (schema, metadata) = (new.schema.clone(), new.metadata.clone());
-    Artifact { digest: new.digest(), schema, metadata, items: new.items.content().clone() }
 }
 
 /// Reads every byte of an artifact's items.

@@ -35,9 +35,7 @@ fn artifact(store: &Store, lines: &str, metadata: Value) -> Artifact {
     spool.append(lines.as_bytes()).unwrap();
     let items = store.join(vec![spool]).unwrap();
     let schema: palisade_model::SchemaRef = "a/1.0.0".parse().unwrap();
-    let new = NewArtifact { schema, metadata, items };
-    let (digest, items) = (new.digest(), new.items.content().clone());
-    Artifact { digest, schema: new.schema, metadata: new.metadata, items }
+    NewArtifact::new(schema, metadata, items).unstored()
 }
 
 #[test]
