@@ -139,7 +139,7 @@ impl Guest {
             let inputs = setting.inputs.iter().enumerate().map(|(number, (port, lines))| {
                 wired(number, port.clone(), Box::new(Lines { bytes: lines.clone(), handed_out: false }))
             });
-            result = self.0.run(job, inputs.collect());
+            result = self.0.run(job, inputs.collect(), &mut || {});
         }
         let told = locked(&told).clone();
         Attempt { result, usage: meter.usage(), told }

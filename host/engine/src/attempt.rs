@@ -150,6 +150,9 @@ enum Report<T> {
     Asks(Request),
 }
 
+/// What came of `run`, and then of `finish`.
+type Alone = Result<Result<Vec<OutputMetadata>, Failure>, Failure>;
+
 /// What one instance works on.
 pub(crate) struct Instance {
     pub(crate) inputs: Vec<Piece>,
@@ -293,24 +296,44 @@ impl<'a> Running<'a> {
     /// Runs the only part and finishes it, each in an instance of its own, on one thread.
     fn run_alone(&self, only: &Instance) -> Result<(Vec<OutputMetadata>, SharedLeft), Failure> {
         let last = SharedLeft::new(spools(self.attempt, self.around.store, 1)?);
-        let (done, results) = channel();
-        let asking = self.around.answering.map(|answering| {
-            let asks = done.clone();
-            Asking::new(answering, move |request| asks.send(Report::Asks(request)).is_ok())
-        });
-        let (run, finish) = (self.job(&only.left, asking.clone()), self.job(&last, asking));
-        let inputs = self.inputs(&only.inputs)?;
-        let prepared = self.attempt.prepared.clone();
-        spawn(self.around.guests, move || {
-            let partial = prepared.run(run, inputs);
-            let _ = done.send(Report::Done(0, partial.map(|partial| prepared.finish(finish, &[partial]))));
-        })?;
-        let (_, result) = self.wait(&results, &[only.left.clone(), last.clone()])?;
+        let comes_back = self.around.answering.is_none() && self.attempt.prepared.imports().are_pure();
+        let result = if comes_back { self.run_here(only, &last)? } else { self.run_there(only, &last)? };
         match result {
             Ok(Ok(metadata)) => Ok((metadata, last)),
             Ok(Err(failure)) => Err(self.told(failure, &last, 0)),
             Err(failure) => Err(self.told(failure, &only.left, 0)),
         }
+    }
+
+    /// Runs both on this thread. None of the calls of a pure component waits for anything but the disk, so that the sandbox
+    /// ends it in time, and no thread has to be left behind.
+    fn run_here(&self, only: &Instance, last: &SharedLeft) -> Result<Alone, Failure> {
+        let (prepared, lefts, mut told) = (&self.attempt.prepared, [only.left.clone(), last.clone()], Instant::now());
+        let mut look = || {
+            if told.elapsed() >= LOOK_EVERY {
+                self.tell_progress(&lefts);
+                told = Instant::now();
+            }
+        };
+        let partial = prepared.run(self.job(&only.left, None), self.inputs(&only.inputs)?, &mut look);
+        Ok(partial.map(|partial| prepared.finish(self.job(last, None), &[partial], &mut look)))
+    }
+
+    /// Runs both on another thread, which is left behind if they don't come back in time.
+    fn run_there(&self, only: &Instance, last: &SharedLeft) -> Result<Alone, Failure> {
+        let (done, results) = channel();
+        let asking = self.around.answering.map(|answering| {
+            let asks = done.clone();
+            Asking::new(answering, move |request| asks.send(Report::Asks(request)).is_ok())
+        });
+        let (run, finish) = (self.job(&only.left, asking.clone()), self.job(last, asking));
+        let inputs = self.inputs(&only.inputs)?;
+        let prepared = self.attempt.prepared.clone();
+        spawn(self.around.guests, move || {
+            let partial = prepared.run(run, inputs, &mut || {});
+            let _ = done.send(Report::Done(0, partial.map(|partial| prepared.finish(finish, &[partial], &mut || {}))));
+        })?;
+        self.wait(&results, &[only.left.clone(), last.clone()]).map(|(_, result)| result)
     }
 
     /// Runs each part on a thread of its own, and gives what each returned, in their order.
@@ -321,7 +344,7 @@ impl<'a> Running<'a> {
             let (prepared, done) = (self.attempt.prepared.clone(), done.clone());
             spawn(self.around.guests, move || {
                 // Nobody listens any more if the attempt was given up.
-                let _ = done.send(Report::Done(number, prepared.run(job, inputs)));
+                let _ = done.send(Report::Done(number, prepared.run(job, inputs, &mut || {})));
             })?;
         }
         drop(done);
@@ -357,7 +380,7 @@ impl<'a> Running<'a> {
         let (done, results) = channel();
         let (job, prepared) = (self.job(&left, None), self.attempt.prepared.clone());
         spawn(self.around.guests, move || {
-            let _ = done.send(Report::Done(0, prepared.finish(job, &partials)));
+            let _ = done.send(Report::Done(0, prepared.finish(job, &partials, &mut || {})));
         })?;
         let (_, result) = self.wait(&results, std::slice::from_ref(&left))?;
         let told = |failure| self.told(failure, &left, 0);
@@ -452,11 +475,7 @@ impl<'a> Running<'a> {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let said = lefts.iter().filter_map(|left| left.lock().said).reduce(|sum, said| {
-                (sum.0.saturating_add(said.0), sum.1.zip(said.1).map(|(a, b)| a.saturating_add(b)))
-            });
-            let items = lefts.iter().map(emitted).sum();
-            (self.around.progress)(Progress::Going { usage: self.meter.usage(), items, said });
+            self.tell_progress(lefts);
             let now = Instant::now();
             if now > give_up {
                 return Err(self.meter.wall_reached());
@@ -465,6 +484,15 @@ impl<'a> Running<'a> {
                 return Err(Failure::new(FailureKind::Cancelled, "the run was cancelled"));
             }
         }
+    }
+
+    fn tell_progress(&self, lefts: &[SharedLeft]) {
+        let said = lefts
+            .iter()
+            .filter_map(|left| left.lock().said)
+            .reduce(|sum, said| (sum.0.saturating_add(said.0), sum.1.zip(said.1).map(|(a, b)| a.saturating_add(b))));
+        let items = lefts.iter().map(emitted).sum();
+        (self.around.progress)(Progress::Going { usage: self.meter.usage(), items, said });
     }
 
     fn job(&self, left: &SharedLeft, asking: Option<Asking>) -> Job {

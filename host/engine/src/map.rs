@@ -340,7 +340,7 @@ impl Pool {
         let item = OneItem { schema, metadata, number, bytes, line: Some(line) };
         let mut inputs = vec![Input::of(self.port.clone(), Box::new(item))];
         inputs.extend(rulesets(&self.attempt));
-        self.attempt.prepared.run(job, inputs)
+        self.attempt.prepared.run(job, inputs, &mut || {})
     }
 
     /// The next item, once it is not too far ahead; none if there is no more to do.

@@ -22,8 +22,14 @@ pub(crate) enum Stopped {
     Cancelled,
 }
 
-/// Polls `future` until it is done, `deadline` has passed or `cancelled` is set.
-pub(crate) fn drive<F: Future>(future: F, deadline: Instant, cancelled: &AtomicBool) -> Result<F::Output, Stopped> {
+/// Polls `future` until it is done, `deadline` has passed or `cancelled` is set. `look` is called whenever it is not done
+/// yet: each slice of fuel, and now and then while it waits.
+pub(crate) fn drive<F: Future>(
+    future: F,
+    deadline: Instant,
+    cancelled: &AtomicBool,
+    look: &mut dyn FnMut(),
+) -> Result<F::Output, Stopped> {
     let mut future = pin!(future);
     let woken = Arc::new(Woken { yes: AtomicBool::new(false), thread: thread::current() });
     let waker = Waker::from(Arc::clone(&woken));
@@ -33,6 +39,7 @@ pub(crate) fn drive<F: Future>(future: F, deadline: Instant, cancelled: &AtomicB
             return Ok(output);
         }
         loop {
+            look();
             if cancelled.load(Ordering::Relaxed) {
                 return Err(Stopped::Cancelled);
             }
@@ -71,30 +78,31 @@ mod tests {
 
     #[test]
     fn a_future_that_yields_is_polled_to_its_end() {
-        let mut left = 1_000;
+        let (mut left, mut looks) = (1_000, 0);
         let counts = poll_fn(move |context| {
             left -= 1;
             context.waker().wake_by_ref();
             if left == 0 { Poll::Ready("done") } else { Poll::Pending }
         });
         let late = Instant::now() + Duration::from_secs(60);
-        assert_eq!(drive(counts, late, &AtomicBool::new(false)), Ok("done"));
+        assert_eq!(drive(counts, late, &AtomicBool::new(false), &mut || looks += 1), Ok("done"));
+        assert_eq!(looks, 999);
     }
 
     #[test]
     fn the_deadline_ends_what_waits_and_what_yields() {
         let never = AtomicBool::new(false);
-        assert_eq!(drive(pending::<()>(), soon(), &never), Err(Stopped::Wall));
+        assert_eq!(drive(pending::<()>(), soon(), &never, &mut || {}), Err(Stopped::Wall));
         let spins = poll_fn(|context| {
             context.waker().wake_by_ref();
             Poll::<()>::Pending
         });
-        assert_eq!(drive(spins, soon(), &never), Err(Stopped::Wall));
+        assert_eq!(drive(spins, soon(), &never, &mut || {}), Err(Stopped::Wall));
     }
 
     #[test]
     fn the_flag_ends_it() {
         let late = Instant::now() + Duration::from_secs(60);
-        assert_eq!(drive(pending::<()>(), late, &AtomicBool::new(true)), Err(Stopped::Cancelled));
+        assert_eq!(drive(pending::<()>(), late, &AtomicBool::new(true), &mut || {}), Err(Stopped::Cancelled));
     }
 }

@@ -102,15 +102,16 @@ impl Prepared {
         self
     }
 
-    /// Calls `run` in a fresh instance; gives the partial state for [`Self::finish`].
+    /// Calls `run` in a fresh instance; gives the partial state for [`Self::finish`]. While the guest goes on, `look` is
+    /// called each millisecond or so.
     ///
     /// # Errors
     /// What ended the guest or what it failed for. Nothing it emitted counts then.
-    pub fn run(&self, job: Job, inputs: Vec<Input>) -> Result<Vec<u8>, Failure> {
+    pub fn run(&self, job: Job, inputs: Vec<Input>, look: &mut dyn FnMut()) -> Result<Vec<u8>, Failure> {
         let span = tracing::debug_span!("run", inputs = inputs.len());
         let _entered = span.enter();
         let config = job.config.clone();
-        self.call(job, async |guest, store| {
+        self.call(job, look, async |guest, store| {
             let mut readers = Vec::with_capacity(inputs.len());
             for Input { port, items, of_all } in inputs {
                 let items = store.data_mut().push(Reader::of_input(items, of_all))?;
@@ -125,12 +126,18 @@ impl Prepared {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn finish(&self, job: Job, partials: &[Vec<u8>]) -> Result<Vec<OutputMetadata>, Failure> {
+    pub fn finish(
+        &self,
+        job: Job,
+        partials: &[Vec<u8>],
+        look: &mut dyn FnMut(),
+    ) -> Result<Vec<OutputMetadata>, Failure> {
         let span = tracing::debug_span!("finish", partials = partials.len());
         let _entered = span.enter();
         let (config, meter) = (job.config.clone(), Arc::clone(&job.meter));
-        let outputs = self
-            .call(job, async |guest, store| guest.palisade_plugin_step().call_finish(store, partials, &config).await)?;
+        let outputs = self.call(job, look, async |guest, store| {
+            guest.palisade_plugin_step().call_finish(store, partials, &config).await
+        })?;
         for output in &outputs {
             bounded("the metadata of one output", output.json.len())?;
             meter.spend(Total::OutputBytes, output.json.len() as u64)?;
@@ -140,13 +147,15 @@ impl Prepared {
 
     /// Calls `describe` in a fresh instance.
     pub(crate) fn describe(&self, job: Job) -> Result<manifest::Description, Failure> {
-        self.call(job, async |guest, store| Ok(Ok(guest.palisade_plugin_manifest().call_describe(store).await?)))
+        let look = &mut || {};
+        self.call(job, look, async |guest, store| Ok(Ok(guest.palisade_plugin_manifest().call_describe(store).await?)))
     }
 
     /// Makes an instance, calls it, and settles what it used, however it ended.
     fn call<T>(
         &self,
         job: Job,
+        look: &mut dyn FnMut(),
         function: impl AsyncFnOnce(&Guest, &mut Store<Host>) -> wasmtime::Result<Result<T, step::Failure>>,
     ) -> Result<T, Failure> {
         let Job { meter, config: _, ports, granted, seed, cancelled } = job;
@@ -166,6 +175,7 @@ impl Prepared {
             },
             meter.deadline(),
             &cancelled,
+            look,
         );
         // After a trap, the count may be short of what was used since the last crossing: one slice at most.
         let settled = fuel::end(&mut store);

@@ -223,7 +223,7 @@ fn only_so_many_resources_are_open_at_once() {
     let prepared = load(&Guest::default()).prepared;
     let run = |inputs: usize| {
         let attempt = Attempt::new(&[(LimitKind::Handles, 2)]);
-        prepared.run(attempt.job(), (0..inputs).map(|_| attempt.input()).collect())
+        prepared.run(attempt.job(), (0..inputs).map(|_| attempt.input()).collect(), &mut || {})
     };
     assert!(run(2).is_ok());
     match run(3).unwrap_err().kind {

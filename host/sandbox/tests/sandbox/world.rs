@@ -67,11 +67,11 @@ impl Attempt {
     }
 
     pub(crate) fn run(&self, prepared: &Prepared) -> Result<Vec<u8>, Failure> {
-        prepared.run(self.job(), vec![self.input()])
+        prepared.run(self.job(), vec![self.input()], &mut || {})
     }
 
     pub(crate) fn finish(&self, prepared: &Prepared, partials: &[Vec<u8>]) -> Result<Vec<OutputMetadata>, Failure> {
-        prepared.finish(self.job(), partials)
+        prepared.finish(self.job(), partials, &mut || {})
     }
 }
 
