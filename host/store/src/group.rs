@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::journal::{Append, AppendError, Head, NewEvent, Written};
 use crate::store::Store;
 use palisade_model::RunId;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -101,16 +101,18 @@ impl Store {
             Ok(transaction) => transaction,
             Err(error) => return refuse(group.iter().map(|waiting| &waiting.tell), &self.fault(error)),
         };
+        let alone = group.len() == 1;
         let mut committing = Vec::with_capacity(group.len());
         for waiting in group {
             let Waiting { run, after, events, rest, tell } = waiting;
             let events: Vec<_> = events.iter().map(|(kind, bytes)| NewEvent { kind, bytes }).collect();
-            let written = transaction.savepoint().map_err(|error| AppendError::Fault(self.fault(error)));
-            let written = written.and_then(|savepoint| {
-                let written = self.write_append(&savepoint, run, after, Append { events: &events, ..rest })?;
-                savepoint.commit().map_err(|error| self.fault(error))?;
-                Ok(written)
-            });
+            let append = Append { events: &events, ..rest };
+            let written = if alone {
+                // There is no other that has to be spared if this one fails.
+                self.write_append(&transaction, run, after, append)
+            } else {
+                self.write_apart(&mut transaction, run, after, append)
+            };
             // After some failures SQLite gives up the whole transaction. Then its commit fails, and all are told.
             match written {
                 Ok(written) => committing.push((tell, written)),
@@ -125,6 +127,20 @@ impl Store {
             Ok(()) => committing.iter().for_each(|(tell, Written { head, .. })| answer(tell, Ok(*head))),
             Err(fault) => refuse(committing.iter().map(|(tell, _)| tell), &fault),
         }
+    }
+
+    /// Writes an append so that it can be taken back without what others wrote in the same transaction.
+    fn write_apart(
+        &self,
+        transaction: &mut Transaction<'_>,
+        run: RunId,
+        after: u64,
+        append: Append<'_>,
+    ) -> Result<Written, AppendError> {
+        let savepoint = transaction.savepoint().map_err(|error| self.fault(error))?;
+        let written = self.write_append(&savepoint, run, after, append)?;
+        savepoint.commit().map_err(|error| self.fault(error))?;
+        Ok(written)
     }
 }
 
