@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-const STEPS: usize = 8;
+const STEPS: usize = 16;
 /// What each step makes is larger than what is kept in the database, so that the disk sees that a step runs.
 const TEXT_BYTES: usize = 100_000;
 

@@ -566,13 +566,13 @@ impl<'a> Driver<'a> {
         matches!(self.machine.state().run(), RunState::Ended(_))
     }
 
-    /// How long to wait for outcomes: until the next timer, or until it is time to look whether the run is to end.
+    /// How long to wait for outcomes: until the next timer, until what is gathered is to be written, or until it is time to
+    /// look whether the run is to end.
     fn next_look(&self) -> Duration {
+        let most = self.gathers().unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
         let timers = self.machine.state().next_timer().map(|(_, until_ms)| until_ms).into_iter();
         let first = timers.chain(self.machine.state().next_expiry().map(|(_, until_ms)| until_ms)).min();
-        first
-            .map(|until_ms| until_ms.saturating_sub(now_ms()))
-            .map_or(LOOK_EVERY, |ms| LOOK_EVERY.min(Duration::from_millis(ms)))
+        first.map(|until_ms| until_ms.saturating_sub(now_ms())).map_or(most, |ms| most.min(Duration::from_millis(ms)))
     }
 
     /// Says of each wait that is over that it is, and gives the attempts that follow.

@@ -67,6 +67,10 @@ impl Reserving for Recorder {
 pub(super) struct Answered(Vec<(usize, SyncSender<()>)>);
 
 impl Answered {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Tells those whose answers are durable.
     pub(super) fn tell(&mut self, durable: usize) {
         for (_, tell) in self.0.extract_if(.., |(after, _)| *after <= durable) {

@@ -13,10 +13,12 @@ use palisade_store::{Append, AppendError, Artifact, NewEvent, Pin, RunSummary, S
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many events a run may be ahead of its journal: what is made meanwhile is held.
 const MOST_AHEAD: usize = 256;
+/// How long after a commit what an attempt that runs may add to is gathered for the next one: each costs a sync.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// How far the journal is behind the run. The numbers count events.
 #[derive(Default)]
@@ -36,6 +38,8 @@ pub(super) struct Writing {
     made_with: VecDeque<(usize, Digest)>,
     /// Milliseconds that the journal took when it was written last.
     pub(super) commit_ms: u64,
+    /// When that was.
+    written: Option<Instant>,
     delay: Arc<Delay>,
 }
 
@@ -141,7 +145,7 @@ impl<'a> Driver<'a> {
 
     /// Sends what is due on its way, unless something is: then it goes with what is due by then.
     pub(super) fn send(&mut self, crew: &Crew<'_, '_>) -> Result<(), RunError> {
-        if self.writing.on_its_way.is_some() || self.writing.due <= self.writing.sent {
+        if self.writing.on_its_way.is_some() || !self.is_due() || self.gathers().is_some() {
             return Ok(());
         }
         let (batch, store, report) = (self.batch()?, self.engine.store().clone(), crew.report.clone());
@@ -153,6 +157,17 @@ impl<'a> Driver<'a> {
             drop(report.send(Outcome::Written));
         });
         Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        self.writing.due > self.writing.sent
+    }
+
+    /// How much longer what is due waits for what the attempts that run will add to it. Nobody waits for it meanwhile.
+    pub(super) fn gathers(&self) -> Option<Duration> {
+        let may_wait = self.is_due() && !self.begun.is_empty() && self.answered_calls.is_empty();
+        let since = self.writing.written.filter(|_| may_wait)?.elapsed();
+        GATHER.checked_sub(since).filter(|left| !left.is_zero())
     }
 
     /// Looks whether what is on its way has arrived.
@@ -217,7 +232,7 @@ impl<'a> Driver<'a> {
     /// Takes the answer of the store to what was sent last, and tells what is durable now.
     fn take_written(&mut self, written: Written) -> Result<(), RunError> {
         self.writing.on_its_way = None;
-        self.writing.commit_ms = written?;
+        (self.writing.commit_ms, self.writing.written) = (written?, Some(Instant::now()));
         let (before, durable) = (self.writing.durable, self.writing.sent);
         self.writing.durable = durable;
         while let Some((_, digest)) = self.writing.made_with.pop_front_if(|(with, _)| *with <= durable) {
