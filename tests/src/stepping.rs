@@ -3,8 +3,8 @@
 use crate::{Dir, root, skipped};
 use palisade_authority::{Authority, WorkingFolder};
 use palisade_engine::{
-    Approving, Cancel, Catalogue, Engine, EngineParts, FirstParty, GivenInput, Observer, Ran, RunError, RunRequest,
-    Work, default_artifact,
+    Approving, Cancel, Catalogue, Engine, EngineParts, FirstParty, GivenInput, History, Observer, Ran, RunError,
+    RunRequest, Work, default_artifact,
 };
 use palisade_model::llm::LlmMode;
 use palisade_model::{Digest, RunId, TenantId};
@@ -115,7 +115,8 @@ impl Stepping {
     /// # Errors
     /// When it can't be driven to its end.
     pub fn resume(&self, run: RunId, plan: &Plan, observer: &dyn Observer) -> Result<Ran, RunError> {
-        self.engine.resume(run, self.work(plan), observer, &Cancel::new())
+        let mut history = History::read(self.engine.store(), run)?;
+        self.engine.resume(&mut history, self.work(plan), observer, &Cancel::new())
     }
 
     fn work<'a>(&'a self, plan: &'a Plan) -> Work<'a> {

@@ -12,7 +12,7 @@ use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
 use palisade_schema::Registry;
-use palisade_store::{Fault, Journal, JournalEvent, RunRow, Store, VerifyError};
+use palisade_store::{Fault, Head, Journal, JournalEvent, RunRow, Store, Unchecked, VerifyError};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::thread::ScopedJoinHandle;
@@ -49,6 +49,8 @@ pub struct Recorded {
 pub struct History {
     run: RunId,
     events: Vec<Event>,
+    /// The last of them.
+    head: Head,
 }
 
 /// Reads the events of a run one after the other.
@@ -166,23 +168,11 @@ impl Standing {
     }
 }
 
-/// Events that one thread reads at a time; for a shorter journal none is started.
+/// Events that one thread checks and reads at a time; for a shorter journal none is started.
 const BATCH: usize = 4_096;
 
-fn next_batch(journal: &mut Journal<'_>) -> Result<Vec<JournalEvent>, VerifyError> {
-    let mut batch = Vec::new();
-    while batch.len() < BATCH {
-        let page = journal.next_page()?;
-        if page.is_empty() {
-            break;
-        }
-        batch.extend(page);
-    }
-    Ok(batch)
-}
-
-fn events_of(run: RunId, batch: &[JournalEvent]) -> Result<Vec<Event>, HistoryError> {
-    batch.iter().map(|stored| event_of(run, stored)).collect()
+fn events_of(run: RunId, batch: Unchecked) -> Result<Vec<Event>, HistoryError> {
+    batch.check()?.iter().map(|stored| event_of(run, stored)).collect()
 }
 
 fn event_of(run: RunId, stored: &JournalEvent) -> Result<Event, HistoryError> {
@@ -221,29 +211,47 @@ impl History {
     /// # Errors
     /// When one is not what was written, or can't be read.
     pub fn read(store: &Store, run: RunId) -> Result<Self, HistoryError> {
-        let mut journal = store.journal(run);
+        let mut history = Self { run, events: Vec::new(), head: Head::start(run) };
+        history.read_on(store)?;
+        Ok(history)
+    }
+
+    /// Reads what the run has by now and did not have before.
+    ///
+    /// # Errors
+    /// When an event is not what was written, or can't be read. Nothing is added then.
+    pub fn read_on(&mut self, store: &Store) -> Result<(), HistoryError> {
+        let (run, mut journal) = (self.run, store.journal_after(self.run, self.head));
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let events = std::thread::scope(|scope| {
-            let (mut events, mut under_way) = (Vec::new(), VecDeque::new());
-            let rest = loop {
-                let batch = next_batch(&mut journal)?;
-                if batch.len() < BATCH {
-                    break batch;
+        let new = std::thread::scope(|scope| {
+            let (mut new, mut under_way) = (Vec::new(), VecDeque::new());
+            loop {
+                let next = journal.next_unchecked(BATCH);
+                let is_full = next.as_ref().is_ok_and(|batch| batch.len() == BATCH);
+                // An error is told unless something before it is wrong.
+                while under_way.len() > if is_full { threads } else { 0 } {
+                    new.extend(under_way.pop_front().map(joined).transpose()?.unwrap_or_default());
                 }
-                under_way.push_back(scope.spawn(move || events_of(run, &batch)));
-                if under_way.len() > threads
-                    && let Some(first) = under_way.pop_front()
-                {
-                    events.extend(joined(first)?);
+                let batch = next?;
+                if batch.is_empty() {
+                    return Ok::<_, HistoryError>(new);
                 }
-            };
-            for next in under_way {
-                events.extend(joined(next)?);
+                if is_full {
+                    under_way.push_back(scope.spawn(move || events_of(run, batch)));
+                } else {
+                    new.extend(events_of(run, batch)?);
+                }
             }
-            events.extend(events_of(run, &rest)?);
-            Ok::<_, HistoryError>(events)
         })?;
-        Ok(Self { run, events })
+        self.events.extend(new);
+        self.head = journal.head();
+        Ok(())
+    }
+
+    /// Which run.
+    #[must_use]
+    pub const fn run(&self) -> RunId {
+        self.run
     }
 
     /// The events, the first of which has the number 1.

@@ -6,7 +6,7 @@ use crate::driver::Driver;
 use crate::engine::Engine;
 use crate::fork::Forking;
 use crate::gate::Gate;
-use crate::history::HistoryError;
+use crate::history::{History, HistoryError};
 use crate::observe::Observer;
 use crate::planning::Planning;
 use crate::record::Ran;
@@ -160,18 +160,19 @@ impl Engine {
         Driver::start(self, request, inputs, observer)?.into_record(cancel)
     }
 
-    /// Goes on with a run that was interrupted or whose process is gone. What was acknowledged does not run again.
+    /// Goes on with a run that was interrupted or whose process is gone, from its history, which is brought up to date. What
+    /// was acknowledged does not run again.
     ///
     /// # Errors
     /// When the run has ended otherwise, somebody works on it, or it can't be driven to its end.
     pub fn resume(
         &self,
-        run: RunId,
+        history: &mut History,
         work: Work<'_>,
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Ran, RunError> {
-        Driver::resume(self, run, work, observer)?.into_record(cancel)
+        Driver::resume(self, history, work, observer)?.into_record(cancel)
     }
 }
 

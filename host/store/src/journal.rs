@@ -281,7 +281,13 @@ impl Store {
     /// A reader of a run's events from the first on.
     #[must_use]
     pub fn journal(&self, run: RunId) -> Journal<'_> {
-        Journal { store: self, head: Head::start(run), run }
+        self.journal_after(run, Head::start(run))
+    }
+
+    /// A reader of the events of a run that follow one that was read and checked.
+    #[must_use]
+    pub const fn journal_after(&self, run: RunId, head: Head) -> Journal<'_> {
+        Journal { store: self, head, run }
     }
 
     /// Checks every event of a run against the chain of hashes, and the chain against the run's head. Says that the
@@ -304,6 +310,14 @@ pub struct Journal<'s> {
     head: Head,
 }
 
+/// Events as they lie in the journal, not yet checked against the chain of hashes.
+#[derive(Debug)]
+pub struct Unchecked {
+    run: RunId,
+    before: Head,
+    events: Vec<JournalEvent>,
+}
+
 impl Journal<'_> {
     /// The next events, in order; none once all that the run has by now were read. Asked again later, it gives what came
     /// since.
@@ -312,8 +326,44 @@ impl Journal<'_> {
     /// At an event that is missing or changed, once all before it were given, and where the run is unknown.
     pub fn next_page(&mut self) -> Result<Vec<JournalEvent>, VerifyError> {
         const PAGE: usize = 256;
+        let mut page = self.read(PAGE)?;
+        let (sound, broken) = sound(self.run, self.head, &page);
+        match broken {
+            Some(broken) if sound == 0 => return Err(broken),
+            // It is found again the next time.
+            Some(_) => page.truncate(sound),
+            None => {}
+        }
+        self.pass(&page);
+        Ok(page)
+    }
+
+    /// The next events, at most so many, to be checked by someone else: what follows them is checked against their last
+    /// hash as it stands here. None once all that the run has by now were read.
+    ///
+    /// # Errors
+    /// Where the run is unknown, or ends elsewhere than its events do.
+    pub fn next_unchecked(&mut self, most: usize) -> Result<Unchecked, VerifyError> {
+        let (before, events) = (self.head, self.read(most)?);
+        self.pass(&events);
+        Ok(Unchecked { run: self.run, before, events })
+    }
+
+    /// The last event that was given.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    fn pass(&mut self, page: &[JournalEvent]) {
+        if let Some(last) = page.last() {
+            self.head = Head { seq: last.seq, hash: last.hash };
+        }
+    }
+
+    fn read(&self, most: usize) -> Result<Vec<JournalEvent>, VerifyError> {
         let run = self.run;
-        let mut page = self.store.events(run, self.head.seq, PAGE)?;
+        let mut page = self.store.events(run, self.head.seq, most)?;
         if page.is_empty() {
             // Read after the events: another process may have appended some, and then there are more to be read.
             let expected = self.store.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
@@ -321,33 +371,54 @@ impl Journal<'_> {
                 return Ok(page);
             }
             if self.head.seq < expected.seq {
-                page = self.store.events(run, self.head.seq, PAGE)?;
+                page = self.store.events(run, self.head.seq, most)?;
             }
             if page.is_empty() {
                 return Err(VerifyError::Head { run, expected: expected.seq, found: self.head.seq });
             }
         }
-        let mut good = 0;
-        for event in &page {
-            let next = self.head.next(&event.kind, &event.bytes);
-            let broken = if event.seq != next.seq {
-                VerifyError::Gap { run, expected: next.seq }
-            } else if event.hash != next.hash {
-                VerifyError::Changed { run, seq: event.seq }
-            } else {
-                self.head = next;
-                good += 1;
-                continue;
-            };
-            if good == 0 {
-                return Err(broken);
-            }
-            // What stands before it is sound; it is found again the next time.
-            break;
-        }
-        page.truncate(good);
         Ok(page)
     }
+}
+
+impl Unchecked {
+    /// How many.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The events, if they are what was written behind those before.
+    ///
+    /// # Errors
+    /// At the first that is missing or changed.
+    pub fn check(self) -> Result<Vec<JournalEvent>, VerifyError> {
+        match sound(self.run, self.before, &self.events) {
+            (_, None) => Ok(self.events),
+            (_, Some(broken)) => Err(broken),
+        }
+    }
+}
+
+/// How many events are what was written behind `head`, and what is wrong with the next.
+fn sound(run: RunId, mut head: Head, events: &[JournalEvent]) -> (usize, Option<VerifyError>) {
+    for (index, event) in events.iter().enumerate() {
+        let next = head.next(&event.kind, &event.bytes);
+        if event.seq != next.seq {
+            return (index, Some(VerifyError::Gap { run, expected: next.seq }));
+        }
+        if event.hash != next.hash {
+            return (index, Some(VerifyError::Changed { run, seq: event.seq }));
+        }
+        head = next;
+    }
+    (events.len(), None)
 }
 
 fn check_form(event: &NewEvent<'_>) -> Result<(), AppendError> {

@@ -57,7 +57,7 @@ pub use fault::Fault;
 pub use gc::{Collected, Doing};
 pub use inspect::{Damage, Inspection};
 pub use items::{Batch, ItemsReader, Part};
-pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, VerifyError};
+pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, Unchecked, VerifyError};
 pub use ledger::{
     Account, Books, CallRow, Ledger, Measure, NewCall, Outcome, Reservation, ReserveError, Settled, Spent, Used,
 };

@@ -136,7 +136,13 @@ fn a_journal_that_was_touched_is_noticed() {
             .connection()
             .execute_batch(&sql.replace("RUN", &format!("run = x'{}'", run(number).to_string().replace('-', ""))))
             .unwrap();
-        store.verify(run(number)).unwrap_err()
+        let noticed = store.verify(run(number)).unwrap_err();
+        // The same where each event is checked apart from those before it.
+        let mut journal = store.journal(run(number));
+        let again = std::iter::from_fn(|| Some(journal.next_unchecked(1).and_then(Unchecked::check)));
+        let again = again.take(4).find_map(Result::err).unwrap();
+        assert_eq!(again.to_string(), noticed.to_string());
+        noticed
     };
     assert!(matches!(
         touched("UPDATE event SET bytes = CAST('{}' AS BLOB) WHERE RUN AND seq = 2"),

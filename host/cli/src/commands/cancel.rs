@@ -64,25 +64,25 @@ fn in_its_place(
     store: &Store,
     run: RunId,
 ) -> Result<Option<ExitCode>, CliError> {
-    let history = History::read(store, run).map_err(|error| not_told(&error))?;
+    let mut history = History::read(store, run).map_err(|error| not_told(&error))?;
     if let Some(status) = ended(&history) {
         return Ok(Some(told(run, status.name())));
     }
-    let read = || Ok((history.plan(store)?, history.schemas(store)?, history.start()?.folder.as_deref()));
+    let read = || Ok((history.plan(store)?, history.schemas(store)?, history.start()?.folder.clone()));
     let (plan, schemas, folder) = read().map_err(|error| not_told(&error))?;
     let engine = workspace.engine(None)?;
     // Where the run works: files that were written are still put in their places, and what undoes runs there, too.
     let work = Work {
         plan: &plan,
         schemas: &schemas,
-        folder: folder.map_or(context.settings.working_dir.as_path(), Path::new),
+        folder: folder.as_deref().map_or(context.settings.working_dir.as_path(), Path::new),
         reuse: true,
         estimate: None,
         planning: None,
         gate: None,
         llm: LlmMode::Off,
     };
-    match engine.resume(run, work, &Silent, &Cancel::new()) {
+    match engine.resume(&mut history, work, &Silent, &Cancel::new()) {
         Ok(ran) => Ok(Some(told(run, ran.record.status.name()))),
         Err(palisade_engine::RunError::Own(palisade_store::OwnError::Owned { .. })) => Ok(None),
         Err(error) => Err(not_driven(&error)),

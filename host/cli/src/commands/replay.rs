@@ -117,15 +117,22 @@ pub(super) fn with_children(store: &Store, run: RunId) -> Result<Vec<RunId>, Cli
     let mut next = 0;
     while let Some(&run) = runs.get(next) {
         next += 1;
-        for child in History::read(store, run).map_err(|error| not_told(&error))?.children() {
-            // A parent speaks of a child before it begins.
-            let began = || store.run(child).map(|row| row.is_some()).map_err(|fault| not_read(&fault));
-            if !runs.contains(&child) && began()? {
-                runs.push(child);
-            }
-        }
+        let history = History::read(store, run).map_err(|error| not_told(&error))?;
+        add_children(&mut runs, store, &history)?;
     }
     Ok(runs)
+}
+
+/// Adds the runs that a run started and that are not among these.
+pub(super) fn add_children(runs: &mut Vec<RunId>, store: &Store, history: &History) -> Result<(), CliError> {
+    for child in history.children() {
+        // A parent speaks of a child before it begins.
+        let began = || store.run(child).map(|row| row.is_some()).map_err(|fault| not_read(&fault));
+        if !runs.contains(&child) && began()? {
+            runs.push(child);
+        }
+    }
+    Ok(())
 }
 
 fn one(engine: &mut Engine, run: RunId, edited: Option<&Edited<'_>>, cancel: &Cancel) -> Result<Replayed, CliError> {

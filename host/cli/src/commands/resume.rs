@@ -4,7 +4,7 @@
 
 use super::Context;
 use super::asked::{Given, on_terminal};
-use super::replay::{not_replayed, with_children};
+use super::replay::{add_children, not_replayed};
 use super::runs::{find, not_told};
 use crate::args::ResumeArgs;
 use crate::artifact_runbooks::ArtifactPlanner;
@@ -16,6 +16,7 @@ use crate::telling::{self, Outputs};
 use crate::workspace::Workspace;
 use palisade_engine::{Engine, History, Work, shown_folder};
 use palisade_model::{RunId, neutral};
+use palisade_runbook::Plan;
 use palisade_store::Store;
 
 pub(crate) fn exec(context: &Context, args: &ResumeArgs) -> Result<ExitCode, CliError> {
@@ -37,7 +38,7 @@ pub(super) fn go_on(
 ) -> Result<ExitCode, CliError> {
     let Given { rulesets, telling, .. } = given;
     let export = telling::export(context, telling)?;
-    let history = History::read(store, run).map_err(|error| not_told(&error))?;
+    let mut history = History::read(store, run).map_err(|error| not_told(&error))?;
     can_be_resumed(run, &history)?;
     let folder = &context.settings.working_dir;
     same_folder(&history, &shown_folder(folder))?;
@@ -46,7 +47,7 @@ pub(super) fn go_on(
     lock::check(&context.settings, &plan)?;
     let outputs = Outputs::probe(telling, export, None, &plan)?;
     let mut engine = workspace.engine(telling.threads)?;
-    take_in_missing(&mut engine, store, run)?;
+    take_in_missing(&mut engine, store, &history, &plan)?;
     let planner = ArtifactPlanner {
         workspace,
         settings: &context.settings,
@@ -62,19 +63,26 @@ pub(super) fn go_on(
         gate: None,
         llm: history.start().map_err(|error| not_told(&error))?.llm.unwrap_or(context.settings.written.llm.mode),
     };
-    let ran = telling::drive(context, telling, |observer, cancel| engine.resume(run, work, observer, cancel))?;
+    let ran = telling::drive(context, telling, |observer, cancel| engine.resume(&mut history, work, observer, cancel))?;
     // A runbook that is an artifact may have brought schemas that nobody knew when the run was taken up.
-    let schemas = History::read(store, run).and_then(|history| history.schemas(store));
+    let schemas = history.read_on(store).and_then(|()| history.schemas(store));
     let schemas = schemas.map_err(|error| not_told(&error))?;
     let code = telling::tell(context, telling, ran, &engine, &schemas, &outputs)?;
     on_terminal(context, store, run, code, given)
 }
 
 /// Makes the components known that the run began with, with all runs below it, and that are not installed any more.
-fn take_in_missing(engine: &mut Engine, store: &Store, run: RunId) -> Result<(), CliError> {
-    for run in with_children(store, run)? {
-        let plan = History::read(store, run).and_then(|history| history.plan(store));
-        engine.take_in_missing(&plan.map_err(|error| not_told(&error))?).map_err(|error| not_replayed(&error))?;
+fn take_in_missing(engine: &mut Engine, store: &Store, history: &History, plan: &Plan) -> Result<(), CliError> {
+    let mut take = |plan: &Plan| engine.take_in_missing(plan).map_err(|error| not_replayed(&error));
+    take(plan)?;
+    let mut runs = vec![history.run()];
+    add_children(&mut runs, store, history)?;
+    let mut next = 1;
+    while let Some(&run) = runs.get(next) {
+        next += 1;
+        let history = History::read(store, run).map_err(|error| not_told(&error))?;
+        take(&history.plan(store).map_err(|error| not_told(&error))?)?;
+        add_children(&mut runs, store, &history)?;
     }
     Ok(())
 }

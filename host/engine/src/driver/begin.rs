@@ -85,18 +85,19 @@ impl<'a> Driver<'a> {
     /// Takes up a run that was begun by a person.
     pub(crate) fn resume(
         engine: &'a Engine,
-        run: RunId,
+        history: &mut History,
         work: Work<'a>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
+        let run = history.run();
         let lock = engine.store().own(run)?;
         // Read once the run is owned: nobody adds to it now.
-        let history = History::read(engine.store(), run)?;
+        history.read_on(engine.store())?;
         let key = engine.store().run(run)?.and_then(|row| row.summary.key);
         if let Some(parent) = &history.start()?.parent {
             return Err(RunError::Child { root: parent.root });
         }
-        let mut driver = Self::take_up(engine, lock, &history, work, Place::of_root(run, work.plan, key), observer)?;
+        let mut driver = Self::take_up(engine, lock, history, work, Place::of_root(run, work.plan, key), observer)?;
         if let Some(status) = driver.machine.state().run().over() {
             return Err(RunError::Over { status });
         }
