@@ -59,7 +59,7 @@ pub use driver::now_ms;
 pub use engine::{Engine, EngineParts, NotTaken};
 pub use filled::read_plan;
 pub use fork::{ForkPoint, ForkPointError, Forking, Otherwise, Past, Side, asks_a_person};
-pub use gate::{Gate, Stand};
+pub use gate::{AtItem, Gate, Stand};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
 pub use lineage::{Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};

@@ -163,7 +163,7 @@ impl Debugger<'_> {
             CliError::usage(format!("the run has {count} events, so there is no event {}", at.unwrap_or(0)))
         })?;
         let inputs = history.past(count).map_err(|error| not_told(&error))?.inputs();
-        let mut walk = Walk { store, history, plan: &plan, inputs: &inputs, style: self.style, at };
+        let mut walk = Walk { store, history, plan: &plan, inputs: &inputs, style: self.style, at, stop: None };
         loop {
             let Left::Fork { step, edits } = walk.walk(&mut self.core, &mut self.terminal) else { return Ok(None) };
             match self.forked(engine, run, step.as_str(), &edits) {
