@@ -15,6 +15,7 @@ mod feed;
 mod filled;
 mod fork;
 mod gate;
+mod handover;
 mod history;
 mod inspect;
 mod joined;
@@ -72,7 +73,7 @@ pub use palisade_interpreter::{
 };
 pub use planning::{PlannedArtifact, Planning, Refusal, WantedPlan};
 pub use record::{Export, Ran, rfc3339};
-pub use replay::{Attempts, Difference, Edited, Place, ReplayError, Replayed};
+pub use replay::{Attempts, Difference, Edited, Place, ReplayError, Replayed, Within};
 pub use requests::{DecideError, Decision, Request};
 pub use retention::{Family, RemovalError, Retention, Who, collect, erase};
 pub use run::{GivenInput, RUNNING, RunError, RunRequest, Work, shown_folder};
