@@ -94,6 +94,7 @@ fn breakpoints_stop_before_after_and_on_failure() {
     assert_eq!(stops(&left), ["before a", "after c"], "{}", left.stdout);
     let none = debug(&dir, &RUNBOOK, &["b nobody", "c", "q"]).exits(0);
     assert_eq!(stops(&none), ["before a", "the run has ended: succeeded"]);
+    says(&none, &["breakpoint 1 before nobody; no step here is so, nor in a child that is a file\n"]);
 }
 
 #[test]
@@ -258,10 +259,19 @@ fn a_run_that_has_ended_is_walked_through_both_ways_and_left_from_any_place() {
     says(&told, &["there is no step `nothing`", "before b, behind event 5; takes over a\n"]);
     assert_eq!(texts(&dir, "out/tc.json"), ["-aBc", "--aBc"]);
     assert_eq!(runs(&dir).len(), 2);
-    let told = debug(&dir, &["last", "--at", "4"], &["q"]).exits(0);
+    // What was set stays set where it can't be left there, and is forgotten where it is wrong.
+    let commands = ["goto 5", "set c.append=C", "fork nothing", "goto 0", "fork c", "c", "q"];
+    let _ = debug(&dir, &["last~1", "--out", "out"], &commands).exits(0);
+    assert_eq!(texts(&dir, "out/tc.json"), ["-abC", "--abC"]);
+    let commands = ["set c.append=too long a text", "fork c", "fork c", "c", "q"];
+    let told = debug(&dir, &["last~2", "--out", "out"], &commands).exits(0);
+    says(&told, &["what was set and given is forgotten"]);
+    assert_eq!(texts(&dir, "out/tc.json"), ["-abc", "--abc"]);
+    let told = debug(&dir, &["last~3", "--at", "4"], &["q"]).exits(0);
     says(&told, &["after a  event 4 of "]);
     assert!(debug(&dir, &["last", "--at", "99"], &[]).exits(2).stderr.contains("there is no event 99"));
     assert!(debug(&dir, &["nothing"], &[]).exits(2).stderr.contains("there is no run"));
+    assert!(debug(&dir, &["missing.yaml"], &[]).exits(2).stderr.contains("there is no file `missing.yaml`"));
     assert!(debug(&dir, &["last", "--format", "json"], &[]).exits(2).stderr.contains("no form of `debug`"));
     assert!(debug(&dir, &["chain.yaml", "--at", "1"], &[]).exits(2).stderr.contains("--at"));
 }
@@ -298,6 +308,7 @@ fn a_child_is_stepped_into() {
     let over = debug(&dir, &args, &["next", "next", "q"]).exits(0);
     assert_eq!(stops(&over), ["before go", "before after", "the run has ended: succeeded"], "{}", over.stdout);
     let broken = debug(&dir, &args, &["b go/t*", "c", "q"]).exits(6);
+    says(&broken, &["breakpoint 1 before go/t*\n"]);
     assert_eq!(stops(&broken), ["before go", "before go/two"], "{}", broken.stdout);
     assert_eq!(record(&dir, "last")["status"], "interrupted");
     let _ = palisade(dir.path(), ["resume", "-q", "last", "--out", "out"]).exits(0);

@@ -135,14 +135,15 @@ impl Breakpoint {
             (None, Some(item)) => !item.within || self.when == When::Failure,
             (None, None) => true,
         };
-        is_item && self.is_of_step(place)
+        is_item && self.is_of_step(place.way, place.labels)
     }
 
-    fn is_of_step(&self, place: Place<'_>) -> bool {
+    /// Whether it speaks of a step, whatever of it.
+    pub(super) fn is_of_step(&self, way: &[StepId], labels: &BTreeSet<String>) -> bool {
         if let Some(label) = self.what.strip_prefix("label:") {
-            return place.labels.iter().any(|known| matches(label, known));
+            return labels.iter().any(|known| matches(label, known));
         }
-        let way: Vec<&str> = place.way.iter().map(StepId::as_str).collect();
+        let way: Vec<&str> = way.iter().map(StepId::as_str).collect();
         // A step's own id is enough, however deep it is.
         let id = way.last().copied().unwrap_or_default();
         matches(&self.what, id) || matches(&self.what, &way.join("/"))

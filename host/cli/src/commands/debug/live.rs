@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// What is said of a breakpoint at which nothing may ever stop.
+const NO_SUCH_STEP: &str = "; no step here is so, nor in a child that is a file";
 /// Where there is nothing to get out of.
 pub(super) const OUTERMOST: &str = "this is in no child run and no item; `continue` goes on to the end";
 
@@ -65,6 +67,12 @@ struct Held {
 }
 
 impl Edits {
+    /// Adds a setting, in place of one of the same value.
+    pub(super) fn put(&mut self, setting: Setting) {
+        self.set.retain(|known| (&known.step, &known.pointer) != (&setting.step, &setting.pointer));
+        self.set.push(setting);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.set.is_empty() && self.input.is_empty()
     }
@@ -198,10 +206,8 @@ impl<'a> Live<'a> {
         if let Err(wrong) = is_of_no_item(&setting, at.plan) {
             return say(&wrong);
         }
-        let same = |known: &Setting| (&known.step, &known.pointer) == (&setting.step, &setting.pointer);
         let before = session.changes.set.clone();
-        session.changes.set.retain(|known| !same(known));
-        session.changes.set.push(setting);
+        session.changes.put(setting);
         match (self.check)(&session.changes.set, &session.changes.input) {
             Ok(()) => say(&format!("set; once it goes on, it is another run, and edited{}", begins_anew(at))),
             Err(wrong) => {
@@ -264,8 +270,8 @@ pub(super) fn look(command: &Command, view: &View<'_>, core: &mut Core) {
     let told = match command {
         Command::Help => Ok(format!("  {}\n", super::command::help())),
         Command::Break(breakpoint) => {
-            let text = breakpoint.text();
-            Ok(format!("breakpoint {} {text}\n", core.add(breakpoint.clone())))
+            let (text, nowhere) = (breakpoint.text(), if view.has(breakpoint) { "" } else { NO_SUCH_STEP });
+            Ok(format!("breakpoint {} {text}{nowhere}\n", core.add(breakpoint.clone())))
         }
         Command::Breaks => {
             let lines: Vec<_> =

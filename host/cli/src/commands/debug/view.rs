@@ -1,13 +1,13 @@
 //! What can be looked at where a run is held: steps, artifacts, events. Texts of items are hidden unless they are asked for.
 
-use super::command::{Filter, Print};
+use super::command::{Breakpoint, Filter, Print};
 use super::core::{Item, Side};
 use crate::render::runs::{EventLines, state};
 use crate::render::table;
 use palisade_engine::{Event, Recorded, State, state_name};
 use palisade_model::unit::Count;
 use palisade_model::{ArtifactName, Digest, LimitSource, StepId, neutral, strict_json};
-use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, suggestion};
+use palisade_runbook::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork, suggestion};
 use palisade_store::{Content, Fault, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -228,6 +228,11 @@ impl View<'_> {
         out
     }
 
+    /// Whether a breakpoint speaks of a step of this run, or of one below it that can be known.
+    pub(super) fn has(&self, breakpoint: &Breakpoint) -> bool {
+        has(breakpoint, self.plan, &mut Vec::new())
+    }
+
     /// The step of that name.
     pub(super) fn find_step(&self, name: &str) -> Result<&PlannedStep, String> {
         let wanted = name.to_lowercase();
@@ -269,6 +274,19 @@ impl View<'_> {
             BindingSource::Ruleset { digest, .. } => Some(*digest),
         }
     }
+}
+
+fn has(breakpoint: &Breakpoint, plan: &Plan, way: &mut Vec<StepId>) -> bool {
+    plan.all_steps().any(|step| {
+        way.push(step.id.clone());
+        let below = || match step.child().map(|child| &child.runbook) {
+            Some(PlannedChildRunbook::File { plan, .. }) => has(breakpoint, plan, &mut way.clone()),
+            _ => false,
+        };
+        let found = breakpoint.is_of_step(way, &step.labels) || below();
+        way.pop();
+        found
+    })
 }
 
 /// An item without its texts.

@@ -27,21 +27,14 @@ pub(super) struct Walk<'a> {
     pub(super) stop: Option<usize>,
 }
 
-/// How a person left.
-pub(super) enum Left {
-    /// They are done.
-    Quit,
-    /// They want another run, from before that step.
-    Fork { step: StepId, edits: Edits },
-}
-
 impl Walk<'_> {
-    /// Does what a person wants to see until they leave.
-    pub(super) fn walk(&mut self, core: &mut Core, terminal: &mut Terminal) -> Left {
-        let (mut last, mut edits) = (None, Edits::default());
+    /// Does what a person wants to see until they leave; gives the step before which they want another run, with these edits,
+    /// or none when they are done.
+    pub(super) fn walk(&mut self, core: &mut Core, terminal: &mut Terminal, edits: &mut Edits) -> Option<StepId> {
+        let mut last = None;
         self.move_to(self.at);
         loop {
-            let Some(line) = terminal.line() else { return Left::Quit };
+            let line = terminal.line()?;
             let command = match parse(&line) {
                 Ok(Some(command)) => command,
                 Ok(None) => match last.clone() {
@@ -64,7 +57,7 @@ impl Walk<'_> {
                 Command::Goto(number) => self.go_to(number),
                 Command::Set(text) => match Setting::parse(&text) {
                     Ok(setting) => {
-                        edits.set.push(setting);
+                        edits.put(setting);
                         say("set for the run that `fork` makes");
                     }
                     Err(wrong) => say(&wrong.to_string()),
@@ -74,10 +67,10 @@ impl Walk<'_> {
                     say("given to the run that `fork` makes");
                 }
                 Command::Fork(step) => match self.fork_at(step.as_deref()) {
-                    Ok(step) => return Left::Fork { step, edits },
+                    Ok(step) => return Some(step),
                     Err(wrong) => say(&wrong),
                 },
-                Command::Quit => return Left::Quit,
+                Command::Quit => return None,
                 command => {
                     let state = self.state();
                     look(&command, &self.view(&state), core);
