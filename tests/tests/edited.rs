@@ -56,6 +56,8 @@ fn the_first_step_that_differs_is_named_in_whichever_child_it_is() {
     let same = by(&dir, "parent.yaml", 0);
     // Two steps of the child, twice for each of three items, and the last step.
     assert_eq!(same["attempts"], json!({"replayed": 9, "fed": 0, "as_recorded": 0}), "{same:#}");
+    let lineage = palisade(dir.path(), ["lineage", "last", "--up"]).exits(0).stdout;
+    assert!(lineage.contains("approved by ") && lineage.contains("at step ask"), "{lineage}");
     // The files of its children are edited with it.
     dir.write("leaf.yaml", LEAF.replace("append: b", "append: c"));
     let edited = by(&dir, "parent.yaml", 1);

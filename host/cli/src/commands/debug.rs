@@ -171,9 +171,9 @@ impl Debugger<'_> {
         let mut walk = Walk { store, history, plan: &plan, inputs: &inputs, style: self.style, at, stop: None };
         let mut edits = Edits::default();
         // A mistake is no reason to leave the place.
-        let refused = |error: CliError| match error.code {
-            ExitCode::Usage | ExitCode::Denied => Ok(refuse(&error)),
-            _ => Err(error),
+        let refused = |error: CliError| {
+            let is_mistake = matches!(error.code, ExitCode::Usage | ExitCode::Denied);
+            is_mistake.then(|| refuse(&error)).ok_or(error)
         };
         loop {
             let Some(step) = walk.walk(&mut self.core, &mut self.terminal, &mut edits) else { return Ok(None) };
