@@ -94,6 +94,7 @@ fn breakpoints_stop_before_after_and_on_failure() {
     assert_eq!(stops(&left), ["before a", "after c"], "{}", left.stdout);
     let none = debug(&dir, &RUNBOOK, &["b nobody", "c", "q"]).exits(0);
     assert_eq!(stops(&none), ["before a", "the run has ended: succeeded"]);
+    says(&none, &["breakpoint 1 before nobody; no step here is so, nor in a child that is a file\n"]);
 }
 
 #[test]
@@ -258,10 +259,19 @@ fn a_run_that_has_ended_is_walked_through_both_ways_and_left_from_any_place() {
     says(&told, &["there is no step `nothing`", "before b, behind event 5; takes over a\n"]);
     assert_eq!(texts(&dir, "out/tc.json"), ["-aBc", "--aBc"]);
     assert_eq!(runs(&dir).len(), 2);
-    let told = debug(&dir, &["last", "--at", "4"], &["q"]).exits(0);
+    // What was set stays set where it can't be left there, and is forgotten where it is wrong.
+    let commands = ["goto 5", "set c.append=C", "fork nothing", "goto 0", "fork c", "c", "q"];
+    let _ = debug(&dir, &["last~1", "--out", "out"], &commands).exits(0);
+    assert_eq!(texts(&dir, "out/tc.json"), ["-abC", "--abC"]);
+    let commands = ["set c.append=too long a text", "fork c", "fork c", "c", "q"];
+    let told = debug(&dir, &["last~2", "--out", "out"], &commands).exits(0);
+    says(&told, &["what was set and given is forgotten"]);
+    assert_eq!(texts(&dir, "out/tc.json"), ["-abc", "--abc"]);
+    let told = debug(&dir, &["last~3", "--at", "4"], &["q"]).exits(0);
     says(&told, &["after a  event 4 of "]);
     assert!(debug(&dir, &["last", "--at", "99"], &[]).exits(2).stderr.contains("there is no event 99"));
     assert!(debug(&dir, &["nothing"], &[]).exits(2).stderr.contains("there is no run"));
+    assert!(debug(&dir, &["missing.yaml"], &[]).exits(2).stderr.contains("there is no file `missing.yaml`"));
     assert!(debug(&dir, &["last", "--format", "json"], &[]).exits(2).stderr.contains("no form of `debug`"));
     assert!(debug(&dir, &["chain.yaml", "--at", "1"], &[]).exits(2).stderr.contains("--at"));
 }
@@ -298,6 +308,7 @@ fn a_child_is_stepped_into() {
     let over = debug(&dir, &args, &["next", "next", "q"]).exits(0);
     assert_eq!(stops(&over), ["before go", "before after", "the run has ended: succeeded"], "{}", over.stdout);
     let broken = debug(&dir, &args, &["b go/t*", "c", "q"]).exits(6);
+    says(&broken, &["breakpoint 1 before go/t*\n"]);
     assert_eq!(stops(&broken), ["before go", "before go/two"], "{}", broken.stdout);
     assert_eq!(record(&dir, "last")["status"], "interrupted");
     let _ = palisade(dir.path(), ["resume", "-q", "last", "--out", "out"]).exits(0);
@@ -322,6 +333,120 @@ fn loops_and_maps_stop_at_each_attempt() {
         ["before grow, iteration 1", "before grow, iteration 2", "before each", "the run has ended: succeeded"];
     assert_eq!(stops(&told), expected, "{}", told.stdout);
     says(&told, &["texts: 1 items", "until lengths.summary.longest >= 3, at most 9 times"]);
+}
+
+const MAP: &str = "name: Map\ninputs:\n  docs: {input_schema: standard_input}\noutputs: {last: last}\nexecution:\n\
+     \x20 - {id: each, type: map, analyser: 'test:stepper', input: docs, max_items: 9, max_concurrency: 4, config: {append: x}, outputs: {texts: found}}\n\
+     \x20 - {id: after, analyser: 'test:stepper', input: found, config: {append: y}, outputs: {texts: last}}\n";
+const DEBUG_MAP: [&str; 6] = ["map.yaml", "--input", "docs=docs.json", "--items", "full", "--no-cache"];
+
+/// A map over a component, of three items.
+fn map() -> Option<Dir> {
+    let dir = with_stepper()?;
+    write_texts(&dir, "docs.json", &["-", "--", "---"]);
+    dir.write("map.yaml", MAP);
+    Some(dir)
+}
+
+#[test]
+fn a_map_over_a_component_is_stepped_into_item_by_item() {
+    let Some(dir) = map() else { return };
+    let commands = [
+        "s",
+        "s",
+        "list",
+        "print each[1].texts content=-x",
+        "n",
+        "print each[1].texts",
+        "",
+        "s",
+        "n",
+        "s",
+        "s",
+        "s",
+        "q",
+    ];
+    let told = debug(&dir, &[&DEBUG_MAP[..], &["--out", "out"]].concat(), &commands[..]);
+    let expected = [
+        "before each",
+        "before each, item 1 of 3",
+        "after each, item 1 of 3",
+        "before each, item 2 of 3",
+        "after each, item 2 of 3",
+        "before each, item 3 of 3",
+        "after each, item 3 of 3",
+        "after each",
+        "before after",
+    ];
+    let told = told.exits(6);
+    assert_eq!(stops(&told), expected, "{}", told.stdout);
+    let answers = answers(&told);
+    // Before an item what it gets, behind it what it made.
+    assert!(answers[1].contains(r#"0  {"content":"-","#) && !answers[1].contains("\"--\""), "{}", answers[1]);
+    assert!(answers[2].contains(r#"0  {"content":"-x","#), "{}", answers[2]);
+    assert!(answers[3].contains("each[1].texts") && answers[3].contains("1 items  made here"), "{}", answers[3]);
+    assert!(answers[4].contains(r#""-x""#), "{}", answers[4]);
+    assert!(answers[6].contains("there is no artifact `each[1].texts`"), "what an item made is gone behind it");
+    let _ = palisade(dir.path(), ["resume", "-q", "last", "--out", "out"]).exits(0);
+    assert_eq!(texts(&dir, "out/last.json"), ["-xy", "--xy", "---xy"]);
+    let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
+    let hidden = debug(&dir, &["map.yaml", "--input", "docs=docs.json", "--no-cache"], &["s", "s", "q"]).exits(6);
+    assert!(hidden.stdout.contains("•••••") && !hidden.stdout.contains("\"-"), "{}", hidden.stdout);
+    // Of what was known from before nothing is seen, which is said.
+    let known = debug(&dir, &["map.yaml", "--input", "docs=docs.json"], &["c", "q"]).exits(0);
+    assert_eq!(stops(&known), ["before each", "the run has ended: succeeded"]);
+    let known = debug(&dir, &["map.yaml", "--input", "docs=docs.json"], &["s", "c", "q"]).exits(0);
+    says(&known, &["after each  texts 3 items, lengths 3 items  known from before: nothing ran"]);
+}
+
+#[test]
+fn items_are_gone_over_left_and_broken_at() {
+    let Some(dir) = map() else { return };
+    let over = debug(&dir, &DEBUG_MAP, &["n", "c", "q"]).exits(0);
+    assert_eq!(stops(&over), ["before each", "before after", "the run has ended: succeeded"], "{}", over.stdout);
+    let left = debug(&dir, &DEBUG_MAP, &["s", "out", "out", "n", "c", "q"]).exits(0);
+    let expected =
+        ["before each", "before each, item 1 of 3", "after each", "before after", "the run has ended: succeeded"];
+    assert_eq!(stops(&left), expected, "{}", left.stdout);
+    says(&left, &["this is in no child run and no item; `continue` goes on to the end"]);
+    let broken = debug(
+        &dir,
+        &DEBUG_MAP,
+        &["b each", "b each[2]", "b after each[*]", "delete 1", "c", "c", "c", "b each[x]", "c", "q"],
+    );
+    let broken = broken.exits(6);
+    let expected = [
+        "before each",
+        "after each, item 1 of 3",
+        "before each, item 2 of 3",
+        "after each, item 2 of 3",
+        "after each, item 3 of 3",
+    ];
+    assert_eq!(stops(&broken), expected, "{}", broken.stdout);
+    says(&broken, &["breakpoint 2 before each[2]\n", "(breakpoint 2)", "it takes [before|after|failure] STEP[ITEM]"]);
+    // Whoever leaves between two items leaves a run that can be resumed.
+    let quit = debug(&dir, &[&DEBUG_MAP[..], &["--out", "out"]].concat(), &["b each[3]", "c", "q"]).exits(6);
+    assert_eq!(stops(&quit), ["before each", "before each, item 3 of 3"], "{}", quit.stdout);
+    assert_eq!(record(&dir, "last")["status"], "interrupted");
+    let _ = palisade(dir.path(), ["resume", "-q", "last", "--out", "out"]).exits(0);
+    assert_eq!(texts(&dir, "out/last.json"), ["-xy", "--xy", "---xy"]);
+    let _ = palisade(dir.path(), ["replay", "--all"]).exits(0);
+}
+
+#[test]
+fn an_item_that_fails_is_shown_and_the_map_is_edited_as_a_whole() {
+    let Some(dir) = map() else { return };
+    dir.write("map.yaml", MAP.replace("append: x", "append: x, fail_at: --"));
+    let told = debug(&dir, &DEBUG_MAP, &["b fail", "c", "c", "c", "q"]).exits(1);
+    assert_eq!(stops(&told), ["before each", "after each, item 2 of 3", "after each", "the run has ended: failed"]);
+    let answers = answers(&told);
+    assert!(answers[2].contains("failed: it was told to fail here") && answers[2].contains(r#"1  {"content":"--","#));
+    let commands = ["b fail", "c", "set each[2].content=no", "set each.fail_at=no", "c", "q"];
+    let told = debug(&dir, &[&DEBUG_MAP[..], &["--out", "out"]].concat(), &commands).exits(0);
+    says(&told, &["an item of a map can't be edited; `input NAME=PATH` gives the run other data"]);
+    says(&told, &["edited; the map begins at its first item again", "takes over nothing"]);
+    assert_eq!(texts(&dir, "out/last.json"), ["-xy", "--xy", "---xy"]);
+    assert_eq!(record(&dir, "last")["edits"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -358,8 +483,19 @@ fn a_map_over_a_child_stops_at_each_item_and_is_stepped_into() {
     assert!(answers[4].contains(r#"1  {"content":"--","#), "{}", answers[4]);
     let hidden = debug(&dir, &args[..3], &["q"]).exits(6);
     assert!(hidden.stdout.contains("•••••") && !hidden.stdout.contains("\"-\""), "{}", hidden.stdout);
-    let walked = debug(&dir, &["last~1"], &["s", "s", "s", "q"]).exits(0);
-    assert!(stops(&walked).contains(&"after each, item 1".to_owned()), "{}", walked.stdout);
+    let walked = debug(&dir, &["last~1"], &["s", "s", "b each[2]", "c", "out", "out", "q"]).exits(0);
+    let expected =
+        ["before the start", "before each, item 1", "after each, item 1", "before each, item 2", "before after"];
+    assert_eq!(stops(&walked), expected, "{}", walked.stdout);
+    says(&walked, &["(breakpoint 1)", "this is in no child run and no item"]);
+    let left = debug(&dir, &args, &["n", "out", "c", "q"]).exits(0);
+    let expected =
+        ["before each, item 1 of 2", "before each, item 2 of 2", "before after", "the run has ended: succeeded"];
+    assert_eq!(stops(&left), expected, "{}", left.stdout);
+    let left = debug(&dir, &[&args[..], &["--no-cache"]].concat(), &["i", "out", "b fail each", "b each[2]", "c", "q"]);
+    let expected =
+        ["before each, item 1 of 2", "before each/one", "after each, item 1 of 2", "before each, item 2 of 2"];
+    assert_eq!(stops(&left.exits(6)), expected);
 }
 
 #[test]

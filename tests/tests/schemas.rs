@@ -148,6 +148,10 @@ fn what_is_told_of_children_and_of_approvals_fits() {
     fits("palisade.approval", &shown);
     fits("palisade.plan", &shown["plan"]);
     for round in 0..2 {
+        let lineage = told(&["lineage", "made", "--run", "last", "--down"]);
+        fits("palisade.lineage", &lineage);
+        let answer = lineage.pointer("/down/steps/0/allowed/0/answer").and_then(Value::as_str);
+        assert_eq!(answer, [None, Some("approved")][round], "{lineage:#}");
         let all = told(&["runs", "list", "--children"]);
         fits("palisade.runs", &all);
         for run in all["runs"].as_array().expect("a list of runs") {

@@ -5,6 +5,7 @@
 use crate::calls::{Answering, Asking, Request};
 use crate::cancel::Cancel;
 use crate::done::Durable;
+use crate::gate::ItemGate;
 use crate::map;
 use crate::part::{Left, OutputSpool, PartItems, PartPorts, SharedLeft, does_not_fit};
 use crate::permits::Permits;
@@ -132,6 +133,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) answering: Option<&'a dyn Answering>,
     /// How a map is durable; none = it is one piece.
     pub(crate) durable: Option<Durable>,
+    /// Holds a map at each of its items, which run one after the other then; none = nobody does.
+    pub(crate) item_gate: Option<Arc<dyn ItemGate>>,
     /// The meter of a tool, which its caller shares; none = the attempt is nobody's tool.
     pub(crate) meter: Option<Arc<AttemptMeter>>,
 }

@@ -24,8 +24,9 @@ use crate::calls::NewCall;
 use crate::cancel::Cancel;
 use crate::done::NewDone;
 use crate::engine::Engine;
+use crate::feed::ItemFeed;
 use crate::filled::fill_in;
-use crate::gate::{Gate, Stand};
+use crate::gate::{AtItem, Gate, Stand};
 use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::memo::Done;
@@ -40,7 +41,6 @@ pub(crate) use attempts::component_runs;
 pub(crate) use begin::graph;
 use calls::Answered;
 use children::{ChildDone, ReadyChild};
-use mapped::ItemFeed;
 use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, State, StepState, Turn};
 use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, Spent, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
@@ -69,6 +69,8 @@ enum Outcome {
     Call { turn: Turn, call: Box<NewCall>, tell: SyncSender<()> },
     /// Items of a map are done; they count as such once that is durable.
     Items { turn: Turn, done: NewDone },
+    /// A map is at an item; it goes on when it hears that it may.
+    Item { turn: Turn, at: AtItem, tell: SyncSender<()> },
     /// An attempt may go on to spend of what the run may do in all, once that is durable.
     Reserved { turn: Turn, reserved: Spent, tell: SyncSender<()> },
     /// An agent submits a runbook; it hears why that can't run, if it can't.
@@ -358,6 +360,7 @@ impl<'a> Driver<'a> {
             }
             Outcome::Call { turn, call, tell } => self.take_call(turn, *call, tell),
             Outcome::Items { turn, done } => self.take_items(turn, done),
+            Outcome::Item { turn, at, tell } => self.take_item(&turn, &at, tell),
             Outcome::Reserved { turn, reserved, tell } => self.take_reserved(turn, reserved, tell),
             Outcome::Submission { turn, request, tell } => self.take_submission(&turn, &request, &tell),
             Outcome::Written => self.look_whether_written(),
@@ -422,7 +425,7 @@ impl<'a> Driver<'a> {
             if self.machine.state().is_given_up(&turn) {
                 continue;
             }
-            if self.is_held(&turn, false)? {
+            if self.is_held(&turn, false, None)? {
                 waiting.push_front(turn);
                 return Ok(());
             }
@@ -477,7 +480,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Lets whoever holds the run look at it here. Says whether they want it to end.
-    fn is_held(&mut self, turn: &Turn, ended: bool) -> Result<bool, RunError> {
+    fn is_held(&mut self, turn: &Turn, ended: bool, item: Option<&AtItem>) -> Result<bool, RunError> {
         let Some(gate) = self.work.gate else { return Ok(false) };
         // What they look at is in the store.
         self.settle()?;
@@ -490,6 +493,7 @@ impl<'a> Driver<'a> {
                 state: self.machine.state(),
                 turn,
                 ended,
+                item,
             });
         }
         Ok(gate.has_quit())
@@ -497,7 +501,7 @@ impl<'a> Driver<'a> {
 
     /// Lets whoever holds the run look at it behind a step.
     fn stand_after(&mut self, ended: Option<Turn>) -> Result<(), RunError> {
-        ended.map_or(Ok(()), |turn| self.is_held(&turn, true).map(drop))
+        ended.map_or(Ok(()), |turn| self.is_held(&turn, true, None).map(drop))
     }
 
     /// The steps down to this one from the run that a person started.

@@ -6,6 +6,7 @@ use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, Entry};
 use crate::done::Durable;
+use crate::gate::ItemGate;
 use crate::network::SystemNetwork;
 use crate::observe::{Observed, Observer};
 use crate::permits::Permits;
@@ -224,8 +225,9 @@ impl Engine {
         progress: &dyn Fn(Progress),
         answering: Option<&dyn Answering>,
         durable: Option<Durable>,
+        item_gate: Option<Arc<dyn ItemGate>>,
     ) -> Ended {
-        attempt::run(attempt, &Surroundings { answering, durable, ..self.around(cancel, progress) })
+        attempt::run(attempt, &Surroundings { answering, durable, item_gate, ..self.around(cancel, progress) })
     }
 
     /// Runs a tool to its end, on the thread of the attempt that called it.
@@ -249,6 +251,7 @@ impl Engine {
             progress,
             answering: None,
             durable: None,
+            item_gate: None,
             meter: None,
         }
     }

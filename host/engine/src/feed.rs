@@ -1,6 +1,7 @@
 //! The items of an artifact, one after the other. Only a batch of them is in memory.
 
-use palisade_store::{Fault, ItemsReader};
+use crate::run::RunError;
+use palisade_store::{Artifact, Fault, ItemsReader, NewArtifact, Store};
 
 /// Bytes of items that are read at once.
 const BATCH_BYTES: usize = 256 << 10;
@@ -53,5 +54,39 @@ impl Feed {
         let number = self.next;
         self.next += 1;
         Ok(Some((number, line)))
+    }
+}
+
+/// Hands out the items of a map over a child, each as an artifact of its own with what stands beside all of them.
+pub(crate) struct ItemFeed {
+    artifact: Artifact,
+    feed: Feed,
+}
+
+impl ItemFeed {
+    pub(crate) fn new(artifact: Artifact) -> Self {
+        let feed = Feed::new(artifact.items.items());
+        Self { artifact, feed }
+    }
+
+    /// The item of that number, from 1; none if there is no such. One that stands before the last is looked for from the
+    /// beginning: that is so only where a run was taken up, or an item is tried again.
+    ///
+    /// # Errors
+    /// When the items can't be read or kept.
+    pub(crate) fn artifact(&mut self, number: u32, store: &Store) -> Result<Option<NewArtifact>, RunError> {
+        let number = u64::from(number).saturating_sub(1);
+        if number < self.feed.number() {
+            self.feed = Feed::new(self.artifact.items.items());
+        }
+        while let Some((found, line)) = self.feed.next()? {
+            if found == number {
+                let mut spool = store.spool(0);
+                spool.append(&line)?;
+                let (schema, metadata) = (self.artifact.schema.clone(), self.artifact.metadata.clone());
+                return Ok(Some(NewArtifact::new(schema, metadata, store.join(vec![spool])?)));
+            }
+        }
+        Ok(None)
     }
 }

@@ -1,8 +1,10 @@
-//! Where somebody who watches a run can hold it: before a step starts, and when it has ended.
+//! Where somebody who watches a run can hold it: before a step starts, and when it has ended; in a map over a component also
+//! before each item and behind it.
 
 use palisade_interpreter::{Event, State, Turn};
-use palisade_model::{Digest, StepId};
+use palisade_model::{Digest, Failure, StepId};
 use palisade_runbook::Plan;
+use palisade_store::Content;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -35,14 +37,42 @@ pub struct Stand<'a> {
     pub state: &'a State,
     /// Which attempt it is about.
     pub turn: &'a Turn,
-    /// The attempt has ended; else it is about to start.
+    /// The attempt, or the item, has ended; else it is about to start.
     pub ended: bool,
+    /// Which item of the attempt it is about, in a map over a component; none = the attempt.
+    pub item: Option<&'a AtItem>,
+}
+
+/// An item of a map over a component.
+#[derive(Debug)]
+pub struct AtItem {
+    /// Its number, from 1.
+    pub number: u64,
+    /// How many there are.
+    pub of: u64,
+    /// What it made, by ports, or why there is nothing; none = it is about to start.
+    pub ended: Option<Result<Vec<(String, Content)>, Failure>>,
+}
+
+/// How a map has itself held at its items.
+pub(crate) trait ItemGate: Send + Sync {
+    /// Goes back when the map is to go on, or was told to end.
+    fn stand(&self, at: AtItem);
+}
+
+impl fmt::Debug for dyn ItemGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ItemGate")
+    }
 }
 
 impl Stand<'_> {
-    /// The attempt has ended, and not well.
+    /// The attempt, or the item, has ended, and not well.
     #[must_use]
     pub fn has_failed(&self) -> bool {
+        if let Some(item) = self.item {
+            return matches!(item.ended, Some(Err(_)));
+        }
         let of_it = |event: &&Event| event.step() == Some(&self.turn.step);
         let ends = |event: &&Event| {
             matches!(event, Event::AttemptSucceeded(_) | Event::AttemptFailed(_) | Event::ChildEnded(_))

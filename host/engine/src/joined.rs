@@ -2,13 +2,14 @@
 //! beside them. It depends on nothing but what is joined, so that a replay joins the same.
 
 use crate::attempt::host_failure;
+use crate::lookup::Lookup;
 use crate::map::too_many;
 use crate::run::RunError;
 use palisade_interpreter::{Event, ExpansionOutcome, Output};
 use palisade_model::{Failure, FailureKind, SchemaRef, StepId};
 use palisade_runbook::{Binding, PlannedOutput, PlannedStep, PlannedWork};
 use palisade_schema::ArtifactSchema;
-use palisade_store::{NewArtifact, Store};
+use palisade_store::NewArtifact;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ pub(crate) fn counted(step: &PlannedStep, items: u64) -> ExpansionOutcome {
 
 /// Puts together what the children of a map made, or says why there is nothing. `schema` finds a schema by its name.
 pub(crate) fn join(
-    store: &Store,
+    lookup: &Lookup<'_>,
     step: &PlannedStep,
     of_items: &OfItems<'_>,
     schema: &dyn Fn(&SchemaRef) -> Option<Arc<ArtifactSchema>>,
@@ -75,7 +76,7 @@ pub(crate) fn join(
     for output in &step.outputs {
         let missing = || RunError::Missing { what: format!("schema {}", output.schema) };
         let schema = schema(&output.schema).ok_or_else(missing)?;
-        match join_one(store, output, &schema, of_items)? {
+        match join_one(lookup, output, &schema, of_items)? {
             Ok(artifact) => made.extend(artifact.map(|artifact| (told(&output.port, &artifact), artifact))),
             Err(failure) => return Ok(Err(failure)),
         }
@@ -86,7 +87,7 @@ pub(crate) fn join(
 /// Puts together what the items made for one output. None if no item made any, though there were items: a condition of the
 /// child left it away.
 fn join_one(
-    store: &Store,
+    lookup: &Lookup<'_>,
     output: &PlannedOutput,
     schema: &Arc<ArtifactSchema>,
     of_items: &OfItems<'_>,
@@ -96,11 +97,11 @@ fn join_one(
     if made.is_empty() && !of_items.is_empty() {
         return Ok(Ok(None));
     }
-    let (mut spool, mut batch) = (store.spool(0), Vec::new());
+    let (mut spool, mut batch) = (lookup.store.spool(0), Vec::new());
     let (mut metadata, mut metadata_bytes) = (None, 0);
     for made in made {
         let missing = || RunError::Missing { what: format!("the artifact {}", made.artifact) };
-        let found = store.artifact(made.artifact)?.ok_or_else(missing)?;
+        let found = lookup.find(made.artifact)?.ok_or_else(missing)?;
         metadata_bytes += found.metadata.to_string().len();
         if metadata_bytes > MAX_METADATA_BYTES {
             let most = MAX_METADATA_BYTES >> 20;
@@ -121,7 +122,7 @@ fn join_one(
     if let Err(failure) = fits(output, schema, &metadata, of_items.is_empty()) {
         return Ok(Err(failure));
     }
-    Ok(Ok(Some(NewArtifact::new(schema.name().clone(), metadata, store.join(vec![spool])?))))
+    Ok(Ok(Some(NewArtifact::new(schema.name().clone(), metadata, lookup.store.join(vec![spool])?))))
 }
 
 fn told(port: &str, artifact: &NewArtifact) -> Output {

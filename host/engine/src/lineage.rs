@@ -1,8 +1,10 @@
 //! What was made from what in a run: a fold over its plan and its events, as far as they say it. What an item of an
 //! artifact was made from is for the item to say, and never guessed here.
 
+mod allowed;
 mod part;
 
+pub use allowed::{Allowed, Answer};
 pub use part::Part;
 
 use crate::tree::tree;
@@ -89,6 +91,9 @@ pub struct LineageStep {
     /// Files, folders and databases that its config names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<String>,
+    /// What people, or the runbook, said beforehand or when they were asked, without which it would not have run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<Allowed>,
     /// What it needs, each use by itself.
     pub reads: Vec<Read>,
     /// Names of the artifacts that it makes.
@@ -163,6 +168,7 @@ impl Lineage {
             state: node.state,
             attempts: node.attempts.len() as u64,
             data: data(step),
+            allowed: allowed::allowed(plan, events, step),
             reads: reads(plan, step),
             makes: step
                 .outputs

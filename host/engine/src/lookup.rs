@@ -10,7 +10,7 @@ use palisade_runbook::{
     PlannedWork,
 };
 use palisade_schema::{ConfigSchema, Registry, split};
-use palisade_store::{Artifact, Store};
+use palisade_store::{Artifact, Fault, Store};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -73,12 +73,16 @@ impl Lookup<'_> {
                 None => return Ok(None),
             },
         };
-        let find = |digest| match self.made.and_then(|made| made.get(&digest)) {
+        let found = digest.map(|digest| self.find(digest)).transpose()?.flatten();
+        found.map(Some).ok_or_else(|| RunError::Missing { what: format!("the artifact of {}", told(source)) })
+    }
+
+    /// The artifact of that digest, if it is there.
+    pub(crate) fn find(&self, digest: Digest) -> Result<Option<Artifact>, Fault> {
+        match self.made.and_then(|made| made.get(&digest)) {
             Some(made) => Ok(Some(made.clone())),
             None => self.store.artifact(digest),
-        };
-        let found = digest.map(find).transpose()?.flatten();
-        found.map(Some).ok_or_else(|| RunError::Missing { what: format!("the artifact of {}", told(source)) })
+        }
     }
 
     /// What a step reads. In later iterations of a loop its port gets what the last one made; an input that was not given

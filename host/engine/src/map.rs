@@ -10,14 +10,15 @@ use crate::attempt::{
     host_failure, is_wired, job, rulesets, spawn, spools,
 };
 use crate::calls::{Answering, Asking, Request};
-use crate::done::{DoneLog, count, restore};
+use crate::done::{DoneLog, copy, count, restore};
 use crate::feed::Feed;
+use crate::gate::{AtItem, ItemGate};
 use crate::part::{Left, SharedLeft};
 use crate::written::Written;
 use palisade_model::{Failure, FailureKind, Usage};
 use palisade_sandbox::ports::{Batch, Items, ItemsInfo, PortError};
 use palisade_sandbox::{AttemptMeter, Input};
-use palisade_store::Store;
+use palisade_store::{Content, SpoolError, Store};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -42,7 +43,8 @@ pub(crate) fn run(attempt: &Attempt, each: Each, around: &Surroundings<'_>) -> E
         Err(failure) => return Ended::before_start(failure),
     };
     let items = mapped.items.lines();
-    let most = usize::try_from(each.max_concurrency).unwrap_or(usize::MAX).min(around.threads);
+    let most = if around.item_gate.is_some() { 1 } else { each.max_concurrency };
+    let most = usize::try_from(most).unwrap_or(usize::MAX).min(around.threads);
     let workers = most.min(usize::try_from(items.saturating_sub(begun.items)).unwrap_or(usize::MAX)).max(1);
     let permit = around.permits.take(workers);
     (around.progress)(Progress::Started { parts: workers });
@@ -110,6 +112,10 @@ struct Pool {
     asking: Option<Asking>,
     /// Where items that are done are written down; none = nowhere.
     done_log: Option<Arc<dyn DoneLog>>,
+    /// Holds it at each item; none = nobody does.
+    item_gate: Option<Arc<dyn ItemGate>>,
+    /// How many items there are.
+    items: u64,
     /// Where what items ask goes, until the threads are through.
     asked: Mutex<Option<Sender<Asked>>>,
     state: Mutex<State>,
@@ -187,6 +193,8 @@ impl Pool {
             over: Condvar::new(),
             attempt: attempt.clone(),
             done_log: around.durable.as_ref().map(|durable| Arc::clone(&durable.log)),
+            item_gate: around.item_gate.clone(),
+            items: mapped.items.lines(),
         })
     }
 
@@ -283,7 +291,7 @@ impl Pool {
                 return;
             }
             if around.cancel.is_cancelled() && now > *cancelled_since.get_or_insert(now) + GRACE {
-                state.fail(0, Failure::new(FailureKind::Cancelled, "the run was cancelled"));
+                state.fail(0, cancelled());
                 return;
             }
             let usage = state.usage();
@@ -312,15 +320,69 @@ impl Pool {
     /// Works off items until there are none.
     fn work(self: &Arc<Self>, slot: usize) {
         while let Some((number, line)) = self.take() {
+            if !self.goes_on_at(number, None) {
+                return;
+            }
             let meter = AttemptMeter::new(self.attempt.limits.clone());
             if let Some(place) = self.lock().running.get_mut(slot) {
                 *place = Some((number, Arc::clone(&meter)));
             }
             let left = spools(&self.attempt, &self.store, 1).map(SharedLeft::new);
             let result = left.clone().and_then(|left| self.run(number, line, &meter, &left));
-            let left = left.map(|left| left.take()).unwrap_or_default();
+            let mut left = left.map(|left| left.take()).unwrap_or_default();
+            let result = result.map_err(|failure| {
+                let failure = left.violation.take().unwrap_or(failure);
+                at(&self.port, number, denied_if_so(failure, left.denied.take()))
+            });
+            let result = self.shown(slot, number, &mut left, result);
             self.done(slot, number, &meter, left, result);
         }
+    }
+
+    /// Notes that a thread works on no item.
+    fn is_through(&self, slot: usize) {
+        if let Some(place) = self.lock().running.get_mut(slot) {
+            *place = None;
+        }
+    }
+
+    /// Has itself held at an item; says whether it goes on.
+    fn goes_on_at(&self, number: u64, ended: Option<Result<Vec<(String, Content)>, Failure>>) -> bool {
+        let Some(gate) = &self.item_gate else { return true };
+        gate.stand(AtItem { number: number + 1, of: self.items, ended });
+        let goes_on = !self.cancelled.load(Ordering::Relaxed);
+        if !goes_on {
+            self.lock().fail(number, cancelled());
+        }
+        goes_on
+    }
+
+    /// Shows what came of an item to whoever holds the run.
+    fn shown<T>(&self, slot: usize, number: u64, left: &mut Left, result: Result<T, Failure>) -> Result<T, Failure> {
+        if self.item_gate.is_none() {
+            return result;
+        }
+        let made = result
+            .as_ref()
+            .map_err(Failure::clone)
+            .and_then(|_| self.looked_into(left).map_err(|error| host_failure("the output can't be kept", &error)));
+        // While it is held, its time does not go on.
+        self.is_through(slot);
+        let kept = made.as_ref().map(drop).map_err(Failure::clone);
+        // Where they leave, what came of it is lost with what comes behind it, as in any interruption.
+        self.goes_on_at(number, Some(made));
+        kept.and(result)
+    }
+
+    /// The outputs of an item in a form that can be read; they stay what they are.
+    fn looked_into(&self, left: &mut Left) -> Result<Vec<(String, Content)>, SpoolError> {
+        let mut made = Vec::new();
+        for output in &mut left.outputs {
+            let written = self.store.join(vec![std::mem::replace(&mut output.spool, self.store.spool(1))])?;
+            copy(written.content(), &mut output.spool)?;
+            made.push((output.port.clone(), written.content().clone()));
+        }
+        Ok(made)
     }
 
     fn run(
@@ -352,7 +414,7 @@ impl Pool {
             }
             let number = state.feed.number();
             if self.cancelled.load(Ordering::Relaxed) {
-                state.fail(number, Failure::new(FailureKind::Cancelled, "the run was cancelled"));
+                state.fail(number, cancelled());
                 return None;
             }
             if number < state.next.saturating_add(self.ahead) {
@@ -369,21 +431,15 @@ impl Pool {
     }
 
     /// Takes what an instance left, and joins what is next.
-    fn done(&self, slot: usize, number: u64, meter: &AttemptMeter, mut left: Left, result: Result<Vec<u8>, Failure>) {
+    fn done(&self, slot: usize, number: u64, meter: &AttemptMeter, left: Left, result: Result<Vec<u8>, Failure>) {
+        self.is_through(slot);
         let mut state = self.lock();
-        if let Some(place) = state.running.get_mut(slot) {
-            *place = None;
-        }
         let (usage, cpu) = (meter.usage(), meter.cpu());
         state.used.join(&usage);
         state.cpu += cpu;
         match result {
             Ok(partial) => drop(state.waiting.insert(number, Done { left, partial, usage, cpu })),
-            Err(failure) => {
-                let failure = left.violation.take().unwrap_or(failure);
-                let failure = denied_if_so(failure, left.denied.take());
-                state.fail(number, at(&self.port, number, failure));
-            }
+            Err(failure) => state.fail(number, failure),
         }
         state.join(&self.port);
         if let Some(log) = self.done_log.as_deref().filter(|_| state.failed.is_none() && state.unwritten.is_due())
@@ -452,6 +508,10 @@ impl State {
             }
         }
     }
+}
+
+fn cancelled() -> Failure {
+    Failure::new(FailureKind::Cancelled, "the run was cancelled")
 }
 
 /// Says at which item something failed, which the component can't know.

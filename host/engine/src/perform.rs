@@ -5,6 +5,7 @@ use crate::calls::{Answering, Calls};
 use crate::cancel::Cancel;
 use crate::done::Durable;
 use crate::engine::Engine;
+use crate::gate::ItemGate;
 use crate::lookup::filled;
 use crate::observe::{Observed, Observer};
 use crate::run::Work;
@@ -42,6 +43,8 @@ pub(crate) struct Task<'a> {
     pub(crate) calls: Option<Calls<'a>>,
     /// How it is durable, where it is a map.
     pub(crate) durable: Option<Durable>,
+    /// Holds it at each of its items, where it is a map that somebody holds.
+    pub(crate) item_gate: Option<Arc<dyn ItemGate>>,
     /// What its run allows all its attempts together.
     pub(crate) run: Arc<dyn RunBounds>,
 }
@@ -67,7 +70,7 @@ impl Performer<'_> {
             });
         };
         let answering = task.calls.as_ref().map(|calls| calls as &dyn Answering);
-        self.engine.attempt_with(attempt, stop, &progress, answering, task.durable.clone())
+        self.engine.attempt_with(attempt, stop, &progress, answering, task.durable.clone(), task.item_gate.clone())
     }
 
     /// From the plan to what the sandbox takes.

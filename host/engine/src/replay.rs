@@ -13,7 +13,7 @@ mod leg;
 mod stored;
 
 pub(crate) use again::is_repeatable;
-pub use difference::{Difference, Place};
+pub use difference::{Difference, Place, Within};
 pub use edited::Edited;
 
 use crate::calls::known_answers;
@@ -69,6 +69,15 @@ pub struct Attempts {
     pub fed: u64,
     /// They failed for a cause that does not come again, which was taken as it is recorded.
     pub as_recorded: u64,
+}
+
+impl Attempts {
+    fn add(&mut self, other: Self) {
+        let Self { replayed, fed, as_recorded } = other;
+        self.replayed += replayed;
+        self.fed += fed;
+        self.as_recorded += as_recorded;
+    }
 }
 
 /// Why a run can't be replayed. A difference is none of it.
@@ -331,7 +340,7 @@ impl<'a> Replay<'a> {
     fn joined(&self, step: &StepId, recorded: &MapEnded, past: &[Event]) -> Result<Option<Differs>, ReplayError> {
         let Some(planned) = self.steps.get(step) else { return Ok(None) };
         let (store, work) = (self.again.engine.store(), &self.again.work);
-        let found = join(store, planned, &of_items(past, step), &|name| work.schemas.get(name).cloned())?;
+        let found = join(&self.lookup(), planned, &of_items(past, step), &|name| work.schemas.get(name).cloned())?;
         let (outputs, made) = match (&recorded.outcome, found) {
             (MapOutcome::Joined { outputs }, Ok(made)) => (outputs, made),
             (MapOutcome::Failed { failure: old }, Err(new)) if old.kind == new.kind && old.at == new.at => {

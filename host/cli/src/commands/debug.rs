@@ -10,10 +10,10 @@ mod view;
 mod walk;
 
 use self::core::Core;
-use self::live::{Edits, LeftLive, Live, refuse};
+use self::live::{Edits, LeftLive, Live, refuse, say};
 use self::terminal::Terminal;
 use self::view::Style;
-use self::walk::{Left, Walk};
+use self::walk::Walk;
 use super::Context;
 use super::resume::same_folder;
 use super::runs::{Told, can_be_left, find, not_told, point};
@@ -29,7 +29,7 @@ use crate::{inputs, interrupt, person, rulesets};
 use palisade_engine::{
     Cancel, Engine, ForkPoint, ForkPointError, Gate, History, Observed, Observer, Ran, shown_folder,
 };
-use palisade_model::RunId;
+use palisade_model::{RunId, neutral};
 use palisade_runbook::Setting;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -93,6 +93,11 @@ impl Debugger<'_> {
     /// Walks through a run that has ended, and runs what is forked from it.
     fn run(&mut self, name: &str) -> Result<ExitCode, CliError> {
         let Self { context, args, workspace, .. } = *self;
+        // No name of a run has one of these.
+        if name.contains(['.', '/']) {
+            return Err(CliError::usage(format!("there is no file `{}`", neutral::line(name, 200)))
+                .help("what is debugged is a runbook, or a run: `palisade runs list` shows the ids of runs"));
+        }
         let (store, run) = find(context, workspace.stored(), name)?;
         let told = Told::read(store, run)?;
         if told.goes_on() {
@@ -163,29 +168,45 @@ impl Debugger<'_> {
             CliError::usage(format!("the run has {count} events, so there is no event {}", at.unwrap_or(0)))
         })?;
         let inputs = history.past(count).map_err(|error| not_told(&error))?.inputs();
-        let mut walk = Walk { store, history, plan: &plan, inputs: &inputs, style: self.style, at };
+        let mut walk = Walk { store, history, plan: &plan, inputs: &inputs, style: self.style, at, stop: None };
+        let mut edits = Edits::default();
+        // A mistake is no reason to leave the place.
+        let refused = |error: CliError| {
+            let is_mistake = matches!(error.code, ExitCode::Usage | ExitCode::Denied);
+            is_mistake.then(|| refuse(&error)).ok_or(error)
+        };
         loop {
-            let Left::Fork { step, edits } = walk.walk(&mut self.core, &mut self.terminal) else { return Ok(None) };
-            match self.forked(engine, run, step.as_str(), &edits) {
+            let Some(step) = walk.walk(&mut self.core, &mut self.terminal, &mut edits) else { return Ok(None) };
+            let (told, point) = match self.left_at(engine, run, step.as_str()) {
+                Ok(left) => left,
+                Err(error) => {
+                    refused(error)?;
+                    continue;
+                }
+            };
+            let (of, changes) = ((self.workspace, engine), self.changes(&edits));
+            match Prepared::fork(self.context, of, &told.history, point, changes) {
                 Ok(prepared) => {
                     self.core.mode = core::Mode::Step { depth: 1 };
                     return Ok(Some(prepared));
                 }
-                // A mistake is no reason to leave the place.
-                Err(error) if matches!(error.code, ExitCode::Usage | ExitCode::Denied) => refuse(&error),
-                Err(error) => return Err(error),
+                Err(error) => refused(error)?,
+            }
+            if !edits.is_empty() {
+                say("what was set and given is forgotten");
+                edits = Edits::default();
             }
         }
     }
 
-    /// A run that is forked from one that has ended.
-    fn forked(&self, engine: &Engine, run: RunId, step: &str, edits: &Edits) -> Result<Prepared, CliError> {
+    /// The place before a step at which a run that has ended is left for another.
+    fn left_at(&self, engine: &Engine, run: RunId, step: &str) -> Result<(Told, ForkPoint), CliError> {
         let store = engine.store();
         let told = Told::read(store, run)?;
         can_be_left(store, run, &told)?;
         same_folder(&told.history, &shown_folder(&self.context.settings.working_dir))?;
         let point = point(store, run, &told.plan(store)?, &told.history, step)?;
-        Prepared::fork(self.context, (self.workspace, engine), &told.history, point, self.changes(edits))
+        Ok((told, point))
     }
 
     fn changes<'e>(&'e self, edits: &'e Edits) -> Changes<'e> {

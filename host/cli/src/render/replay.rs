@@ -47,6 +47,10 @@ fn attempts(attempts: &Attempts) -> String {
 /// Where it differs, and how.
 fn told(difference: &Difference) -> String {
     let mut at: Vec<String> = difference.event.iter().map(|event| format!("event {event}")).collect();
+    at.extend(difference.within.iter().map(|within| match within.iteration {
+        0 => format!("child of `{}`", within.step),
+        iteration => format!("child {iteration} of `{}`", within.step),
+    }));
     at.extend(difference.step.as_ref().map(|step| format!("step `{step}`")));
     at.extend((difference.iteration > 0).then(|| format!("iteration {}", difference.iteration)));
     at.extend((difference.attempt > 0).then(|| format!("attempt {}", difference.attempt)));

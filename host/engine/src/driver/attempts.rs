@@ -66,6 +66,7 @@ impl<'a> Driver<'a> {
         let stop = crew.stop.of(self.machine.state());
         let known = self.known_calls(step, &turn);
         let durable = self.durable(step, &turn, &crew.report);
+        let item_gate = self.item_gate(step, &turn, &crew.report);
         let caller = self.caller(&turn.step, call);
         let subtree = self.place.subtree.clone();
         crew.run(move || {
@@ -87,7 +88,7 @@ impl<'a> Driver<'a> {
             };
             let default_model = call.default_model.as_deref();
             let calls = step.asks().then(|| Calls::new(toolbox, Some(models), default_model, known, Some(&recorder)));
-            let task = Task { turn: turn.clone(), step, call, inputs, values, calls, durable, run };
+            let task = Task { turn: turn.clone(), step, call, inputs, values, calls, durable, item_gate, run };
             let wanted = performer.work.reuse;
             let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted)).or_suspended(&task);
             let panicked = || Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));

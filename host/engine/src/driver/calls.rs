@@ -3,6 +3,7 @@
 use super::{Beside, Driver, Outcome, now_ms};
 use crate::calls::{CallLog, NewCall, known_answers};
 use crate::done::{DoneLog, NewDone};
+use crate::gate::{AtItem, ItemGate};
 use crate::keep::Kept;
 use crate::planning::Refusal;
 use crate::run::RunError;
@@ -54,6 +55,16 @@ impl DoneLog for Recorder {
     }
 }
 
+impl ItemGate for Recorder {
+    fn stand(&self, at: AtItem) {
+        let (tell, told) = sync_channel(1);
+        // Whoever gave the run up has told the map to end.
+        if self.report.send(Outcome::Item { turn: self.turn.clone(), at, tell }).is_ok() {
+            let _ = told.recv();
+        }
+    }
+}
+
 impl Reserving for Recorder {
     fn record(&self, reserved: &Spent) -> bool {
         let (tell, durable) = sync_channel(1);
@@ -62,7 +73,8 @@ impl Reserving for Recorder {
     }
 }
 
-/// Attempts that wait until what they were answered, or reserved, is durable, each with the number of events that are to be.
+/// Attempts that wait until what they were answered, or reserved, or that they are to end, is durable, each with the number of
+/// events that are to be.
 #[derive(Default)]
 pub(super) struct Answered(Vec<(usize, SyncSender<()>)>);
 
@@ -120,6 +132,18 @@ impl Driver<'_> {
         let start = self.advance(vec![Event::SpendingReserved(Box::new(event))], Beside::default())?;
         debug_assert!(start.is_empty(), "nothing follows from what is reserved");
         self.answered_calls.0.push((self.events.len(), tell));
+        Ok(())
+    }
+
+    /// Lets whoever holds the run look at it at an item of a map. If they leave, the map hears of it once it was told to end:
+    /// else it would have failed by itself.
+    pub(super) fn take_item(&mut self, turn: &Turn, at: &AtItem, tell: SyncSender<()>) -> Result<(), RunError> {
+        if self.is_held(turn, at.ended.is_some(), Some(at))? {
+            self.answered_calls.0.push((self.events.len() + 1, tell));
+        } else {
+            // Whoever asked may be gone.
+            let _ = tell.send(());
+        }
         Ok(())
     }
 

@@ -5,20 +5,19 @@ use super::planned::MadePlan;
 use super::{Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt;
 use crate::cancel::Cancel;
-use crate::document::default_artifact;
+use crate::handover;
 use crate::joined::mapped_input;
-use crate::lookup::source;
 use crate::observe::{Below, Observed};
 use crate::perform::work_key;
 use crate::record::Ran;
 use crate::run::{RunError, Work};
 use crate::submitting::SubmittedRunbook;
-use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, RunInput, Turn};
+use palisade_interpreter::{ChildEnded, ChildStarted, Event, Output, Parent, Turn};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::{Failure, FailureKind, RunId, RunLimits, Spent, StepId, neutral};
-use palisade_runbook::{BindingSource, Plan, PlannedChild, PlannedChildRunbook, PlannedInput, PlannedStep};
+use palisade_runbook::{Plan, PlannedChild, PlannedChildRunbook};
 use palisade_schema::Registry;
-use palisade_store::{Artifact, NewArtifact};
+use palisade_store::NewArtifact;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -130,9 +129,10 @@ impl<'a> Driver<'a> {
             let missing = || RunError::Missing { what: format!("what step {} submitted", turn.step) };
             self.artifacts_given(&read.ok_or_else(missing)?.inputs)?
         } else {
-            self.artifacts_bound(step, turn.iteration)?
+            handover::bound(&self.lookup(), step, turn.iteration)?
         };
-        let (inputs, mut artifacts) = self.child_inputs(given, &by)?;
+        let schemas = by.schemas().unwrap_or(self.work.schemas);
+        let (inputs, mut artifacts) = handover::inputs(by.plan(), schemas, given, self.engine.store())?;
         artifacts.extend(made);
         let begin = ChildBegin {
             run,
@@ -213,7 +213,8 @@ impl<'a> Driver<'a> {
 
     fn into_child_done(mut self, cancel: &Cancel, wanted: &[&str]) -> Result<ChildDone, RunError> {
         self.drive_to_end(cancel)?;
-        let outputs = self.results()?;
+        let plan = self.filled_plan()?;
+        let outputs = handover::results(&plan, &self.lookup())?;
         let Ran { record, .. } = self.record()?;
         let failure = why_not(&record, &outputs, wanted);
         Ok(ChildDone {
@@ -226,76 +227,9 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// What a child hands to its parent, by name: what its runbook offers, and its results.
-    fn results(&self) -> Result<Vec<Output>, RunError> {
-        let plan = self.filled_plan()?;
-        let results = plan.results().into_iter().map(|(name, source)| (name.to_string(), source));
-        let offered = plan.offers.iter().map(|(name, source)| (name.clone(), source.clone()));
-        let mut outputs: Vec<Output> = Vec::new();
-        for (name, source) in results.chain(offered) {
-            if outputs.iter().any(|known| known.port == name) {
-                continue;
-            }
-            outputs.extend(match &source {
-                BindingSource::Step { step, port } => {
-                    let made =
-                        self.machine.state().outputs(step).unwrap_or_default().iter().find(|made| made.port == *port);
-                    made.map(|made| Output { port: name, ..made.clone() })
-                }
-                BindingSource::Input { .. } | BindingSource::Ruleset { .. } => {
-                    let found = self.lookup().artifact(&source)?;
-                    found.map(|found| Output {
-                        port: name,
-                        artifact: found.digest,
-                        items: found.items.lines(),
-                        bytes: found.items.length(),
-                        schema: found.schema,
-                    })
-                }
-            });
-        }
-        Ok(outputs)
-    }
-
     /// Whether a step is a map over a child runbook.
     pub(super) fn is_over_child(&self, step: &StepId) -> bool {
         self.steps.get(step).is_some_and(|step| step.maps_child())
-    }
-
-    /// What a step hands over, by the names that it has there.
-    fn artifacts_bound(&self, step: &PlannedStep, iteration: u32) -> Result<BTreeMap<String, Artifact>, RunError> {
-        let mut bound = BTreeMap::new();
-        for binding in &step.inputs {
-            let found = self.lookup().artifact(&source(step, binding, iteration))?;
-            bound.extend(found.map(|found| (binding.port.clone(), found)));
-        }
-        Ok(bound)
-    }
-
-    /// What a child gets: what is handed over, and the defaults of what it does not, which are made now.
-    fn child_inputs(
-        &self,
-        mut given: BTreeMap<String, Artifact>,
-        by: &By<'_>,
-    ) -> Result<(Vec<RunInput>, Vec<NewArtifact>), RunError> {
-        let (mut inputs, mut made) = (Vec::new(), Vec::new());
-        for planned in &by.plan().inputs {
-            let PlannedInput { name, schema, default, .. } = planned;
-            let given = given.remove(name.as_str());
-            let (name, schema) = (name.clone(), schema.clone());
-            if let Some(given) = given {
-                let (items, bytes) = (given.items.lines(), given.items.length());
-                inputs.push(RunInput { name, artifact: given.digest, schema, items, bytes, is_default: false });
-            } else if let Some(default) = default {
-                let known = by.schemas().unwrap_or(self.work.schemas).get(&schema);
-                let known = known.ok_or_else(|| RunError::Missing { what: format!("schema {schema}") })?;
-                let artifact = default_artifact(default, known, self.engine.store())?;
-                let (items, bytes) = (artifact.items().lines(), artifact.items().length());
-                inputs.push(RunInput { name, artifact: artifact.digest(), schema, items, bytes, is_default: true });
-                made.push(artifact);
-            }
-        }
-        Ok((inputs, made))
     }
 
     /// Takes what came of a child.

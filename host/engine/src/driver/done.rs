@@ -4,6 +4,7 @@ use super::calls::Recorder;
 use super::{Beside, Driver, Outcome, now_ms};
 use crate::done::NewDone;
 use crate::done::{Durable, count, known};
+use crate::gate::ItemGate;
 use crate::run::RunError;
 use palisade_authority::Place;
 use palisade_interpreter::{Event, ItemsDone, StepState, Turn};
@@ -21,6 +22,17 @@ impl Driver<'_> {
     pub(super) fn durable(&self, step: &PlannedStep, turn: &Turn, report: &Sender<Outcome>) -> Option<Durable> {
         let log = || Arc::new(Recorder::new(turn, report.clone()));
         is_durable(step).then(|| Durable { known: known(&self.events, turn), log: log() })
+    }
+
+    /// How an attempt that begins now is held at its items; none for what is no map, and where nobody holds the run.
+    pub(super) fn item_gate(
+        &self,
+        step: &PlannedStep,
+        turn: &Turn,
+        report: &Sender<Outcome>,
+    ) -> Option<Arc<dyn ItemGate>> {
+        let held = self.work.gate.is_some() && matches!(step.work, PlannedWork::Map { .. });
+        held.then(|| Arc::new(Recorder::new(turn, report.clone())) as _)
     }
 
     /// Takes items that are done into the journal. Those of an attempt that is over are nobody's.

@@ -1,44 +1,13 @@
 //! Maps over child runbooks: their items are counted, each is handed to a child run of its own, and what those made is joined.
 
 use super::{Beside, Driver, now_ms};
-use crate::feed::Feed;
+use crate::feed::ItemFeed;
 use crate::joined::{counted, join, mapped_input, of_items};
 use crate::run::RunError;
 use palisade_interpreter::{Event, MapEnded, MapExpanded, MapOutcome, Output, Turn};
 use palisade_model::{Failure, SchemaRef, StepId};
 use palisade_runbook::PlannedStep;
 use palisade_store::{Artifact, NewArtifact};
-use serde_json::Value;
-
-/// The items of a map that are handed out, in their order.
-pub(super) struct ItemFeed {
-    schema: SchemaRef,
-    metadata: Value,
-    artifact: Artifact,
-    feed: Feed,
-}
-
-impl ItemFeed {
-    fn new(artifact: Artifact) -> Self {
-        let (schema, metadata, feed) =
-            (artifact.schema.clone(), artifact.metadata.clone(), Feed::new(artifact.items.items()));
-        Self { schema, metadata, artifact, feed }
-    }
-
-    /// The item of that number, from 0. One that stands before the last is looked for from the beginning: that is so only
-    /// where a run was taken up, or an item is tried again.
-    fn item(&mut self, number: u64) -> Result<Option<Vec<u8>>, RunError> {
-        if number < self.feed.number() {
-            self.feed = Feed::new(self.artifact.items.items());
-        }
-        while let Some((found, line)) = self.feed.next()? {
-            if found == number {
-                return Ok(Some(line));
-            }
-        }
-        Ok(None)
-    }
-}
 
 impl Driver<'_> {
     pub(super) fn count_items(&self, step: &StepId) -> Result<Event, RunError> {
@@ -63,12 +32,7 @@ impl Driver<'_> {
             self.feeds.insert(turn.step.clone(), ItemFeed::new(artifact));
         }
         let feed = self.feeds.get_mut(&turn.step).ok_or_else(missing)?;
-        let line = feed.item(u64::from(turn.iteration).saturating_sub(1))?.ok_or_else(missing)?;
-        let (schema, metadata) = (feed.schema.clone(), feed.metadata.clone());
-        let store = self.engine.store();
-        let mut spool = store.spool(0);
-        spool.append(&line)?;
-        Ok(NewArtifact::new(schema, metadata, store.join(vec![spool])?))
+        feed.artifact(turn.iteration, self.engine.store())?.ok_or_else(missing)
     }
 
     /// Puts together what the children of a map made, or says why there is nothing.
@@ -94,6 +58,6 @@ impl Driver<'_> {
         let schema = |name: &SchemaRef| {
             self.work.schemas.get(name).or_else(|| made.as_ref().and_then(|made| made.get(name))).cloned()
         };
-        join(self.engine.store(), planned, &of_items, &schema)
+        join(&self.lookup(), planned, &of_items, &schema)
     }
 }

@@ -189,7 +189,8 @@ impl Again<'_> {
             run: Arc::new(Unbounded),
         };
         let calls = step.asks().then(|| Calls::new(toolbox, None, call.default_model.as_deref(), calls, None));
-        let task = Task { turn, step, call, inputs, values, calls, durable: None, run: Arc::new(Unbounded) };
+        let (durable, item_gate, run) = (None, None, Arc::new(Unbounded));
+        let task = Task { turn, step, call, inputs, values, calls, durable, item_gate, run };
         let ended = performer.perform(&task, self.cancel);
         if let Some(how) = task.calls.as_ref().and_then(Calls::departed) {
             return Ok(Redone::Departed(how));

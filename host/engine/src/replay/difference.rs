@@ -21,6 +21,9 @@ pub struct Difference {
     /// The event at which it shows, from 1; none where another plan ran than the recorded one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<u64>,
+    /// The steps, from that of the run that was replayed, in whose children it shows; none = in that run itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<Within>,
     /// The step where it shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
@@ -33,6 +36,15 @@ pub struct Difference {
     pub place: Place,
     /// What was recorded and what comes out, in words.
     pub message: String,
+}
+
+/// A step of which the child run makes something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Within {
+    /// The step.
+    pub step: StepId,
+    /// The iteration of a loop or the item of a map, from 1; 0 = the step is neither.
+    pub iteration: u32,
 }
 
 /// A place in what an attempt made.
@@ -109,6 +121,7 @@ impl Difference {
         };
         Self {
             event,
+            within: Vec::new(),
             step: step.cloned(),
             iteration,
             attempt,

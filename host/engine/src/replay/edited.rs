@@ -1,5 +1,7 @@
 //! A recorded run against another plan: what would it have made? Sources are fed from the record, pure steps run by the
-//! new plan, and what they make is compared by the names of artifacts.
+//! new plan, and what they make is compared by the names of artifacts, in its children too.
+
+mod child;
 
 use super::again::{Again, Redo, Redone};
 use super::difference::{Difference, Differs, first};
@@ -8,6 +10,7 @@ use crate::attempt::{AttemptInput, Ended, Made};
 use crate::cancel::Cancel;
 use crate::driver::graph;
 use crate::engine::Engine;
+use crate::feed::ItemFeed;
 use crate::history::History;
 use crate::keep::Kept;
 use crate::lookup::{Lookup, digest_of, digests};
@@ -18,12 +21,12 @@ use palisade_model::llm::LlmMode;
 use palisade_model::{Digest, RunId, Spent, StepId, canonical};
 use palisade_runbook::{Plan, PlannedCall, PlannedStep, PlannedWork, Ruleset};
 use palisade_schema::Registry;
-use palisade_store::Artifact;
-use std::collections::{BTreeMap, VecDeque};
+use palisade_store::{Artifact, Store};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Why a step can't be compared that runs children.
+/// Why a step can't be compared that neither runs a component nor a child.
 const OF_ITS_TYPE: &str = "a step of its type can't be replayed";
 
 /// A plan that is not the one of the run, with what it was made with.
@@ -51,10 +54,13 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<Replayed, ReplayError> {
         let history = History::read(self.store(), run)?;
-        let old = Old { plan: history.plan(self.store())?, state: history.state_after(history.events().len()) };
+        let old = Old::read(self.store(), run)?;
         let started = history.start()?;
         let sound = stored::contents(self.store(), &history.contents()?, &old.plan)?;
         stored::components(self, edited.plan)?;
+        if child::plans_later(edited.plan) {
+            self.take_in_made(&history)?;
+        }
         for input in edited.plan.inputs.iter().filter(|input| !input.optional) {
             let given = started.inputs.iter().find(|given| given.name == input.name);
             if given.is_none_or(|given| given.schema != input.schema) {
@@ -75,13 +81,20 @@ impl Engine {
         };
         // The seeds are those of the run, so that what differs comes from what was edited.
         let again = Again { engine: self, observer, cancel, work, run, plan_digest: started.plan, sound };
+        let (rulesets, began) = (again.rulesets(edited.rulesets)?, history.state_after(1));
         let mut replay = Replay {
-            made: again.rulesets(edited.rulesets)?,
+            made: rulesets.clone(),
+            rulesets,
             again,
-            machine: Machine::at(graph(edited.plan)?, history.state_after(1)),
-            old,
+            machine: Machine::at(graph(edited.plan)?, began.clone()),
+            began,
+            old: Some(old),
             inputs: digests(&started.inputs),
             attempts: Attempts::default(),
+            feeds: BTreeMap::new(),
+            events: Vec::new(),
+            new: BTreeSet::new(),
+            gone: BTreeSet::new(),
         };
         let span = tracing::info_span!("replay", %run, runbook = edited.plan.name);
         let _entered = span.enter();
@@ -95,35 +108,86 @@ impl Engine {
 
 /// What was recorded.
 struct Old {
+    history: History,
     plan: Plan,
+    /// How it ended.
     state: State,
+    /// Its inputs, by their names without case.
+    inputs: BTreeMap<String, Digest>,
+    /// The latest child of each step, iteration and item.
+    children: BTreeMap<(StepId, u32), RunId>,
+}
+
+impl Old {
+    fn read(store: &Store, run: RunId) -> Result<Self, ReplayError> {
+        let history = History::read(store, run)?;
+        let children = history.events().iter().filter_map(|event| match event {
+            Event::ChildStarted(started) => Some(((started.step.clone(), started.iteration), started.child)),
+            _ => None,
+        });
+        Ok(Self {
+            children: children.collect(),
+            plan: history.plan(store)?,
+            state: history.state_after(history.events().len()),
+            inputs: digests(&history.start()?.inputs),
+            history,
+        })
+    }
 }
 
 struct Replay<'a> {
     again: Again<'a>,
     machine: Machine,
-    old: Old,
+    /// None where nothing was recorded: a child that there was not.
+    old: Option<Old>,
     inputs: BTreeMap<String, Digest>,
     /// What was made here, none of which is in the store.
     made: BTreeMap<Digest, Artifact>,
+    /// The rulesets of the plan, and of those below it.
+    rulesets: BTreeMap<Digest, Artifact>,
     attempts: Attempts,
+    /// How every run begins.
+    began: State,
+    /// The items of maps over children.
+    feeds: BTreeMap<StepId, ItemFeed>,
+    /// What maps over children came to.
+    events: Vec<Event>,
+    /// Artifacts that only one of both plans has, below this run.
+    new: BTreeSet<String>,
+    gone: BTreeSet<String>,
 }
 
 impl<'a> Replay<'a> {
     fn go(&mut self) -> Result<Option<Difference>, ReplayError> {
         let mut waiting: VecDeque<Turn> = self.advance()?.into();
-        while let Some(turn) = waiting.pop_front() {
-            if self.again.cancel.is_cancelled() {
-                return Err(ReplayError::Cancelled);
+        loop {
+            while let Some(turn) = waiting.pop_front() {
+                if self.again.cancel.is_cancelled() {
+                    return Err(ReplayError::Cancelled);
+                }
+                match self.attempt(turn)? {
+                    Ok(event) => self.apply(event),
+                    Err(difference) => return Ok(Some(difference)),
+                }
+                waiting.extend(self.advance()?);
+                if let Some(difference) = self.compare(false)? {
+                    return Ok(Some(difference));
+                }
             }
-            let event = self.attempt(turn)?;
-            self.machine.apply(&event);
+            // What people answered is taken from the record.
+            let Some(decided) = self.decided() else { return self.compare(true) };
+            let taken_up = self.taken_up();
+            self.apply(decided);
+            taken_up.into_iter().for_each(|event| self.apply(event));
             waiting.extend(self.advance()?);
-            if let Some(difference) = self.compare(false)? {
-                return Ok(Some(difference));
-            }
         }
-        self.compare(true)
+    }
+
+    fn apply(&mut self, event: Event) {
+        self.machine.apply(&event);
+        if matches!(event, Event::MapExpanded(_) | Event::ChildEnded(_)) {
+            self.events.push(event);
+        }
     }
 
     /// Takes in what follows, and gives the attempts that are to be made.
@@ -137,12 +201,12 @@ impl<'a> Replay<'a> {
             }
             for question in &next.answer {
                 let event = self.answer(question)?;
-                self.machine.apply(&event);
+                self.apply(event);
             }
         }
     }
 
-    fn answer(&self, question: &Question) -> Result<Event, ReplayError> {
+    fn answer(&mut self, question: &Question) -> Result<Event, ReplayError> {
         match question {
             Question::Condition { step, iteration } => {
                 let outcome = self.lookup().condition(self.planned(step)?, *iteration)?;
@@ -155,11 +219,12 @@ impl<'a> Replay<'a> {
             }
             // Nothing that is made again here writes.
             Question::Files { turn } => Err(not_comparable(&turn.step, "it writes files")),
-            Question::Items { step } | Question::Joined { step } => Err(not_comparable(step, OF_ITS_TYPE)),
-            Question::Child { step, .. } | Question::Submitted { step } => Err(ReplayError::NotComparable {
-                step: Some(step.clone()),
-                why: "it runs a runbook that is an artifact, which the record has another plan of".to_owned(),
-            }),
+            Question::Items { step } => self.count(step),
+            Question::Joined { step } => self.join(step),
+            Question::Child { step, submitted_by: 0, .. } => self.planned_then(step),
+            Question::Child { step, .. } | Question::Submitted { step } => {
+                Err(not_comparable(step, "its agent submits runbooks"))
+            }
         }
     }
 
@@ -184,8 +249,15 @@ impl<'a> Replay<'a> {
     }
 
     /// Makes an attempt, or takes what was recorded of it.
-    fn attempt(&mut self, turn: Turn) -> Result<Event, ReplayError> {
+    fn attempt(&mut self, turn: Turn) -> Result<Result<Event, Difference>, ReplayError> {
         let step = self.planned(&turn.step)?;
+        if let Some(child) = step.child() {
+            return self.child(turn, step, child);
+        }
+        self.attempt_of(turn, step).map(Ok)
+    }
+
+    fn attempt_of(&mut self, turn: Turn, step: &'a PlannedStep) -> Result<Event, ReplayError> {
         let call = self.call(step)?;
         let inputs = self.lookup().inputs(step, turn.iteration)?;
         if !self.again.is_pure(call)? {
@@ -240,11 +312,13 @@ impl<'a> Replay<'a> {
     /// What a step made when it was recorded, that reads from outside: if it would ask for the same today.
     fn fed(&self, step: &PlannedStep, call: &PlannedCall, inputs: &[AttemptInput]) -> Result<Vec<Output>, ReplayError> {
         let wrong = |why: &str| not_comparable(&step.id, why);
-        let old = self.old.plan.step(&step.id).ok_or_else(|| wrong("it reads from outside, and was not recorded"))?;
+        let unrecorded = || wrong("it reads from outside, and was not recorded");
+        let recorded = self.old.as_ref().ok_or_else(unrecorded)?;
+        let old = recorded.plan.step(&step.id).ok_or_else(unrecorded)?;
         let old_call = old.call().filter(|old_call| {
             old_call.component_digest == call.component_digest
                 && old_call.config == call.config
-                && self.old.state.values(&step.id) == self.machine.state().values(&step.id)
+                && recorded.state.values(&step.id) == self.machine.state().values(&step.id)
                 && match (&old.work, &step.work) {
                     (PlannedWork::Component { .. }, PlannedWork::Component { .. }) => true,
                     // As they are stored: without the plans of what the agent submitted.
@@ -257,13 +331,15 @@ impl<'a> Replay<'a> {
         if old_call.is_none() {
             return Err(wrong("it reads from outside, and its component or config is another one than was recorded"));
         }
-        let read = |state: &State, step: &PlannedStep| -> Vec<Option<Digest>> {
-            step.inputs.iter().map(|binding| digest_of(&binding.source, state, &self.inputs)).collect()
+        let read = |state: &State, step: &PlannedStep, inputs| -> Vec<Option<Digest>> {
+            step.inputs.iter().map(|binding| digest_of(&binding.source, state, inputs)).collect()
         };
-        if !inputs.is_empty() && read(&self.old.state, old) != read(self.machine.state(), step) {
+        let (then, now) =
+            (read(&recorded.state, old, &recorded.inputs), read(self.machine.state(), step, &self.inputs));
+        if !inputs.is_empty() && then != now {
             return Err(wrong("it reads from outside, and is given something else than was recorded"));
         }
-        let outputs = self.old.state.outputs(&step.id);
+        let outputs = recorded.state.outputs(&step.id);
         let outputs = outputs.ok_or_else(|| wrong("it reads from outside, and made nothing when it was recorded"))?;
         for output in outputs {
             let what = || format!("output `{}` of step `{}`", output.port, step.id);
@@ -275,7 +351,8 @@ impl<'a> Replay<'a> {
     /// The first artifact that is another one than was recorded under its name; before the end, only of steps that made
     /// theirs.
     fn compare(&self, at_the_end: bool) -> Result<Option<Difference>, ReplayError> {
-        let recorded = named(&self.old.plan);
+        let Some(old) = &self.old else { return Ok(None) };
+        let (recorded, old_state) = (named(&old.plan), &old.state);
         for step in &self.again.work.plan.steps {
             let state = self.machine.state().step(&step.id);
             if !at_the_end && !matches!(state, Some(StepState::Succeeded { .. })) {
@@ -284,7 +361,7 @@ impl<'a> Replay<'a> {
             for output in &step.outputs {
                 let old = output.artifact.as_ref().and_then(|name| recorded.get(&name.key()));
                 let Some(&(old_step, old_port)) = old else { continue };
-                let old = made(&self.old.state, old_step, old_port);
+                let old = made(old_state, old_step, old_port);
                 let new = made(self.machine.state(), &step.id, &output.port);
                 if let Some(differs) = self.differ(&output.port, old, new, state)? {
                     return Ok(Some(Difference::of_step(&step.id, differs)));
@@ -328,13 +405,16 @@ impl<'a> Replay<'a> {
         })
     }
 
-    /// The names of artifacts that only the edited plan has, and those that only the recorded one has.
+    /// The names of artifacts that only the edited plan has, and those that only the recorded one has; of a child that was
+    /// not recorded none, since its step is new.
     fn unmatched(&self) -> (Vec<String>, Vec<String>) {
-        let (old, new) = (named(&self.old.plan), named(self.again.work.plan));
-        let only = |these: &BTreeMap<String, _>, those: &BTreeMap<String, _>| {
-            these.keys().filter(|name| !those.contains_key(*name)).cloned().collect()
+        let Some(old) = &self.old else { return (Vec::new(), Vec::new()) };
+        let (old, new) = (named(&old.plan), named(self.again.work.plan));
+        let only = |these: &BTreeMap<String, _>, those: &BTreeMap<String, _>, below: &BTreeSet<String>| {
+            let own = these.keys().filter(|name| !those.contains_key(*name));
+            own.chain(below).cloned().collect()
         };
-        (only(&new, &old), only(&old, &new))
+        (only(&new, &old, &self.new), only(&old, &new, &self.gone))
     }
 }
 

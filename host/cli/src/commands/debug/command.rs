@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Into,
     /// Up to the next step of this run.
     Next,
+    /// Up to what stands behind the items, or the child run, in which it is.
+    Out,
     /// Up to a breakpoint.
     Continue,
     /// How the run stands, or what a step is told to do.
@@ -55,6 +57,8 @@ pub(crate) struct Breakpoint {
     pub(crate) when: When,
     /// Which steps: an id, a way to a step of a child (`child/step`), `label:LABEL`, each with `*` for any characters.
     pub(crate) what: String,
+    /// Which item of a map: its number, from 1, or `*`; none = the step.
+    pub(crate) item: Option<String>,
 }
 
 /// The side of a step on which a breakpoint lies.
@@ -96,12 +100,12 @@ struct Known {
     does: &'static str,
 }
 
-const KNOWN: [Known; 17] = [
+const KNOWN: [Known; 18] = [
     Known {
         name: "break",
         short: &["b"],
-        takes: "[before|after|failure] STEP",
-        does: "stops there: STEP is an id, `child/step`, `label:LABEL`, or has a `*`",
+        takes: "[before|after|failure] STEP[ITEM]",
+        does: "stops there: STEP is an id, `child/step`, `label:LABEL`, or has a `*`; `map[3]` is an item of a map, `map[*]` each",
     },
     Known { name: "breaks", short: &[], takes: "", does: "shows all breakpoints" },
     Known { name: "delete", short: &["d"], takes: "[N]", does: "forgets a breakpoint, or all" },
@@ -109,10 +113,16 @@ const KNOWN: [Known; 17] = [
         name: "step",
         short: &["s"],
         takes: "[into]",
-        does: "goes to the next stop: before a step, or after it; `step into` also in child runs",
+        does: "goes to the next stop: before a step or an item of a map, or after it; `step into` also in child runs",
     },
     Known { name: "into", short: &["i"], takes: "", does: "is `step into`" },
-    Known { name: "next", short: &["n"], takes: "", does: "goes to the next step of this run" },
+    Known { name: "next", short: &["n"], takes: "", does: "goes to the next step of this run, or the next item" },
+    Known {
+        name: "out",
+        short: &["o"],
+        takes: "",
+        does: "goes behind the items of the map, or the child run, in which it is",
+    },
     Known { name: "continue", short: &["c"], takes: "", does: "goes on to a breakpoint, or to the end" },
     Known {
         name: "show",
@@ -188,6 +198,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
         "step" => nothing(Command::Step)?,
         "into" => nothing(Command::Into)?,
         "next" => nothing(Command::Next)?,
+        "out" => nothing(Command::Out)?,
         "continue" => nothing(Command::Continue)?,
         "show" => Command::Show(optional()),
         "list" => nothing(Command::List)?,
@@ -236,7 +247,14 @@ fn breakpoint(rest: &str) -> Option<Breakpoint> {
         (what, None) => (When::Before, what),
         _ => return None,
     };
-    words.next().is_none().then(|| Breakpoint { when, what: what.to_owned() })
+    let (what, item) = match what.strip_suffix(']').and_then(|what| what.split_once('[')) {
+        Some((what, item)) => (what, Some(item)),
+        None => (what, None),
+    };
+    let is_item =
+        item.is_none_or(|item| item == "*" || item.parse::<u64>().is_ok_and(|number| number.to_string() == item));
+    let is_whole = words.next().is_none() && is_item && !what.is_empty() && !what.contains(['[', ']']);
+    is_whole.then(|| Breakpoint { when, what: what.to_owned(), item: item.map(str::to_owned) })
 }
 
 fn print(rest: &str) -> Result<Option<Print>, String> {
@@ -310,7 +328,10 @@ mod tests {
 
     #[test]
     fn a_command_may_be_cut_short_as_long_as_it_is_clear() {
-        let at = |when, what: &str| Ok(Some(Command::Break(Breakpoint { when, what: what.to_owned() })));
+        let of = |when, what: &str, item: Option<&str>| {
+            Ok(Some(Command::Break(Breakpoint { when, what: what.to_owned(), item: item.map(str::to_owned) })))
+        };
+        let at = |when, what| of(when, what, None);
         check("  ", Ok(None));
         check("c", Ok(Some(Command::Continue)));
         check("cont", Ok(Some(Command::Continue)));
@@ -318,6 +339,9 @@ mod tests {
         check("b files", at(When::Before, "files"));
         check("break after child/*", at(When::After, "child/*"));
         check("bre fail", at(When::Failure, "*"));
+        check("b each[3]", of(When::Before, "each", Some("3")));
+        check("b after child/each[*]", of(When::After, "child/each", Some("*")));
+        check("o", Ok(Some(Command::Out)));
         check("d 2", Ok(Some(Command::Delete(Some(2)))));
         check("show", Ok(Some(Command::Show(None))));
         check("exit", Ok(Some(Command::Quit)));
@@ -330,7 +354,9 @@ mod tests {
         check("contniue", Err("there is no command `contniue`; did you mean `continue`?"));
         check("\u{1b}[A", Err("there is no command `\\u{1b}[A`; `help` shows all"));
         check("in", Err("`in` could be `into` or `input`"));
-        check("break now files", Err("`break`: it takes [before|after|failure] STEP"));
+        for wrong in ["now files", "each[]", "each[x]", "each[03]", "each[-1]", "each[1", "[1]", "each[1][2]"] {
+            check(&format!("break {wrong}"), Err("`break`: it takes [before|after|failure] STEP[ITEM]"));
+        }
         check("next 3", Err("`next`: it takes nothing"));
         check("goto there", Err("`goto`: it takes N"));
         check(

@@ -1,19 +1,24 @@
 //! A run that goes on and is held at each place where a person wants to look at it.
 
 use super::command::{Command, parse};
-use super::core::{Core, Mode, Place, Side};
+use super::core::{Core, Item, Mode, Place, Side};
 use super::terminal::Terminal;
 use super::view::{Style, View};
 use crate::failure::CliError;
 use crate::render::console;
-use palisade_engine::{Gate, Stand, StepState};
+use palisade_engine::{AtItem, Event, Gate, Reuse, Stand, StepState};
 use palisade_model::{StepId, neutral};
-use palisade_runbook::{PlannedStep, Setting};
-use palisade_store::Store;
+use palisade_runbook::{Plan, PlannedStep, PlannedWork, Setting};
+use palisade_store::{Content, Store};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// What is said of a breakpoint at which nothing may ever stop.
+const NO_SUCH_STEP: &str = "; no step here is so, nor in a child that is a file";
+/// Where there is nothing to get out of.
+pub(super) const OUTERMOST: &str = "this is in no child run and no item; `continue` goes on to the end";
 
 /// Says whether a runbook with these settings and inputs has a plan, and shows what is wrong with it if not.
 pub(super) type Check<'a> = dyn Fn(&[Setting], &[String]) -> Result<(), CliError> + Sync + 'a;
@@ -62,6 +67,12 @@ struct Held {
 }
 
 impl Edits {
+    /// Adds a setting, in place of one of the same value.
+    pub(super) fn put(&mut self, setting: Setting) {
+        self.set.retain(|known| (&known.step, &known.pointer) != (&setting.step, &setting.pointer));
+        self.set.push(setting);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.set.is_empty() && self.input.is_empty()
     }
@@ -104,13 +115,22 @@ impl<'a> Live<'a> {
         'a: 'v,
     {
         let Stand { plan, inputs, state, events, .. } = *at;
-        View { store: self.store, plan, inputs, state, events, total: events.len(), style: self.style }
+        View {
+            store: self.store,
+            plan,
+            inputs,
+            state,
+            events,
+            total: events.len(),
+            made: made_here(at),
+            style: self.style,
+        }
     }
 
     /// Asks what to do until the run is to go on.
-    fn ask(&self, at: &Stand<'_>, session: &mut Session<'_>) {
+    fn ask(&self, at: &Stand<'_>, place: Place<'_>, session: &mut Session<'_>) {
         let view = self.view(at);
-        let depth = at.way.len();
+        let depth = place.depth();
         loop {
             let Some(line) = session.terminal.line() else { return self.quit.store(true, Ordering::Relaxed) };
             let command = match parse(&line) {
@@ -126,9 +146,17 @@ impl<'a> Live<'a> {
             };
             session.last = Some(command.clone());
             let mode = match command {
-                Command::Step => Mode::Step { depth },
+                // Whoever is before a map over a component goes into its items.
+                Command::Step => Mode::Step { depth: depth + usize::from(place.side == Side::Before && has_items(at)) },
                 Command::Into => Mode::Into,
                 Command::Next => Mode::Next { depth },
+                Command::Out => match place.out() {
+                    Some(mode) => mode,
+                    None => {
+                        say(OUTERMOST);
+                        continue;
+                    }
+                },
                 Command::Continue => Mode::Continue,
                 Command::Quit => return self.quit.store(true, Ordering::Relaxed),
                 Command::Set(text) => {
@@ -175,12 +203,13 @@ impl<'a> Live<'a> {
             }
             Ok(_) => {}
         }
-        let same = |known: &Setting| (&known.step, &known.pointer) == (&setting.step, &setting.pointer);
+        if let Err(wrong) = is_of_no_item(&setting, at.plan) {
+            return say(&wrong);
+        }
         let before = session.changes.set.clone();
-        session.changes.set.retain(|known| !same(known));
-        session.changes.set.push(setting);
+        session.changes.put(setting);
         match (self.check)(&session.changes.set, &session.changes.input) {
-            Ok(()) => say("set; once it goes on, it is another run, and edited"),
+            Ok(()) => say(&format!("set; once it goes on, it is another run, and edited{}", begins_anew(at))),
             Err(wrong) => {
                 session.changes.set = before;
                 refuse(&wrong);
@@ -194,7 +223,7 @@ impl<'a> Live<'a> {
         }
         session.changes.input.push(text);
         match (self.check)(&session.changes.set, &session.changes.input) {
-            Ok(()) => say("given; once it goes on, it is another run, and edited"),
+            Ok(()) => say(&format!("given; once it goes on, it is another run, and edited{}", begins_anew(at))),
             Err(wrong) => {
                 session.changes.input.pop();
                 refuse(&wrong);
@@ -213,15 +242,16 @@ impl Gate for Live<'_> {
             (true, true) => Side::Failed,
         };
         let mut session = lock(&self.session);
-        let Some(why) = session.core.stops(Place { way: at.way, labels, side }) else { return };
+        let item = item_of(at);
+        let place = Place { way: at.way, item, labels, side };
+        let Some(why) = session.core.stops(place) else { return };
         self.hold(true);
         console::out(&told(at, side, why));
-        if let (Side::Before, Some(step)) = (side, mapped(at)) {
-            // What cannot be read here fails the step when it goes on.
-            let number = u64::from(at.turn.iteration).saturating_sub(1);
-            console::out(&self.view(at).mapped_item(step, number).unwrap_or_default());
+        if let (Some(item), Some(step)) = (item, at.plan.step(&at.turn.step)) {
+            // What can't be read here fails the step when it goes on.
+            console::out(&self.view(at).at_item(step, item, side).unwrap_or_default());
         }
-        self.ask(at, &mut session);
+        self.ask(at, place, &mut session);
         self.hold(false);
     }
 
@@ -240,8 +270,8 @@ pub(super) fn look(command: &Command, view: &View<'_>, core: &mut Core) {
     let told = match command {
         Command::Help => Ok(format!("  {}\n", super::command::help())),
         Command::Break(breakpoint) => {
-            let text = breakpoint.text();
-            Ok(format!("breakpoint {} {text}\n", core.add(breakpoint.clone())))
+            let (text, nowhere) = (breakpoint.text(), if view.has(breakpoint) { "" } else { NO_SUCH_STEP });
+            Ok(format!("breakpoint {} {text}{nowhere}\n", core.add(breakpoint.clone())))
         }
         Command::Breaks => {
             let lines: Vec<_> =
@@ -263,6 +293,7 @@ pub(super) fn look(command: &Command, view: &View<'_>, core: &mut Core) {
         Command::Step
         | Command::Into
         | Command::Next
+        | Command::Out
         | Command::Continue
         | Command::Set(_)
         | Command::Input(_)
@@ -302,7 +333,7 @@ fn can_be_edited(at: &Stand<'_>) -> Result<(), String> {
 
 /// The step before which the run would be left: the one that is about to start, or the first that has not ended.
 fn next_step(at: &Stand<'_>) -> Option<StepId> {
-    if !at.ended {
+    if !at.ended || at.item.is_some() {
         return Some(at.turn.step.clone());
     }
     let open = |id: &&StepId| !at.state.step(id).is_some_and(|state| state.can_be_kept());
@@ -319,6 +350,9 @@ fn told(at: &Stand<'_>, side: Side, why: Option<usize>) -> String {
         (item, _) if mapped(at).is_some() => step.push_str(&format!(", item {item}")),
         (iteration, _) => step.push_str(&format!(", iteration {iteration}")),
     }
+    if let Some(AtItem { number, of, .. }) = at.item {
+        step.push_str(&format!(", item {number} of {of}"));
+    }
     if at.turn.attempt > 1 {
         step.push_str(&format!(", attempt {}", at.turn.attempt));
     }
@@ -329,6 +363,43 @@ fn told(at: &Stand<'_>, side: Side, why: Option<usize>) -> String {
     };
     let why = why.map_or_else(String::new, |number| format!("  (breakpoint {number})"));
     format!("{}{why}\n", what.trim_end())
+}
+
+/// The item of a map that it is about.
+fn item_of(at: &Stand<'_>) -> Option<Item> {
+    let of_child = || mapped(at).map(|_| Item { number: at.turn.iteration.into(), within: false });
+    at.item.map(|item| Item { number: item.number, within: true }).or_else(of_child)
+}
+
+/// It is at a map over a component, in none of its items.
+fn has_items(at: &Stand<'_>) -> bool {
+    let is_map = |step: &PlannedStep| matches!(step.work, PlannedWork::Map { .. }) && !step.maps_child();
+    at.item.is_none() && at.plan.step(&at.turn.step).is_some_and(is_map)
+}
+
+/// What was made of the item that it is about, by names under which it can be looked at.
+fn made_here(at: &Stand<'_>) -> Vec<(String, Content)> {
+    let Some(AtItem { number, ended: Some(Ok(made)), .. }) = at.item else { return Vec::new() };
+    let name = |port: &str| format!("{}[{number}].{port}", at.turn.step);
+    made.iter().map(|(port, content)| (name(port), content.clone())).collect()
+}
+
+/// The config of a map holds for all its items, and an item is what the run was given or a step made.
+fn is_of_no_item(setting: &Setting, plan: &Plan) -> Result<(), String> {
+    let is_map = |step: &PlannedStep| matches!(step.work, PlannedWork::Map { .. });
+    let step = &setting.step;
+    let is_number = || setting.pointer.split('/').nth(1).is_some_and(|first| first.parse::<u64>().is_ok());
+    if !plan.steps.iter().any(|known| known.id.as_str() == step && is_map(known)) || !is_number() {
+        return Ok(());
+    }
+    Err(format!(
+        "an item of a map can't be edited; `input NAME=PATH` gives the run other data, `set {step}.PATH=VALUE` counts for all items"
+    ))
+}
+
+/// What an edit comes to in the middle of a map.
+const fn begins_anew(at: &Stand<'_>) -> &'static str {
+    if at.item.is_some() { "; the map begins at its first item again" } else { "" }
 }
 
 /// The step, where it is a map over a child runbook: each stop of it is about an item.
@@ -343,15 +414,35 @@ fn runs(at: &Stand<'_>) -> String {
 }
 
 fn made(at: &Stand<'_>) -> String {
+    if let Some(AtItem { ended: Some(Ok(made)), .. }) = at.item {
+        let made = made.iter().map(|(port, content)| format!("{} {} items", neutral::line(port, 64), content.lines()));
+        return made.collect::<Vec<_>>().join(", ");
+    }
     let outputs = at.state.outputs(&at.turn.step).or_else(|| at.state.latest(&at.turn.step)).unwrap_or_default();
     let made: Vec<_> =
         outputs.iter().map(|output| format!("{} {} items", neutral::line(&output.port, 64), output.items)).collect();
-    made.join(", ")
+    format!("{}{}", made.join(", "), known(at))
+}
+
+/// That nothing ran, which somebody who wanted to see it run would wonder about.
+fn known(at: &Stand<'_>) -> &'static str {
+    let last = at.events.iter().rev().find_map(|event| match event {
+        Event::AttemptSucceeded(ended) if ended.step == at.turn.step => Some(ended.reuse),
+        _ => None,
+    });
+    match last {
+        Some(Some(Reuse::From { .. })) => "  known from before: nothing ran; `debug --no-cache` runs it",
+        _ => "",
+    }
 }
 
 fn failed(at: &Stand<'_>) -> String {
-    let failure = at.events.iter().rev().find_map(|event| event.failure().filter(|(step, _)| **step == at.turn.step));
-    failure.map_or_else(String::new, |(_, failure)| format!("failed: {}", neutral::line(&failure.message, 300)))
+    let of_step = |(step, _): &(&StepId, _)| **step == at.turn.step;
+    let failure = match at.item {
+        Some(AtItem { ended: Some(Err(failure)), .. }) => Some(failure),
+        _ => at.events.iter().rev().find_map(|event| event.failure().filter(of_step)).map(|(_, failure)| failure),
+    };
+    failure.map_or_else(String::new, |failure| format!("failed: {}", neutral::line(&failure.message, 300)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

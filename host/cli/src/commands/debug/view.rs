@@ -1,13 +1,14 @@
 //! What can be looked at where a run is held: steps, artifacts, events. Texts of items are hidden unless they are asked for.
 
-use super::command::{Filter, Print};
+use super::command::{Breakpoint, Filter, Print};
+use super::core::{Item, Side};
 use crate::render::runs::{EventLines, state};
 use crate::render::table;
 use palisade_engine::{Event, Recorded, State, state_name};
 use palisade_model::unit::Count;
 use palisade_model::{ArtifactName, Digest, LimitSource, StepId, neutral, strict_json};
-use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, suggestion};
-use palisade_store::{Fault, Store};
+use palisade_runbook::{BindingSource, Plan, PlannedChildRunbook, PlannedStep, PlannedWork, suggestion};
+use palisade_store::{Content, Fault, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,6 +21,9 @@ const BATCH_BYTES: usize = 256 << 10;
 /// Stands for a text that is hidden, however long it is.
 const HIDDEN: &str = "•••••";
 
+/// Stands where a schema would: what an item made is joined with what others made before it becomes an artifact.
+const MADE_HERE: &str = "made here";
+
 /// How it is shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
@@ -29,7 +33,7 @@ pub(super) struct Style {
 }
 
 /// A run at a place.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct View<'a> {
     pub(super) store: &'a Store,
     pub(super) plan: &'a Plan,
@@ -40,6 +44,8 @@ pub(super) struct View<'a> {
     pub(super) events: &'a [Event],
     /// How many events there are in all.
     pub(super) total: usize,
+    /// What the item made at which a map is held, by names that only count here.
+    pub(super) made: Vec<(String, Content)>,
     pub(super) style: Style,
 }
 
@@ -109,6 +115,10 @@ impl View<'_> {
             };
             rows.push([vec![name, digest.short()], told].concat());
         }
+        for (name, content) in &self.made {
+            let told = vec![format!("{} items", Count(content.lines())), MADE_HERE.to_owned()];
+            rows.push([vec![name.clone(), content.digest().short()], told].concat());
+        }
         if rows.is_empty() {
             return Ok("there is none yet\n".to_owned());
         }
@@ -119,7 +129,17 @@ impl View<'_> {
 
     /// A page of an artifact's items.
     pub(super) fn print(&self, print: &Print) -> Result<String, String> {
+        let (name, items, what) = self.found(print)?;
+        let head = format!("{name}: {} items, {what}\n", Count(items.lines()));
+        self.page(print, &name, &items).map(|page| head + &page)
+    }
+
+    /// The artifact of that name: how it is written, its items, and what it is.
+    fn found(&self, print: &Print) -> Result<(String, Content, String), String> {
         let wanted = print.artifact.to_lowercase();
+        if let Some((name, content)) = self.made.iter().find(|(name, _)| name.to_lowercase() == wanted) {
+            return Ok((name.clone(), content.clone(), MADE_HERE.to_owned()));
+        }
         let all = self.all();
         let Some((name, digest)) = all.iter().find(|(name, _)| name.to_lowercase() == wanted) else {
             let help = suggestion(&print.artifact, all.iter().map(|(name, _)| name.as_str()));
@@ -129,12 +149,15 @@ impl View<'_> {
         let digest = digest.ok_or_else(|| format!("`{name}` is not there yet"))?;
         let found = self.store.artifact(digest).map_err(|fault| unreadable(&fault))?;
         let found = found.ok_or_else(|| format!("`{name}` is not in the store any more"))?;
-        let total = found.items.lines();
-        let mut out = format!("{name}: {} items, {}, {}\n", Count(total), found.schema, digest.short());
+        Ok((name.clone(), found.items, format!("{}, {}", found.schema, digest.short())))
+    }
+
+    fn page(&self, print: &Print, name: &str, items: &Content) -> Result<String, String> {
+        let mut out = String::new();
         let (mut shown, mut number, mut next) = (0, 0, None);
         // Items that lack what a condition speaks of are none that it holds for; that is told, since it may be misspelt.
         let (mut unanswered, mut why) = (0_u64, String::new());
-        let (mut reader, mut buffer) = (found.items.items(), Vec::new());
+        let (mut reader, mut buffer) = (items.items(), Vec::new());
         'all: while let Some(_batch) = reader.next(BATCH_BYTES, &mut buffer).map_err(|fault| unreadable(&fault))? {
             for line in String::from_utf8_lossy(&buffer).split_terminator('\n') {
                 let this = number;
@@ -178,10 +201,16 @@ impl View<'_> {
         Ok(out)
     }
 
-    /// The page of the input of a map that has the item of that number, counted from 0, alone.
-    pub(super) fn mapped_item(&self, step: &PlannedStep, number: u64) -> Result<String, String> {
-        let artifact = step.inputs.first().map(|binding| self.plan.name_of(&binding.source)).unwrap_or_default();
-        self.print(&Print { artifact, from: number, most: 1, filter: Filter::All })
+    /// What there is to see of an item of a map: what it gets, once it is through, what it made.
+    pub(super) fn at_item(&self, step: &PlannedStep, item: Item, side: Side) -> Result<String, String> {
+        let page = |artifact: String, from| self.print(&Print { artifact, from, most: 1, filter: Filter::All });
+        if side == Side::After {
+            return self.made.iter().map(|(name, _)| page(name.clone(), 0)).collect();
+        }
+        let is_ruleset = |source: &BindingSource| matches!(source, BindingSource::Ruleset { .. });
+        let mapped = step.inputs.iter().find(|binding| !is_ruleset(&binding.source));
+        let mapped = mapped.map(|binding| self.plan.name_of(&binding.source)).unwrap_or_default();
+        page(mapped, item.number.saturating_sub(1))
     }
 
     /// The latest events.
@@ -197,6 +226,11 @@ impl View<'_> {
             }
         }
         out
+    }
+
+    /// Whether a breakpoint speaks of a step of this run, or of one below it that can be known.
+    pub(super) fn has(&self, breakpoint: &Breakpoint) -> bool {
+        has(breakpoint, self.plan, &mut Vec::new())
     }
 
     /// The step of that name.
@@ -240,6 +274,19 @@ impl View<'_> {
             BindingSource::Ruleset { digest, .. } => Some(*digest),
         }
     }
+}
+
+fn has(breakpoint: &Breakpoint, plan: &Plan, way: &mut Vec<StepId>) -> bool {
+    plan.all_steps().any(|step| {
+        way.push(step.id.clone());
+        let below = || match step.child().map(|child| &child.runbook) {
+            Some(PlannedChildRunbook::File { plan, .. }) => has(breakpoint, plan, &mut way.clone()),
+            _ => false,
+        };
+        let found = breakpoint.is_of_step(way, &step.labels) || below();
+        way.pop();
+        found
+    })
 }
 
 /// An item without its texts.

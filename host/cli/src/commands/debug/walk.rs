@@ -2,8 +2,8 @@
 //! it. Nothing runs.
 
 use super::command::{Command, parse};
-use super::core::{Core, Mode, Place, Side};
-use super::live::{Edits, look, say};
+use super::core::{Core, Item, Mode, Place, Side};
+use super::live::{Edits, OUTERMOST, look, say};
 use super::terminal::Terminal;
 use super::view::{Style, View};
 use crate::render::console;
@@ -22,23 +22,19 @@ pub(super) struct Walk<'a> {
     pub(super) style: Style,
     /// So many events are behind.
     pub(super) at: usize,
-}
-
-/// How a person left.
-pub(super) enum Left {
-    /// They are done.
-    Quit,
-    /// They want another run, from before that step.
-    Fork { step: StepId, edits: Edits },
+    /// At which of the stops it is; none = between them. Two can have the same events behind them: an item ends, and the next
+    /// one starts.
+    pub(super) stop: Option<usize>,
 }
 
 impl Walk<'_> {
-    /// Does what a person wants to see until they leave.
-    pub(super) fn walk(&mut self, core: &mut Core, terminal: &mut Terminal) -> Left {
-        let (mut last, mut edits) = (None, Edits::default());
-        console::out(&self.told(None));
+    /// Does what a person wants to see until they leave; gives the step before which they want another run, with these edits,
+    /// or none when they are done.
+    pub(super) fn walk(&mut self, core: &mut Core, terminal: &mut Terminal, edits: &mut Edits) -> Option<StepId> {
+        let mut last = None;
+        self.move_to(self.at);
         loop {
-            let Some(line) = terminal.line() else { return Left::Quit };
+            let line = terminal.line()?;
             let command = match parse(&line) {
                 Ok(Some(command)) => command,
                 Ok(None) => match last.clone() {
@@ -55,12 +51,13 @@ impl Walk<'_> {
                 // Child runs have journals of their own.
                 Command::Step | Command::Into => self.go_on(core, Mode::Step { depth: 1 }),
                 Command::Next => self.go_on(core, Mode::Next { depth: 1 }),
+                Command::Out => self.out(core),
                 Command::Continue => self.go_on(core, Mode::Continue),
                 Command::Back => self.back(),
                 Command::Goto(number) => self.go_to(number),
                 Command::Set(text) => match Setting::parse(&text) {
                     Ok(setting) => {
-                        edits.set.push(setting);
+                        edits.put(setting);
                         say("set for the run that `fork` makes");
                     }
                     Err(wrong) => say(&wrong.to_string()),
@@ -70,10 +67,10 @@ impl Walk<'_> {
                     say("given to the run that `fork` makes");
                 }
                 Command::Fork(step) => match self.fork_at(step.as_deref()) {
-                    Ok(step) => return Left::Fork { step, edits },
+                    Ok(step) => return Some(step),
                     Err(wrong) => say(&wrong),
                 },
-                Command::Quit => return Left::Quit,
+                Command::Quit => return None,
                 command => {
                     let state = self.state();
                     look(&command, &self.view(&state), core);
@@ -89,31 +86,71 @@ impl Walk<'_> {
     fn view<'v>(&'v self, state: &'v State) -> View<'v> {
         let all = self.history.events();
         let (events, total) = (all.get(..self.at).unwrap_or_default(), all.len());
-        View { store: self.store, plan: self.plan, inputs: self.inputs, state, events, total, style: self.style }
+        View {
+            store: self.store,
+            plan: self.plan,
+            inputs: self.inputs,
+            state,
+            events,
+            total,
+            made: Vec::new(),
+            style: self.style,
+        }
     }
 
     fn go_on(&mut self, core: &mut Core, mode: Mode) {
         core.mode = mode;
-        let stop = stops(self.history.events()).into_iter().filter(|stop| stop.at > self.at).find_map(|stop| {
-            let nothing = BTreeSet::new();
+        let (stops, nothing) = (stops(self.history.events()), BTreeSet::new());
+        let next =
+            (0..).zip(&stops).filter(|(number, stop)| self.stop.map_or(stop.at > self.at, |here| *number > here));
+        let found = { next }.find_map(|(number, stop)| {
             let labels = self.plan.step(stop.step).map_or(&nothing, |step| &step.labels);
-            let way = std::slice::from_ref(stop.step);
-            Some((stop.at, core.stops(Place { way, labels, side: stop.side })?))
+            Some((number, stop.at, core.stops(self.place(stop, labels))?))
         });
-        let (at, why) = stop.unwrap_or((self.history.events().len(), None));
-        if at == self.at {
-            return say("this is the end; `back` goes back");
+        let end = self.history.events().len();
+        match found {
+            Some((number, at, why)) => self.stand(at, Some(number), why),
+            None if self.at == end => say("this is the end; `back` goes back"),
+            None => self.stand(end, None, None),
         }
-        self.at = at;
+    }
+
+    fn stand(&mut self, at: usize, stop: Option<usize>, why: Option<usize>) {
+        (self.at, self.stop) = (at, stop);
         console::out(&self.told(why));
     }
 
+    /// Goes behind so many events.
+    fn move_to(&mut self, at: usize) {
+        let stop = stops(self.history.events()).iter().position(|stop| stop.at == at);
+        self.stand(at, stop, None);
+    }
+
+    fn place<'p>(&self, stop: &Stop<'p>, labels: &'p BTreeSet<String>) -> Place<'p> {
+        Place { way: std::slice::from_ref(stop.step), item: self.item(stop), labels, side: stop.side }
+    }
+
+    /// The item of a map over a child. Those of a map over a component leave no event of their own.
+    fn item(&self, stop: &Stop<'_>) -> Option<Item> {
+        let is_map = self.plan.step(stop.step).is_some_and(PlannedStep::maps_child);
+        let number = stop.item.filter(|_| is_map)?;
+        Some(Item { number: number.into(), within: false })
+    }
+
+    fn out(&mut self, core: &mut Core) {
+        let (stops, nothing) = (stops(self.history.events()), BTreeSet::new());
+        let here = self.stop.and_then(|number| stops.get(number));
+        match here.and_then(|stop| self.place(stop, &nothing).out()) {
+            Some(mode) => self.go_on(core, mode),
+            None => say(OUTERMOST),
+        }
+    }
+
     fn back(&mut self) {
-        match stops(self.history.events()).iter().rev().find(|stop| stop.at < self.at) {
-            Some(stop) => {
-                self.at = stop.at;
-                console::out(&self.told(None));
-            }
+        let stops = stops(self.history.events());
+        let is_before = |number: usize, stop: &Stop<'_>| self.stop.map_or(stop.at < self.at, |here| number < here);
+        match stops.iter().enumerate().rfind(|(number, stop)| is_before(*number, stop)) {
+            Some((number, stop)) => self.stand(stop.at, Some(number), None),
             None => say("this is the beginning"),
         }
     }
@@ -121,10 +158,7 @@ impl Walk<'_> {
     fn go_to(&mut self, number: u64) {
         let count = self.history.events().len();
         match usize::try_from(number).ok().filter(|at| *at <= count) {
-            Some(at) => {
-                self.at = at;
-                console::out(&self.told(None));
-            }
+            Some(at) => self.move_to(at),
             None => say(&format!("the run has {count} events; `goto 0` is before the first")),
         }
     }
@@ -144,10 +178,9 @@ impl Walk<'_> {
     /// Where it is, in a line.
     fn told(&self, why: Option<usize>) -> String {
         let events = self.history.events();
-        let place = match stops(events).iter().find(|stop| stop.at == self.at) {
+        let place = match self.stop.and_then(|number| stops(events).into_iter().nth(number)) {
             Some(stop) => {
-                let is_map = self.plan.step(stop.step).is_some_and(PlannedStep::maps_child);
-                let item = stop.item.filter(|_| is_map).map_or_else(String::new, |item| format!(", item {item}"));
+                let item = self.item(&stop).map_or_else(String::new, |item| format!(", item {}", item.number));
                 let step = format!("{}{item}", stop.step);
                 match stop.side {
                     Side::Before => format!("before {step}"),

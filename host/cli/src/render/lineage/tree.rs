@@ -1,7 +1,7 @@
 //! A lineage as a tree: artifacts with the steps behind them, or with those that read them.
 
 use crate::render::runs::{foreign, painted, signed};
-use palisade_engine::{Lineage, LineageArtifact, LineageStep, Origin};
+use palisade_engine::{Allowed, Answer, Lineage, LineageArtifact, LineageStep, Origin};
 use palisade_model::unit::{Bytes, Count};
 use palisade_runbook::Use;
 use std::collections::BTreeSet;
@@ -78,10 +78,15 @@ impl<'l> Tree<'l> {
         } else {
             below.extend(step.makes.iter().filter_map(|name| Some((whole.artifact(name)?, ""))));
         }
-        let data: &[String] = if self.up { &step.data } else { &[] };
-        for (index, path) in data.iter().enumerate() {
-            let (branch, _) = branches(below.is_empty() && index + 1 == data.len());
-            let _ = writeln!(self.out, "{rest}{branch}{}  file or folder that its config names", foreign(path));
+        let mut leaves: Vec<String> = Vec::new();
+        if self.up {
+            leaves.extend(step.allowed.iter().map(|answer| said(step, answer)));
+            let names = |path: &String| format!("{}  file or folder that its config names", foreign(path));
+            leaves.extend(step.data.iter().map(names));
+        }
+        for (index, leaf) in leaves.iter().enumerate() {
+            let (branch, _) = branches(below.is_empty() && index + 1 == leaves.len());
+            let _ = writeln!(self.out, "{rest}{branch}{leaf}");
         }
         for (index, &(artifact, suffix)) in below.iter().enumerate() {
             let (branch, trunk) = branches(index + 1 == below.len());
@@ -119,6 +124,24 @@ impl<'l> Tree<'l> {
         let line = format!("{state}  step {}  {}  {}{attempts}", step.step, step.kind, runs.unwrap_or_default());
         line.trim_end().to_owned()
     }
+}
+
+/// What was said of a step, in a line.
+fn said(step: &LineageStep, allowed: &Allowed) -> String {
+    let Allowed { step: asked, by, at, answer, signed } = allowed;
+    let what = match answer {
+        Answer::Approved => "approved",
+        Answer::ApprovedBeforehand => "approved beforehand",
+        Answer::Rejected => "rejected",
+    };
+    let by = match (by, answer) {
+        (Some(by), _) => format!(" by {}", foreign(by)),
+        (None, Answer::ApprovedBeforehand) => " by the runbook".to_owned(),
+        (None, _) => String::new(),
+    };
+    let signed = if *signed { ", signed" } else { "" };
+    let asked = if *asked == step.step { String::new() } else { format!("  at step {asked}") };
+    format!("{what}{by}, {at}{signed}{asked}")
 }
 
 fn branches(last: bool) -> (&'static str, &'static str) {
@@ -163,6 +186,7 @@ mod tests {
             state: "succeeded",
             attempts: 1,
             data: Vec::new(),
+            allowed: Vec::new(),
             reads: reads.iter().map(|read| Read { artifact: (*read).to_owned(), used_as: Use::Input }).collect(),
             makes: vec![(*name).to_owned()],
         };
