@@ -171,7 +171,7 @@ impl Workspace {
         let bug = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Bug, error);
         let sandbox = Sandbox::new(palisade_sandbox::Settings::default()).map_err(|error| bug(&error))?;
         let executable = std::env::current_exe().map_err(|error| bug(&error))?;
-        let how = Compiling::Child { executable: &executable };
+        let how = Compiling::child(&executable);
         let cache = code_cache(&self.data_dir).ok();
         let loaded = sandbox.load(&entry.digest, || entry.bytes(), how, cache.as_ref());
         loaded
