@@ -76,8 +76,13 @@ pub(crate) fn hand_out(settings: &Settings, store: &Store, note: &Note, more: &[
 /// Says whether a file lies outside of the data directory: one within it would be changed with the log.
 ///
 /// # Errors
-/// When it lies within.
+/// When it lies within, or where it lies can't be known.
 pub(crate) fn outside_of(data_dir: &Path, file: &Path) -> Result<(), CliError> {
+    if file.is_symlink() && !file.exists() {
+        // It could lead into the data directory by a name that nothing has yet.
+        return Err(CliError::usage(format!("{} is a link that leads to nothing", file.display()))
+            .help("make the file that it is to lead to"));
+    }
     // Where it really is, links resolved, as far as it is there.
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = real(file.parent().unwrap_or(file));
