@@ -75,7 +75,11 @@ impl WitnessCommand {
             return Ok(());
         }
         let words = neutral::line(String::from_utf8_lossy(&words).trim(), MAX_WORDS);
-        Err(if words.is_empty() { format!("it ended with {status}") } else { format!("it ended with {status}: {words}") })
+        Err(if words.is_empty() {
+            format!("it ended with {status}")
+        } else {
+            format!("it ended with {status}: {words}")
+        })
     }
 
     fn start(&self) -> io::Result<Child> {
@@ -150,7 +154,9 @@ mod tests {
         assert!(WitnessCommand::of_environment(|_| None).unwrap().is_none());
         let command = of(r#"["/bin/cat", "-u"]"#).unwrap().unwrap();
         assert_eq!((command.program.as_path(), command.arguments), (Path::new("/bin/cat"), vec!["-u".to_owned()]));
-        for wrong in ["", "/bin/cat", "[]", r#"["cat"]"#, r#"["./cat"]"#, r#"["/bin/cat", 1]"#, r#"{"command": "/bin/cat"}"#] {
+        for wrong in
+            ["", "/bin/cat", "[]", r#"["cat"]"#, r#"["./cat"]"#, r#"["/bin/cat", 1]"#, r#"{"command": "/bin/cat"}"#]
+        {
             assert!(of(wrong).is_err(), "{wrong}");
         }
     }
@@ -176,7 +182,10 @@ mod tests {
     #[test]
     fn how_it_failed_is_told_in_few_words() {
         assert_eq!(give("exit 3").unwrap_err(), "it ended with exit status: 3");
-        assert_eq!(give("printf 'no \\033[2Jroom' >&2; exit 3").unwrap_err(), "it ended with exit status: 3: no \\u{1b}[2Jroom");
+        assert_eq!(
+            give("printf 'no \\033[2Jroom' >&2; exit 3").unwrap_err(),
+            "it ended with exit status: 3: no \\u{1b}[2Jroom"
+        );
         assert_eq!(give("kill -TERM $$").unwrap_err(), "it ended with signal: 15 (SIGTERM)");
         let flood = give("yes flood | head -c 5000000 >&2; exit 1").unwrap_err();
         assert!(flood.starts_with("it ended with exit status: 1: flood") && flood.len() < 3_000, "{flood}");

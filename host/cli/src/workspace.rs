@@ -254,6 +254,18 @@ pub(crate) fn first_party() -> Result<Vec<FirstParty>, CliError> {
         .collect()
 }
 
+/// Compares the bytes of a component with the digest under which it was added.
+///
+/// # Errors
+/// When they are others by now, or gone.
+pub(crate) fn unchanged(entry: &Entry) -> Result<(), CliError> {
+    entry.bytes().map(drop).map_err(|error| {
+        let id = entry.manifest.versioned_id();
+        CliError::new(ExitCode::Integrity, format!("the bytes of `{id}` can't be read as they were added: {error}"))
+            .help("`palisade doctor` says all that is damaged; add the component again")
+    })
+}
+
 fn schemas(catalogue: &Catalogue) -> Result<Registry, CliError> {
     let mut schemas = Registry::builtin().map_err(|error| CliError::from_error(ExitCode::Bug, &error))?;
     for entry in catalogue.list() {
