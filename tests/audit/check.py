@@ -72,6 +72,11 @@ def require(truth, what):
         sys.exit(f"WRONG: {what}")
 
 
+def shown(text):
+    """A proof may come from anybody: nothing in it makes a line of its own, moves the cursor or hides."""
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in str(text))
+
+
 proof = json.load(open(sys.argv[1], encoding="utf-8"))
 # The key: NAME+HASH+base64(1 ‖ 32 bytes).
 name, key_hash, encoded = proof["key"].split("+", 2)
@@ -91,10 +96,13 @@ leaf, path = proof["leaf"].encode(), [base64.b64decode(hash_) for hash_ in proof
 require(proof["entry"] < proof["size"], "the entry is not within the log")
 require(root_of(leaf, proof["entry"], proof["size"], path) == base64.b64decode(root), "the entry is not in the log")
 entry = json.loads(leaf)
-print(f"entry {proof['entry']} of {size}, signed by {proof['key']}: {entry['kind']} of run {entry.get('run')}")
+told = f"entry {proof['entry']} of {size}, signed by {proof['key']}: {entry['kind']} of run {entry.get('run')}"
+print(shown(told))
 for file in sys.argv[2:]:
+    require("files" in entry, "the entry names no files: take the proof of an entry `files_exported`")
+    require("run_key" in proof, "the proof does not open the entry: `audit prove --open` makes one that does")
     run_key = bytes.fromhex(proof["run_key"])
     keyed = hmac.new(run_key, sha(open(file, "rb").read()), "sha256").hexdigest()
     what = [known["what"] for known in entry["files"] if known["keyed"] == keyed]
     require(what, f"the run did not write {file}")
-    print(f"{file} is its {', '.join(what)}")
+    print(shown(f"{file} is its {', '.join(what)}"))

@@ -4,21 +4,29 @@
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
 use palisade_audit::{Checkpoint, Entry, What, leaf_hash, verify_inclusion};
+use palisade_engine::Silent;
 use palisade_model::{Digest, RunId, TenantId};
-use palisade_store::Store;
+use palisade_store::{Append, Disk, JournalEvent, NewEntry, NewEvent, RunSummary, Store};
+use palisade_tests::stepping::{Stepping, chain};
 use palisade_tests::{Dir, cpu_time};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many entries the log has.
 const COUNT: u64 = 1_000_000;
 /// How many of them are in one commit.
 const AT_ONCE: u64 = 100;
+/// How many steps the run has whose audit is measured.
+const STEPS: usize = 500;
+/// How often, of which the best counts: other work on the machine only adds.
+const ROUNDS: u64 = 7;
 
 fn main() {
     let dir = Dir::new();
     let store = Store::open(dir.path(), TenantId::default()).expect("a store");
     println!("| work | measured | CPU | goal |");
     println!("|---|---|---|---|");
+    share_of_steps();
     let (wall, cpu) = timed(|| {
         for first in (0..COUNT).step_by(AT_ONCE as usize) {
             let entries: Vec<_> = (first..first + AT_ONCE).map(entry).collect();
@@ -42,6 +50,51 @@ fn main() {
         verify_inclusion(leaf_hash(&leaf.bytes), number, checkpoint.size, &path, checkpoint.root).expect("a proof");
     }
     println!("| an inclusion proof, the slowest of 101 | {slowest:.2?} | | ≤ 10 ms |");
+}
+
+/// What the audit adds to durable steps each of which used a power, so that each has an entry in the commit of its events. A
+/// run is driven to its end, then its events are written again, without entries and with them; so it is held against steps
+/// that do next to nothing.
+fn share_of_steps() {
+    let dir = Dir::new();
+    let Some(stepping) = Stepping::open(&dir, Arc::new(Disk)) else { return };
+    let (text, store) = (chain(STEPS, ""), stepping.engine.store());
+    let plan = stepping.plan(&text);
+    let (mut step, mut plain, mut audited) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    for round in 0..ROUNDS {
+        let mut run = None;
+        let all = timed(|| run = stepping.run(&plan, &text, &format!("text {round}"), &Silent).ok()).1;
+        let events = store.events(run.expect("a run").record.run_id, 0, usize::MAX).expect("its events");
+        step = step.min(all);
+        plain = plain.min(timed(|| write_again(store, &events, RunId::new(round, [1; 10]), false)).1);
+        audited = audited.min(timed(|| write_again(store, &events, RunId::new(round, [2; 10]), true)).1);
+    }
+    let of_step = |all: Duration| all.as_secs_f64() * 1e6 / STEPS as f64;
+    let (step, entry) = (of_step(step), of_step(audited) - of_step(plain));
+    let share = 100.0 * entry / (step + entry);
+    println!(
+        "| an entry for each of {STEPS} steps | {share:.1} % of the steps | {entry:.1} of {step:.0} µs | ≤ 10 % |"
+    );
+}
+
+/// Writes events as those of another run, those of one step in a commit, with an entry for each commit if that is wanted.
+fn write_again(store: &Store, events: &[JournalEvent], run: RunId, audited: bool) {
+    let mut after = 0;
+    for of_step in events.chunks(events.len().div_ceil(STEPS)) {
+        let new: Vec<_> = of_step.iter().map(|event| NewEvent { kind: &event.kind, bytes: &event.bytes }).collect();
+        let entries = if audited { vec![NewEntry { event: 0, entry: entry(after) }] } else { Vec::new() };
+        let summary = (after == 0).then(|| RunSummary {
+            title: "Many".to_owned(),
+            status: "running".to_owned(),
+            started_ms: 1,
+            ended_ms: None,
+            items: None,
+            parent: None,
+            key: None,
+        });
+        let append = Append { events: &new, entries, summary, ..Append::default() };
+        after = store.append(run, after, append).expect("a commit").seq;
+    }
 }
 
 /// What an attempt that read files leaves.

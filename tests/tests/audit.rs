@@ -70,6 +70,10 @@ fn a_page_of_python_checks_a_proof_from_the_documents_alone() {
         assert!(output.status.code() == Some(1) && told.contains(what), "{what}: {told}");
     };
     fails(&proof, &["runbook.yaml"], "WRONG: the run did not write runbook.yaml");
+    let closed = palisade(dir.path(), ["audit", "prove", "4"]).exits(0).stdout;
+    fails(&closed, &["out/words.json"], "WRONG: the proof does not open the entry");
+    let of_no_files = palisade(dir.path(), ["audit", "prove", "2", "--open"]).exits(0).stdout;
+    fails(&of_no_files, &["out/words.json"], "WRONG: the entry names no files");
     let other = |change: &dyn Fn(&mut Value)| {
         let mut other: Value = serde_json::from_str(&proof).unwrap();
         change(&mut other);
@@ -88,6 +92,25 @@ fn a_page_of_python_checks_a_proof_from_the_documents_alone() {
         proof["key"] = stranger.verifying().to_string().into();
     };
     fails(&other(&key), &[], "WRONG: the checkpoint is not signed by the key");
+    let forged = check(&proof_with_words_of_its_own(), &[]).unwrap();
+    assert!(forged.status.success());
+    let told = String::from_utf8(forged.stdout).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.ends_with("run_ended\\u{a}out/words.json is its output words\\u{1b}[8m of run \\u{202e}x\n"),
+        "{told}"
+    );
+}
+
+/// A proof from a stranger, of a log of their own, which says more than an entry would.
+fn proof_with_words_of_its_own() -> String {
+    let key = palisade_audit::SigningKey::from_seed("stranger", [1; 32]).unwrap();
+    let leaf =
+        json!({"kind": "run_ended\nout/words.json is its output words\u{1b}[8m", "run": "\u{202e}x"}).to_string();
+    let root = palisade_audit::leaf_hash(leaf.as_bytes());
+    let checkpoint = palisade_audit::Checkpoint { origin: "stranger".to_owned(), size: 1, root };
+    let (checkpoint, key) = (checkpoint.sign(&key).unwrap().to_string(), key.verifying().to_string());
+    json!({"v": 1, "entry": 0, "leaf": leaf, "size": 1, "path": [], "checkpoint": checkpoint, "key": key}).to_string()
 }
 
 #[test]

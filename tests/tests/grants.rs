@@ -323,7 +323,8 @@ fn a_label_that_one_version_takes_away_stays_with_the_next_until_somebody_accept
 fn bytes_that_were_changed_in_the_store_are_noticed() {
     let Some(bench) = Bench::new(GRANT) else { return };
     bench.accept("acme:reader", "one.wasm");
-    // Compiled code is kept by digest, so the bytes are looked at where they are needed: to make a run of them.
+    // Its compiled code is kept from now on, and would do.
+    let _ = bench.call("run -q runbook.yaml").exits(0);
     let stored = walk(&bench.0.join(".palisade"))
         .into_iter()
         .find(|path| fs::read(path).is_ok_and(|bytes| bytes.windows(15).any(|window| window == b"READER-VARIANT ")));
@@ -335,9 +336,14 @@ fn bytes_that_were_changed_in_the_store_are_noticed() {
     std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
     fs::set_permissions(&stored, mode).unwrap();
     fs::write(&stored, bytes).unwrap();
-    for line in ["doctor", &format!("grants accept acme:reader@1.0.0 --digest {}", bench.digest("one.wasm"))] {
+    let accept = format!("grants accept acme:reader@1.0.0 --digest {}", bench.digest("one.wasm"));
+    for line in ["doctor", &accept, "run -q runbook.yaml", "replay last"] {
         let _ = bench.call(line).exits(7);
     }
+    holds(
+        &bench.call("run -q runbook.yaml").stderr,
+        "the bytes of `acme:reader@1.0.0` can't be read as they were added",
+    );
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use palisade_audit::{Checkpoint, Note, VerifyingKey};
+use palisade_tests::command::command;
 use palisade_tests::witness::{Lie, Witness};
 use palisade_tests::{Dir, Outcome, palisade, root};
 use serde_json::Value;
@@ -140,6 +141,30 @@ fn a_witness_that_does_not_know_the_log_or_is_not_there_is_told() {
     let (_, after) = after.split_once('"').unwrap();
     dir.write("palisade.toml", format!("{settings}\n{before}localhost:1\"{after}"));
     assert!(told(&run(&dir).exits(0)).contains("it can't be reached"));
+}
+
+#[test]
+fn a_program_gets_each_checkpoint_and_its_trouble_keeps_no_run_from_ending_well() {
+    let dir = Dir::new();
+    dir.copy_from(&root().join("tests/cases/runs-gc/files"));
+    let with = |script: &str, args: &[&str]| {
+        let words = serde_json::to_string(&["/bin/sh", "-c", script]).unwrap();
+        Outcome::from(command(dir.path()).args(args).env("PALISADE_WITNESS_COMMAND", words).output().unwrap())
+    };
+    let kept = dir.join("kept");
+    let keep = format!("cat >> {}", kept.display());
+    let ran = with(&keep, &["run", "-q", "runbook.yaml"]).exits(0);
+    assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+    let _ = with(&keep, &["audit", "checkpoint"]).exits(0);
+    assert_eq!(Note::parse_all(&fs::read_to_string(&kept).unwrap()).unwrap().len(), 2);
+    let verified = palisade(dir.path(), ["audit", "verify", "--checkpoint", "kept"]).exits(0);
+    assert!(verified.stdout.contains("consistent with what was kept outside"), "{}", verified.stdout);
+    let failed = with("echo 'no room' >&2; exit 3", &["run", "-q", "runbook.yaml"]).exits(0);
+    let expected = "warning: the program that keeps the audit log's checkpoints did not take one: it ended with exit status: 3: no room";
+    assert!(told(&failed).contains(expected), "{}", failed.stderr);
+    let mut wrong = command(dir.path());
+    let wrong = wrong.args(["run", "runbook.yaml"]).env("PALISADE_WITNESS_COMMAND", "cat").output().unwrap();
+    assert!(told(&Outcome::from(wrong).exits(2)).contains("is no JSON list of a program"));
 }
 
 #[test]

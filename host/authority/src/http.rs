@@ -68,7 +68,7 @@ pub enum HttpPlaceError {
         method: String,
     },
     /// The origin is none.
-    #[error("its origin can't be used: {0}")]
+    #[error("its origin can't be used")]
     Origin(#[from] OriginError),
     /// Something else follows.
     #[error("after the origin stands `{word}`, where only `{PRIVATE}` may stand")]

@@ -4,6 +4,7 @@
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::person;
+use crate::render::console;
 use crate::settings::Settings;
 use crate::witnesses;
 use crate::workspace::not_read;
@@ -52,8 +53,9 @@ pub(crate) fn close(settings: &Settings, store: &Store, run: RunId, exported: &[
     hand_out(settings, store, &note, &[]).map(drop)
 }
 
-/// Appends a checkpoint to the files that the operator and `more` name, and shows it to the witnesses; gives it with what
-/// they signed.
+/// Appends a checkpoint to the files that the operator and `more` name, gives it to the operator's program, and shows it to
+/// the witnesses; gives it with what they signed. A program that fails keeps nobody from working: the next checkpoint holds
+/// all that this one does.
 ///
 /// # Errors
 /// When a file can't be written, or a witness saw another log; the others have it.
@@ -64,6 +66,9 @@ pub(crate) fn hand_out(settings: &Settings, store: &Store, note: &Note, more: &[
             failed = Some(error);
         }
     }
+    if let Some(Err(why)) = settings.witness_command.as_ref().map(|command| command.give(note)) {
+        console::err(&format!("warning: the program that keeps the audit log's checkpoints did not take one: {why}\n"));
+    }
     let signed = witnesses::show(settings, store, note)?;
     failed.map_or(Ok(signed), Err)
 }
@@ -71,8 +76,13 @@ pub(crate) fn hand_out(settings: &Settings, store: &Store, note: &Note, more: &[
 /// Says whether a file lies outside of the data directory: one within it would be changed with the log.
 ///
 /// # Errors
-/// When it lies within.
+/// When it lies within, or where it lies can't be known.
 pub(crate) fn outside_of(data_dir: &Path, file: &Path) -> Result<(), CliError> {
+    if file.is_symlink() && !file.exists() {
+        // It could lead into the data directory by a name that nothing has yet.
+        return Err(CliError::usage(format!("{} is a link that leads to nothing", file.display()))
+            .help("make the file that it is to lead to"));
+    }
     // Where it really is, links resolved, as far as it is there.
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = real(file.parent().unwrap_or(file));

@@ -36,7 +36,7 @@ pub(crate) fn check_in(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Ch
     let bug = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Bug, error);
     let executable = std::env::current_exe().map_err(|error| bug(&error))?;
     let digest = Digest::of(bytes);
-    let compiling = Compiling::Child { executable: &executable };
+    let compiling = Compiling::child(&executable);
     let loaded =
         sandbox.load(&digest, || Ok(bytes.to_vec()), compiling, None).map_err(|error| not_loaded(name, &error))?;
     let manifest = describe(&loaded.prepared).map_err(|error| not_described(name, &error))?;

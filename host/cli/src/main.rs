@@ -34,6 +34,7 @@ mod rulesets;
 mod settings;
 mod signature;
 mod telling;
+mod witness_command;
 mod witnesses;
 mod workspace;
 

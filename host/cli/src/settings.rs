@@ -5,6 +5,7 @@ use crate::audit_log::outside_of;
 use crate::embedded::FIRST_PARTY;
 use crate::failure::CliError;
 use crate::input::read_bounded;
+use crate::witness_command::WitnessCommand;
 use palisade_authority::WorkingFolder;
 use palisade_engine::Approving;
 use palisade_net::{Roots, Secrets};
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) approving: Approving,
     /// The files outside of the data directory to which checkpoints of the audit log are appended.
     pub(crate) witnesses: Vec<PathBuf>,
+    /// The program that gets each checkpoint.
+    pub(crate) witness_command: Option<WitnessCommand>,
     /// What else the file says.
     pub(crate) written: OperatorFile,
     /// The variables that runbooks may use, with their values.
@@ -90,6 +93,7 @@ impl Settings {
         }
         Ok(Self {
             witnesses,
+            witness_command: WitnessCommand::of_environment(|name| std::env::var_os(name))?,
             ruleset_paths: written.ruleset_paths.iter().map(|path| base.join(path)).collect(),
             variables: variables(&written.variables),
             approving: Approving {

@@ -171,7 +171,7 @@ impl Workspace {
         let bug = |error: &dyn std::error::Error| CliError::from_error(ExitCode::Bug, error);
         let sandbox = Sandbox::new(palisade_sandbox::Settings::default()).map_err(|error| bug(&error))?;
         let executable = std::env::current_exe().map_err(|error| bug(&error))?;
-        let how = Compiling::Child { executable: &executable };
+        let how = Compiling::child(&executable);
         let cache = code_cache(&self.data_dir).ok();
         let loaded = sandbox.load(&entry.digest, || entry.bytes(), how, cache.as_ref());
         loaded
@@ -252,6 +252,18 @@ pub(crate) fn first_party() -> Result<Vec<FirstParty>, CliError> {
             Ok(FirstParty { manifest: described.manifest, digest: described.digest, bytes: carried.wasm })
         })
         .collect()
+}
+
+/// Compares the bytes of a component with the digest under which it was added.
+///
+/// # Errors
+/// When they are others by now, or gone.
+pub(crate) fn unchanged(entry: &Entry) -> Result<(), CliError> {
+    entry.bytes().map(drop).map_err(|error| {
+        let id = entry.manifest.versioned_id();
+        CliError::new(ExitCode::Integrity, format!("the bytes of `{id}` can't be read as they were added: {error}"))
+            .help("`palisade doctor` says all that is damaged; add the component again")
+    })
 }
 
 fn schemas(catalogue: &Catalogue) -> Result<Registry, CliError> {

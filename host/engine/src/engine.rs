@@ -181,7 +181,7 @@ impl Engine {
     /// # Errors
     /// When this Palisade can't run it.
     pub(crate) fn take_in(&mut self, component: &Content) -> Result<(), NotTaken> {
-        let how = Compiling::Child { executable: &self.parts.executable };
+        let how = Compiling::child(&self.parts.executable);
         let bytes = || component.read_all().map_err(std::io::Error::other);
         let loaded = self.parts.sandbox.load(&component.digest(), bytes, how, self.parts.cache.as_ref())?;
         let manifest = describe(&loaded.prepared)?;
@@ -193,11 +193,7 @@ impl Engine {
 
     fn load_now(&self, component: &Entry, observer: &dyn Observer) -> Result<Prepared, Failure> {
         let id = component.manifest.versioned_id();
-        let how = if component.first_party {
-            Compiling::InPlace
-        } else {
-            Compiling::Child { executable: &self.parts.executable }
-        };
+        let how = if component.first_party { Compiling::InPlace } else { Compiling::child(&self.parts.executable) };
         let bytes = || {
             observer.observe(&Observed::Compiling { component: &id });
             component.bytes()

@@ -24,27 +24,28 @@ pub(crate) fn start(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resu
 /// Takes what was used since the last settlement and gives back the rest of the slice.
 pub(crate) fn end(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
+    // A host call that was given up is not settled yet.
     let cost = store.data_mut().cost.take();
-    if cost > 0 || left(&store)? < 0 {
-        settle(store.as_context_mut(), cost)?;
-    }
-    let left = left(&store)?;
+    let rest = rest(&store, cost)?;
     store.set_fuel(CUSHION)?;
-    store.data().meter.return_fuel(u64::try_from(left).unwrap_or(0));
+    let meter = &store.data().meter;
+    match rest {
+        Rest::Left(left) => meter.return_fuel(left),
+        Rest::Owed(owed) => {
+            meter.take_fuel(owed, owed).map_err(|failure| Ended(Box::new(failure)))?;
+        }
+    }
     Ok(())
 }
 
-/// Runs at each crossing between guest and host.
+/// Runs at each crossing between guest and host, and at wasmtime's own calls, one of which yields when a slice is used up.
+///
+/// Others of those see an older, larger value, since the guest keeps its count in a register; it overwrites what is set
+/// then. But for those between a return and the guest's next check, after which it pays a slice too much, every time alike.
 pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> wasmtime::Result<()> {
     match crossing {
         CallHook::CallingHost => {
             store.data_mut().lifting = true;
-            // The slice is used up: this is wasmtime's call that yields. Other calls see an older, larger value; but for
-            // those between a return and the guest's next check, after which it pays a slice too much, every time alike.
-            if left(&store)? > 0 {
-                return Ok(());
-            }
-            store.data_mut().note_use();
             settle(store, 0)
         }
         CallHook::ReturningFromHost => {
@@ -52,8 +53,7 @@ pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> 
                 return Err(over.into());
             }
             let cost = store.data_mut().cost.take();
-            // Nothing is set after calls that cost nothing: in wasmtime's own, the guest keeps its count in a register.
-            if cost > 0 { settle(store, cost) } else { Ok(()) }
+            settle(store, cost)
         }
         CallHook::CallingWasm => {
             store.data_mut().lifting = false;
@@ -69,26 +69,32 @@ pub(crate) fn hook(mut store: StoreContextMut<'_, Host>, crossing: CallHook) -> 
 /// Takes `cost` from the slice, and a new slice from the meter if that is not enough. A new slice is also the moment at
 /// which a guest is seen to go on, be it by its own work or by the host's for it.
 fn settle(mut store: StoreContextMut<'_, Host>, cost: u64) -> wasmtime::Result<()> {
-    let left = i128::from(left(&store)?) - i128::from(cost);
-    let slice = match u64::try_from(left) {
-        Ok(left) if left > 0 => left,
-        _ => {
-            let owed = u64::try_from(-left).unwrap_or(u64::MAX);
-            if cost > 0 {
-                store.data_mut().note_use();
-            }
-            let taken = store.data().meter.take_fuel(owed.saturating_add(1), owed.saturating_add(SLICE));
-            taken.map_err(|failure| Ended(Box::new(failure)))? - owed
+    let (slice, until_yield) = match rest(&store, cost)? {
+        Rest::Left(left) => (left, left),
+        Rest::Owed(owed) => {
+            store.data_mut().note_use();
+            let taken = store.data().meter.take_fuel(owed, owed.saturating_add(SLICE));
+            let slice = taken.map_err(|failure| Ended(Box::new(failure)))? - owed;
+            (slice, 0)
         }
     };
     // In this order: wasmtime splits the fuel into what runs until the next yield and a reserve, and the interval says
-    // where. So the guest stops exactly at the end of the slice, with the cushion as its reserve.
-    store.fuel_async_yield_interval(Some(slice.max(1)))?;
+    // where. So the guest stops at the end of the slice, with the cushion as its reserve; and at once where the host used up
+    // the last one, or who only calls the host would never come to look at the clock.
+    store.fuel_async_yield_interval(Some(until_yield.max(1)))?;
     store.set_fuel(CUSHION.saturating_add(slice))
 }
 
-/// What is left of the slice; negative if more was used.
-fn left(store: &impl AsContext<Data = Host>) -> wasmtime::Result<i64> {
-    let fuel = store.as_context().get_fuel()?;
-    Ok(i64::try_from(fuel).unwrap_or(i64::MAX) - CUSHION as i64)
+/// What comes of a slice.
+enum Rest {
+    Left(u64),
+    /// More was used than it had.
+    Owed(u64),
+}
+
+/// What is left of the slice once `cost` is taken from it.
+fn rest(store: &impl AsContext<Data = Host>, cost: u64) -> wasmtime::Result<Rest> {
+    let shown = store.as_context().get_fuel()?;
+    let spent = CUSHION.saturating_add(cost);
+    Ok(shown.checked_sub(spent).map_or_else(|| Rest::Owed(spent - shown), Rest::Left))
 }

@@ -28,7 +28,7 @@ mod symbols;
 
 pub use cache::{CacheError, CodeCache};
 pub use caps::{CapsError, MAX_COMPONENT_BYTES};
-pub use compile::{COMPILE_WORKER_SUBCOMMAND, CompileError, Compiling, compile_worker_main};
+pub use compile::{COMPILE_WORKER_SUBCOMMAND, CompileError, Compiling, WorkerBounds, compile_worker_main};
 pub use describe::{DescribeError, describe};
 pub use engine_id::EngineId;
 pub use imports::{Import, Imports};

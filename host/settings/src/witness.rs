@@ -67,6 +67,15 @@ mod tests {
     const KEY: &str = "witness.example.org+0b03a204+BDE4rqNuaHzPXdJ4lgdNLOmqJH8E4BRZmhmmK5vUzO4g";
 
     #[test]
+    fn a_file_names_no_program_that_keeps_checkpoints() {
+        for table in ["[[witness]]\n", "[audit]\n"] {
+            let text = format!("{table}command = [\"/bin/cat\"]\n");
+            let mistakes = read_text(&text).unwrap_err();
+            assert!(mistakes.iter().any(|told| told.contains("`command`")), "{mistakes:?}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_witness_is_told_at_its_place() {
         let of_notes = SigningKey::from_seed("log", [1; 32]).unwrap().verifying();
         let help = "(a witness publishes it as `NAME+HASH+BASE64`, of the kind that makes cosignatures)";

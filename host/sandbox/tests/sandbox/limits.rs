@@ -107,6 +107,43 @@ fn host_calls_cost_fuel() {
     assert_eq!(limit_of(&guest(11), &[(LimitKind::Fuel, 160_000)]), Some(LimitKind::Fuel));
 }
 
+/// Grows its memory, then calls the host over and over and does next to nothing itself.
+fn calls_forever(own_work: usize) -> Guest {
+    let call = "(call $progress (i64.const 0) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0))";
+    let work = "(local.set $i (i32.const 1))".repeat(own_work);
+    let guest = Guest::running(&format!("(drop (memory.grow (i32.const 3))) (loop $on {call} {work} (br $on))"));
+    guest.importing("palisade:plugin/log@0.1.0", "progress", "(param i64 i32 i64 i32 i32)")
+}
+
+#[test]
+fn wall_time_ends_what_has_the_host_work() {
+    // However the fuel of a round falls into that of a slice.
+    for own_work in 0..8 {
+        let limits = [(LimitKind::Wall, 30), (LimitKind::Fuel, 10_000_000_000)];
+        assert_eq!(limit_of(&calls_forever(own_work), &limits), Some(LimitKind::Wall), "{own_work}");
+    }
+}
+
+#[test]
+fn a_guest_is_seen_to_go_on_by_its_own_work_and_by_the_hosts() {
+    let spins = Guest::running("(drop (memory.grow (i32.const 3))) (loop $on (br $on))");
+    for guest in [spins, calls_forever(0)] {
+        let prepared = load(&guest).prepared;
+        let attempt = Attempt::new(&[(LimitKind::Fuel, 1_000_000_000_000)]);
+        thread::scope(|scope| {
+            let run = scope.spawn(|| attempt.run(&prepared));
+            let seen = || attempt.meter.usage();
+            let began = Instant::now();
+            while seen().memory_peak_bytes < 5 * PAGE || seen().cpu_ms < 2 {
+                assert!(began.elapsed() < Duration::from_secs(20) && !run.is_finished(), "{:?}", seen());
+                thread::yield_now();
+            }
+            attempt.cancelled.store(true, Ordering::Relaxed);
+            assert_eq!(run.join().unwrap().unwrap_err().kind, FailureKind::Cancelled);
+        });
+    }
+}
+
 #[test]
 fn wall_time_ends_what_computes() {
     let guest = Guest::running("(loop $forever (br $forever))");
