@@ -2,7 +2,9 @@
 
 pub mod command;
 mod cpu;
+pub mod cuts;
 pub mod dir;
+pub mod effects;
 pub mod guest;
 pub mod journal;
 pub mod models;
