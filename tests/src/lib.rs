@@ -17,7 +17,7 @@ pub mod told;
 pub mod witness;
 
 pub use command::{Outcome, palisade};
-pub use cpu::cpu_time;
+pub use cpu::{Taken, cpu_time, taken_by};
 pub use dir::Dir;
 pub use models::{ModelServer, Reply};
 
