@@ -4,12 +4,11 @@
 //! figures are medians. Needs WCF's reference data beside the project for rulesets and sample files.
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
-use palisade_tests::{Dir, command, journal, palisade};
+use palisade_tests::{Dir, Taken, command, journal, palisade, taken_by};
 use serde_json::{Value, json};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Counted runs of each row.
 const RUNS: usize = 5;
@@ -157,21 +156,13 @@ struct Bench {
     runbook: &'static str,
 }
 
-/// What one process took.
-#[derive(Clone, Copy)]
-struct Taken {
-    wall: Duration,
-    cpu: Duration,
-    peak_kb: u64,
-}
-
 impl Bench {
     /// Prints a row over several runs with compiled code at hand.
     fn row(&self, work: &str, goal: &str) {
         self.once(|_| {});
         let mut runs: Vec<_> = (0..RUNS).map(|_| self.once(|_| {})).collect();
         runs.sort_by_key(|run| run.wall);
-        let (least, median, most) = (runs[0], runs[RUNS / 2], runs[RUNS - 1]);
+        let (least, median, most) = (&runs[0], &runs[RUNS / 2], &runs[RUNS - 1]);
         let span = format!("{} ({}–{})", ms(median.wall), ms(least.wall), ms(most.wall));
         println!("| {work} | {span} ms | {} ms | {} MB | {goal} |", ms(median.cpu), median.peak_kb / 1_000);
     }
@@ -235,26 +226,9 @@ impl Bench {
     fn once(&self, with: impl FnOnce(&mut Command)) -> Taken {
         let mut run = self.command();
         with(&mut run);
-        let start = Instant::now();
-        let mut child = run
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("`cargo xtask bench` builds palisade first");
-        let (mut peak_kb, mut cpu) = (0, Duration::ZERO);
-        let status = loop {
-            peak_kb = peak_kb.max(high_water_mark(child.id()));
-            cpu = cpu.max(cpu_time(child.id()));
-            if let Some(status) = child.try_wait().expect("a child") {
-                break status;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        let wall = start.elapsed();
-        let mut said = String::new();
-        let _ = child.stderr.take().expect("a pipe").read_to_string(&mut said);
-        assert!(status.success(), "{}: {status}: {said}", self.runbook);
-        Taken { wall, cpu, peak_kb }
+        let taken = taken_by(&mut run);
+        assert_eq!(taken.code, Some(0), "{}: {}", self.runbook, taken.stderr);
+        taken
     }
 }
 
@@ -269,18 +243,4 @@ fn native_ms_for_megabyte(program: &Path) -> f64 {
 
 fn ms(time: Duration) -> String {
     format!("{:.0}", time.as_secs_f64() * 1e3)
-}
-
-fn high_water_mark(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
-}
-
-/// User and system time of all threads so far, in the kernel's hundredths of a second.
-fn cpu_time(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }

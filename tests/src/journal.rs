@@ -1,7 +1,8 @@
-//! The journal of the latest run as bytes on the disk: read, and written anew by somebody who owns it.
+//! Journals as bytes on the disk: read, and that of the latest run written anew by somebody who owns it.
 
-use palisade_model::Digest;
+use crate::effects::Journals;
 use palisade_model::digest::Hasher;
+use palisade_model::{Digest, RunId};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::path::Path;
@@ -25,6 +26,23 @@ pub fn events(connection: &Connection) -> Vec<Value> {
     let mut statement = connection.prepare(sql).expect("a statement");
     let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("events");
     rows.map(|bytes| serde_json::from_slice(&bytes.expect("bytes")).expect("JSON")).collect()
+}
+
+/// The events of all runs.
+///
+/// # Panics
+/// When they can't be read.
+#[must_use]
+pub fn all(connection: &Connection) -> Journals {
+    let mut journals = Journals::new();
+    let mut statement = connection.prepare("SELECT run, bytes FROM event ORDER BY run, seq").expect("a statement");
+    let mut rows = statement.query([]).expect("events");
+    while let Some(row) = rows.next().expect("an event") {
+        let bytes: Vec<u8> = row.get(1).expect("bytes");
+        let run = RunId::from_bytes(row.get(0).expect("16 bytes"));
+        journals.entry(run).or_default().push(serde_json::from_slice(&bytes).expect("JSON"));
+    }
+    journals
 }
 
 /// Writes these events in place of those of the latest run, with a chain of hashes that holds.

@@ -2,7 +2,9 @@
 
 pub mod command;
 mod cpu;
+pub mod cuts;
 pub mod dir;
+pub mod effects;
 pub mod guest;
 pub mod journal;
 pub mod models;
@@ -15,7 +17,7 @@ pub mod told;
 pub mod witness;
 
 pub use command::{Outcome, palisade};
-pub use cpu::cpu_time;
+pub use cpu::{Taken, cpu_time, taken_by};
 pub use dir::Dir;
 pub use models::{ModelServer, Reply};
 

@@ -1,5 +1,6 @@
 //! A web server on this machine, for one test: it answers as the path says, and keeps what it was sent.
 
+use crate::effects::Told;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,24 @@ impl Server {
     #[must_use]
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it was told under each idempotency key, each time: method, path and body.
+    ///
+    /// # Panics
+    /// When what it was sent under one is no request.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let mut told = Told::new();
+        for request in self.seen() {
+            let (head, body) = request.split_once("\r\n\r\n").expect("a request");
+            let mut lines = head.lines();
+            let what = lines.next().and_then(|line| line.strip_suffix(" HTTP/1.1")).expect("a request line");
+            if let Some(key) = lines.find_map(|line| line.strip_prefix("idempotency-key: ")) {
+                told.entry(key.to_owned()).or_default().push(format!("{what} {body}"));
+            }
+        }
+        told
     }
 
     /// Waits until that many connections are closed.

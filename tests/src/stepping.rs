@@ -1,7 +1,7 @@
-//! The component of tests (`plugins/stepper`) through the engine's API, on a disk of the caller's choice.
+//! The component of tests (`plugins/stepper`), and others beside it, through the engine's API, on a disk of the caller's choice.
 
 use crate::{Dir, root, skipped};
-use palisade_authority::{Authority, WorkingFolder};
+use palisade_authority::{Authority, FlowRule, Flows, Grant, Labels, Sink, WorkingFolder};
 use palisade_engine::{
     Approving, Cancel, Catalogue, Engine, EngineParts, FirstParty, GivenInput, History, Observer, Ran, RunError,
     RunRequest, Work, default_artifact,
@@ -9,7 +9,7 @@ use palisade_engine::{
 use palisade_model::llm::LlmMode;
 use palisade_model::{Digest, RunId, TenantId};
 use palisade_runbook::{ChildLookup, Components, KnownComponent, Plan, PlanContext, Source, parse, plan};
-use palisade_sandbox::{Compiling, Sandbox, Settings, describe};
+use palisade_sandbox::{CodeCache, Compiling, Sandbox, Settings, describe};
 use palisade_schema::Registry;
 use palisade_store::{Backend, Store};
 use serde_json::json;
@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// An engine whose one component is the stepper.
+/// An engine whose components are the stepper and what a test adds.
 #[derive(Debug)]
 pub struct Stepping {
     folder: PathBuf,
@@ -27,40 +27,66 @@ pub struct Stepping {
     pub engine: Engine,
     schemas: Registry,
     components: Components,
+    flows: Flows,
 }
 
 impl Stepping {
-    /// Opens the data directory `state` of `dir` with it; `None` and a loud line where the component is not built.
+    /// Opens the data directory `state` of `dir` with the stepper alone; `None` and a loud line where it is not built.
     ///
     /// # Panics
     /// When that can't be done.
     #[must_use]
     pub fn open(dir: &Dir, disk: Arc<dyn Backend>) -> Option<Self> {
-        let Ok(bytes) = std::fs::read(root().join("target/stepper/stepper.wasm")) else {
-            skipped("the stepper is not in target/stepper");
-            return None;
-        };
-        let bytes: &'static [u8] = bytes.leak();
+        Self::open_with(dir, disk, &[])
+    }
+
+    /// The same with more components, each a guest of that name and what it is granted; all data may go there.
+    ///
+    /// # Panics
+    /// When that can't be done.
+    #[must_use]
+    pub fn open_with(dir: &Dir, disk: Arc<dyn Backend>, more: &[(&str, &str)]) -> Option<Self> {
         let store = Store::open_on(disk, &dir.join("state"), TenantId::default()).expect("a store");
         let sandbox = Sandbox::new(Settings::default()).expect("a sandbox");
-        let digest = Digest::of(bytes);
-        let loaded = sandbox.load(&digest, || Ok(bytes.to_vec()), Compiling::InPlace, None).expect("a component");
-        let manifest = describe(&loaded.prepared).expect("a manifest");
+        let home = root().join("target/test-home");
+        std::fs::create_dir_all(&home).expect("a folder");
+        let cache = CodeCache::open(&home.join("code"), &home.join("code.key")).expect("a cache");
+        let folder = WorkingFolder::new(dir.path().as_os_str().as_bytes()).expect("a folder");
         let mut schemas = Registry::builtin().expect("schemas");
-        for own in &manifest.schemas {
-            schemas.register(&own.schema, &own.json).expect("a schema");
+        let (mut carried, mut components, mut rules) = (Vec::new(), Components::default(), Vec::new());
+        for (name, grant) in
+            [("stepper", None)].into_iter().chain(more.iter().map(|&(name, grant)| (name, Some(grant))))
+        {
+            let Ok(bytes) = std::fs::read(root().join(format!("target/{name}/{name}.wasm"))) else {
+                skipped(&format!("the guest {name} is not in target/{name}"));
+                return None;
+            };
+            let bytes: &'static [u8] = bytes.leak();
+            let digest = Digest::of(bytes);
+            let loaded = sandbox.load(&digest, || Ok(bytes.to_vec()), Compiling::InPlace, Some(&cache));
+            let loaded = loaded.expect("a component");
+            let manifest = describe(&loaded.prepared).expect("a manifest");
+            for own in &manifest.schemas {
+                schemas.register(&own.schema, &own.json).expect("a schema");
+            }
+            carried.push(FirstParty { manifest: manifest.clone(), digest, bytes });
+            let grants = grant.map(|grant| Grant::parse(&folder, grant.as_bytes()).expect("a grant"));
+            rules.extend(grants.iter().map(|grant| FlowRule {
+                labels: Labels::All,
+                sinks: Sink::of(grant.capability()),
+                never: false,
+                stated: String::new(),
+            }));
+            components.add(KnownComponent {
+                manifest,
+                digest,
+                first_party: true,
+                granted: Authority::of_operator(grants),
+                not_accepted: None,
+                declassifies: std::collections::BTreeSet::new(),
+            });
         }
-        let carried = FirstParty { manifest: manifest.clone(), digest, bytes };
-        let catalogue = Catalogue::new(vec![carried], None, dir.path()).expect("a catalogue");
-        let mut components = Components::default();
-        components.add(KnownComponent {
-            manifest,
-            digest,
-            first_party: true,
-            granted: Authority::none(),
-            not_accepted: None,
-            declassifies: std::collections::BTreeSet::new(),
-        });
+        let catalogue = Catalogue::new(carried, None, dir.path()).expect("a catalogue");
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let executable = std::env::current_exe().expect("a program");
         let engine = Engine::new(EngineParts {
@@ -69,7 +95,7 @@ impl Stepping {
             secrets: palisade_net::Secrets::none(),
             connections: std::sync::Arc::new(palisade_sql::Connections::none()),
             sandbox,
-            cache: None,
+            cache: Some(cache),
             store,
             catalogue,
             threads,
@@ -78,7 +104,7 @@ impl Stepping {
             executable,
             user: None,
         });
-        Some(Self { folder: dir.path().to_owned(), engine, schemas, components })
+        Some(Self { folder: dir.path().to_owned(), engine, schemas, components, flows: Flows::new(rules) })
     }
 
     /// Runs a plan over texts, one in each line.
@@ -168,7 +194,7 @@ impl Stepping {
             folder: &folder,
             allowed: &[],
             generated: None,
-            flows: &Default::default(),
+            flows: &self.flows,
             models: &Default::default(),
         };
         let (planned, told) = plan(&runbook, &context);

@@ -2,8 +2,11 @@
 //! asker (`plugins/asker`), which asks what its config lists; the model is a scripted server that really speaks HTTP.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_model::TenantId;
+use palisade_store::Store;
 use palisade_tests::command::command;
-use palisade_tests::told::kill_once;
+use palisade_tests::cuts::{Cuts, bring_back};
+use palisade_tests::told::{end_after, end_at_each, kill_once};
 use palisade_tests::{Dir, ModelServer, Outcome, Reply, journal, root, skipped};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
@@ -418,8 +421,11 @@ fn mapped(answer: impl Fn(u64) -> Reply + Send + Sync + 'static) -> Option<(Benc
 
 /// The places of the calls that are recorded, in the order of the places.
 fn places(bench: &Bench) -> Vec<String> {
-    let events = journal::events(&journal::open(&bench.dir.join(".palisade")));
-    let calls = events.iter().filter(|event| event["kind"] == "HostCallRecorded");
+    places_of(&journal::events(&journal::open(&bench.dir.join(".palisade"))))
+}
+
+fn places_of<'e>(events: impl IntoIterator<Item = &'e Value>) -> Vec<String> {
+    let calls = events.into_iter().filter(|event| event["kind"] == "HostCallRecorded");
     let mut places: Vec<String> = calls.map(|call| format!("{}.{}", call["within"][0], call["call"])).collect();
     places.sort();
     places
@@ -475,6 +481,78 @@ fn no_item_of_a_map_pays_twice_when_the_process_dies() {
     assert_eq!(server.seen().len() - asked, 10 - known.len());
     assert_eq!(bench.said().len(), 10);
     let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+/// What the questions of [`mapped`] cost in the end, whatever became of the processes that asked: the books add up,
+/// and each answer was paid as it was billed. Gives how many calls were reserved.
+fn paid(bench: &Bench) -> usize {
+    let expected: Vec<String> = (1..=5).flat_map(|item| [1, 2].map(|call| format!("{item}.{call}"))).collect();
+    assert_eq!(places(bench), expected, "each question has one answer");
+    assert_eq!(bench.said(), ["yes"; 10]);
+    let store = Store::open(&bench.dir.join(".palisade"), TenantId::default()).unwrap();
+    let books = store.books(None).unwrap();
+    assert!(!books.wrong);
+    for call in &books.calls {
+        match call.outcome {
+            palisade_store::Outcome::Settled => assert_eq!(call.used.cost, 20),
+            // In full, the longer question with its three bytes more.
+            palisade_store::Outcome::Unknown => assert!([RESERVED, RESERVED + 3].contains(&call.used.cost), "{call:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    let unknown = books.calls.iter().filter(|call| call.outcome == palisade_store::Outcome::Unknown).count();
+    let cost: u64 = books.calls.iter().map(|call| call.used.cost).sum();
+    drop(store);
+    let total = &bench.costs()["total"];
+    let told = [&total["calls"], &total["unknown"], &total["cost_micro_usd"]];
+    assert_eq!(told, [&json!(books.calls.len()), &json!(unknown), &json!(cost)]);
+    books.calls.len()
+}
+
+const RUN_MAPPED: [&str; 7] = ["run", "-q", "runbook.yaml", "--input", "docs=docs.json", "--llm", "live"];
+
+#[test]
+fn killed_behind_any_commit_no_answer_is_paid_twice_and_the_books_add_up() {
+    let Some((bench, server)) = mapped(|_| Reply::Say("yes".to_owned(), Some((10, 5)))) else { return };
+    let data_dir = bench.dir.join(".palisade");
+    let cuts = Cuts::of(&data_dir, || drop(bench.call(&RUN_MAPPED).exits(0)));
+    let mut gone_on = 0;
+    for count in 1..cuts.len() {
+        cuts.restore(count);
+        let begun = journal::all(&journal::open(&data_dir));
+        let (known, sent) = (places_of(begun.values().flatten()).len(), server.seen().len());
+        // As it was left, before it was looked at.
+        cuts.restore(count);
+        let Some(events) = begun.values().next() else { continue };
+        if events.iter().any(|event| event["kind"] == "AttemptSucceeded") {
+            continue;
+        }
+        gone_on += 1;
+        let _ = bench.call(&["resume", "last", "-q", "--out", "out"]).exits(0);
+        assert_eq!(server.seen().len() - sent, 10 - known, "behind commit {count}");
+        // The other calls are those of before.
+        assert!((10..=12).contains(&paid(&bench)), "two items at most were asking");
+    }
+    assert!(gone_on > 20, "{gone_on} of {} commits", cuts.len());
+}
+
+#[test]
+fn killed_at_any_moment_no_answer_is_paid_twice_and_the_books_add_up() {
+    let Some((bench, server)) = mapped(|_| Reply::Say("yes".to_owned(), Some((10, 5)))) else { return };
+    let kept = Dir::new();
+    kept.copy_from(&bench.dir.join(".palisade"));
+    end_at_each(30, Duration::from_millis(4), |life, _| {
+        bring_back(&bench.dir.join(".palisade"), &kept);
+        let sent = server.seen().len();
+        end_after(bench.command(&RUN_MAPPED).stderr(Stdio::null()).spawn().unwrap(), life, "-KILL");
+        let listed: Value = serde_json::from_str(&bench.call(&["runs", "list", "--format", "json"]).stdout).unwrap();
+        if listed["runs"][0]["state"] != "abandoned" {
+            return false;
+        }
+        let _ = bench.call(&["resume", "last", "-q", "--out", "out"]).exits(0);
+        assert!(server.seen().len() - sent <= paid(&bench), "a call was sent that nobody had reserved");
+        true
+    });
 }
 
 #[test]

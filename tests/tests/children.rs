@@ -1,10 +1,11 @@
 //! Child runs: what they hand over, what bounds them, and that they end and go on with their parent.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::effects::nothing_is_done_twice;
 use palisade_tests::told::{
     end_after, end_at_each, events, first_failure, json_of, record, runs, start, texts, write_texts,
 };
-use palisade_tests::{Dir, palisade, root, with_stepper};
+use palisade_tests::{Dir, journal, palisade, root, with_stepper};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -221,25 +222,6 @@ fn a_run_whose_process_is_gone_is_cancelled_in_its_place() {
     assert!(all["runs"].as_array().unwrap().iter().all(|run| run["state"] == "cancelled"), "{all:#}");
 }
 
-/// No step runs again whose end was written down, in no run; and no step has two children at once.
-fn nothing_is_done_twice(dir: &Dir) {
-    let all = json_of(dir, &["runs", "list", "--children"]);
-    for run in all["runs"].as_array().unwrap() {
-        let (mut done, mut children) = (Vec::new(), Vec::new());
-        for event in events(dir, run["run_id"].as_str().unwrap()) {
-            let step = event["step"].clone();
-            match event["kind"].as_str().unwrap() {
-                "AttemptStarted" => assert!(!done.contains(&step), "{step} runs again"),
-                "AttemptSucceeded" => done.push(step),
-                "ChildStarted" => children.push(event["child"].clone()),
-                _ => {}
-            }
-        }
-        children.dedup();
-        assert!(children.len() <= 1, "{children:?}");
-    }
-}
-
 #[test]
 fn whenever_its_process_ends_a_run_with_children_makes_the_same() {
     let Some(whole) = family() else { return };
@@ -258,7 +240,7 @@ fn whenever_its_process_ends_a_run_with_children_makes_the_same() {
         }
         goes_on
     });
-    nothing_is_done_twice(&dir);
+    journal::all(&journal::open(&dir.join(".palisade"))).values().for_each(|events| nothing_is_done_twice(events));
     let _ = palisade(dir.path(), ["doctor"]).exits(0);
 }
 

@@ -2,12 +2,13 @@
 //! joined in the order of the items, whenever its process ends.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::effects::nothing_is_done_twice;
 use palisade_tests::told::{
     end_after, end_at_each, events, first_failure, json_of, kill_once, record, runs, start, texts, write_texts,
 };
-use palisade_tests::{Dir, palisade, with_stepper};
+use palisade_tests::{Dir, journal, palisade, with_stepper};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const LEAF: &str = "
@@ -347,27 +348,6 @@ fn a_fork_takes_a_map_over_whole_or_begins_it_anew() {
     let _ = palisade(dir.path(), ["replay", "last"]).exits(0);
 }
 
-/// No child runs a step again whose end was written down, and no item has a second child.
-fn nothing_is_done_twice(dir: &Dir) {
-    let all = json_of(dir, &["runs", "list", "--children"]);
-    for run in all["runs"].as_array().unwrap() {
-        let (mut done, mut children) = (BTreeSet::new(), BTreeMap::<u64, BTreeSet<String>>::new());
-        for event in events(dir, run["run_id"].as_str().unwrap()) {
-            let step = event["step"].as_str().unwrap_or_default().to_owned();
-            match event["kind"].as_str().unwrap() {
-                "AttemptStarted" => assert!(!done.contains(&step), "{step} runs again"),
-                "AttemptSucceeded" => drop(done.insert(step)),
-                "ChildStarted" => {
-                    let item = event["iteration"].as_u64().unwrap_or_default();
-                    children.entry(item).or_default().insert(event["child"].as_str().unwrap().to_owned());
-                }
-                _ => {}
-            }
-        }
-        assert!(children.values().all(|children| children.len() == 1), "{children:?}");
-    }
-}
-
 #[test]
 fn whenever_its_process_ends_a_map_makes_the_same_and_no_child_that_ended_runs_again() {
     let Some(whole) = dir() else { return };
@@ -386,7 +366,7 @@ fn whenever_its_process_ends_a_map_makes_the_same_and_no_child_that_ended_runs_a
         }
         goes_on
     });
-    nothing_is_done_twice(&dir);
+    journal::all(&journal::open(&dir.join(".palisade"))).values().for_each(|events| nothing_is_done_twice(events));
     let _ = palisade(dir.path(), ["doctor"]).exits(0);
 }
 

@@ -1,17 +1,19 @@
 //! The power goes while a run goes on: whatever moment that is, what was acknowledged is there, and the run comes to the end
-//! to which it would have come.
+//! to which it would have come. What it tells a server is told once under each key, and not again once it was acknowledged.
 //!
 //! At each commit an image is taken of what the disk holds for certain: files up to what was synced of them, under names that
 //! were. SQLite's own files are whole there, since the commit has synced them. Between two commits they may hold any
 //! mixture of both: two of these are tried.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use palisade_engine::{Event, History, Silent};
+use palisade_engine::Silent;
 use palisade_model::record::Status;
-use palisade_model::{Digest, RunId};
-use palisade_store::{Backend, Disk, Store};
-use palisade_tests::Dir;
+use palisade_runbook::Plan;
+use palisade_store::{Backend, Disk};
+use palisade_tests::effects::{End, Journals, told_anew};
+use palisade_tests::server::Server;
 use palisade_tests::stepping::Stepping;
+use palisade_tests::{Dir, journal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
@@ -29,7 +31,8 @@ name: Leaf
 inputs: {texts: {input_schema: standard_input}}
 outputs: {found: longer}
 execution:
-  - {id: step, analyser: 'test:stepper', input: texts, outputs: {texts: longer}}
+  - {id: tell, analyser: 'test:poster', input: texts, output: told, config: {url: 'DESK/tell'}, RETRY}
+  - {id: step, analyser: 'test:stepper', input: told, outputs: {texts: longer}}
 ";
 
 const BOOK: &str = "
@@ -40,10 +43,11 @@ execution:
     analyser: test:stepper
     input: docs
     outputs: {texts: one}
-    compensate: {id: undo, analyser: 'test:stepper', input: one}
+    compensate: {id: undo, analyser: 'test:poster', input: one, config: {url: 'DESK/undo'}, RETRY}
   - {id: each, type: map, analyser: 'test:stepper', input: one, max_items: 9, max_concurrency: 2, outputs: {texts: mapped}}
   - {id: go, type: execute_workflow, file: leaf.yaml, inputs: {texts: mapped}, outputs: {found: found}}
-  - {id: last, analyser: 'test:stepper', input: mapped, after: go, config: {fail_at: axx}, outputs: {texts: never}}
+  - {id: all, type: map, analyser: 'test:poster', input: mapped, after: go, max_items: 9, output: told, config: {url: 'DESK/all'}, RETRY}
+  - {id: last, analyser: 'test:stepper', input: mapped, after: all, config: {fail_at: axx}, outputs: {texts: never}}
 ";
 
 /// The files of a data directory, by their paths in it.
@@ -181,64 +185,61 @@ fn torn(before: &Image, after: &Image) -> Vec<Image> {
         .into()
 }
 
-/// The events of all runs, the latest run first.
-fn journals(store: &Store) -> Vec<(RunId, Vec<Event>)> {
-    let runs = store.runs().unwrap();
-    runs.iter().map(|row| (row.run, History::read(store, row.run).unwrap().events().to_vec())).collect()
+/// A server that is told what can't be taken back, and runbooks that tell it.
+struct Desk {
+    server: Server,
+    grant: String,
+    book: String,
+    leaf: String,
 }
 
-/// What each step made, with those of children, and in what order steps ended.
-fn made(journals: &[(RunId, Vec<Event>)]) -> Vec<(String, Vec<Digest>)> {
-    let ended = journals.iter().flat_map(|(_, events)| events).filter_map(|event| match event {
-        Event::AttemptSucceeded(ended) => {
-            Some((ended.step.to_string(), ended.outputs.iter().map(|output| output.artifact).collect()))
-        }
-        Event::ChildEnded(ended) => {
-            Some((ended.step.to_string(), ended.outputs.iter().map(|output| output.artifact).collect()))
-        }
-        _ => None,
-    });
-    ended.collect()
-}
-
-/// No step begins again that ended well.
-fn nothing_is_done_twice(events: &[Event]) {
-    let mut done = BTreeSet::new();
-    for event in events {
-        match event {
-            Event::AttemptStarted(started) => assert!(!done.contains(&started.step), "{events:#?}"),
-            Event::AttemptSucceeded(ended) => assert!(done.insert(&ended.step), "{events:#?}"),
-            _ => {}
-        }
+impl Desk {
+    fn new() -> Self {
+        let server = Server::start();
+        let origin = format!("http://localhost:{}", server.port());
+        let written =
+            |text: &str| text.replace("DESK", &origin).replace("RETRY", "retry: {max_attempts: 9, backoff: 1ms}");
+        let (book, leaf) = (written(BOOK), written(LEAF));
+        Self { server, grant: format!("http=POST {origin}"), book, leaf }
     }
+
+    fn open(&self, dir: &Dir, disk: Arc<dyn Backend>) -> Option<(Stepping, Plan)> {
+        let stepping = Stepping::open_with(dir, disk, &[("poster", &self.grant)])?;
+        let plan = stepping.plan_with(&self.book, &[("leaf.yaml", &self.leaf)]);
+        Some((stepping, plan))
+    }
+}
+
+fn journals(dir: &Dir) -> Journals {
+    journal::all(&journal::open(&dir.join("state")))
 }
 
 /// Opens what the power left, checks that what the journal held by then is there, and goes on; gives how many events were
 /// there.
-fn goes_on_from(image: &Image, acknowledged: usize, expected: &[(String, Vec<Digest>)]) -> usize {
+fn goes_on_from(image: &Image, acknowledged: usize, desk: &Desk, end: &End) -> usize {
     let dir = Dir::new();
     for (path, bytes) in image {
         let path = dir.join("state").join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
-    let stepping = Stepping::open(&dir, Arc::new(Disk)).unwrap();
+    let (stepping, plan) = desk.open(&dir, Arc::new(Disk)).unwrap();
     let store = stepping.engine.store();
     assert_eq!(store.inspect(|_| {}).unwrap().damage_count, 0);
-    let before = journals(store);
-    let count = before.iter().map(|(_, events)| events.len()).sum();
+    let (before, told) = (journals(&dir), desk.server.told());
+    let count = before.values().map(Vec::len).sum();
     assert!(count >= acknowledged, "{count} of {acknowledged} events are there");
-    let Some((root, events)) = before.last() else { return count };
-    if !matches!(events.last(), Some(Event::RunEnded { .. })) {
-        let ran = stepping.resume(*root, &stepping.plan_with(BOOK, &[("leaf.yaml", LEAF)]), &Silent).unwrap();
+    let Some((root, events)) = before.first_key_value() else { return count };
+    if events.last().unwrap()["kind"] != "RunEnded" {
+        let ran = stepping.resume(*root, &plan, &Silent).unwrap();
         assert_eq!(ran.record.status, Status::Failed);
     }
-    let after = journals(store);
-    assert_eq!(made(&after), expected);
+    let (after, told_then) = (journals(&dir), desk.server.told());
+    assert_eq!(&End::of(&after, &told_then), end);
+    let anew = told_anew(&before, &told, &told_then);
+    assert!(anew.iter().all(|times| *times == 1), "{anew:?}");
     for (run, events) in &after {
-        nothing_is_done_twice(events);
-        let known = before.iter().find(|(known, _)| known == run).map_or(&[][..], |(_, events)| events.as_slice());
-        assert!(events.starts_with(known));
+        assert!(before.get(run).is_none_or(|known| events.starts_with(known)));
         store.verify(*run).unwrap();
     }
     assert_eq!(after.len(), 2);
@@ -248,26 +249,25 @@ fn goes_on_from(image: &Image, acknowledged: usize, expected: &[(String, Vec<Dig
 
 #[test]
 fn whenever_the_power_goes_what_was_acknowledged_is_there_and_the_run_goes_on() {
-    let dir = Dir::new();
+    let (dir, desk) = (Dir::new(), Desk::new());
     let disk = Watched::new(&dir);
-    let Some(stepping) = Stepping::open(&dir, Arc::clone(&disk) as Arc<dyn Backend>) else { return };
-    let plan = stepping.plan_with(BOOK, &[("leaf.yaml", LEAF)]);
-    let ran = stepping.run(&plan, BOOK, &texts(), &Silent).unwrap();
+    let Some((stepping, plan)) = desk.open(&dir, Arc::clone(&disk) as Arc<dyn Backend>) else { return };
+    let ran = stepping.run(&plan, &desk.book, &texts(), &Silent).unwrap();
     assert_eq!(ran.record.status, Status::Failed);
-    let expected = made(&journals(stepping.engine.store()));
-    let steps: Vec<_> = expected.iter().map(|(step, _)| step.as_str()).collect();
-    assert_eq!(steps, ["step", "first", "each", "go", "undo"]);
+    let end = End::of(&journals(&dir), &desk.server.told());
+    let effects: Vec<_> = end.effects.iter().map(|effect| effect.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(effects, ["/all", "/all", "/all", "/tell", "/undo"]);
     let images = std::mem::take(&mut disk.state.lock().unwrap().images);
     let mut acknowledged = Vec::new();
     for image in &images {
-        acknowledged.push(goes_on_from(image, acknowledged.last().copied().unwrap_or(0), &expected));
+        acknowledged.push(goes_on_from(image, acknowledged.last().copied().unwrap_or(0), &desk, &end));
     }
     assert!(acknowledged.iter().collect::<BTreeSet<_>>().len() > 8, "{acknowledged:?}");
     let each = if std::env::var_os("PALISADE_SLOW_TESTS").is_none() { 5 } else { 1 };
     let mut tried = 0;
     for (pair, known) in images.windows(2).zip(&acknowledged).step_by(each) {
         for image in torn(&pair[0], &pair[1]) {
-            goes_on_from(&image, *known, &expected);
+            goes_on_from(&image, *known, &desk, &end);
             tried += 1;
         }
     }

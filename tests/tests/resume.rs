@@ -1,10 +1,10 @@
 //! Runs that lose their process, are interrupted, or have steps that fail for a while: all end as if nothing had been.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+use palisade_tests::effects::nothing_is_done_twice;
 use palisade_tests::told::end_at_each;
 use palisade_tests::{Dir, command, palisade, root};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -66,19 +66,6 @@ fn forget_times(value: &mut Value) {
 fn events(dir: &Path) -> Vec<Value> {
     let lines = palisade(dir, ["runs", "show", "last", "--events", "--format", "json"]).exits(0).stdout;
     lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone()).collect()
-}
-
-/// No step runs again whose end was written down.
-fn nothing_is_done_twice(events: &[Value]) {
-    let mut done = BTreeSet::new();
-    for event in events {
-        let step = event["step"].as_str().unwrap_or_default();
-        match event["kind"].as_str().unwrap() {
-            "AttemptStarted" => assert!(!done.contains(step), "{step} runs again: {events:#?}"),
-            "AttemptSucceeded" => drop(done.insert(step)),
-            _ => {}
-        }
-    }
 }
 
 #[test]

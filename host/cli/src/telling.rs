@@ -73,6 +73,10 @@ pub(crate) fn not_driven(error: &RunError) -> CliError {
         return CliError::from_error(ExitCode::Denied, error)
             .help("[approval] of palisade.toml says whose answers count; run it again, so that one of them answers");
     }
+    if let RunError::Host { .. } = error {
+        return CliError::from_error(ExitCode::Failed, error)
+            .help("once that is mended, `palisade resume` goes on with the run");
+    }
     let fault = match error {
         RunError::Store(fault)
         | RunError::Append(AppendError::Fault(fault))
@@ -84,7 +88,7 @@ pub(crate) fn not_driven(error: &RunError) -> CliError {
         Some(fault) if fault.is_damage() => CliError::from_error(ExitCode::Integrity, error)
             .help("`palisade doctor` says all that is damaged; `--data-dir DIR` begins with another folder"),
         Some(Fault::Full { .. }) => CliError::from_error(ExitCode::Failed, error)
-            .help("free some space there, or name a folder elsewhere: `--data-dir DIR`"),
+            .help("free some space there; `palisade resume` goes on with a run that had begun"),
         _ => CliError::from_error(ExitCode::Failed, error),
     }
 }

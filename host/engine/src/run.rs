@@ -13,7 +13,7 @@ use crate::record::Ran;
 use palisade_interpreter::GraphError;
 use palisade_model::llm::LlmMode;
 use palisade_model::record::Status;
-use palisade_model::{ArtifactName, RunId};
+use palisade_model::{ArtifactName, RunId, StepId};
 use palisade_runbook::{Estimate, Plan, Ruleset};
 use palisade_schema::{DocumentReadError, Registry};
 use palisade_store::{AppendError, Fault, NewArtifact, OwnError, SpoolError};
@@ -142,6 +142,14 @@ pub enum RunError {
     /// The store takes no more bytes.
     #[error("the store can't be written")]
     Spool(#[from] SpoolError),
+    /// The host could not do its part of an attempt: the disk is full, or something of the store is gone.
+    #[error("step {step} can't go on: {message}")]
+    Host {
+        /// The step.
+        step: StepId,
+        /// What is in the way.
+        message: String,
+    },
 }
 
 impl Engine {

@@ -12,7 +12,7 @@ use crate::{
     shell::{cargo, run as run_command, timed},
 };
 
-/// Builds everything and runs the benchmarks: whole processes, durable steps, a long journal and the audit log (`tests`), one instance (`sandbox`), and
+/// Builds everything and runs the benchmarks: whole processes, durable steps, a long journal, many runs that wait and the audit log (`tests`), one instance (`sandbox`), and
 /// one decision (`authority`).
 pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     let toolchain = setup::run(project, install)?;
@@ -21,7 +21,8 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     demo::build_host(project)?;
     let native = timed("build personal_data without a sandbox", || native(project))?;
     timed("benchmarks", || {
-        let benches = ["table", "durable", "journal", "audit", "instance", "authorise"].map(|bench| ["--bench", bench]);
+        let benches = ["table", "durable", "journal", "waiting", "audit", "instance", "authorise"]
+            .map(|bench| ["--bench", bench]);
         let command = ["bench", "--profile", "release", "--workspace"];
         run_command(cargo(project).args(command).args(benches.as_flattened()).env("PALISADE_BENCH_NATIVE", native))
     })

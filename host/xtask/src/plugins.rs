@@ -36,9 +36,9 @@ pub(crate) fn first_party(project: &Project, toolchain: &Toolchain) -> anyhow::R
 /// The guests that tests run, each sort in a folder of that name below `plugins` and `target`: those that attack, the hello
 /// plugin, the stepper, over which loops and maps are tried out, the reader, which has versions that ask for more or less,
 /// the writer, which writes files, the delegate, an agent, the deputy, which works for it, the asker, which asks models, the
-/// parrot, a planner that believes them, and the fetcher, the example for web servers.
-const OF_TESTS: [&str; 10] =
-    ["hostile", "hello", "stepper", "reader", "writer", "delegate", "deputy", "asker", "parrot", "fetcher"];
+/// parrot, a planner that believes them, the fetcher, the example for web servers, and the poster, which tells one what it reads.
+const OF_TESTS: [&str; 11] =
+    ["hostile", "hello", "stepper", "reader", "writer", "delegate", "deputy", "asker", "parrot", "fetcher", "poster"];
 
 /// Builds the guests that tests run, [`OF_TESTS`].
 pub(crate) fn of_tests(project: &Project, toolchain: &Toolchain) -> anyhow::Result<()> {

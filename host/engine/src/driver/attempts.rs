@@ -113,6 +113,10 @@ impl<'a> Driver<'a> {
         let entries = self.uses(&turn, at_ms, uses, &spent)?;
         let made = match result {
             Ok(made) => made,
+            // It says nothing of the step, so it ends nothing: whoever resumes the run begins the attempt anew.
+            Err(Failure { kind: FailureKind::Host, message, .. }) => {
+                return Err(RunError::Host { step: turn.step, message });
+            }
             Err(failure) => {
                 let failure = self.doubted(&turn.step, self.out_of_time(failure));
                 let retryable = failure.kind.may_pass();
