@@ -130,8 +130,11 @@ fn a_clinic_s_policy_is_read_in_german() {
                 "retention 10 years",
                 "third_party Doctolib",
             ],
-            not_checked: &[],
-            gaps: &["medium special_without_basis: health data, 1 in data/patienten.csv"],
+            not_checked: &["Doctolib"],
+            gaps: &[
+                "medium special_without_basis: health data, 1 in data/patienten.csv",
+                "medium system_not_checked: Doctolib, 0 in none",
+            ],
             agreed: "date of birth, health data, name, postal address, telephone number",
         },
     );

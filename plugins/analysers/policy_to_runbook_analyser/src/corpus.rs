@@ -1,7 +1,8 @@
 //! How much is read of policies that people marked by hand, and how much of it is right (`tests/policies`).
 
-use crate::facts::{Kind, found};
-use crate::text::{has_word, sentences};
+use crate::categories;
+use crate::facts::{Fact, Kind, found, known_word};
+use crate::text::sentences;
 use palisade_planning::World;
 use palisade_sdk::serde_json;
 use serde::Deserialize;
@@ -31,17 +32,17 @@ impl Counts {
         &mut self,
         policy: &str,
         stated: &[String],
-        told: &[String],
+        told: &[&Fact],
         also: &[String],
         same: impl Fn(&str, &str) -> bool,
     ) {
-        let is_in =
-            |word: &str, list: &[String]| list.iter().any(|known| same(&word.to_lowercase(), &known.to_lowercase()));
+        let same = |word: &str, fact: &Fact| same(&word.to_lowercase(), &fact.value.to_lowercase());
         self.stated += stated.len();
         self.told += told.len();
-        self.missed.extend(stated.iter().filter(|word| !is_in(word, told)).map(|word| format!("{policy}: {word}")));
-        let wrong = told.iter().filter(|word| !is_in(word, stated) && !is_in(word, also));
-        self.wrong.extend(wrong.map(|word| format!("{policy}: {word}")));
+        let missed = stated.iter().filter(|word| !told.iter().any(|fact| same(word, fact)));
+        self.missed.extend(missed.map(|word| format!("{policy}: {word}")));
+        let wrong = told.iter().filter(|fact| !stated.iter().chain(also).any(|word| same(word, fact)));
+        self.wrong.extend(wrong.map(|fact| format!("{policy}: {} ({})", fact.value, fact.sentence)));
     }
 
     fn recall(&self) -> f64 {
@@ -53,37 +54,29 @@ impl Counts {
     }
 }
 
-/// Words of the authors' own that a category of `policy_facts` includes.
-const INCLUDED: &[(&str, &[&str])] = &[
-    (
-        "national identification number",
-        &["identity document", "passport copy", "passport number", "passport data", "identity document data"],
-    ),
-    ("nationality", &["immigration status", "work permit", "country of residence", "residence permit"]),
-    ("employment data", &["curriculum vitae", "cv", "timesheets"]),
-    ("bookings", &["class bookings", "appointments", "dates of stay", "booking data"]),
-    ("references", &["landlord reference"]),
-    ("assets", &["savings"]),
-    ("driving licence", &["identity document data", "driving licence data"]),
-    ("physical characteristics", &["height and weight"]),
-    ("gender", &["title (civilité)"]),
-    ("device data", &["advertising id"]),
-    ("family members", &["number of fellow travellers", "companion"]),
-    ("health data", &["drug and alcohol test results"]),
-    ("physical characteristics", &["body weight", "clothing size"]),
-    ("payment data", &["account balances"]),
-];
-
-fn is_category(one: &str, other: &str) -> bool {
-    let includes =
-        |category: &str, word: &str| INCLUDED.iter().any(|(known, words)| *known == category && words.contains(&word));
-    one == other || includes(one, other) || includes(other, one)
+/// Whether a category that a person marked is the one that was read. Words of the person's own are, if the vocabulary reads
+/// the category in them: `passport copy` is a national identification number.
+fn is_category(marked: &str, read: &str) -> bool {
+    let is_known = known_word(Kind::DataCategory, marked).is_some();
+    marked == read || !is_known && categories::named(marked).any(|category| category.name.to_lowercase() == read)
 }
 
-/// Whether one is named by the other, as `CRM` by `our CRM`.
+/// Whether two words are the same but for an ending.
+fn is_same(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+    short == long
+        || short.len() > 3 && long.strip_prefix(short).is_some_and(|end| ["s", "n", "e", "en", "es"].contains(&end))
+}
+
+/// Whether all words of one name are in the other, as those of `CRM` in `our CRM`.
 fn names(one: &str, other: &str) -> bool {
-    let (one, other) = (one.replace('’', "'"), other.replace('’', "'"));
-    has_word(&one, &other) || has_word(&other, &one)
+    let words = |name: &str| -> Vec<String> {
+        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
+    };
+    let (one, other) = (words(one), words(other));
+    let is_in = |few: &[String], many: &[String]| few.iter().all(|word| many.iter().any(|known| is_same(word, known)));
+    is_in(&one, &other) || is_in(&other, &one)
 }
 
 fn read(folder: &str) -> (Counts, Counts) {
@@ -95,8 +88,7 @@ fn read(folder: &str) -> (Counts, Counts) {
     for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end != "json")) {
         let marked: Marked = serde_json::from_slice(&fs::read(path.with_extension("json")).unwrap()).unwrap();
         let facts = found(&sentences(None, &fs::read_to_string(path).unwrap()), &world).list;
-        let of =
-            |kind| facts.iter().filter(|fact| fact.kind == kind).map(|fact| fact.value.clone()).collect::<Vec<_>>();
+        let of = |kind| facts.iter().filter(|fact| fact.kind == kind).collect::<Vec<_>>();
         let name = path.file_name().unwrap().to_string_lossy();
         categories.add(&name, &marked.categories, &of(Kind::DataCategory), &[], is_category);
         systems.add(&name, &marked.systems, &of(Kind::System), &marked.third_parties, names);
@@ -119,5 +111,5 @@ fn reads(folder: &str, categories: [f64; 2], systems: [f64; 2]) {
 
 #[test]
 fn most_of_known_policies_is_read_and_little_is_wrong() {
-    reads("known", [0.84, 0.86], [0.75, 0.86]);
+    reads("known", [0.92, 0.92], [0.87, 0.91]);
 }

@@ -1,7 +1,7 @@
 //! Where a policy says that something is not so.
 
 use crate::text::Sentence;
-use crate::vocabulary::{ANSWERS, DENIALS, LISTED_DENIALS, NOT, WITHIN_BOUNDS};
+use crate::vocabulary::{ANSWERS, DEFINES, DENIALS, LISTED_DENIALS, NOT, OURS, SENSITIVE, WITHIN_BOUNDS};
 use crate::words::any;
 
 /// Most words of a sentence that says no of the one before it.
@@ -27,6 +27,11 @@ pub(crate) fn is_denied(sentence: &Sentence, next: Option<&Sentence>) -> bool {
         || any(&sentence.context, LISTED_DENIALS)
         || is_denial(&sentence.intro)
         || next.is_some_and(|next| next.heading == sentence.heading && denies_the_last(&next.lower))
+}
+
+/// Whether a sentence says what a word means, or speaks of special categories without saying who does what with them.
+pub(crate) fn defines(lower: &str) -> bool {
+    any(lower, DEFINES) || any(lower, SENSITIVE) && !any(lower, OURS)
 }
 
 /// Whether a text begins with a yes or a no.
@@ -98,6 +103,7 @@ mod tests {
         }
         assert!(denies_the_last("we don't receive it.") && !denies_the_last("we don't receive letters."));
         assert_eq!((answer("no."), answer("only for loans"), answer("nobody")), (Some(false), Some(true), None));
+        assert!(defines("the law calls some of it sensitive data") && !defines("we hold sensitive data"));
         assert_eq!(before_no("your name, your age, not your size"), "your name, your age");
     }
 }

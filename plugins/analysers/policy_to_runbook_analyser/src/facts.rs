@@ -1,12 +1,13 @@
 //! What a policy states, each with its sentence.
 
-use crate::denial::{answer, before_no, is_contact, is_denied};
-use crate::systems::called;
+use crate::categories::{self, Category};
+use crate::denial::{answer, before_no, defines, is_contact, is_denied};
+use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
-    BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DEFINES, HOLDS, KEEPS, LEAVES, NOT, OWN_SERVERS, PARTY_COLUMNS,
-    PRODUCTS, PURPOSES, RETENTION, RIGHTS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS,
-    TRANSFERS, WHERE, WORDS,
+    ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, INTO, KEEPS, LEAVES, NOT, OWN_SERVERS,
+    PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, RIGHTS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS,
+    SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, WORDS, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -15,6 +16,8 @@ use std::collections::BTreeSet;
 
 /// Most words of what stands before a colon and is taken for a name.
 const MAX_NAME_WORDS: usize = 5;
+/// Most systems of which it is looked at whether they are the same.
+const MAX_JOINED: usize = 200;
 
 /// What kind of thing is stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,7 +109,7 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
         let not = any(lower, NOT);
         let heading = sentence.heading.as_deref();
         // "Do you need my photo?" - "No."
-        let is_question = sentence.is_heading && lower.ends_with('?');
+        let is_question = lower.ends_with('?');
         if is_question && sentences.get(at + 1).and_then(|next| answer(&next.lower)) == Some(false) {
             answered_no = Some(&sentence.text);
         }
@@ -138,12 +141,13 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
             }
         }
     }
+    facts.join_systems();
     facts
 }
 
 /// Categories of data that a sentence states or denies.
 fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
-    if any(&sentence.lower, DEFINES) || any(&sentence.context, RIGHTS) {
+    if defines(&sentence.lower) || any(&sentence.context, RIGHTS) {
         return;
     }
     // Of a row that says yes or no, what stands beside the yes.
@@ -160,10 +164,9 @@ fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
         false => (Kind::DataCategory, before_no(lower)),
     };
     let tells_how_to_reach = is_contact(lower);
-    for (words, special) in [(DATA, false), (SPECIAL, true)] {
-        for value in named(lower, words).filter(|value| !tells_how_to_reach || !CONTACT.contains(value)) {
-            facts.add(Fact { special_category: Some(special), ..fact(kind, value, sentence) });
-        }
+    let is_told = |category: &Category| !tells_how_to_reach || !CONTACT.contains(&category.name);
+    for Category { name, special } in categories::named(lower).filter(is_told) {
+        facts.add(Fact { special_category: Some(special), ..fact(kind, name, sentence) });
     }
 }
 
@@ -180,6 +183,18 @@ impl Facts {
         if self.known.insert((fact.kind, fact.value.to_lowercase())) {
             self.list.push(fact);
         }
+    }
+
+    /// Leaves a system out that another one's name names too: `the membership system` is `ClubRight (membership system)`.
+    fn join_systems(&mut self) {
+        let is_unknown = |fact: &&Fact| fact.kind == Kind::System && fact.checked == Some(false);
+        let names = self.list.iter().filter(is_unknown).take(MAX_JOINED).map(|fact| fact.value.to_lowercase());
+        let names: Vec<String> = names.collect();
+        self.list.retain(|fact| {
+            let lower = fact.value.to_lowercase();
+            let is_within = |name: &String| name.len() > lower.len() && has_word(name, &lower);
+            !is_unknown(&fact) || !names.iter().any(is_within)
+        });
     }
 }
 
@@ -265,10 +280,11 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         if any(column, PARTY_COLUMNS) && !names_product(cell) {
             facts.add(fact(Kind::ThirdParty, cell, sentence));
         }
-        if any(column, SYSTEM_COLUMNS) && !names_product(cell) && !is_mapped(&cell.to_lowercase()) {
+        if any(column, SYSTEM_COLUMNS) && !names_product(cell) && !is_place(cell) && !is_mapped(&cell.to_lowercase()) {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, cell, sentence) });
         }
     }
+    let place = place(sentence);
     for product in PRODUCTS {
         if !names(sentence, product) {
             continue;
@@ -277,25 +293,36 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         if !any(lower, OWN_SERVERS) {
             facts.add(fact(Kind::ThirdParty, product, sentence));
         }
-        let keeps = any(lower, KEEPS) || any(&sentence.context, WHERE);
         let is_given = any(lower, SHARES) || any(&sentence.context, SHARES) || any(&sentence.context, PARTY_COLUMNS);
-        if !SOCIAL.contains(product) && (keeps || !is_given) && !is_mapped(&product.to_lowercase()) {
+        if !SOCIAL.contains(product) && (place != Where::Unsaid || !is_given) && !is_mapped(&product.to_lowercase()) {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, product, sentence) });
         }
     }
-    let told_where = any(&sentence.context, WHERE);
-    let mut systems: Vec<String> = match !sentence.is_heading && (told_where || any(lower, KEEPS)) {
-        true => called(sentence, told_where),
-        false => Vec::new(),
-    };
-    let listed = SYSTEMS.iter().filter(|system| has_word(lower, system));
+    let is_told = sentence.is_heading || sentence.cells().any(|(column, _)| any(column, SYSTEM_COLUMNS));
+    let mut systems = if is_told { Vec::new() } else { called(sentence, place) };
+    systems.retain(|system| !PRODUCTS.contains(&system.as_str()));
+    let listed = SYSTEMS.iter().filter(|system| !sentence.is_heading && has_word(lower, system));
     let listed: Vec<&str> =
         listed.copied().filter(|system| !systems.iter().any(|known| has_word(&known.to_lowercase(), system))).collect();
-    systems.retain(|system| !names_product(system));
     for system in
         listed.into_iter().chain(systems.iter().map(String::as_str)).filter(|system| !is_mapped(&system.to_lowercase()))
     {
         facts.add(Fact { checked: Some(false), ..fact(Kind::System, system, sentence) });
+    }
+}
+
+/// What a sentence says of where things are.
+fn place(sentence: &Sentence) -> Where {
+    let lower = &sentence.lower;
+    // `Payroll: on the accountant's PC`
+    let behind_colon = lower.split_once(": ").and_then(|(_, rest)| rest.split(' ').next());
+    let is_item = || behind_colon.is_some_and(|word| ARTICLES.contains(&word) || INTO.contains(&word));
+    if any(&sentence.context, WHERE) {
+        Where::Listed
+    } else if any(lower, KEEPS) || any(lower, DOES) || is_item() {
+        Where::Kept
+    } else {
+        Where::Unsaid
     }
 }
 
@@ -309,16 +336,16 @@ pub(crate) fn system_called<'w>(world: &'w World, value: &str) -> Option<&'w str
 
 /// The words of a kind of facts, each with whether it stands for something special where that is told.
 pub(crate) fn words(kind: Kind) -> impl Iterator<Item = (&'static str, Option<bool>)> {
-    type Words = &'static [(&'static str, &'static [&'static str])];
-    let lists: &[(Words, Option<bool>)] = match kind {
+    let lists: &[(&[Words], Option<bool>)] = match kind {
         Kind::DataCategory | Kind::DeniedCategory => &[(DATA, Some(false)), (SPECIAL, Some(true))],
-        Kind::LegalBasis => &[(BASES, Some(false)), (SPECIAL_BASES, Some(true))],
-        Kind::Purpose => &[(PURPOSES, None)],
-        Kind::DataSubject => &[(SUBJECTS, None)],
-        Kind::Transfer => &[(TRANSFERS, None)],
+        Kind::LegalBasis => &[(&[BASES], Some(false)), (&[SPECIAL_BASES], Some(true))],
+        Kind::Purpose => &[(&[PURPOSES], None)],
+        Kind::DataSubject => &[(&[SUBJECTS], None)],
+        Kind::Transfer => &[(&[TRANSFERS], None)],
         Kind::System | Kind::ThirdParty | Kind::Retention => &[],
     };
-    lists.iter().flat_map(|(words, special)| words.iter().map(move |(word, _)| (*word, *special)))
+    let of = |words: &'static [Words]| words.iter().flat_map(|words| words.iter().map(|(word, _)| *word));
+    lists.iter().flat_map(move |(words, special)| of(words).map(move |word| (word, *special)))
 }
 
 /// The word of a kind of facts that is meant. `lower` is in lower case.

@@ -5,6 +5,7 @@
 //! component of its own.
 
 mod architecture;
+mod categories;
 mod denial;
 mod facts;
 mod reading;

@@ -242,6 +242,45 @@ fn words_that_only_look_like_statements_are_none() {
 }
 
 #[test]
+fn what_only_asks_or_explains_states_nothing() {
+    let check = |policy: &str, expected: &[&str]| states(policy, &DATA, expected);
+    check("Why would a shop want your date of birth?", &[]);
+    check("**Do you need my photo?**\n\nNo. We know you.\n", &["denied_category photographs"]);
+    check("Do you need my photo? Yes: we keep your photo.", &["data_category photographs"]);
+    check("The law calls health data, religion and the like sensitive data.", &[]);
+    check("We process special categories of data: your health record.", &["data_category health data"]);
+}
+
+#[test]
+fn entities_of_html_are_read_as_what_they_stand_for() {
+    let read = |html: &str| text::sentences(None, html)[0].text.clone();
+    assert_eq!(read("<p>&Agrave; l&rsquo;&eacute;cole &#40;&#x41;&#41; &amp;eacute;</p>"), "À l’école (A) &eacute;");
+    for broken in ["&", "&;", "&#;", "&#xFFFFFFFF;", "&nothing;", "&éééééééé;", "a&b"] {
+        assert_eq!(read(&format!("<p>{broken}</p>")), broken);
+    }
+}
+
+#[test]
+fn a_system_is_told_once_however_short_it_is_called_later() {
+    let policy = "Names are kept in the membership system. All is entered in ClubRight, our membership system. \
+                  The membership system is run on a server in the accounts office.";
+    states(policy, &["system"], &["system ClubRight (membership system)", "system server in the accounts office"]);
+    states("Photos are uploaded to Instagram and kept on Facebook. It is hosted in Dublin.", &["system"], &[]);
+    // Its kind and its place say what a column with places of the data is not about.
+    let table = "# Where it is\n\n| System | Where |\n|---|---|\n| Bookings board | Canada |\n";
+    states(table, &["system"], &["system Bookings board"]);
+}
+
+#[test]
+fn many_systems_and_many_words_take_the_time_of_their_length() {
+    let systems = (0..4_000).map(|n| format!("Data are kept in our storage{n} system. ")).collect::<String>();
+    assert!(facts(&systems).len() >= 4_000);
+    let words = "email,address,of,the,server,in,our,".repeat(20_000);
+    assert!(!facts(&words).is_empty());
+    assert!(facts(&"&".repeat(200_000)).is_empty() && facts(&format!("<p>{}", "&".repeat(200_000))).is_empty());
+}
+
+#[test]
 fn many_scripts_are_skipped_in_the_time_that_one_takes() {
     let html = format!("<p>a</p>{}<p>We keep your telephone number.</p>", "<SCRIPT>x</Script>".repeat(100_000));
     states(&html, &["data_category"], &["data_category telephone number"]);

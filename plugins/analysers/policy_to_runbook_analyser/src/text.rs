@@ -95,7 +95,7 @@ impl Reader {
             }
             self.close();
             self.after_blank = true;
-        } else if line.starts_with(['-', '*', '+', '•']) || starts_with_number(line) {
+        } else if is_item(line) || starts_with_number(line) {
             let after_blank = std::mem::take(&mut self.after_blank) && self.paragraph.is_empty();
             self.close();
             self.after_blank = after_blank;
@@ -157,7 +157,7 @@ impl Reader {
         if is_heading {
             self.intro.clear();
         }
-        let lower = text.to_lowercase().replace('’', "'");
+        let lower = text.to_lowercase().replace('’', "'").replace(['«', '»', '“', '”', '„', '"'], "");
         self.found.push(Sentence { heading, lower, text, is_heading, context, intro, columns, cells });
     }
 }
@@ -167,7 +167,7 @@ const MAX_HEADING: (usize, usize) = (70, 9);
 
 /// Whether a line that stands alone is a heading of plain text.
 fn is_title(line: &str) -> bool {
-    let line = line.trim();
+    let line = line.trim().trim_matches(['*', '_']);
     let begins = line.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
     begins
         && line.chars().nth(MAX_HEADING.0).is_none()
@@ -251,26 +251,90 @@ fn without_tags(html: &str) -> String {
     entities(&out)
 }
 
+/// Most bytes of an entity.
+const MAX_ENTITY: usize = 10;
+
+/// Entities by their names, those of the languages that are read.
+const ENTITIES: &[(&str, char)] = &[
+    ("nbsp", '\u{a0}'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("rsquo", '’'),
+    ("lsquo", '‘'),
+    ("ldquo", '“'),
+    ("rdquo", '”'),
+    ("bdquo", '„'),
+    ("sbquo", '‚'),
+    ("laquo", '«'),
+    ("raquo", '»'),
+    ("ndash", '–'),
+    ("mdash", '—'),
+    ("hellip", '…'),
+    ("sect", '§'),
+    ("euro", '€'),
+    ("middot", '·'),
+    ("bull", '•'),
+    ("auml", 'ä'),
+    ("ouml", 'ö'),
+    ("uuml", 'ü'),
+    ("Auml", 'Ä'),
+    ("Ouml", 'Ö'),
+    ("Uuml", 'Ü'),
+    ("szlig", 'ß'),
+    ("eacute", 'é'),
+    ("egrave", 'è'),
+    ("ecirc", 'ê'),
+    ("euml", 'ë'),
+    ("agrave", 'à'),
+    ("acirc", 'â'),
+    ("ccedil", 'ç'),
+    ("icirc", 'î'),
+    ("iuml", 'ï'),
+    ("ocirc", 'ô'),
+    ("ugrave", 'ù'),
+    ("ucirc", 'û'),
+    ("oelig", 'œ'),
+    ("Eacute", 'É'),
+    ("Egrave", 'È'),
+    ("Agrave", 'À'),
+    ("Ccedil", 'Ç'),
+    ("Ecirc", 'Ê'),
+    ("amp", '&'),
+];
+
+/// The characters that entities stand for; what is none stays.
 fn entities(text: &str) -> String {
-    const KNOWN: [(&str, &str); 16] = [
-        ("&nbsp;", " "),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&rsquo;", "’"),
-        ("&auml;", "ä"),
-        ("&ouml;", "ö"),
-        ("&uuml;", "ü"),
-        ("&Auml;", "Ä"),
-        ("&Ouml;", "Ö"),
-        ("&Uuml;", "Ü"),
-        ("&szlig;", "ß"),
-        ("&eacute;", "é"),
-        ("&egrave;", "è"),
-        ("&amp;", "&"),
-    ];
-    KNOWN.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        let (before, entity) = rest.split_at(at);
+        out.push_str(before);
+        let end = entity.bytes().take(MAX_ENTITY).position(|byte| byte == b';');
+        let character = end.and_then(|end| Some((character(entity.get(1..end)?)?, end)));
+        match character {
+            Some((character, end)) => {
+                out.push(character);
+                rest = &entity[end + 1..];
+            }
+            None => {
+                out.push('&');
+                rest = &entity[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character of an entity, by its number or by its name.
+fn character(entity: &str) -> Option<char> {
+    if let Some(number) = entity.strip_prefix('#') {
+        let hexadecimal = number.strip_prefix(['x', 'X']).map(|number| u32::from_str_radix(number, 16));
+        return char::from_u32(hexadecimal.unwrap_or_else(|| number.parse()).ok()?);
+    }
+    ENTITIES.iter().find(|(name, _)| *name == entity).map(|(_, character)| *character)
 }
 
 /// Markdown's marks within a line: emphasis, code, and links, of which the words stay.
@@ -284,6 +348,11 @@ fn without_marks(text: &str) -> String {
     }
     out.push_str(rest);
     out.replace("**", "").replace("__", "").replace(['`', '[', ']', '*', '|'], " ")
+}
+
+/// Whether an item of a list begins with it. Two stars begin what is bold.
+fn is_item(line: &str) -> bool {
+    line.starts_with(['-', '+', '•']) || line.starts_with('*') && !line.starts_with("**")
 }
 
 fn starts_with_number(line: &str) -> bool {

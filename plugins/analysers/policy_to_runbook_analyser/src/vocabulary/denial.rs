@@ -2,6 +2,13 @@
 
 /// Words that say that something is not done.
 pub(crate) const NOT: &[&str] = &[
+    "decided against",
+    "=verzichten",
+    "=verzichtet",
+    "nobody may",
+    "we removed",
+    "nous avons renoncé",
+    "verschonen sie uns",
     "=not",
     "!not only",
     "don't",
@@ -120,6 +127,7 @@ pub(crate) const DENIALS: &[(&[&str], Option<usize>, &[&str])] = &[
             "=saved",
             "film",
             "carried out",
+            "carry out",
             "pick up",
             "=run",
             "=scan",
@@ -201,6 +209,9 @@ pub(crate) const DENIALS: &[(&[&str], Option<usize>, &[&str])] = &[
             "fertigen",
             "verwend",
             "führen wir",
+            "haben wir",
+            "machen wir",
+            "verschonen",
             "angelegt",
             "anlegen",
             "setzt",
@@ -271,11 +282,45 @@ pub(crate) const ANSWERS: &[(&str, bool)] = &[
     ("no", false),
     ("nein", false),
     ("non", false),
+    ("nope", false),
     ("none", false),
 ];
 
 /// Words by which a sentence says what a word means, or how things are in general. It states nothing of its author.
 pub(crate) const DEFINES: &[&str] = &[
+    "law treats",
+    "treats some kinds of",
+    "hear people speak",
+    "speak of special category",
+    "called special categor",
+    "gesetzgeber meint",
+    "manche anbieter",
+    "manche vermieter",
+    "andere unternehmen",
+    "some cookies remember",
+    "some companies",
+    "some landlords",
+    "many companies",
+    "other companies may",
+    "certaines entreprises",
+    "identifiée ou identifiable",
+    "identified or identifiable",
+    "identifizierte oder identifizierbare",
+    "besondere kategorien personenbezogener daten sind",
+    "special categories of data are",
+    "special category data means",
+    "special category data is",
+    "sensitive data means",
+    "sont considérées comme sensibles",
+    "un cookie est",
+    "it can include such things",
+    "it may include identifiers",
+    "can be identified by reference",
+    "identified, directly or indirectly",
+    "identifiée, directement",
+    "direkt oder indirekt",
+    "companies will tell you",
+    "for example, it may include",
     "has the meaning",
     "namely any information",
     "information relating to",
@@ -360,3 +405,22 @@ pub(crate) const RIGHTS: &[&str] = &[
 
 /// What is told of how to reach the author is no data of others.
 pub(crate) const CONTACT: &[&str] = &["email address", "telephone number", "postal address", "name"];
+
+/// What the law calls the data of Article 9.
+pub(crate) const SENSITIVE: &[&str] = &[
+    "special categor",
+    "sensitive data",
+    "sensitive personal",
+    "kinds of data with more care",
+    "besondere kategorie",
+    "besonderen kategorie",
+    "besonderer kategorie",
+    "sensible daten",
+    "catégories particulières",
+    "données sensibles",
+    "données dites sensibles",
+];
+
+/// Words by which an author speaks of itself.
+pub(crate) const OURS: &[&str] =
+    &["=we", "=our", "=us", "=i", "=wir", "=uns", "unser", "=nous", "=notre", "=nos", "=je"];

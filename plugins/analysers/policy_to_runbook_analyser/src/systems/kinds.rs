@@ -1,0 +1,145 @@
+//! The words that say that something is a system of some kind, in three languages.
+
+use super::names::{is_name, name};
+use super::{MAX_MORE, Where, Word};
+use crate::vocabulary::{
+    ADJECTIVES, ADJECTIVES_FRENCH, ALONE_FRENCH, ALONE_GERMAN, ARTICLES, BEHIND, CALLED, ENGLISH, HEADS, HEADS_FRENCH,
+    HEADS_FRENCH_THERE, HEADS_THERE, INTO, NAMED_GERMAN, NO_SYSTEMS_GERMAN, OWNED, PLACED, SMALL_WORDS,
+    SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
+};
+
+/// Most words of where a system stands: `in the accounts office`.
+const MAX_PLACE: usize = 5;
+
+/// What is named by the word that stands there, from its first word to behind its last.
+pub(super) fn kind(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)> {
+    english(words, at, place).or_else(|| french(words, at, place)).or_else(|| german(words, at, place))
+}
+
+/// The words of a system whose last word is the one at `at`, and where it stands if that is all that is said of it.
+fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)> {
+    let head = words[at].lower.as_str();
+    let behind = BEHIND.iter().find(|(heads, _)| heads.contains(&head));
+    // `Priority Services Register`
+    let is_proper = is_name(&words[at]) && at > 1 && is_name(&words[at - 1]) && !words[at - 1].ends;
+    let is_weak = HEADS_THERE.contains(&head) && behind.is_none() && !is_proper;
+    if behind.is_none() && !HEADS.contains(&head) && !HEADS_THERE.contains(&head) {
+        return None;
+    }
+    // German writes it as a name, with small words before it.
+    let before = at.checked_sub(1).map(|before| &words[before])?;
+    if is_name(&words[at]) && !is_name(before) {
+        return None;
+    }
+    // `cloud database` is no cloud.
+    let goes_on = !words[at].ends && words.get(at + 1).is_some_and(|next| next.is(HEADS));
+    if goes_on || behind.is_some_and(|(_, words)| !before.is(words)) {
+        return None;
+    }
+    let is_more = |word: &Word<'_>| !word.ends && !word.is(SMALL_WORDS) && word.lower.len() > 1;
+    let more = words[..at].iter().rev().take(MAX_MORE).take_while(|word| is_more(word)).count();
+    let bare = words[at - more..at].iter().take_while(|word| word.is(ADJECTIVES)).count();
+    // `locked cabinet`, yet `filing cabinet` of a locked one.
+    let more = if bare < more { more - bare } else { more.min(1) };
+    let first = at - more;
+    if is_weak && !is_gone_into(words, first, place) {
+        return None;
+    }
+    if more > 0 {
+        return Some((first, at + 1));
+    }
+    if ["server", "servers"].contains(&head) && before.is(OWNED) && place != Where::Unsaid {
+        return Some((at - 1, at + 1));
+    }
+    let end = placed(words, at + 1);
+    // What it begins with in brackets, or as the first word of the sentence, is one all the same.
+    let is_enough = end > at + 1 || ["laptop", "recorder", "recorders", "spreadsheet"].contains(&head);
+    is_enough.then_some((first, end))
+}
+
+/// Whether something is said to go into what begins there: `is kept in the day diary`.
+fn is_gone_into(words: &[Word<'_>], first: usize, place: Where) -> bool {
+    if place == Where::Unsaid {
+        return false;
+    }
+    let mut before = words[..first].iter().rev().take(MAX_MORE).take_while(|word| !word.ends);
+    let between = |word: &&Word<'_>| !word.is(INTO) && (word.is(SMALL_WORDS) || word.is(ADJECTIVES));
+    before.find(|word| !between(word)).is_some_and(|word| word.is(INTO))
+}
+
+/// Where it ends where something stands: `in our own building`. Where it begins if nothing says so.
+fn placed(words: &[Word<'_>], at: usize) -> usize {
+    let is_place = !words[at - 1].ends
+        && words.get(at).is_some_and(|word| word.is(PLACED) && !word.ends)
+        && words.get(at + 1).is_some_and(|word| word.is(ARTICLES) && !word.ends || is_name(word));
+    if !is_place {
+        return at;
+    }
+    let is_german = words[at].is(&["im", "bei", "auf", "am"]);
+    let rest = words[at + 1..].iter().take(MAX_PLACE);
+    let mut count = 0;
+    for word in rest {
+        let is_noun = word.text.starts_with(char::is_uppercase);
+        if !word.is(ARTICLES) && (word.is(SMALL_WORDS) || is_german && !is_noun) {
+            break;
+        }
+        count += 1;
+        if word.ends {
+            break;
+        }
+    }
+    if count == 0 || words[at + count].is(ARTICLES) { at } else { at + 1 + count }
+}
+
+/// The words of a system whose first word is the one at `at`.
+fn french(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)> {
+    let word = &words[at];
+    let plain = word.lower.strip_prefix("l'").or_else(|| word.lower.strip_prefix("l’")).unwrap_or(&word.lower);
+    let is_weak = HEADS_FRENCH_THERE.contains(&plain) && is_gone_into(words, at, place);
+    if !is_weak && !HEADS_FRENCH.contains(&plain) || words.iter().any(|word| word.is(ENGLISH)) {
+        return None;
+    }
+    if words.get(at + 1).is_some_and(is_name) && !word.ends {
+        return name(words, at + 1).map(|_| (at, at + 1));
+    }
+    let mut end = at + 1;
+    while end < words.len() && end - at <= MAX_MORE && !words[end - 1].ends {
+        let next = words[end].lower.as_str();
+        let links = ["de", "du", "des", "à", "au", "sur", "dans", "en"].contains(&next);
+        if links && end + 1 < words.len() {
+            let behind = end + 1 + usize::from(words[end + 1].is(ARTICLES) && end + 2 < words.len());
+            return Some((at, behind + 1));
+        }
+        let is_adjective = ADJECTIVES_FRENCH.iter().any(|ending| next.ends_with(ending));
+        if !is_adjective && !next.starts_with("d'") && !next.starts_with("d’") {
+            break;
+        }
+        end += 1;
+    }
+    // `une base active` is no system.
+    if plain == "base" && !words.get(at + 1).is_some_and(|next| next.is(&["de", "clients", "client"])) {
+        return None;
+    }
+    // `le portail famille`
+    if end == at + 1 && !word.ends && words.get(end).is_some_and(|next| next.ends && !next.is(SMALL_WORDS)) {
+        end += 1;
+    }
+    // `base` alone is many things.
+    (end > at + 1 || ALONE_FRENCH.contains(&plain)).then_some((at, end))
+}
+
+/// The word of a system, which German writes as one.
+fn german(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)> {
+    let word = &words[at];
+    let is_noun = word.text.starts_with(char::is_uppercase);
+    let ends = |ends: &[&str]| ends.iter().any(|end| word.lower.len() > end.len() + 2 && word.lower.ends_with(end));
+    let is_kind = ends(SUFFIXES_GERMAN) || ends(SUFFIXES_GERMAN_THERE) && is_gone_into(words, at, place);
+    let is_alone = word.is(ALONE_GERMAN);
+    let link = usize::from(words.get(at + 1).is_some_and(|next| next.is(CALLED)));
+    let is_named = word.is(NAMED_GERMAN) && !word.ends && words.get(at + 1 + link).is_some_and(is_name);
+    let is_other = NO_SYSTEMS_GERMAN.iter().any(|other| word.lower.starts_with(other));
+    if !is_noun || is_other || !(is_kind || is_alone || is_named) || words.iter().any(|word| word.is(ENGLISH)) {
+        return None;
+    }
+    Some((at, if is_alone { placed(words, at + 1) } else { at + 1 }))
+}

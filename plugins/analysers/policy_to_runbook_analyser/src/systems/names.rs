@@ -1,0 +1,135 @@
+//! Names of systems: beside the word for their kind, and behind what says that something is kept there.
+
+use super::{MAX_MORE, Where, Word, joined};
+use crate::vocabulary::{ARTICLES, CALLED, ENDINGS, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, PLACES, THROUGH, USED};
+
+/// Most words between what says that something is kept and the word before the name.
+const MAX_BETWEEN: usize = 4;
+
+/// Most words between quotation marks that are taken for a name.
+const MAX_QUOTED: usize = 5;
+
+/// Whether a word is written as a name and is none that is known for something else.
+pub(super) fn is_name(word: &Word<'_>) -> bool {
+    let is_owner = word.text.ends_with(['s', 'S']) && word.text.contains(['\'', '’']);
+    is_written_so(word) && !is_owner && word.text.chars().nth(1).is_some() && !NO_NAMES.contains(&word.text)
+}
+
+fn is_written_so(word: &Word<'_>) -> bool {
+    let has_dot = || word.text.len() > 4 && word.text.contains('.') && !word.text.contains('@');
+    !PLACES.contains(&word.text) && (word.text.starts_with(char::is_uppercase) || has_dot())
+}
+
+/// Where a name ends that begins there. The first word of a sentence is written as one anyway.
+pub(super) fn name(words: &[Word<'_>], at: usize) -> Option<usize> {
+    if let Some(end) = quoted(words, at) {
+        return Some(end);
+    }
+    words.get(at).filter(|word| is_name(word))?;
+    // `Domus 4000`
+    let goes_on = |word: &Word<'_>| is_written_so(word) || word.text.bytes().all(|byte| byte.is_ascii_digit());
+    let count = words[at..].iter().take(MAX_MORE).take_while(|word| goes_on(word)).count();
+    let within = words[at..at + count].iter().position(|word| word.ends).map_or(count, |last| last + 1);
+    (at > 0 && within > 0).then_some(at + within)
+}
+
+/// Where ends what begins with a quotation mark there: `„Meine Belege“`.
+fn quoted(words: &[Word<'_>], at: usize) -> Option<usize> {
+    words.get(at).filter(|word| word.quotes)?;
+    let count = words[at..].iter().take(MAX_QUOTED).position(|word| word.closes)?;
+    Some(at + count + 1)
+}
+
+/// What is of the kind that stands there, with the name beside it, and where that ends: `our core platform, Symitar`,
+/// `the platform (Symitar)`, `Praxissystem MEDISTAR`, `ClubRight, our membership system`.
+pub(super) fn with_name(words: &[Word<'_>], first: usize, end: usize, is_german: bool) -> (String, usize) {
+    let kind = without_ending(joined(words, first, end).trim_start_matches("l'").trim_start_matches("l’").to_owned());
+    let link = link(words, end);
+    let is_noun =
+        is_german && words.get(end).is_some_and(|word| word.opens && !word.quotes && !is_written_oddly(word.text));
+    if let Some(to) = name(words, end + link).filter(|_| !is_noun) {
+        let is_verb = words[end].is(IS);
+        let text = match words[end - 1].ends || words[end].opens || is_verb {
+            true => format!("{} ({kind})", joined(words, end + usize::from(is_verb), to)),
+            false => format!("{kind} {}", joined(words, end, to)),
+        };
+        return (text, to);
+    }
+    match named_before(words, first) {
+        Some((from, to)) => (format!("{} ({kind})", joined(words, from, to)), end),
+        None => (kind, end),
+    }
+}
+
+/// How many words link a kind of system and its name: `inbox in Front`, `folder of our Drive`.
+fn link(words: &[Word<'_>], end: usize) -> usize {
+    let is = |at: usize, list: &[&str]| words.get(at).is_some_and(|word| word.is(list) && !word.ends);
+    if words[end - 1].ends || !is(end, CALLED) {
+        return 0;
+    }
+    1 + usize::from(is(end + 1, ARTICLES))
+}
+
+/// German plurals after a preposition have an ending that their names have not.
+fn without_ending(name: String) -> String {
+    let lower = name.to_lowercase();
+    let is_plural = ["ordnern", "servern", "laufwerken", "rechnern"].iter().any(|end| lower.ends_with(end));
+    match is_plural {
+        true => name.trim_end_matches("en").trim_end_matches('n').to_owned(),
+        false => name,
+    }
+}
+
+/// The name before `, our` or `, the` and what it is.
+fn named_before(words: &[Word<'_>], first: usize) -> Option<(usize, usize)> {
+    let article = first.checked_sub(1).filter(|at| words[*at].is(ARTICLES))?;
+    let mut end = article;
+    if words.get(end.checked_sub(1)?)?.is(IS) {
+        end -= 1;
+    }
+    if words.get(end.checked_sub(1)?)?.is(&["which"]) {
+        end -= 1;
+    }
+    let last = words.get(end.checked_sub(1)?).filter(|word| word.ends)?;
+    let count = words[..end]
+        .iter()
+        .rev()
+        .take(MAX_MORE)
+        .take_while(|word| is_name(word) && (std::ptr::eq(*word, last) || !word.ends))
+        .count();
+    (count > 0 && end > count).then_some((end - count, end))
+}
+
+/// Where a name ends that begins there and stands behind what says that something is kept or done there.
+pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bool) -> Option<usize> {
+    // German writes every noun as a name: only what no noun looks like is one.
+    let is_numbered = || !words[at].ends && words.get(at + 1).is_some_and(|next| next.text.parse::<u32>().is_ok());
+    if is_german && !is_written_oddly(words[at].text) && !words[at].opens && !is_numbered() {
+        return None;
+    }
+    let before = at.checked_sub(1)?;
+    let is_used = words[before].is(USED) && !words[before].ends;
+    let is_behind = words[before].is(NAMED) && !words[before].ends;
+    let earlier = &words[before.saturating_sub(MAX_BETWEEN)..before];
+    let says_so = || match words[before].is(&["by"]) {
+        true => earlier.last().is_some_and(|word| word.is(KEPT) && !word.is(IS)),
+        false => earlier.iter().rev().take_while(|word| !word.ends).any(|word| word.is(KEPT)),
+    };
+    let is_kept = place == Where::Kept && (words[before].is(THROUGH) || says_so());
+    if !(is_used && place != Where::Unsaid || is_behind && (place == Where::Listed || is_kept)) {
+        return None;
+    }
+    let end = name(words, at)?;
+    // `in Valencia, Spain`
+    let is_place = words[end - 1].ends && words.get(end).is_some_and(|next| PLACES.contains(&next.text));
+    (!is_place).then_some(end)
+}
+
+/// As no noun of German is written: `DATEV`, `TriNotar`, `mailbox.org`, `Inxmail`.
+fn is_written_oddly(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    let ends = |ends: &[&str]| ends.iter().any(|end| lower.ends_with(end));
+    word.contains('.')
+        || ends(ENDINGS) && !ends(NO_ENDINGS)
+        || word.chars().filter(|c| c.is_uppercase()).nth(1).is_some()
+}
