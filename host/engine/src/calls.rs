@@ -9,9 +9,10 @@ use crate::planning::Refusal;
 use crate::submitting::{Came, StoredWrong, Suspension, one_more};
 use crate::tools::{self, Toolbox};
 use crate::uses::UseCount;
+use palisade_audit::CallRefusal;
 use palisade_interpreter::{HostCallRecorded, answers_for, answers_for_items, show_place};
 use palisade_llm::Finish;
-use palisade_model::{Digest, Failure, Usage, canonical, strict_json};
+use palisade_model::{ComponentId, Digest, Failure, Usage, canonical, neutral, strict_json};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
 use palisade_sandbox::AttemptMeter;
 use palisade_sandbox::ports::{
@@ -85,12 +86,21 @@ pub(crate) struct NewCall {
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
     pub(crate) may_pass: bool,
-    /// It is a runbook that may not run.
-    pub(crate) refused: bool,
+    /// What of it may not be.
+    pub(crate) refused: Option<NotAllowed>,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) usage: Usage,
     /// How often an agent of the team, by its bytes, used its powers.
     pub(crate) used: Option<(Digest, Vec<UseCount>)>,
+}
+
+/// What the audit log tells of a call that came to nothing.
+#[derive(Debug)]
+pub(crate) enum NotAllowed {
+    /// A runbook may not run.
+    Runbook,
+    /// A component can't be called so.
+    Call(ComponentId, CallRefusal),
 }
 
 /// Where calls are written down.
@@ -341,7 +351,7 @@ impl<'a> Calls<'a> {
             if let Some(called) = called.filter(|_| *asked > MOST_REPEATS) {
                 let message = format!(
                     "`{}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same",
-                    palisade_model::neutral::line(called, 100)
+                    neutral::line(called, 100)
                 );
                 return Err(PortError::Invalid(message));
             }
@@ -400,19 +410,24 @@ impl<'a> Calls<'a> {
         log: &dyn CallLog,
     ) -> Answer {
         let called = match self.toolbox.find(&call.id) {
-            Ok((tool, false)) => self.toolbox.call(tool, call, meter, None),
-            Ok((member, true)) => self.toolbox.call(member, call, meter, Some(&self.of_member(&member.call, number))),
-            Err(not_called) => not_called.into(),
+            Some((tool, false)) => self.toolbox.call(tool, call, meter, None),
+            Some((member, true)) => self.toolbox.call(member, call, meter, Some(&self.of_member(&member.call, number))),
+            // The sandbox asks for none but those that it was told of.
+            None => return Err(PortError::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100)))),
         };
         if let Some(how) = self.departed() {
             return Err(PortError::Host(how));
         }
+        let mut refused = None;
         let (stored, may_pass, artifacts) = match called.result {
             Ok(made) => {
                 let named = made.iter().map(|(port, artifact)| (port.clone(), artifact.digest())).collect();
                 (Stored::Outputs(named), false, made)
             }
-            Err(tools::NotCalled::Invalid(what)) => (Stored::Invalid(what), false, Vec::new()),
+            Err(tools::NotCalled::Invalid(why, what)) => {
+                refused = call.id.parse().ok().map(|called| NotAllowed::Call(called, why));
+                (Stored::Invalid(what), false, Vec::new())
+            }
             Err(tools::NotCalled::Failed { message, may_pass }) => (Stored::Unavailable(message), may_pass, Vec::new()),
             Err(tools::NotCalled::Limit(failure)) => (Stored::Limit(failure), false, Vec::new()),
             Err(tools::NotCalled::Cancelled) => return Err(PortError::Cancelled),
@@ -423,18 +438,7 @@ impl<'a> Calls<'a> {
         let answer = bytes(&stored)?;
         let what = format!("tools.call {}", call.id);
         let (within, usage, used) = (self.within.clone(), called.usage, called.used);
-        log.record(NewCall {
-            within,
-            number,
-            what,
-            request,
-            answer,
-            may_pass,
-            artifacts,
-            usage,
-            used,
-            ..NewCall::default()
-        })?;
+        log.record(NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, used })?;
         match stored {
             Stored::Outputs(_) => Ok(made),
             refusal => Err(self::refused(refusal)),

@@ -1,7 +1,7 @@
 //! Writes down what components ask of the host and what they are answered, before they see the answer.
 
 use super::{Beside, Driver, Outcome, now_ms};
-use crate::calls::{CallLog, NewCall, known_answers};
+use crate::calls::{CallLog, NewCall, NotAllowed, known_answers};
 use crate::done::{DoneLog, NewDone};
 use crate::keep::Kept;
 use crate::planning::Refusal;
@@ -131,7 +131,7 @@ impl Driver<'_> {
         kept.bytes("request", &request)?;
         kept.bytes("answer", &answer)?;
         let at_ms = now_ms();
-        let told = refused.then(|| What::ChildRefused { step: step.clone() });
+        let told = refused.map(|refused| not_allowed(refused, &turn));
         // The event is the first of those that are appended with it.
         let mut entries: Vec<_> =
             told.map(|what| NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }).into_iter().collect();
@@ -158,5 +158,17 @@ impl Driver<'_> {
         debug_assert!(start.is_empty(), "nothing follows from an answer");
         self.answered_calls.0.push((self.events.len(), tell));
         Ok(())
+    }
+}
+
+/// What the audit log tells of a call that came to nothing.
+fn not_allowed(refused: NotAllowed, turn: &Turn) -> What {
+    let step = turn.step.clone();
+    match refused {
+        NotAllowed::Runbook => What::ChildRefused { step },
+        NotAllowed::Call(called, why) => {
+            let (iteration, attempt) = (turn.iteration.into(), turn.attempt.into());
+            What::CallRefused { step, iteration, attempt, called: called.to_string(), why }
+        }
     }
 }
