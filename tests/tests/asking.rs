@@ -321,10 +321,38 @@ fn what_was_answered_is_not_paid_twice_when_the_process_dies() {
     assert_eq!(asked, ["why?", "why so?", "why so?"]);
     let calls: Vec<_> = bench.calls().into_iter().map(|(attempt, number, _)| (attempt, number)).collect();
     assert_eq!(calls, [(1, 1), (2, 2)]);
+    assert_eq!(bench.usage(), [json!(2), json!(30), json!(40)]);
     // What its process did not live to see counts in full.
     let total = &bench.costs()["total"];
     assert_eq!([&total["calls"], &total["unknown"]], [3, 1]);
     assert_eq!(total["cost_micro_usd"], 40 + RESERVED + 3);
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
+fn what_was_answered_counts_once_when_its_attempt_is_made_again() {
+    let server = ModelServer::start(|seen| match seen.number {
+        1 | 3 => Reply::Status(503, Vec::new(), String::new()),
+        number => Reply::Say(format!("answer {number}"), Some((10, 5))),
+    });
+    let Some(bench) = Bench::new(&server) else { return };
+    let more = json!({"retry": {"max_attempts": 3, "backoff": "1ms"}});
+    bench.runbook(&["why?", "why so?", "why not?"], &json!({"strict": true}), &more, &Value::Null);
+    let _ = bench.run(&["--llm", "live"]).exits(0);
+    assert_eq!(bench.said(), ["answer 0", "answer 2", "answer 4"]);
+    // Five were asked, and three paid, over three attempts.
+    assert_eq!(bench.usage(), [json!(5), json!(45), json!(60)]);
+    let total = &bench.costs()["total"];
+    assert_eq!([&total["calls"], &total["tokens"], &total["cost_micro_usd"]], [5, 45, 60]);
+    let shown = bench.call(&["runs", "show", "last", "--tree", "--format", "json"]).exits(0).stdout;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let attempts = shown["steps"][0]["attempts"].as_array().unwrap_or_else(|| panic!("{shown:#}"));
+    let asked: Vec<_> = attempts.iter().map(|attempt| attempt["usage"]["llm_calls"].as_u64().unwrap()).collect();
+    assert_eq!(asked, [2, 2, 1]);
+    // The limit of an attempt counts what it was given, so that it falls where it fell.
+    let limits = json!({"retry": {"max_attempts": 3, "backoff": "1ms"}, "limits": {"llm_calls": 3}});
+    bench.runbook(&["why?", "why so?", "why not?"], &json!({"strict": true}), &limits, &Value::Null);
+    let _ = bench.run(&["--llm", "live"]).exits(0);
     let _ = bench.call(&["replay", "last"]).exits(0);
 }
 

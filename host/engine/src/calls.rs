@@ -90,6 +90,8 @@ pub(crate) struct NewCall {
     pub(crate) refused: Option<NotAllowed>,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) usage: Usage,
+    /// What it is to be counted as once.
+    pub(crate) own: Usage,
     /// How often an agent of the team, by its bytes, used its powers.
     pub(crate) used: Option<(Digest, Vec<UseCount>)>,
 }
@@ -394,6 +396,7 @@ impl<'a> Calls<'a> {
     /// What a tool made when it was recorded.
     fn again(&self, recorded: &HostCallRecorded, meter: &AttemptMeter) -> Answer {
         let stored = self.stored(recorded)?;
+        meter.told_by_call(&as_call(spent_again(&recorded.usage)));
         // It was spent when it was made, and is spent again: what is left for the rest is as much as then.
         meter.spent_before(&recorded.usage).map_err(|failure| PortError::Limit(Box::new(failure)))?;
         let Stored::Outputs(outputs) = stored else { return Err(refused(stored)) };
@@ -437,8 +440,9 @@ impl<'a> Calls<'a> {
         let made: Vec<_> = ports.into_iter().zip(found).collect();
         let answer = bytes(&stored)?;
         let what = format!("tools.call {}", call.id);
-        let (within, usage, used) = (self.within.clone(), called.usage, called.used);
-        log.record(NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, used })?;
+        let (within, usage, own, used) = (self.within.clone(), called.usage, as_call(called.own), called.used);
+        log.record(NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, own, used })?;
+        meter.told_by_call(&as_call(usage));
         match stored {
             Stored::Outputs(_) => Ok(made),
             refusal => Err(self::refused(refusal)),
@@ -464,11 +468,14 @@ impl<'a> Calls<'a> {
                 *usage = asked.usage;
                 let (stored, may_pass) = asked.result?;
                 let (within, answer) = (self.within.clone(), bytes(&stored)?);
-                let (what, usage) = (format!("llm.complete {}", call.model), asked.usage);
-                log.record(NewCall { within, number, what, request, answer, may_pass, usage, ..NewCall::default() })?;
+                let (what, usage, own) = (format!("llm.complete {}", call.model), asked.usage, asked.usage);
+                let call =
+                    NewCall { within, number, what, request, answer, may_pass, usage, own, ..NewCall::default() };
+                log.record(call)?;
                 stored
             }
         };
+        meter.told_by_call(usage);
         match stored {
             Stored::Said { content, finish } => Ok((content, models::as_told(finish))),
             refusal => Err(refused(refusal)),
@@ -544,6 +551,17 @@ pub(crate) fn bytes(stored: &Stored) -> Result<Vec<u8>, PortError> {
 
 fn fault(fault: palisade_store::Fault) -> PortError {
     PortError::Host(palisade_model::causes(&fault))
+}
+
+/// What a call of a tool adds to what its caller used: it itself, and neither how long it took nor what was handed to it.
+fn as_call(usage: Usage) -> Usage {
+    let tool_calls = usage.tool_calls.saturating_add(1);
+    Usage { tool_calls, wall_ms: 0, input_bytes: 0, log_bytes_dropped: 0, ..usage }
+}
+
+/// What of it whoever is given the answer spends again.
+fn spent_again(usage: &Usage) -> Usage {
+    Usage { cpu_ms: 0, instances: 0, ..*usage }
 }
 
 /// What a model was asked, in the one form by which it is known again. What is left of the limits follows from the rest.

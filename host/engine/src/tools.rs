@@ -44,6 +44,8 @@ pub(crate) struct Called {
     pub(crate) result: Result<Vec<(String, NewArtifact)>, NotCalled>,
     /// What it used; its caller has spent it.
     pub(crate) usage: Usage,
+    /// What of it no call of its own tells.
+    pub(crate) own: Usage,
     /// How often it used its powers, if it has any.
     pub(crate) used: Option<(Digest, Vec<UseCount>)>,
 }
@@ -63,7 +65,7 @@ pub(crate) enum NotCalled {
 
 impl From<NotCalled> for Called {
     fn from(not_called: NotCalled) -> Self {
-        Self { result: Err(not_called), usage: Usage::default(), used: None }
+        Self { result: Err(not_called), usage: Usage::default(), own: Usage::default(), used: None }
     }
 }
 
@@ -110,7 +112,7 @@ impl<'a> Toolbox<'a> {
         };
         let meter = AttemptMeter::of_tool(caller, attempt.limits.clone());
         let ended = self.engine.attempt_of_called(&attempt, Arc::clone(&meter), self.stop, answering);
-        let Ended { result, usage, uses, .. } = ended;
+        let Ended { result, usage, own, uses, .. } = ended;
         let result = match result {
             Ok(made) => Ok(made.into_iter().map(artifact).collect()),
             Err(failure) => Err(match (meter.limit_of_caller(), &failure.kind) {
@@ -122,7 +124,7 @@ impl<'a> Toolbox<'a> {
                 },
             }),
         };
-        Called { result, usage, used: Some((tool.call.component_digest, uses)) }
+        Called { result, usage, own, used: Some((tool.call.component_digest, uses)) }
     }
 
     fn attempt(&self, tool: &PlannedTool, call: &ToolCall) -> Result<Attempt, NotCalled> {

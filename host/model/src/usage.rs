@@ -68,7 +68,17 @@ impl Usage {
     pub fn join(&mut self, other: &Self) {
         self.memory_peak_bytes = self.memory_peak_bytes.max(other.memory_peak_bytes);
         self.wall_ms = self.wall_ms.max(other.wall_ms);
-        for (sum, more) in [
+        self.sums(other).into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
+    }
+
+    /// Takes away what was a part of it. Peaks and wall time stay.
+    pub fn take_away(&mut self, part: &Self) {
+        self.sums(part).into_iter().for_each(|(sum, less)| *sum = sum.saturating_sub(less));
+    }
+
+    /// What adds up, each beside that of another.
+    const fn sums<'u>(&'u mut self, other: &Self) -> [(&'u mut u64, u64); 19] {
+        [
             (&mut self.fuel, other.fuel),
             (&mut self.cpu_ms, other.cpu_ms),
             (&mut self.instances, other.instances),
@@ -88,8 +98,6 @@ impl Usage {
             (&mut self.http_bytes, other.http_bytes),
             (&mut self.files_written, other.files_written),
             (&mut self.bytes_written, other.bytes_written),
-        ] {
-            *sum = sum.saturating_add(more);
-        }
+        ]
     }
 }

@@ -126,7 +126,7 @@ impl Driver<'_> {
         if self.machine.state().step(step) != Some(&StepState::Running { iteration, attempt }) {
             return Ok(());
         }
-        let NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, used } = call;
+        let NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, own, used } = call;
         let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("request", &request)?;
         kept.bytes("answer", &answer)?;
@@ -151,6 +151,7 @@ impl Driver<'_> {
             may_pass,
             artifacts: artifacts.iter().map(palisade_store::NewArtifact::digest).collect(),
             usage,
+            own: Some(own),
         }));
         let mut beside = Beside { artifacts, entries, ..Beside::default() };
         beside.keep(kept);
