@@ -224,7 +224,7 @@ fn wrong(bench: &Bench, case: &Case) -> Option<String> {
     }
     let denied = bench.audited("uses", |entry| entry["power"] == "call" && entry["denied"] == json!(1));
     let refused = bench.audited("child_refused", |_| true);
-    let invalid: Vec<_> = ["setting", "config", "port", "items"]
+    let invalid: Vec<_> = ["setting", "config", "port", "items", "member"]
         .into_iter()
         .filter(|why| bench.audited("call_refused", |entry| entry["why"] == *why) == 1)
         .collect();
@@ -249,10 +249,10 @@ fn wrong(bench: &Bench, case: &Case) -> Option<String> {
         // The call is written down with its answer.
         why => {
             let codes: Vec<_> = case.codes.iter().map(String::as_str).collect();
-            told.contains(why) && codes == invalid && (denied, refused, recorded("tools.call")) == (0, 0, 2)
+            told.contains(why) && codes == invalid && (denied, refused, recorded("tools.")) == (0, 0, 2)
         }
     };
-    (!got).then(|| format!("denied {denied}, refused {refused}, calls {}: {told}", recorded("tools.call")))
+    (!got).then(|| format!("denied {denied}, refused {refused}, calls {}: {told}", recorded("tools.")))
 }
 
 #[test]

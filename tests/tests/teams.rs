@@ -352,9 +352,13 @@ fn a_task_is_handed_over_and_the_answer_is_that_of_who_took_it() {
     // Who takes it over is told what was done so far.
     assert_eq!(bench.seen(), "1 turns: done\n");
     assert_eq!(bench.turns()[1], ("hand_over".to_owned(), "taken".to_owned()));
-    let calls = ["1 llm.complete big", "2 tools.call test:stepper", "3 llm.complete big", "4 tools.call test:delegate"];
+    let calls =
+        ["1 llm.complete big", "2 tools.call test:stepper", "3 llm.complete big", "4 tools.hand-over test:delegate"];
     assert_eq!(bench.calls(), calls);
-    holds(&bench.call(&["runs", "show", "last", "--events"]).exits(0).stdout, "call 4 of tools.call test:delegate");
+    holds(
+        &bench.call(&["runs", "show", "last", "--events"]).exits(0).stdout,
+        "call 4 of tools.hand-over test:delegate",
+    );
     let _ = bench.call(&["replay", "last"]).exits(0);
     assert_eq!(bench.asked(), 2);
 }

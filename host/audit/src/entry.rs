@@ -132,6 +132,8 @@ pub enum CallRefusal {
     Port,
     /// What was given to a port does not fit its schema.
     Items,
+    /// It was to take over a task, and is none of the team.
+    Member,
 }
 
 impl CallRefusal {
@@ -143,6 +145,7 @@ impl CallRefusal {
             Self::Config => "config",
             Self::Port => "port",
             Self::Items => "items",
+            Self::Member => "member",
         }
     }
 }
@@ -598,6 +601,7 @@ mod tests {
             (CallRefusal::Config, "config"),
             (CallRefusal::Port, "port"),
             (CallRefusal::Items, "items"),
+            (CallRefusal::Member, "member"),
         ] {
             let (step, called) = ("look".parse().unwrap(), "acme:words".to_owned());
             let what = What::CallRefused { step, iteration: 0, attempt: 1, called, why };

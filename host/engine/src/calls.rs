@@ -413,6 +413,10 @@ impl<'a> Calls<'a> {
         log: &dyn CallLog,
     ) -> Answer {
         let called = match self.toolbox.find(&call.id) {
+            Some((tool, false)) if call.hands_over => {
+                let what = format!("the tool `{}` is none of the team, and takes nothing over", tool.call.component);
+                tools::NotCalled::Invalid(CallRefusal::Member, what).into()
+            }
             Some((tool, false)) => self.toolbox.call(tool, call, meter, None),
             Some((member, true)) => self.toolbox.call(member, call, meter, Some(&self.of_member(&member.call, number))),
             // The sandbox asks for none but those that it was told of.
@@ -439,7 +443,7 @@ impl<'a> Calls<'a> {
         let found = artifacts.iter().map(crate::replay::unstored);
         let made: Vec<_> = ports.into_iter().zip(found).collect();
         let answer = bytes(&stored)?;
-        let what = format!("tools.call {}", call.id);
+        let what = format!("{} {}", function(call), call.id);
         let (within, usage, own, used) = (self.within.clone(), called.usage, as_call(called.own), called.used);
         log.record(NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, own, used })?;
         meter.told_by_call(&as_call(usage));
@@ -553,6 +557,11 @@ fn fault(fault: palisade_store::Fault) -> PortError {
     PortError::Host(palisade_model::causes(&fault))
 }
 
+/// What the call is named in journals.
+const fn function(call: &ToolCall) -> &'static str {
+    if call.hands_over { "tools.hand-over" } else { "tools.call" }
+}
+
 /// What a call of a tool adds to what its caller used: it itself, and neither how long it took nor what was handed to it.
 fn as_call(usage: Usage) -> Usage {
     let tool_calls = usage.tool_calls.saturating_add(1);
@@ -594,7 +603,7 @@ fn request(call: &ToolCall) -> Result<Vec<u8>, PortError> {
         })
     };
     let arguments: Vec<_> = call.arguments.iter().map(argument).collect::<Result<_, PortError>>()?;
-    Ok(canonical::to_vec(&json!({"call": "tools.call", "id": call.id, "config": config, "arguments": arguments})))
+    Ok(canonical::to_vec(&json!({"call": function(call), "id": call.id, "config": config, "arguments": arguments})))
 }
 
 #[cfg(test)]
@@ -603,7 +612,7 @@ mod tests {
 
     fn call(config: &str, lines: &[u8]) -> ToolCall {
         let arguments = vec![("texts".to_owned(), ToolItems::Lines(lines.to_vec()))];
-        ToolCall { id: "acme:words".to_owned(), config: config.to_owned(), arguments }
+        ToolCall { id: "acme:words".to_owned(), config: config.to_owned(), arguments, hands_over: false }
     }
 
     #[test]
@@ -612,6 +621,8 @@ mod tests {
         let expected = r#"{"arguments":[{"lines":"{}\n","port":"texts"}],"call":"tools.call","config":{"a":1,"b":[2]},"id":"acme:words"}"#;
         assert_eq!(text(r#"{"b": [2], "a": 1}"#), expected);
         assert_eq!(text(r#"{"a":1,"b":[2]}"#), expected);
+        let over = request(&ToolCall { hands_over: true, ..call(r#"{"a":1,"b":[2]}"#, b"{}\n") }).unwrap();
+        assert_eq!(String::from_utf8(over).unwrap(), expected.replace("tools.call", "tools.hand-over"));
         assert!(matches!(request(&call("{", b"")), Err(PortError::Invalid(_))));
         assert!(matches!(request(&call(r#"{"a":1,"a":2}"#, b"")), Err(PortError::Invalid(_))));
         assert!(matches!(request(&call("{}", b"\xff")), Err(PortError::Invalid(_))));

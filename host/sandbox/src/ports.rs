@@ -212,6 +212,8 @@ pub struct ToolCall {
     pub config: String,
     /// What its ports get.
     pub arguments: Vec<(String, ToolItems)>,
+    /// It is to take over the task of the caller.
+    pub hands_over: bool,
 }
 
 /// What a port of a tool gets.

@@ -24,7 +24,7 @@ pub struct HostCallRecorded {
     pub call: u32,
     /// When.
     pub at_ms: u64,
-    /// What was called, and with what: `tools.call acme:words`.
+    /// What was called, and with what: `tools.call acme:words`, `tools.hand-over acme:lawyer`, `llm.complete big`.
     pub what: String,
     /// The stored bytes of what was asked.
     pub request: Digest,

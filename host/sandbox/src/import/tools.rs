@@ -30,6 +30,22 @@ impl tools::Host for Host {
     }
 
     fn call(&mut self, id: String, config: String, arguments: Vec<tools::Argument>) -> Answer<Vec<tools::Output>> {
+        self.make(id, config, arguments, false)
+    }
+
+    fn hand_over(&mut self, id: String, config: String, arguments: Vec<tools::Argument>) -> Answer<Vec<tools::Output>> {
+        self.make(id, config, arguments, true)
+    }
+}
+
+impl Host {
+    fn make(
+        &mut self,
+        id: String,
+        config: String,
+        arguments: Vec<tools::Argument>,
+        hands_over: bool,
+    ) -> Answer<Vec<tools::Output>> {
         let mut bytes = id.len() + config.len();
         let mut given = Vec::with_capacity(arguments.len());
         for tools::Argument { port, items } in arguments {
@@ -56,7 +72,7 @@ impl tools::Host for Host {
         if let Err(error) = self.spend(Total::ToolCalls, 1) {
             return Ok(Err(error));
         }
-        let made = match self.ports.call_tool(&ToolCall { id, config, arguments: given }) {
+        let made = match self.ports.call_tool(&ToolCall { id, config, arguments: given, hands_over }) {
             Ok(made) => made,
             Err(error) => return Ok(Err(self.port_error(error))),
         };
@@ -67,9 +83,7 @@ impl tools::Host for Host {
         }
         Ok(Ok(outputs))
     }
-}
 
-impl Host {
     /// Decides about a call. What is no tool of the step is denied like what nobody granted, though its name be none or that of
     /// what runbooks may use that the step submits: it counts and is written down like that.
     fn authorise_call(&mut self, id: &str) -> Result<(), Error> {
