@@ -128,9 +128,16 @@ fn what_a_model_says_is_paid_kept_and_replayed_without_it() {
     let server = counting();
     let Some(bench) = Bench::new(&server) else { return };
     bench.ask(&["why?", "why so?"]);
-    let _ = bench.run(&[]).exits(0);
+    let ended = bench.run(&["--report", "page.html"]).exits(0);
     assert_eq!(bench.said(), ["answer 0", "answer 1"]);
     assert_eq!(bench.usage(), [json!(2), json!(30), json!(40)]);
+    let record = palisade_tests::told::record(&bench.dir, "last");
+    assert!((record["cost_usd"].as_f64().unwrap() - 0.00004).abs() < 1e-9, "{}", record["cost_usd"]);
+    let asked = "ask: 2 calls of models, 30 tokens, 0.00004 USD";
+    holds(&ended.stderr, asked);
+    holds(&bench.call(&["runs", "show", "last"]).exits(0).stdout, asked);
+    let page = std::fs::read_to_string(bench.dir.join("page.html")).unwrap();
+    holds(&page, "took 2 calls of models, 30 tokens, 0.00004 USD");
     let called = |number| (1, number, "llm.complete big".to_owned());
     assert_eq!(bench.calls(), [called(1), called(2)]);
     let total = json!({"calls": 2, "tokens": 30, "cost_micro_usd": 40, "unknown": 0, "overspent": 0});
@@ -141,9 +148,13 @@ fn what_a_model_says_is_paid_kept_and_replayed_without_it() {
     let shown = bench.call(&["runs", "show", "last", "--tree"]).exits(0).stdout;
     holds(&shown, "2 calls of models, 30 tokens, 0.00004 USD");
     // The same questions again are not paid, since the mode is `record` if nobody says; nor is the step remembered.
-    let _ = bench.run(&[]).exits(0);
+    let again = bench.run(&[]).exits(0);
     assert_eq!(bench.said(), ["answer 0", "answer 1"]);
     assert_eq!(bench.usage(), [json!(2), Value::Null, Value::Null]);
+    holds(&again.stderr, "ask: 2 calls of models (2 answered from the record), 0 tokens, 0.00 USD");
+    let run = palisade_tests::told::record(&bench.dir, "last")["run_id"].as_str().unwrap().to_owned();
+    let paid = bench.call(&["costs", "--run", &run]).exits(0).stdout;
+    holds(&paid, "no model was asked anything that was paid");
     assert_eq!(server.seen().len(), 2);
     // `live` asks whatever is recorded.
     let _ = bench.run(&["--llm", "live"]).exits(0);
@@ -166,6 +177,9 @@ fn a_run_may_go_by_the_record_alone_and_is_told_what_it_lacks() {
     let _ = bench.run(&["--llm", "replay"]).exits(0);
     assert_eq!(bench.said(), ["answer 0"]);
     bench.ask(&["why not?"]);
+    let away = bench.run(&["--llm", "live"]).exits(1);
+    holds(&away.stderr, "it can't be reached");
+    holds(&away.stderr, "`base_url` of the [[model]] in palisade.toml says where it is asked");
     let miss = bench.run(&["--llm", "replay"]).exits(1);
     holds(&miss.stderr, "the nearest recorded request differs in message 1 (user) from character 4");
     let told = bench.run(&["--llm", "sometimes"]).exits(2);

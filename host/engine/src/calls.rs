@@ -472,14 +472,14 @@ impl<'a> Calls<'a> {
                 *usage = asked.usage;
                 let (stored, may_pass) = asked.result?;
                 let (within, answer) = (self.within.clone(), bytes(&stored)?);
-                let (what, usage, own) = (format!("llm.complete {}", call.model), asked.usage, asked.usage);
+                let (what, usage, own) = (format!("llm.complete {}", call.model), asked.usage, as_asked(asked.usage));
                 let call =
                     NewCall { within, number, what, request, answer, may_pass, usage, own, ..NewCall::default() };
                 log.record(call)?;
                 stored
             }
         };
-        meter.told_by_call(usage);
+        meter.told_by_call(&as_asked(*usage));
         match stored {
             Stored::Said { content, finish } => Ok((content, models::as_told(finish))),
             refusal => Err(refused(refusal)),
@@ -566,6 +566,11 @@ const fn function(call: &ToolCall) -> &'static str {
 fn as_call(usage: Usage) -> Usage {
     let tool_calls = usage.tool_calls.saturating_add(1);
     Usage { tool_calls, wall_ms: 0, input_bytes: 0, log_bytes_dropped: 0, ..usage }
+}
+
+/// What a question to a model adds to what its caller used: one call at least, though its answer be recorded.
+fn as_asked(usage: Usage) -> Usage {
+    Usage { llm_calls: usage.llm_calls.max(1), ..usage }
 }
 
 /// What of it whoever is given the answer spends again.

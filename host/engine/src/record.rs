@@ -361,7 +361,13 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         add(&mut record.usage, &told.usage);
         record.compensations.push(StepRecord { compensates: Some(undone.id.clone()), ..told });
     }
+    record.cost_usd = usd(record.usage.llm_cost_micro_usd);
     Ran { record, exports }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is for people; the exact amount stands in the usage")]
+fn usd(micro: u64) -> f64 {
+    micro as f64 / 1e6
 }
 
 fn is_over_child(plan: &Plan, step: &StepId) -> bool {

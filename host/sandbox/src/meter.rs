@@ -141,6 +141,8 @@ impl AttemptMeter {
             rows: self.rows.load(Relaxed),
             tool_calls: self.tool_calls.load(Relaxed),
             llm_calls: self.llm_calls.load(Relaxed),
+            // The calls tell it.
+            llm_recorded: 0,
             llm_tokens: self.llm_tokens.load(Relaxed),
             llm_cost_micro_usd: self.llm_cost.load(Relaxed),
             denials: self.denials.load(Relaxed),
