@@ -126,6 +126,7 @@ fn what_can_not_be_called_so_is_told_and_the_agent_goes_on() {
             call("test:stepper", json!({}), "more", json!("input")),
             call("test:stepper", json!({}), "texts", json!({"items": [item, {"content": 7}]})),
             call("test:stepper", json!({"fail_at": "a"}), "texts", items.clone()),
+            json!({"tool": "test:stepper", "port": "texts", "give": "input", "hand_over": true}),
         ]),
         &json!({}),
     );
@@ -141,10 +142,18 @@ fn what_can_not_be_called_so_is_told_and_the_agent_goes_on() {
         "Invalid: the port `texts` needs something",
         "Invalid: item 1 for the port `texts` does not fit standard_input/1.0.0",
         "Unavailable: the tool `test:stepper` failed: it was told to fail here",
+        "Invalid: the tool `test:stepper` is none of the team, and takes nothing over",
     ]) {
         holds(told, part);
     }
-    assert_eq!(told.len(), 6, "{told:#?}");
+    assert_eq!(told.len(), 7, "{told:#?}");
+    let log = ["audit", "log", "--run", "last", "--kind", "call_refused", "--denied", "--format", "json"];
+    let log: Value = serde_json::from_str(&bench.call(&log).exits(0).stdout).unwrap();
+    let entries = log["entries"].as_array().unwrap().iter().map(|entry| &entry["entry"]);
+    let why: Vec<_> =
+        entries.map(|entry| (entry["called"].as_str().unwrap(), entry["why"].as_str().unwrap())).collect();
+    let expected = ["config", "config", "port", "port", "items", "member"];
+    assert_eq!(why, expected.map(|why| ("test:stepper", why)));
     // They are told again as they were, without being made.
     let _ = bench.call(&["replay", "last"]).exits(0);
 }

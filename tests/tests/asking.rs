@@ -131,9 +131,16 @@ fn what_a_model_says_is_paid_kept_and_replayed_without_it() {
     let server = counting();
     let Some(bench) = Bench::new(&server) else { return };
     bench.ask(&["why?", "why so?"]);
-    let _ = bench.run(&[]).exits(0);
+    let ended = bench.run(&["--report", "page.html"]).exits(0);
     assert_eq!(bench.said(), ["answer 0", "answer 1"]);
     assert_eq!(bench.usage(), [json!(2), json!(30), json!(40)]);
+    let record = palisade_tests::told::record(&bench.dir, "last");
+    assert!((record["cost_usd"].as_f64().unwrap() - 0.00004).abs() < 1e-9, "{}", record["cost_usd"]);
+    let asked = "ask: 2 calls of models, 30 tokens, 0.00004 USD";
+    holds(&ended.stderr, asked);
+    holds(&bench.call(&["runs", "show", "last"]).exits(0).stdout, asked);
+    let page = std::fs::read_to_string(bench.dir.join("page.html")).unwrap();
+    holds(&page, "took 2 calls of models, 30 tokens, 0.00004 USD");
     let called = |number| (1, number, "llm.complete big".to_owned());
     assert_eq!(bench.calls(), [called(1), called(2)]);
     let total = json!({"calls": 2, "tokens": 30, "cost_micro_usd": 40, "unknown": 0, "overspent": 0});
@@ -144,9 +151,13 @@ fn what_a_model_says_is_paid_kept_and_replayed_without_it() {
     let shown = bench.call(&["runs", "show", "last", "--tree"]).exits(0).stdout;
     holds(&shown, "2 calls of models, 30 tokens, 0.00004 USD");
     // The same questions again are not paid, since the mode is `record` if nobody says; nor is the step remembered.
-    let _ = bench.run(&[]).exits(0);
+    let again = bench.run(&[]).exits(0);
     assert_eq!(bench.said(), ["answer 0", "answer 1"]);
     assert_eq!(bench.usage(), [json!(2), Value::Null, Value::Null]);
+    holds(&again.stderr, "ask: 2 calls of models (2 answered from the record), 0 tokens, 0.00 USD");
+    let run = palisade_tests::told::record(&bench.dir, "last")["run_id"].as_str().unwrap().to_owned();
+    let paid = bench.call(&["costs", "--run", &run]).exits(0).stdout;
+    holds(&paid, "no model was asked anything that was paid");
     assert_eq!(server.seen().len(), 2);
     // `live` asks whatever is recorded.
     let _ = bench.run(&["--llm", "live"]).exits(0);
@@ -169,6 +180,9 @@ fn a_run_may_go_by_the_record_alone_and_is_told_what_it_lacks() {
     let _ = bench.run(&["--llm", "replay"]).exits(0);
     assert_eq!(bench.said(), ["answer 0"]);
     bench.ask(&["why not?"]);
+    let away = bench.run(&["--llm", "live"]).exits(1);
+    holds(&away.stderr, "it can't be reached");
+    holds(&away.stderr, "`base_url` of the [[model]] in palisade.toml says where it is asked");
     let miss = bench.run(&["--llm", "replay"]).exits(1);
     holds(&miss.stderr, "the nearest recorded request differs in message 1 (user) from character 4");
     let told = bench.run(&["--llm", "sometimes"]).exits(2);
@@ -324,10 +338,38 @@ fn what_was_answered_is_not_paid_twice_when_the_process_dies() {
     assert_eq!(asked, ["why?", "why so?", "why so?"]);
     let calls: Vec<_> = bench.calls().into_iter().map(|(attempt, number, _)| (attempt, number)).collect();
     assert_eq!(calls, [(1, 1), (2, 2)]);
+    assert_eq!(bench.usage(), [json!(2), json!(30), json!(40)]);
     // What its process did not live to see counts in full.
     let total = &bench.costs()["total"];
     assert_eq!([&total["calls"], &total["unknown"]], [3, 1]);
     assert_eq!(total["cost_micro_usd"], 40 + RESERVED + 3);
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
+fn what_was_answered_counts_once_when_its_attempt_is_made_again() {
+    let server = ModelServer::start(|seen| match seen.number {
+        1 | 3 => Reply::Status(503, Vec::new(), String::new()),
+        number => Reply::Say(format!("answer {number}"), Some((10, 5))),
+    });
+    let Some(bench) = Bench::new(&server) else { return };
+    let more = json!({"retry": {"max_attempts": 3, "backoff": "1ms"}});
+    bench.runbook(&["why?", "why so?", "why not?"], &json!({"strict": true}), &more, &Value::Null);
+    let _ = bench.run(&["--llm", "live"]).exits(0);
+    assert_eq!(bench.said(), ["answer 0", "answer 2", "answer 4"]);
+    // Five were asked, and three paid, over three attempts.
+    assert_eq!(bench.usage(), [json!(5), json!(45), json!(60)]);
+    let total = &bench.costs()["total"];
+    assert_eq!([&total["calls"], &total["tokens"], &total["cost_micro_usd"]], [5, 45, 60]);
+    let shown = bench.call(&["runs", "show", "last", "--tree", "--format", "json"]).exits(0).stdout;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let attempts = shown["steps"][0]["attempts"].as_array().unwrap_or_else(|| panic!("{shown:#}"));
+    let asked: Vec<_> = attempts.iter().map(|attempt| attempt["usage"]["llm_calls"].as_u64().unwrap()).collect();
+    assert_eq!(asked, [2, 2, 1]);
+    // The limit of an attempt counts what it was given, so that it falls where it fell.
+    let limits = json!({"retry": {"max_attempts": 3, "backoff": "1ms"}, "limits": {"llm_calls": 3}});
+    bench.runbook(&["why?", "why so?", "why not?"], &json!({"strict": true}), &limits, &Value::Null);
+    let _ = bench.run(&["--llm", "live"]).exits(0);
     let _ = bench.call(&["replay", "last"]).exits(0);
 }
 

@@ -20,10 +20,9 @@ struct Case {
     attack: String,
     /// What the model then does.
     obeys: Obeys,
-    /// `denied`, also `denied without a name`, where no component could be called so; `refused`, for a runbook; else what the call is
-    /// told that can't be made.
+    /// `denied`; `refused`, for a runbook; else what the call is told that can't be made.
     refused: String,
-    /// The codes of what is wrong with a runbook.
+    /// The codes of what is wrong with a runbook, or that of why a call can't be made.
     #[serde(default)]
     codes: BTreeSet<String>,
 }
@@ -225,16 +224,19 @@ fn wrong(bench: &Bench, case: &Case) -> Option<String> {
     }
     let denied = bench.audited("uses", |entry| entry["power"] == "call" && entry["denied"] == json!(1));
     let refused = bench.audited("child_refused", |_| true);
+    let invalid: Vec<_> = ["setting", "config", "port", "items", "member"]
+        .into_iter()
+        .filter(|why| bench.audited("call_refused", |entry| entry["why"] == *why) == 1)
+        .collect();
     let recorded = |what: &str| {
         let calls = events(&bench.dir, "last").into_iter().filter(|event| event["kind"] == "HostCallRecorded");
         calls.filter(|call| call["what"].as_str().is_some_and(|called| called.starts_with(what))).count()
     };
     let got = match case.refused.as_str() {
         // The member is told, and the model by it.
-        "denied" | "denied without a name" => {
-            let counted = usize::from(case.refused == "denied");
+        "denied" => {
             let usage = &record(&bench.dir, "last")["steps"][0]["usage"];
-            told.contains("Denied: not allowed") && usage["denials"] == json!(1) && (denied, refused) == (counted, 0)
+            told.contains("Denied: not allowed") && usage["denials"] == json!(1) && (denied, refused) == (1, 0)
         }
         "refused" => {
             let codes: BTreeSet<String> = told
@@ -245,9 +247,12 @@ fn wrong(bench: &Bench, case: &Case) -> Option<String> {
             told.starts_with("refused: ") && codes == case.codes && (denied, refused) == (0, 1)
         }
         // The call is written down with its answer.
-        why => told.contains(why) && (denied, refused, recorded("tools.call")) == (0, 0, 2),
+        why => {
+            let codes: Vec<_> = case.codes.iter().map(String::as_str).collect();
+            told.contains(why) && codes == invalid && (denied, refused, recorded("tools.")) == (0, 0, 2)
+        }
     };
-    (!got).then(|| format!("denied {denied}, refused {refused}, calls {}: {told}", recorded("tools.call")))
+    (!got).then(|| format!("denied {denied}, refused {refused}, calls {}: {told}", recorded("tools.")))
 }
 
 #[test]

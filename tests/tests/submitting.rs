@@ -65,6 +65,14 @@ impl Bench {
         let _ = self.call(&["replay", "--all"]).exits(0);
     }
 
+    /// What the audit log says of the power `call` in the latest run: where, how often allowed and denied.
+    fn uses_of_call(&self) -> Vec<Value> {
+        let log = json_of(&self.0, &["audit", "log", "--run", "last", "--kind", "uses"]);
+        let entries = log["entries"].as_array().unwrap().iter().map(|entry| &entry["entry"]);
+        let calls = entries.filter(|entry| entry["power"] == "call");
+        calls.map(|entry| json!([entry["scope"], entry["allowed"], entry["denied"]])).collect()
+    }
+
     fn kinds(&self) -> Vec<String> {
         events(&self.0, "last").iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect()
     }
@@ -293,6 +301,13 @@ fn nothing_is_submitted_that_the_step_the_operator_or_the_grants_do_not_allow() 
     bench.runbook(&json!([longer("1")]), &Value::Null);
     let _ = bench.run().exits(0);
     assert_eq!(bench.seen()[1..], ["most: 0", "error: Denied: not allowed"]);
+    assert_eq!(bench.uses_of_call(), [json!([null, 0, 1])], "it may submit none, and the audit log says so");
+    // What its runbooks may use is no tool of its own.
+    let calls = json!({"calls": [{"tool": "test:stepper", "port": "texts", "give": "input"}]});
+    bench.runbook_with(&json!([]), &approved(), &calls, &json!({}));
+    let _ = bench.run().exits(0);
+    assert_eq!(bench.seen()[1..], ["test:stepper: Denied: not allowed"]);
+    assert_eq!(bench.uses_of_call(), [json!([null, 0, 1])]);
     // What the operator lets no generated runbook use can't be listed.
     bench.0.write("palisade.toml", TOML.replace("components = [\"test:stepper\", ", "components = ["));
     bench.runbook(&json!([longer("1")]), &approved());
@@ -301,7 +316,7 @@ fn nothing_is_submitted_that_the_step_the_operator_or_the_grants_do_not_allow() 
     bench.0.write("palisade.toml", TOML.replace("\"call=test:stepper\", ", ""));
     let refused = bench.run().exits(3);
     holds(&refused.stderr, "the operator grants no `call` of `test:stepper`");
-    assert_eq!(json_of(&bench.0, &["runs", "list"])["runs"].as_array().unwrap().len(), 1, "nothing has run");
+    assert_eq!(json_of(&bench.0, &["runs", "list"])["runs"].as_array().unwrap().len(), 2, "nothing has run");
 }
 
 #[test]

@@ -237,6 +237,43 @@ fn limits_of_who_leads_end_the_whole_team() {
 }
 
 #[test]
+fn what_a_team_used_counts_once_when_its_attempt_is_made_again() {
+    let asked = AtomicUsize::new(0);
+    let answer = move || match asked.fetch_add(1, Ordering::Relaxed) {
+        1 => Reply::Status(503, Vec::new(), String::new()),
+        _ => Reply::Say("so".to_owned(), Some((10, 5))),
+    };
+    let Some(bench) = Bench::new(&granted(), answer) else { return };
+    let work = |why: &str| json!({"questions": [why], "calls": ["test:stepper"], "config": {"append": why}});
+    let again = json!({"retry": {"max_attempts": 2, "backoff": "1ms"}});
+    bench.runbook(&[work("why?"), work("why so?")], &again);
+    let mut runbook: Value = serde_json::from_slice(&std::fs::read(bench.dir.join("runbook.yaml")).unwrap()).unwrap();
+    runbook["execution"][0]["config"]["strict"] = json!(true);
+    bench.dir.write("runbook.yaml", runbook.to_string());
+    let _ = bench.run().exits(0);
+    assert_eq!(
+        bench.calls(),
+        [
+            "1.1 llm.complete big",
+            "1.2 tools.call test:stepper",
+            "1 tools.call test:deputy",
+            "2.1 llm.complete big",
+            "2 tools.call test:deputy",
+            "2.1 llm.complete big",
+            "2.2 tools.call test:stepper",
+            "2 tools.call test:deputy"
+        ]
+    );
+    let usage = bench.usage();
+    let spent = ["tool_calls", "llm_calls", "llm_tokens", "llm_cost_micro_usd"].map(|key| usage[key].as_u64().unwrap());
+    assert_eq!(spent, [5, 3, 30, 40], "{usage}");
+    let fuel = |kind: &str| bench.events(kind).iter().map(|event| event["own"]["fuel"].as_u64().unwrap()).sum::<u64>();
+    let all = ["HostCallRecorded", "AttemptFailed", "AttemptSucceeded"].map(fuel).into_iter().sum::<u64>();
+    assert_eq!(usage["fuel"], json!(all));
+    let _ = bench.call(&["replay", "last"]).exits(0);
+}
+
+#[test]
 fn a_member_that_fails_is_told_and_its_leader_goes_on() {
     let Some(bench) = Bench::says(&granted(), "x") else { return };
     bench.runbook(&[json!({"fails": true}), json!({"submits": true}), json!({"questions": ["why?"]})], &Value::Null);
@@ -315,9 +352,13 @@ fn a_task_is_handed_over_and_the_answer_is_that_of_who_took_it() {
     // Who takes it over is told what was done so far.
     assert_eq!(bench.seen(), "1 turns: done\n");
     assert_eq!(bench.turns()[1], ("hand_over".to_owned(), "taken".to_owned()));
-    let calls = ["1 llm.complete big", "2 tools.call test:stepper", "3 llm.complete big", "4 tools.call test:delegate"];
+    let calls =
+        ["1 llm.complete big", "2 tools.call test:stepper", "3 llm.complete big", "4 tools.hand-over test:delegate"];
     assert_eq!(bench.calls(), calls);
-    holds(&bench.call(&["runs", "show", "last", "--events"]).exits(0).stdout, "call 4 of tools.call test:delegate");
+    holds(
+        &bench.call(&["runs", "show", "last", "--events"]).exits(0).stdout,
+        "call 4 of tools.hand-over test:delegate",
+    );
     let _ = bench.call(&["replay", "last"]).exits(0);
     assert_eq!(bench.asked(), 2);
 }

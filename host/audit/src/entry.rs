@@ -120,6 +120,36 @@ pub enum ApprovedBy {
     Caller,
 }
 
+/// Why a call of a component could not be made as it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallRefusal {
+    /// It was to have another config, or another ruleset, than the runbook says.
+    Setting,
+    /// Its config is none that the component takes.
+    Config,
+    /// Something was given to a port that is not there or takes no more, or nothing to one that needs it.
+    Port,
+    /// What was given to a port does not fit its schema.
+    Items,
+    /// It was to take over a task, and is none of the team.
+    Member,
+}
+
+impl CallRefusal {
+    /// It, as entries name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Setting => "setting",
+            Self::Config => "config",
+            Self::Port => "port",
+            Self::Items => "items",
+            Self::Member => "member",
+        }
+    }
+}
+
 /// The beginning of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStart {
@@ -274,6 +304,20 @@ pub enum What {
         /// The step that was to run it.
         step: StepId,
     },
+    /// A call of a component could not be made as an agent asked for it.
+    CallRefused {
+        /// The step of the agent.
+        step: StepId,
+        /// The iteration of a loop, from 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        iteration: u64,
+        /// The number of the attempt, from 1.
+        attempt: u64,
+        /// What was called, by its id.
+        called: String,
+        /// Why.
+        why: CallRefusal,
+    },
     /// A child run began, or goes on.
     ChildStarted {
         /// The step that runs it.
@@ -412,7 +456,7 @@ impl Actor {
 
 impl What {
     /// The names of all kinds.
-    pub const KINDS: [&str; 24] = [
+    pub const KINDS: [&str; 25] = [
         "run_known",
         "run_started",
         "run_resumed",
@@ -424,6 +468,7 @@ impl What {
         "approval_decided",
         "child_planned",
         "child_refused",
+        "call_refused",
         "child_started",
         "cancel_asked",
         "compensation_started",
@@ -445,7 +490,7 @@ impl What {
         match self {
             Self::Uses { denied, .. } => *denied > 0,
             Self::ApprovalDecided { outcome, .. } => matches!(outcome, Outcome::Rejected | Outcome::Expired),
-            Self::ChildRefused { .. } => true,
+            Self::ChildRefused { .. } | Self::CallRefused { .. } => true,
             _ => false,
         }
     }
@@ -551,6 +596,22 @@ mod tests {
         let what = What::ComponentRemoved { by: Actor::unauthenticated("ann"), component: "a:b@1.0.0".to_owned() };
         let expected = r#"{"at":9,"by":{"authenticated":false,"user":"ann"},"component":"a:b@1.0.0","kind":"component_removed","v":1}"#;
         check(&Entry::new(9, what), expected);
+        for (why, name) in [
+            (CallRefusal::Setting, "setting"),
+            (CallRefusal::Config, "config"),
+            (CallRefusal::Port, "port"),
+            (CallRefusal::Items, "items"),
+            (CallRefusal::Member, "member"),
+        ] {
+            let (step, called) = ("look".parse().unwrap(), "acme:words".to_owned());
+            let what = What::CallRefused { step, iteration: 0, attempt: 1, called, why };
+            assert!(what.is_denial());
+            let expected = format!(
+                r#"{{"at":9,"attempt":1,"called":"acme:words","kind":"call_refused","step":"look","v":1,"why":"{name}"}}"#
+            );
+            check(&Entry::new(9, what), &expected);
+            assert_eq!(why.name(), name);
+        }
         let what = What::Uses {
             step: "files".parse().unwrap(),
             iteration: 0,

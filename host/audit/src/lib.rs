@@ -16,8 +16,8 @@ mod witness;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entry::{
-    Actor, ApprovedBy, Entry, EntryHead, Exported, ForkPlace, Given, MAX_ENTRY_BYTES, Named, Outcome, ParentPlace,
-    Place, RunStart, What,
+    Actor, ApprovedBy, CallRefusal, Entry, EntryHead, Exported, ForkPlace, Given, MAX_ENTRY_BYTES, Named, Outcome,
+    ParentPlace, Place, RunStart, What,
 };
 pub use key::{KeyError, SigningKey, VerifyingKey};
 pub use keyed::{DirectoryKey, RunKey};

@@ -107,6 +107,8 @@ pub struct Ended {
     pub result: Result<Vec<Made>, Failure>,
     /// What it used.
     pub usage: Usage,
+    /// What of it no call tells that is written down.
+    pub own: Usage,
     /// How often it used its powers, and was denied them.
     pub uses: Vec<UseCount>,
     /// How many parts of its input it left out.
@@ -223,9 +225,9 @@ impl Made {
 
 impl Ended {
     pub(crate) fn before_start(failure: Failure) -> Self {
-        let usage = Usage::default();
+        let (usage, own) = (Usage::default(), Usage::default());
         let (uses, skipped, log, files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { result: Err(failure), usage, uses, skipped_count: 0, skipped, log, files }
+        Self { result: Err(failure), usage, own, uses, skipped_count: 0, skipped, log, files }
     }
 }
 
@@ -424,7 +426,7 @@ impl<'a> Running<'a> {
                 Ok(made)
             }),
         };
-        ended.usage = self.meter.usage();
+        (ended.usage, ended.own) = (self.meter.usage(), self.meter.own());
         ended
     }
 

@@ -9,9 +9,10 @@ use crate::planning::Refusal;
 use crate::submitting::{Came, StoredWrong, Suspension, one_more};
 use crate::tools::{self, Toolbox};
 use crate::uses::UseCount;
+use palisade_audit::CallRefusal;
 use palisade_interpreter::{HostCallRecorded, answers_for, answers_for_items, show_place};
 use palisade_llm::Finish;
-use palisade_model::{Digest, Failure, Usage, canonical, strict_json};
+use palisade_model::{ComponentId, Digest, Failure, Usage, canonical, neutral, strict_json};
 use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
 use palisade_sandbox::AttemptMeter;
 use palisade_sandbox::ports::{
@@ -85,12 +86,23 @@ pub(crate) struct NewCall {
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
     pub(crate) may_pass: bool,
-    /// It is a runbook that may not run.
-    pub(crate) refused: bool,
+    /// What of it may not be.
+    pub(crate) refused: Option<NotAllowed>,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) usage: Usage,
+    /// What it is to be counted as once.
+    pub(crate) own: Usage,
     /// How often an agent of the team, by its bytes, used its powers.
     pub(crate) used: Option<(Digest, Vec<UseCount>)>,
+}
+
+/// What the audit log tells of a call that came to nothing.
+#[derive(Debug)]
+pub(crate) enum NotAllowed {
+    /// A runbook may not run.
+    Runbook,
+    /// A component can't be called so.
+    Call(ComponentId, CallRefusal),
 }
 
 /// Where calls are written down.
@@ -341,7 +353,7 @@ impl<'a> Calls<'a> {
             if let Some(called) = called.filter(|_| *asked > MOST_REPEATS) {
                 let message = format!(
                     "`{}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same",
-                    palisade_model::neutral::line(called, 100)
+                    neutral::line(called, 100)
                 );
                 return Err(PortError::Invalid(message));
             }
@@ -384,6 +396,7 @@ impl<'a> Calls<'a> {
     /// What a tool made when it was recorded.
     fn again(&self, recorded: &HostCallRecorded, meter: &AttemptMeter) -> Answer {
         let stored = self.stored(recorded)?;
+        meter.told_by_call(&as_call(spent_again(&recorded.usage)));
         // It was spent when it was made, and is spent again: what is left for the rest is as much as then.
         meter.spent_before(&recorded.usage).map_err(|failure| PortError::Limit(Box::new(failure)))?;
         let Stored::Outputs(outputs) = stored else { return Err(refused(stored)) };
@@ -400,19 +413,28 @@ impl<'a> Calls<'a> {
         log: &dyn CallLog,
     ) -> Answer {
         let called = match self.toolbox.find(&call.id) {
-            Ok((tool, false)) => self.toolbox.call(tool, call, meter, None),
-            Ok((member, true)) => self.toolbox.call(member, call, meter, Some(&self.of_member(&member.call, number))),
-            Err(not_called) => not_called.into(),
+            Some((tool, false)) if call.hands_over => {
+                let what = format!("the tool `{}` is none of the team, and takes nothing over", tool.call.component);
+                tools::NotCalled::Invalid(CallRefusal::Member, what).into()
+            }
+            Some((tool, false)) => self.toolbox.call(tool, call, meter, None),
+            Some((member, true)) => self.toolbox.call(member, call, meter, Some(&self.of_member(&member.call, number))),
+            // The sandbox asks for none but those that it was told of.
+            None => return Err(PortError::Invalid(format!("there is no tool `{}`", neutral::line(&call.id, 100)))),
         };
         if let Some(how) = self.departed() {
             return Err(PortError::Host(how));
         }
+        let mut refused = None;
         let (stored, may_pass, artifacts) = match called.result {
             Ok(made) => {
                 let named = made.iter().map(|(port, artifact)| (port.clone(), artifact.digest())).collect();
                 (Stored::Outputs(named), false, made)
             }
-            Err(tools::NotCalled::Invalid(what)) => (Stored::Invalid(what), false, Vec::new()),
+            Err(tools::NotCalled::Invalid(why, what)) => {
+                refused = call.id.parse().ok().map(|called| NotAllowed::Call(called, why));
+                (Stored::Invalid(what), false, Vec::new())
+            }
             Err(tools::NotCalled::Failed { message, may_pass }) => (Stored::Unavailable(message), may_pass, Vec::new()),
             Err(tools::NotCalled::Limit(failure)) => (Stored::Limit(failure), false, Vec::new()),
             Err(tools::NotCalled::Cancelled) => return Err(PortError::Cancelled),
@@ -421,20 +443,10 @@ impl<'a> Calls<'a> {
         let found = artifacts.iter().map(NewArtifact::unstored);
         let made: Vec<_> = ports.into_iter().zip(found).collect();
         let answer = bytes(&stored)?;
-        let what = format!("tools.call {}", call.id);
-        let (within, usage, used) = (self.within.clone(), called.usage, called.used);
-        log.record(NewCall {
-            within,
-            number,
-            what,
-            request,
-            answer,
-            may_pass,
-            artifacts,
-            usage,
-            used,
-            ..NewCall::default()
-        })?;
+        let what = format!("{} {}", function(call), call.id);
+        let (within, usage, own, used) = (self.within.clone(), called.usage, as_call(called.own), called.used);
+        log.record(NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, own, used })?;
+        meter.told_by_call(&as_call(usage));
         match stored {
             Stored::Outputs(_) => Ok(made),
             refusal => Err(self::refused(refusal)),
@@ -460,11 +472,14 @@ impl<'a> Calls<'a> {
                 *usage = asked.usage;
                 let (stored, may_pass) = asked.result?;
                 let (within, answer) = (self.within.clone(), bytes(&stored)?);
-                let (what, usage) = (format!("llm.complete {}", call.model), asked.usage);
-                log.record(NewCall { within, number, what, request, answer, may_pass, usage, ..NewCall::default() })?;
+                let (what, usage, own) = (format!("llm.complete {}", call.model), asked.usage, as_asked(asked.usage));
+                let call =
+                    NewCall { within, number, what, request, answer, may_pass, usage, own, ..NewCall::default() };
+                log.record(call)?;
                 stored
             }
         };
+        meter.told_by_call(&as_asked(*usage));
         match stored {
             Stored::Said { content, finish } => Ok((content, models::as_told(finish))),
             refusal => Err(refused(refusal)),
@@ -542,6 +557,27 @@ fn fault(fault: palisade_store::Fault) -> PortError {
     PortError::Host(palisade_model::causes(&fault))
 }
 
+/// What the call is named in journals.
+const fn function(call: &ToolCall) -> &'static str {
+    if call.hands_over { "tools.hand-over" } else { "tools.call" }
+}
+
+/// What a call of a tool adds to what its caller used: it itself, and neither how long it took nor what was handed to it.
+fn as_call(usage: Usage) -> Usage {
+    let tool_calls = usage.tool_calls.saturating_add(1);
+    Usage { tool_calls, wall_ms: 0, input_bytes: 0, log_bytes_dropped: 0, ..usage }
+}
+
+/// What a question to a model adds to what its caller used: one call at least, though its answer be recorded.
+fn as_asked(usage: Usage) -> Usage {
+    Usage { llm_calls: usage.llm_calls.max(1), ..usage }
+}
+
+/// What of it whoever is given the answer spends again.
+fn spent_again(usage: &Usage) -> Usage {
+    Usage { cpu_ms: 0, instances: 0, ..*usage }
+}
+
 /// What a model was asked, in the one form by which it is known again. What is left of the limits follows from the rest.
 fn question(call: &ModelCall) -> Vec<u8> {
     let message =
@@ -572,7 +608,7 @@ fn request(call: &ToolCall) -> Result<Vec<u8>, PortError> {
         })
     };
     let arguments: Vec<_> = call.arguments.iter().map(argument).collect::<Result<_, PortError>>()?;
-    Ok(canonical::to_vec(&json!({"call": "tools.call", "id": call.id, "config": config, "arguments": arguments})))
+    Ok(canonical::to_vec(&json!({"call": function(call), "id": call.id, "config": config, "arguments": arguments})))
 }
 
 #[cfg(test)]
@@ -581,7 +617,7 @@ mod tests {
 
     fn call(config: &str, lines: &[u8]) -> ToolCall {
         let arguments = vec![("texts".to_owned(), ToolItems::Lines(lines.to_vec()))];
-        ToolCall { id: "acme:words".to_owned(), config: config.to_owned(), arguments }
+        ToolCall { id: "acme:words".to_owned(), config: config.to_owned(), arguments, hands_over: false }
     }
 
     #[test]
@@ -590,6 +626,8 @@ mod tests {
         let expected = r#"{"arguments":[{"lines":"{}\n","port":"texts"}],"call":"tools.call","config":{"a":1,"b":[2]},"id":"acme:words"}"#;
         assert_eq!(text(r#"{"b": [2], "a": 1}"#), expected);
         assert_eq!(text(r#"{"a":1,"b":[2]}"#), expected);
+        let over = request(&ToolCall { hands_over: true, ..call(r#"{"a":1,"b":[2]}"#, b"{}\n") }).unwrap();
+        assert_eq!(String::from_utf8(over).unwrap(), expected.replace("tools.call", "tools.hand-over"));
         assert!(matches!(request(&call("{", b"")), Err(PortError::Invalid(_))));
         assert!(matches!(request(&call(r#"{"a":1,"a":2}"#, b"")), Err(PortError::Invalid(_))));
         assert!(matches!(request(&call("{}", b"\xff")), Err(PortError::Invalid(_))));

@@ -54,14 +54,16 @@ pub(crate) fn run(attempt: &Attempt, each: Each, around: &Surroundings<'_>) -> E
     };
     let partials = pool.work_off(around, items);
     drop(permit);
-    let (lefts, used) = pool.close();
+    let (lefts, used, own) = pool.close();
     // What finishes them has limits of its own, as each item had.
     let running = Running::new(attempt, around);
     let instances = lefts.map(|left| Instance { inputs: Vec::new(), left });
     let finished = partials.and_then(|partials| running.finish(partials, 1));
     let mut ended = running.settle(&instances, finished);
     ended.usage.join(&used);
+    ended.own.join(&own);
     ended.usage.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    ended.own.wall_ms = ended.usage.wall_ms;
     ended
 }
 
@@ -144,6 +146,8 @@ struct State {
     partials: Vec<Vec<u8>>,
     partial_bytes: usize,
     used: Usage,
+    /// What of it no call tells that is written down.
+    own: Usage,
     cpu: Duration,
     /// The first item that failed, and why.
     failed: Option<(u64, Failure)>,
@@ -184,6 +188,7 @@ impl Pool {
                 partial_bytes: partials.iter().map(Vec::len).sum(),
                 partials,
                 used: Usage::default(),
+                own: Usage::default(),
                 cpu: Duration::ZERO,
                 failed: None,
                 running: vec![None; workers],
@@ -302,19 +307,19 @@ impl Pool {
         }
     }
 
-    /// Takes out what was joined, what is written down first, and what all items used.
-    fn close(&self) -> ([SharedLeft; 2], Usage) {
+    /// Takes out what was joined, what is written down first, and what all items used, and what of it no call tells.
+    fn close(&self) -> ([SharedLeft; 2], Usage, Usage) {
         let mut state = self.lock();
         // Whoever comes back after it was given up finds nothing to do.
         state.feed.end();
         state.next = u64::MAX;
         self.joined.notify_all();
-        let used = state.usage();
+        let (used, own) = (state.usage(), state.own());
         let (mut kept, mut unwritten) = (std::mem::take(&mut state.kept), std::mem::take(&mut state.unwritten.left));
         let outputs = std::mem::take(&mut unwritten.outputs);
         // Texts as far as one instance may leave them, whatever of them was written down.
         kept.absorb_told(unwritten);
-        ([kept, Left { outputs, ..Left::default() }].map(SharedLeft::of), used)
+        ([kept, Left { outputs, ..Left::default() }].map(SharedLeft::of), used, own)
     }
 
     /// Works off items until there are none.
@@ -434,11 +439,12 @@ impl Pool {
     fn done(&self, slot: usize, number: u64, meter: &AttemptMeter, left: Left, result: Result<Vec<u8>, Failure>) {
         self.is_through(slot);
         let mut state = self.lock();
-        let (usage, cpu) = (meter.usage(), meter.cpu());
-        state.used.join(&usage);
+        let (own, cpu) = (meter.own(), meter.cpu());
+        state.used.join(&meter.usage());
+        state.own.join(&own);
         state.cpu += cpu;
         match result {
-            Ok(partial) => drop(state.waiting.insert(number, Done { left, partial, usage, cpu })),
+            Ok(partial) => drop(state.waiting.insert(number, Done { left, partial, own, cpu })),
             Err(failure) => state.fail(number, failure),
         }
         state.join(&self.port);
@@ -467,19 +473,29 @@ impl Pool {
 struct Done {
     left: Left,
     partial: Vec<u8>,
-    usage: Usage,
+    own: Usage,
     cpu: Duration,
 }
 
 impl State {
     /// What all items used so far.
     fn usage(&self) -> Usage {
-        let (mut usage, mut cpu) = (self.used, self.cpu);
+        self.all(self.used, AttemptMeter::usage)
+    }
+
+    /// What of it no call tells.
+    fn own(&self) -> Usage {
+        self.all(self.own, AttemptMeter::own)
+    }
+
+    /// That of the items that are through, and of those that are not.
+    fn all(&self, through: Usage, of: impl Fn(&AttemptMeter) -> Usage) -> Usage {
+        let (mut all, mut cpu) = (through, self.cpu);
         for (_, meter) in self.running.iter().flatten() {
-            usage.join(&meter.usage());
+            all.join(&of(meter));
             cpu += meter.cpu();
         }
-        in_all(usage, cpu)
+        in_all(all, cpu)
     }
 
     /// Notes a failure. That of the first item counts, whichever came first: items are begun in their order, so all that
@@ -491,10 +507,10 @@ impl State {
     }
 
     fn join(&mut self, port: &str) {
-        while let Some(Done { left, partial, usage, cpu }) = self.waiting.remove(&self.next) {
+        while let Some(Done { left, partial, own, cpu }) = self.waiting.remove(&self.next) {
             let number = self.next;
             self.next += 1;
-            self.unwritten.used.join(&usage);
+            self.unwritten.used.join(&own);
             self.unwritten.cpu += cpu;
             self.partial_bytes = self.partial_bytes.saturating_add(partial.len());
             if self.partial_bytes > MAX_PARTIALS_BYTES {

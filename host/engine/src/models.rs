@@ -125,8 +125,8 @@ pub(crate) fn spent(usage: &Usage) -> ModelSpent {
 }
 
 fn usage(totals: &Totals) -> Usage {
-    let Totals { calls, tokens, cost, recorded: _ } = *totals;
-    Usage { llm_calls: calls, llm_tokens: tokens, llm_cost_micro_usd: cost, ..Usage::default() }
+    let Totals { calls, tokens, cost, recorded } = *totals;
+    Usage { llm_calls: calls, llm_recorded: recorded, llm_tokens: tokens, llm_cost_micro_usd: cost, ..Usage::default() }
 }
 
 fn request(call: &ModelCall) -> Result<Request, String> {

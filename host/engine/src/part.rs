@@ -9,6 +9,7 @@ use crate::submitting::Came;
 use crate::uses::Uses;
 use crate::written::Written;
 use palisade_authority::{Decision, GUEST_DENIAL, Use};
+use palisade_model::manifest::Power;
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::sql::SqlValue;
 use palisade_model::{Digest, Failure, FailureKind, causes, neutral};
@@ -252,7 +253,8 @@ impl Ports for PartPorts {
         }
     }
 
-    fn refused(&mut self, what: &str, reason: &str) {
+    fn refused(&mut self, power: Power, what: &str, reason: &str) {
+        self.uses.refuse(power);
         let refused = SkipRecord { what: what.to_owned(), reason: reason.to_owned(), allow: None, asked: None };
         self.left.lock().refuse(&refused);
     }

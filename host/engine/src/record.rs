@@ -53,7 +53,8 @@ struct Seen {
     iterations: Option<u32>,
     started_ms: u64,
     usage: Usage,
-    /// What an attempt used that was suspended, until another one goes on, which uses it again.
+    /// What an attempt used that was suspended, until another one goes on, which tells it again; none of one that told what it used
+    /// itself.
     suspended: Option<Usage>,
     /// What items used that an attempt has done which has not ended: if it never does, they have all the same.
     done: Usage,
@@ -75,13 +76,17 @@ struct Seen {
 }
 
 impl Seen {
-    /// Adds up what attempts used; iterations follow each other, so their wall times add up too. What was left out and
-    /// said is that of the last.
-    fn left(&mut self, usage: &Usage, skipped_count: u64, skipped: &[SkipRecord], log: &[LogRecord]) {
+    fn used(&mut self, usage: &Usage) {
         let wall_ms = self.usage.wall_ms.saturating_add(usage.wall_ms);
         self.done = Usage::default();
         self.usage.join(usage);
         self.usage.wall_ms = wall_ms;
+    }
+
+    /// Adds up what attempts used; iterations follow each other, so their wall times add up too. What was left out and
+    /// said is that of the last.
+    fn left(&mut self, usage: &Usage, skipped_count: u64, skipped: &[SkipRecord], log: &[LogRecord]) {
+        self.used(usage);
         self.skipped_count = skipped_count;
         self.skipped = skipped.to_vec();
         self.log = log.to_vec();
@@ -132,7 +137,6 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
             Event::CancelRequested { .. }
             | Event::StepScheduled { .. }
             | Event::TimerFired { .. }
-            | Event::HostCallRecorded(_)
             | Event::SpendingReserved(_)
             | Event::RunResumed { .. } => {}
             Event::ApprovalRequested { step, .. } => {
@@ -242,7 +246,18 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 seen.at_bound = (!held).then_some(*iteration);
             }
             Event::ItemsDone(done) => steps.entry(&done.step).or_default().done.join(&done.usage),
-            Event::AttemptSuspended(ended) => steps.entry(&ended.step).or_default().suspended = Some(ended.usage),
+            // Once, however many attempts are given its answer; those tell only what they used themselves.
+            Event::HostCallRecorded(call) => {
+                let own = call.own.unwrap_or_default();
+                steps.entry(&call.step).or_default().usage.join(&own);
+            }
+            Event::AttemptSuspended(ended) => {
+                let seen = steps.entry(&ended.step).or_default();
+                match &ended.own {
+                    Some(own) => seen.used(own),
+                    None => seen.suspended = Some(ended.usage),
+                }
+            }
             Event::AttemptStarted(started) => {
                 let seen = steps.entry(&started.step).or_default();
                 seen.suspended = None;
@@ -266,7 +281,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                     Some(Reuse::From { run, seq }) => Some(CachedFrom { run_id: run, event: seq }),
                     _ => None,
                 };
-                seen.left(&ended.usage, ended.skipped_count, &ended.skipped, &ended.log);
+                seen.left(ended.own.as_ref().unwrap_or(&ended.usage), ended.skipped_count, &ended.skipped, &ended.log);
             }
             Event::FilesPut(put) => {
                 let seen = steps.entry(&put.step).or_default();
@@ -288,7 +303,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                 let over = if cancelled { Status::Cancelled } else { Status::Failed };
                 seen.status = ended.retry_at_ms.is_none().then_some(over);
                 seen.failure = Some(ended.failure.clone());
-                seen.left(&ended.usage, ended.skipped_count, &ended.skipped, &ended.log);
+                seen.left(ended.own.as_ref().unwrap_or(&ended.usage), ended.skipped_count, &ended.skipped, &ended.log);
             }
             Event::StepSkipped { step, because } => {
                 let seen = steps.entry(step).or_default();
@@ -346,7 +361,13 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
         add(&mut record.usage, &told.usage);
         record.compensations.push(StepRecord { compensates: Some(undone.id.clone()), ..told });
     }
+    record.cost_usd = usd(record.usage.llm_cost_micro_usd);
     Ran { record, exports }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is for people; the exact amount stands in the usage")]
+fn usd(micro: u64) -> f64 {
+    micro as f64 / 1e6
 }
 
 fn is_over_child(plan: &Plan, step: &StepId) -> bool {

@@ -1,7 +1,7 @@
 //! Runbooks that an agent submits, on the side of its attempt: how one gets to the driver, which plans it, and what the agent
 //! is answered.
 
-use crate::calls::{CallLog, Calls, NewCall, Stored, Way, bytes, refused};
+use crate::calls::{CallLog, Calls, NewCall, NotAllowed, Stored, Way, bytes, refused};
 use crate::planning::Refusal;
 use palisade_authority::GUEST_DENIAL;
 use palisade_interpreter::HostCallRecorded;
@@ -108,7 +108,7 @@ fn refuse(number: u32, request: Vec<u8>, refusal: Refusal, log: &dyn CallLog) ->
     let stored = Stored::Refused(told(&refusal, &definition));
     let answer = bytes(&stored)?;
     let what = format!("{SUBMIT}, refused");
-    log.record(NewCall { number, what, request, answer, refused: true, ..NewCall::default() })?;
+    log.record(NewCall { number, what, request, answer, refused: Some(NotAllowed::Runbook), ..NewCall::default() })?;
     Ok(stored)
 }
 

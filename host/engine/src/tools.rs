@@ -9,6 +9,7 @@ use crate::observe::Observer;
 use crate::perform::seed;
 use crate::run::Work;
 use crate::uses::{UseCount, Uses};
+use palisade_audit::CallRefusal;
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest};
 use palisade_model::{ComponentId, Digest, Failure, FailureKind, Usage, causes, neutral, strict_json};
 use palisade_runbook::{Binding, BindingSource, PlannedStep, PlannedTool};
@@ -43,6 +44,8 @@ pub(crate) struct Called {
     pub(crate) result: Result<Vec<(String, NewArtifact)>, NotCalled>,
     /// What it used; its caller has spent it.
     pub(crate) usage: Usage,
+    /// What of it no call of its own tells.
+    pub(crate) own: Usage,
     /// How often it used its powers, if it has any.
     pub(crate) used: Option<(Digest, Vec<UseCount>)>,
 }
@@ -50,8 +53,8 @@ pub(crate) struct Called {
 /// Why a tool made nothing.
 #[derive(Debug)]
 pub(crate) enum NotCalled {
-    /// It can't be called so.
-    Invalid(String),
+    /// It can't be called so; the text is for the caller.
+    Invalid(CallRefusal, String),
     /// It failed.
     Failed { message: String, may_pass: bool },
     /// It used up what its caller had.
@@ -62,7 +65,7 @@ pub(crate) enum NotCalled {
 
 impl From<NotCalled> for Called {
     fn from(not_called: NotCalled) -> Self {
-        Self { result: Err(not_called), usage: Usage::default(), used: None }
+        Self { result: Err(not_called), usage: Usage::default(), own: Usage::default(), used: None }
     }
 }
 
@@ -90,10 +93,9 @@ impl<'a> Toolbox<'a> {
     }
 
     /// What is called by that id, and whether it is an agent of the team.
-    pub(crate) fn find(&self, id: &str) -> Result<(&'a PlannedTool, bool), NotCalled> {
-        let tool = self.callable().find(|tool| tool.call.component.to_string() == id);
-        let tool = tool.ok_or_else(|| NotCalled::Invalid(format!("there is no tool `{}`", neutral::line(id, 100))))?;
-        Ok((tool, self.step.members().iter().any(|member| std::ptr::eq(member, tool))))
+    pub(crate) fn find(&self, id: &str) -> Option<(&'a PlannedTool, bool)> {
+        let tool = self.callable().find(|tool| tool.call.component.to_string() == id)?;
+        Some((tool, self.step.members().iter().any(|member| std::ptr::eq(member, tool))))
     }
 
     /// Runs a tool to its end, at the cost of the attempt that has this meter. `answering` answers an agent of the team.
@@ -110,7 +112,7 @@ impl<'a> Toolbox<'a> {
         };
         let meter = AttemptMeter::of_tool(caller, attempt.limits.clone());
         let ended = self.engine.attempt_of_called(&attempt, Arc::clone(&meter), self.stop, answering);
-        let Ended { result, usage, uses, .. } = ended;
+        let Ended { result, usage, own, uses, .. } = ended;
         let result = match result {
             Ok(made) => Ok(made.into_iter().map(artifact).collect()),
             Err(failure) => Err(match (meter.limit_of_caller(), &failure.kind) {
@@ -122,7 +124,7 @@ impl<'a> Toolbox<'a> {
                 },
             }),
         };
-        Called { result, usage, used: Some((tool.call.component_digest, uses)) }
+        Called { result, usage, own, used: Some((tool.call.component_digest, uses)) }
     }
 
     fn attempt(&self, tool: &PlannedTool, call: &ToolCall) -> Result<Attempt, NotCalled> {
@@ -195,7 +197,7 @@ impl<'a> Toolbox<'a> {
                 InputSource::Ruleset { .. } => None,
             });
             let Some(accepts) = accepts else {
-                return Err(NotCalled::Invalid(no_port(manifest, port)));
+                return Err(NotCalled::Invalid(CallRefusal::Port, no_port(manifest, port)));
             };
             inputs.push(match items {
                 ToolItems::Lines(lines) => self.lines(tool, port, lines)?,
@@ -206,11 +208,9 @@ impl<'a> Toolbox<'a> {
                     let found = found.ok_or_else(|| failed(format!("artifact {artifact} is not in the store")))?;
                     if !accepts.iter().any(|wanted| wanted.accepts(&found.schema)) {
                         let wanted: Vec<_> = accepts.iter().map(|wanted| format!("`{wanted}`")).collect();
-                        return Err(NotCalled::Invalid(format!(
-                            "the port `{port}` takes {}, and not `{}`",
-                            wanted.join(" or "),
-                            found.schema
-                        )));
+                        let what =
+                            format!("the port `{port}` takes {}, and not `{}`", wanted.join(" or "), found.schema);
+                        return Err(NotCalled::Invalid(CallRefusal::Items, what));
                     }
                     AttemptInput {
                         port: port.clone(),
@@ -234,11 +234,13 @@ impl<'a> Toolbox<'a> {
         let schema = schema.ok_or_else(|| host(format!("the schema of the port `{port}` is not there")))?;
         let validator = schema.item().map_err(|error| host(causes(&error)))?;
         let wrong = |number: usize, what: String| {
-            NotCalled::Invalid(format!("item {number} for the port `{port}` does not fit {}: {what}", schema.name()))
+            let what = format!("item {number} for the port `{port}` does not fit {}: {what}", schema.name());
+            NotCalled::Invalid(CallRefusal::Items, what)
         };
         let text = std::str::from_utf8(lines).map_err(|_| wrong(0, "it is not UTF-8".to_owned()))?;
         if !text.is_empty() && !text.ends_with('\n') {
-            return Err(NotCalled::Invalid(format!("the last item for the port `{port}` has no line end")));
+            let what = format!("the last item for the port `{port}` has no line end");
+            return Err(NotCalled::Invalid(CallRefusal::Items, what));
         }
         for (number, line) in text.split_terminator('\n').enumerate() {
             validator.check_line(line).map_err(|broken| {
@@ -298,23 +300,25 @@ fn narrowed(schema: &Value, fixed: &Map<String, Value>) -> Value {
 /// The config of a call: what the runbook states, and what the caller says of the rest. The rulesets stay those of the plan.
 fn config(manifest: &Manifest, tool: &PlannedTool, given: &str) -> Result<Value, NotCalled> {
     let planned = &tool.call.config;
-    let invalid = |what: String| NotCalled::Invalid(format!("the config of the tool `{}` {what}", manifest.id));
-    let mut config = strict_json::from_str(given).map_err(|error| invalid(format!("is no JSON: {error}")))?;
-    let said = config.as_object_mut().ok_or_else(|| invalid("must be an object".to_owned()))?;
+    let refused =
+        |why, what: String| NotCalled::Invalid(why, format!("the config of the tool `{}` {what}", manifest.id));
+    let (unfit, fixed_so) = (|what| refused(CallRefusal::Config, what), |what| refused(CallRefusal::Setting, what));
+    let mut config = strict_json::from_str(given).map_err(|error| unfit(format!("is no JSON: {error}")))?;
+    let said = config.as_object_mut().ok_or_else(|| unfit("must be an object".to_owned()))?;
     let fixed = tool.fixed_config();
     for (name, value) in &fixed {
         said.entry(name).or_insert_with(|| value.clone());
     }
-    let schema = ConfigSchema::new(&manifest.config_schema).map_err(|error| invalid(causes(&error)))?;
+    let schema = ConfigSchema::new(&manifest.config_schema).map_err(|error| unfit(causes(&error)))?;
     schema.fill_defaults(&mut config);
     if let Some((name, value)) = fixed.iter().find(|(name, value)| config.get(name) != Some(value)) {
         let value = neutral::line(&value.to_string(), 80);
-        return Err(invalid(format!("can't change `{name}`: the runbook says {value}")));
+        return Err(fixed_so(format!("can't change `{name}`: the runbook says {value}")));
     }
     for port in &manifest.inputs {
         let InputSource::Ruleset { pointer } = &port.source else { continue };
         if config.pointer(pointer) != planned.pointer(pointer) {
-            return Err(invalid(format!("can't name another ruleset in `{pointer}`: the runbook names it")));
+            return Err(fixed_so(format!("can't name another ruleset in `{pointer}`: the runbook names it")));
         }
     }
     match schema.validate(&config).into_iter().next() {
@@ -322,7 +326,7 @@ fn config(manifest: &Manifest, tool: &PlannedTool, given: &str) -> Result<Value,
         Some(first) => {
             let place = if first.violation.path.is_empty() { "its root" } else { &first.violation.path };
             let (rule, message) = (&first.violation.rule, &first.violation.message);
-            Err(invalid(format!("does not fit: at `{place}`, rule `{rule}`: it {message}")))
+            Err(unfit(format!("does not fit: at `{place}`, rule `{rule}`: it {message}")))
         }
     }
 }
@@ -332,12 +336,11 @@ fn check_arity(port: &InputPort, given: usize) -> Result<(), NotCalled> {
         return Ok(());
     }
     let name = &port.name;
+    let refused = |what| Err(NotCalled::Invalid(CallRefusal::Port, what));
     match (port.arity, given) {
         (Arity::One, 1) | (Arity::Optional, 0 | 1) | (Arity::Many, 1..) => Ok(()),
-        (Arity::One | Arity::Many, 0) => Err(NotCalled::Invalid(format!("the port `{name}` needs something"))),
-        (Arity::One | Arity::Optional, _) => {
-            Err(NotCalled::Invalid(format!("the port `{name}` takes one thing, and gets {given}")))
-        }
+        (Arity::One | Arity::Many, 0) => refused(format!("the port `{name}` needs something")),
+        (Arity::One | Arity::Optional, _) => refused(format!("the port `{name}` takes one thing, and gets {given}")),
     }
 }
 

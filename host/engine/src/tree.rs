@@ -63,7 +63,7 @@ pub struct AttemptNode {
     /// The items of its input, each of which ran by itself; none for what is no map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapped_items: Option<u64>,
-    /// What it used; none before it ended.
+    /// What it used, and what calls did that it made; before it ended those calls alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// What it made.
@@ -167,15 +167,22 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
                 if let Some((from, node)) = attempts.get_mut(&ended.step).and_then(|all| all.last_mut()) {
                     node.state = "succeeded";
                     node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
-                    node.usage = Some(ended.usage);
+                    count(node, ended.own.as_ref().unwrap_or(&ended.usage));
                     node.outputs.clone_from(&ended.outputs);
+                }
+            }
+            Event::HostCallRecorded(call) => {
+                let own = call.own.filter(|own| *own != Usage::default());
+                if let (Some(own), Some((_, node))) = (own, attempts.get_mut(&call.step).and_then(|all| all.last_mut()))
+                {
+                    count(node, &own);
                 }
             }
             Event::AttemptSuspended(ended) => {
                 if let Some((from, node)) = attempts.get_mut(&ended.step).and_then(|all| all.last_mut()) {
                     node.state = "suspended";
                     node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
-                    node.usage = Some(ended.usage);
+                    count(node, ended.own.as_ref().unwrap_or(&ended.usage));
                 }
             }
             Event::AttemptFailed(ended) => {
@@ -183,7 +190,7 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
                     let cancelled = ended.failure.kind == FailureKind::Cancelled;
                     node.state = if cancelled { "cancelled" } else { "failed" };
                     node.duration_ms = Some(ended.at_ms.saturating_sub(*from));
-                    node.usage = Some(ended.usage);
+                    count(node, ended.own.as_ref().unwrap_or(&ended.usage));
                     node.failure = Some(ended.failure.clone());
                 }
             }
@@ -276,6 +283,11 @@ pub(crate) fn tree(plan: &Plan, events: &[Event], goes_on: bool) -> Vec<StepNode
         undoing.iter().filter_map(|id| plan.compensation(id)).map(|(undone, undo)| node(undo, Some(&undone.id))),
     );
     nodes
+}
+
+/// Adds what an attempt used, or a call that it made.
+fn count(node: &mut AttemptNode, used: &Usage) {
+    node.usage.get_or_insert_default().join(used);
 }
 
 /// What no call changes of the configs of what an agent may call.

@@ -2,6 +2,7 @@
 //! end.
 
 use palisade_authority::{ScopedPath, Use};
+use palisade_model::manifest::Power;
 use palisade_sandbox::{Granted, NamedPath};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,6 +41,15 @@ impl Uses {
                 allowed.then(|| asked.on())
             }
         };
+        self.add(power, scope, allowed);
+    }
+
+    /// Counts what was denied and nobody could be asked about: it has no place.
+    pub(crate) fn refuse(&self, power: Power) {
+        self.add(power.name(), None, false);
+    }
+
+    fn add(&self, power: &'static str, scope: Option<String>, allowed: bool) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let find = |counts: &[UseCount], scope: &Option<String>| {
             counts.iter().position(|count| count.power == power && count.scope == *scope)

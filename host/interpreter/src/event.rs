@@ -351,6 +351,9 @@ pub struct AttemptSucceeded {
     pub outputs: Vec<Output>,
     /// What it used.
     pub usage: Usage,
+    /// What it used beside what its calls did, each of which tells that itself; none = what wrote this told all of it in `usage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Usage>,
     /// How many parts of its inputs it left out.
     pub skipped_count: u64,
     /// What it left out, and why; bounded.
@@ -427,6 +430,9 @@ pub struct AttemptFailed {
     pub retry_at_ms: Option<u64>,
     /// What it used.
     pub usage: Usage,
+    /// What it used beside what its calls did, each of which tells that itself; none = what wrote this told all of it in `usage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Usage>,
     /// What it spent of what its run may do in all.
     #[serde(default, skip_serializing_if = "Spent::is_empty")]
     pub spent: Spent,
@@ -804,6 +810,7 @@ mod tests {
                     bytes: 99,
                 }],
                 usage: Usage { fuel: u64::MAX, ..Usage::default() },
+                own: Some(Usage { fuel: 7, ..Usage::default() }),
                 spent: Spent::default(),
                 skipped_count: 1,
                 skipped: vec![skip],
@@ -820,6 +827,7 @@ mod tests {
                 retryable: false,
                 retry_at_ms: None,
                 usage: Usage::default(),
+                own: None,
                 spent: Spent::default(),
                 skipped_count: 0,
                 skipped: Vec::new(),
@@ -939,6 +947,7 @@ mod tests {
                 may_pass: true,
                 artifacts: vec![digest],
                 usage: Usage::default(),
+                own: Some(Usage { tool_calls: 1, ..Usage::default() }),
             })),
             Event::SpendingReserved(Box::new(SpendingReserved {
                 step: step("a"),
@@ -954,6 +963,7 @@ mod tests {
                 call: 4,
                 request: digest,
                 usage: Usage::default(),
+                own: Some(Usage::default()),
                 spent: Spent::default(),
             })),
             Event::FilesPut(Box::new(FilesPut {

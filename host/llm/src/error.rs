@@ -126,6 +126,12 @@ impl LlmError {
             Self::Budget(ReserveError::Overspent { .. }) => {
                 Some("`palisade costs` shows the call; `palisade costs accept` opens the level again")
             }
+            Self::Key { .. } => Some(
+                "`key` of the [[model]] in palisade.toml says where it should be; `palisade doctor` looks at all of them",
+            ),
+            Self::Provider { source: ProviderError::Unreachable(_), .. } => {
+                Some("`base_url` of the [[model]] in palisade.toml says where it is asked")
+            }
             Self::NotRecorded { .. } => Some("the mode `record` asks the model and records its answer"),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! What an attempt, a step or a run used.
 
+use crate::unit::{Count, MicroUsd};
 use serde::{Deserialize, Serialize};
 
 /// Amounts used by one attempt, all its instances together.
@@ -35,6 +36,9 @@ pub struct Usage {
     /// Calls of models, recorded answers included.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub llm_calls: u64,
+    /// How many of those were answered from the record, and paid before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub llm_recorded: u64,
     /// Tokens that models read and wrote.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub llm_tokens: u64,
@@ -64,11 +68,32 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 impl Usage {
+    /// What models were asked, as people read it; none where none was.
+    #[must_use]
+    pub fn of_models(&self) -> Option<String> {
+        let Self { llm_calls: calls, llm_recorded: recorded, .. } = *self;
+        let (tokens, cost) = (Count(self.llm_tokens), MicroUsd(self.llm_cost_micro_usd));
+        let plural = if calls == 1 { "" } else { "s" };
+        let recorded =
+            if recorded == 0 { String::new() } else { format!(" ({} answered from the record)", Count(recorded)) };
+        (calls > 0).then(|| format!("{} call{plural} of models{recorded}, {tokens} tokens, {cost}", Count(calls)))
+    }
+
     /// Adds what another instance of the same attempt, or another attempt, used. Peaks and wall time take the larger.
     pub fn join(&mut self, other: &Self) {
         self.memory_peak_bytes = self.memory_peak_bytes.max(other.memory_peak_bytes);
         self.wall_ms = self.wall_ms.max(other.wall_ms);
-        for (sum, more) in [
+        self.sums(other).into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
+    }
+
+    /// Takes away what was a part of it. Peaks and wall time stay.
+    pub fn take_away(&mut self, part: &Self) {
+        self.sums(part).into_iter().for_each(|(sum, less)| *sum = sum.saturating_sub(less));
+    }
+
+    /// What adds up, each beside that of another.
+    const fn sums<'u>(&'u mut self, other: &Self) -> [(&'u mut u64, u64); 20] {
+        [
             (&mut self.fuel, other.fuel),
             (&mut self.cpu_ms, other.cpu_ms),
             (&mut self.instances, other.instances),
@@ -81,6 +106,7 @@ impl Usage {
             (&mut self.rows, other.rows),
             (&mut self.tool_calls, other.tool_calls),
             (&mut self.llm_calls, other.llm_calls),
+            (&mut self.llm_recorded, other.llm_recorded),
             (&mut self.llm_tokens, other.llm_tokens),
             (&mut self.llm_cost_micro_usd, other.llm_cost_micro_usd),
             (&mut self.denials, other.denials),
@@ -88,8 +114,29 @@ impl Usage {
             (&mut self.http_bytes, other.http_bytes),
             (&mut self.files_written, other.files_written),
             (&mut self.bytes_written, other.bytes_written),
-        ] {
-            *sum = sum.saturating_add(more);
-        }
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_a_part_is_taken_away_but_for_peaks_and_time() {
+        let part = Usage { fuel: 3, llm_calls: 2, wall_ms: 5, memory_peak_bytes: 7, ..Usage::default() };
+        let mut whole = Usage { fuel: 10, llm_calls: 1, wall_ms: 5, memory_peak_bytes: 7, ..Usage::default() };
+        whole.take_away(&part);
+        assert_eq!(whole, Usage { fuel: 7, wall_ms: 5, memory_peak_bytes: 7, ..Usage::default() });
+    }
+
+    #[test]
+    fn what_models_were_asked_is_told_where_any_was() {
+        let one = Usage { llm_calls: 1, llm_tokens: 15, llm_cost_micro_usd: 20, ..Usage::default() };
+        assert_eq!(one.of_models().as_deref(), Some("1 call of models, 15 tokens, 0.00002 USD"));
+        let known = Usage { llm_calls: 3, llm_recorded: 2, ..one };
+        let told = "3 calls of models (2 answered from the record), 15 tokens, 0.00002 USD";
+        assert_eq!(known.of_models().as_deref(), Some(told));
+        assert_eq!(Usage { fuel: 1, ..Usage::default() }.of_models(), None);
     }
 }

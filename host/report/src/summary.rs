@@ -42,6 +42,7 @@ pub fn summary(
     findings::findings(&tallies, style, out)?;
     steps::table(run, &steps::Column::USUAL, &BTreeMap::new(), style, out)?;
     notes::skipped(run, style, out)?;
+    notes::models(run, style, out)?;
     notes::sent(run, style, out)?;
     notes::warnings(run, style, out)?;
     notes::put(run, style, out)?;

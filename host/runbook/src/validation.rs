@@ -15,12 +15,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The property, and what in it says that it is wanted.
 const PROPERTY: (&str, &str) = ("llm_validation", "enable_llm_validation");
-/// The analysers that have it, and what has a model look at their findings.
-const VALIDATORS: [(&str, &str); 3] = [
+/// The components that have it, and what has a model look at their findings.
+const VALIDATORS: [(&str, &str); 4] = [
     ("personal_data", "palisade:personal_data_validator"),
     ("data_subject", "palisade:data_subject_validator"),
     ("processing_purpose", "palisade:processing_purpose_validator"),
+    (CLASSIFIER, "palisade:gdpr_data_subject_validator"),
 ];
+/// The one whose validator reads its ruleset, too: that says what a model is to look for.
+const CLASSIFIER: &str = "gdpr_data_subject_classifier";
+const RULESET: &str = "ruleset";
 /// The limits of an artifact that are those of asking.
 const OF_ASKING: [LimitKind; 3] = [LimitKind::LlmCalls, LimitKind::LlmTokens, LimitKind::LlmCost];
 
@@ -52,11 +56,15 @@ pub(crate) fn with_validators<'r>(runbook: &'r Runbook, models: &LlmSettings) ->
 /// What has a model look at the findings of a step, and with which settings, if one is to.
 fn wanted(step: &Step) -> Option<(&'static str, &Entry)> {
     let Work::Process(call) = &step.work else { return None };
-    let name = call.component.value.name.strip_prefix("palisade:").unwrap_or(&call.component.value.name);
+    let name = name(call);
     let (_, validator) = VALIDATORS.iter().find(|(analyser, _)| *analyser == name)?;
     let settings = call.config.as_ref()?.entry(PROPERTY.0)?;
     let is_wanted = settings.value.get(PROPERTY.1).and_then(|node| lax::boolean(&node.to_json()));
     (is_wanted == Some(true)).then_some((*validator, settings))
+}
+
+fn name(call: &Call) -> &str {
+    call.component.value.name.strip_prefix("palisade:").unwrap_or(&call.component.value.name)
 }
 
 /// A name beside that of a step that nothing else has; none if no such name is short enough.
@@ -71,7 +79,9 @@ fn beside(id: &Spanned<ArtifactName>, what: &str, taken: &mut BTreeSet<String>) 
 fn call(step: &Step, validator: &str, settings: &Entry) -> Option<Call> {
     let Work::Process(found) = &step.work else { return None };
     let component = Spanned::new(validator.parse::<ComponentName>().ok()?, settings.key_span);
-    let config = Node { data: Data::Map(vec![settings.clone()]), span: settings.value.span };
+    let ruleset = found.config.as_ref().filter(|_| name(found) == CLASSIFIER).and_then(|config| config.entry(RULESET));
+    let entries = std::iter::once(settings).chain(ruleset).cloned().collect();
+    let config = Node { data: Data::Map(entries), span: settings.value.span };
     Some(Call { component, config: Some(config), references: Vec::new(), span: found.span })
 }
 
@@ -136,6 +146,18 @@ mod tests {
         assert_eq!(spelt_out(TWO, &LlmSettings::default()).len(), 3);
         assert_eq!(spelt_out(&TWO.replace("'yes'", "'no'"), &with_model()).len(), 3);
         assert_eq!(spelt_out(&TWO.replace("type: personal_data", "type: crypto_quality"), &with_model()).len(), 3);
+    }
+
+    #[test]
+    fn what_validates_a_classifier_reads_its_ruleset() {
+        let two = TWO.replace("type: personal_data", "type: gdpr_data_subject_classifier");
+        let two = two.replace("properties: {llm", "properties: {ruleset: local/shop/1.0.0, llm");
+        let (runbook, _) = crate::parse(&crate::Source::new("r.yaml", two), &BTreeMap::new());
+        let runbook = with_validators(&runbook.unwrap(), &with_model()).into_owned();
+        let config = |step: &Step| step.call().and_then(|call| call.config.as_ref()).map(Node::to_json);
+        let config = config(&runbook.steps[3]).unwrap();
+        assert_eq!(config["ruleset"], "local/shop/1.0.0");
+        assert_eq!(config["llm_validation"]["sampling_size"], 2);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct AttemptMeter {
     memory_peak_bytes: AtomicU64,
     cpu_us: AtomicU64,
     counted: Mutex<Counted>,
+    /// What of it is told elsewhere.
+    told: Mutex<Usage>,
 }
 
 /// What has been counted of things that can be handed out more than once. Without it an allowance would grow with the
@@ -94,6 +96,7 @@ impl AttemptMeter {
             memory_peak_bytes: AtomicU64::new(0),
             cpu_us: AtomicU64::new(0),
             counted: Mutex::default(),
+            told: Mutex::default(),
         })
     }
 
@@ -138,6 +141,8 @@ impl AttemptMeter {
             rows: self.rows.load(Relaxed),
             tool_calls: self.tool_calls.load(Relaxed),
             llm_calls: self.llm_calls.load(Relaxed),
+            // The calls tell it.
+            llm_recorded: 0,
             llm_tokens: self.llm_tokens.load(Relaxed),
             llm_cost_micro_usd: self.llm_cost.load(Relaxed),
             denials: self.denials.load(Relaxed),
@@ -146,6 +151,20 @@ impl AttemptMeter {
             files_written: self.files_written.load(Relaxed),
             bytes_written: self.bytes_written.load(Relaxed),
         }
+    }
+
+    /// What was used so far beside what calls tell that are written down: theirs is told once, however many attempts are given
+    /// their answers.
+    #[must_use]
+    pub fn own(&self) -> Usage {
+        let mut own = self.usage();
+        own.take_away(&self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        own
+    }
+
+    /// Notes that what was spent here by something called is written down with the call.
+    pub fn told_by_call(&self, spent: &Usage) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).join(spent);
     }
 
     /// Time on a processor so far, exactly: where many short attempts are added up, milliseconds would come to nothing.
@@ -502,6 +521,9 @@ mod tests {
         let again = meter(&limits);
         again.spent_before(&before).unwrap();
         assert_eq!(Usage { wall_ms: 0, ..again.usage() }, before);
+        again.told_by_call(&Usage { fuel: 1, llm_calls: 4, denials: 9, ..Usage::default() });
+        let own = again.own();
+        assert_eq!((own.fuel, own.output_bytes, own.llm_calls, own.denials), (0, 2, 1, 0));
         assert_eq!(limit_of(&again.spent_before(&before).unwrap_err()), LimitKind::LlmCalls);
     }
 

@@ -8,6 +8,7 @@ pub use crate::import::filesystem::{Arena, StagedFile};
 
 use palisade_authority::{Decision, Use};
 use palisade_model::llm::Bound;
+use palisade_model::manifest::Power;
 use palisade_model::sql::{Column, SqlValue};
 use palisade_model::{ComponentId, Digest, Failure, neutral};
 use palisade_net::Roots;
@@ -35,9 +36,9 @@ pub trait Ports: Send {
     /// used up.
     fn skip(&mut self, what: &str, reason: &str);
 
-    /// Takes that the guest was refused a part of its input without a decision of `authorise`. The guest knows no more
-    /// than that, and may go on to call it a skip under a name of its own.
-    fn refused(&mut self, what: &str, reason: &str) {
+    /// Takes, for people and for the audit log, that the guest was refused a use of a power that nobody could be asked about.
+    /// The guest knows no more than that, and may go on to call it a skip under a name of its own.
+    fn refused(&mut self, _: Power, what: &str, reason: &str) {
         self.skip(what, reason);
     }
 
@@ -211,6 +212,8 @@ pub struct ToolCall {
     pub config: String,
     /// What its ports get.
     pub arguments: Vec<(String, ToolItems)>,
+    /// It is to take over the task of the caller.
+    pub hands_over: bool,
 }
 
 /// What a port of a tool gets.

@@ -14,6 +14,7 @@ use crate::meter::{AttemptMeter, Total};
 use crate::ports::{Level, Network, PortError, Ports, RunBounds};
 use crate::run::thread_time;
 use palisade_authority::{Authority, GUEST_DENIAL, ScopedPath, Use, authorise};
+use palisade_model::manifest::Power;
 use palisade_model::{Failure, FailureKind, LimitKind};
 use palisade_net::Key;
 use std::path::PathBuf;
@@ -181,8 +182,8 @@ impl Host {
     }
 
     /// Refuses what nobody could be asked about; it counts as a denial does.
-    pub(crate) fn deny(&mut self, what: &str, why: &str) {
-        self.ports.refused(what, why);
+    pub(crate) fn deny(&mut self, power: Power, what: &str, why: &str) {
+        self.ports.refused(power, what, why);
         self.count_denial();
         let failure = || Failure::new(FailureKind::Denied { what: why.to_owned(), allow: None }, why);
         self.denied.get_or_insert_with(failure);

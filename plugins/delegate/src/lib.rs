@@ -34,6 +34,9 @@ struct Call {
     config: Value,
     port: String,
     give: Give,
+    /// Who is called takes over, and must be of the team.
+    #[serde(default)]
+    hand_over: bool,
     /// How often.
     #[serde(default = "once")]
     times: u32,
@@ -74,7 +77,7 @@ impl Delegate {
         input: &'c Reader,
         last: &'c [Reader],
     ) -> Result<Vec<Reader>, CallError> {
-        let made = tools::call(ctx, &call.tool);
+        let made = if call.hand_over { tools::hand_over(ctx, &call.tool) } else { tools::call(ctx, &call.tool) };
         let made = if call.config.is_null() { made } else { made.config(&call.config) };
         match &call.give {
             Give::Input => made.artifact(&call.port, input),

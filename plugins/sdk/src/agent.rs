@@ -435,10 +435,16 @@ impl<'c> Work<'c> {
             Ok(config) => config,
             Err(error) => return Ok(Err(format!("the config is no JSON: {error}"))),
         };
-        let mut call = tools::call(self.ctx, &wanted.tool).config(&config);
-        if let Some(port) = self.reads_turns(wanted).filter(|_| action == HAND_OVER) {
-            call = call.items(port, &self.turns);
+        let mut call = if action == HAND_OVER {
+            let over = tools::hand_over(self.ctx, &wanted.tool);
+            match self.reads_turns(wanted) {
+                Some(port) => over.items(port, &self.turns),
+                None => over,
+            }
+        } else {
+            tools::call(self.ctx, &wanted.tool)
         }
+        .config(&config);
         for give in &wanted.give {
             if give.artifact.is_empty() {
                 let lines: Result<Vec<Value>, _> = give.lines.lines().map(serde_json::from_str).collect();
@@ -513,7 +519,7 @@ fn told(wrong: &Wrong) -> String {
 }
 
 /// Whether a tool is an agent: what it is to reach stands in its config.
-fn takes_goal(tool: &Tool) -> bool {
+pub(crate) fn takes_goal(tool: &Tool) -> bool {
     let schema: Value = serde_json::from_str(&tool.config_schema).unwrap_or_default();
     schema.pointer("/properties/goal").is_some()
 }

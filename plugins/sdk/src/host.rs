@@ -11,7 +11,7 @@ use crate::{
     reader::Info,
     runbooks::Submitted,
     sql::{Column, Value},
-    tools::{Argument, Tool},
+    tools::{Call, Tool},
 };
 
 #[cfg(target_family = "wasm")]
@@ -39,8 +39,7 @@ pub(crate) trait Host {
     fn query(&self, connection: &str, statement: &str, parameters: &[Value]) -> Result<Rows, HostError>;
     fn tools(&self) -> Vec<Tool>;
     /// What the tool made, by output port.
-    fn call_tool(&self, id: &str, config: &str, arguments: &[Argument<'_>])
-    -> Result<Vec<(String, Reader)>, HostError>;
+    fn call_tool(&self, call: &Call<'_>) -> Result<Vec<(String, Reader)>, HostError>;
     fn most_runbooks(&self) -> u32;
     fn submit(&self, definition: &str, inputs: &[(String, &Reader)]) -> Result<Submitted, HostError>;
     fn ask_model(&self, question: &Question) -> Result<Answer, HostError>;

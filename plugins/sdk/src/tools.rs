@@ -40,13 +40,15 @@ pub struct ToolPort {
     pub description: String,
 }
 
-/// A call that is put together; made by [`call`].
+/// A call that is put together; made by [`call`] or [`hand_over`].
 #[derive(Debug)]
 pub struct Call<'c> {
     ctx: &'c Context,
-    id: String,
-    config: String,
-    arguments: Vec<Argument<'c>>,
+    pub(crate) id: String,
+    pub(crate) config: String,
+    pub(crate) arguments: Vec<Argument<'c>>,
+    /// Whoever is called takes the task over.
+    pub(crate) hands_over: bool,
     problem: Option<Failure>,
 }
 
@@ -70,7 +72,13 @@ pub fn available(ctx: &Context) -> Vec<Tool> {
 
 /// Begins a call of a tool, with an empty config and nothing given. [`Call::run`] makes it.
 pub fn call(ctx: &Context, id: impl Into<String>) -> Call<'_> {
-    Call { ctx, id: id.into(), config: "{}".to_owned(), arguments: Vec::new(), problem: None }
+    Call { ctx, id: id.into(), config: "{}".to_owned(), arguments: Vec::new(), hands_over: false, problem: None }
+}
+
+/// As [`call`], of a member of the team that takes the task over: the caller means to answer with what it makes. People are
+/// told of it as a hand-over. A tool takes nothing over, which is `invalid`.
+pub fn hand_over(ctx: &Context, id: impl Into<String>) -> Call<'_> {
+    Call { hands_over: true, ..call(ctx, id) }
 }
 
 impl<'c> Call<'c> {
@@ -115,7 +123,7 @@ impl<'c> Call<'c> {
         if let Some(problem) = self.problem {
             return Err(CallError::Own(problem));
         }
-        let made = self.ctx.host.call_tool(&self.id, &self.config, &self.arguments).map_err(CallError::Host)?;
+        let made = self.ctx.host.call_tool(&self).map_err(CallError::Host)?;
         Ok(made.into_iter().map(|(port, inner)| Reader::new(port, inner)).collect())
     }
 

@@ -69,7 +69,11 @@ fn show(context: &Context, args: &CostsArgs) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::Done);
     }
     if sums.is_empty() {
-        console::out("no model was asked yet\n");
+        console::out(if args.run.is_some() {
+            "no model was asked anything that was paid\n"
+        } else {
+            "no model was asked yet\n"
+        });
         return Ok(ExitCode::Done);
     }
     let mut rows = vec![[name, "calls", "tokens", "cost", ""].map(str::to_owned).to_vec()];

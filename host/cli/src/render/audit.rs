@@ -108,6 +108,9 @@ fn told(what: &What) -> (&'static str, String) {
             ("child_planned", format!("{step}: runbook {}, {approval}{}", runbook.short(), by_whom(by.as_ref())))
         }
         What::ChildRefused { step } => ("child_refused", format!("{step}: REFUSED")),
+        What::CallRefused { step, attempt, called, why, .. } => {
+            ("call_refused", format!("{step} #{attempt}: call of {called} REFUSED ({})", why.name()))
+        }
         What::ChildStarted { step, child, .. } => ("child_started", format!("{step}: {child}")),
         What::CancelAsked { reason } => ("cancel_asked", reason.clone()),
         What::CompensationStarted { status, steps } => {

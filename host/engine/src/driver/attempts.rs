@@ -109,7 +109,8 @@ impl<'a> Driver<'a> {
             Done::Known { reuse, recorded, pin } => return self.take_known(turn, at_ms, reuse, *recorded, pin),
             Done::Suspended { ended, by } => return self.take_suspended(turn, at_ms, *ended, spent, &by),
         };
-        let Ended { result, usage, uses, skipped_count, skipped, log, files } = *ended;
+        let Ended { result, usage, own, uses, skipped_count, skipped, log, files } = *ended;
+        let own = self.planned(&turn.step)?.asks().then_some(own);
         let entries = self.uses(&turn, at_ms, uses, &spent)?;
         let made = match result {
             Ok(made) => made,
@@ -131,6 +132,7 @@ impl<'a> Driver<'a> {
                     retryable,
                     retry_at_ms,
                     usage,
+                    own,
                     spent,
                     skipped_count,
                     skipped,
@@ -152,6 +154,7 @@ impl<'a> Driver<'a> {
             at_ms,
             outputs,
             usage,
+            own,
             spent,
             skipped_count,
             skipped,
@@ -221,13 +224,21 @@ impl<'a> Driver<'a> {
         spent: Spent,
         by: &Suspension,
     ) -> Result<Vec<Turn>, RunError> {
-        let Ended { usage, uses, .. } = ended;
+        let Ended { usage, own, uses, .. } = ended;
         let entries = self.uses(&turn, at_ms, uses, &spent)?;
         let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("request", &by.request)?;
         let (Turn { step, attempt, .. }, call, request) = (turn, by.call, Digest::of(&by.request));
-        let event =
-            Event::AttemptSuspended(Box::new(AttemptSuspended { step, attempt, at_ms, call, request, usage, spent }));
+        let event = Event::AttemptSuspended(Box::new(AttemptSuspended {
+            step,
+            attempt,
+            at_ms,
+            call,
+            request,
+            usage,
+            own: Some(own),
+            spent,
+        }));
         let mut beside = Beside { entries, ..Beside::default() };
         beside.keep(kept);
         self.advance(vec![event], beside)

@@ -1,7 +1,7 @@
 //! Writes down what components ask of the host and what they are answered, before they see the answer.
 
 use super::{Beside, Driver, Outcome, now_ms};
-use crate::calls::{CallLog, NewCall, known_answers};
+use crate::calls::{CallLog, NewCall, NotAllowed, known_answers};
 use crate::done::{DoneLog, NewDone};
 use crate::gate::{AtItem, ItemGate};
 use crate::keep::Kept;
@@ -154,12 +154,12 @@ impl Driver<'_> {
         if self.machine.state().step(step) != Some(&StepState::Running { iteration, attempt }) {
             return Ok(());
         }
-        let NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, used } = call;
+        let NewCall { within, number, what, request, answer, may_pass, refused, artifacts, usage, own, used } = call;
         let mut kept = Kept::new(self.engine.store())?;
         kept.bytes("request", &request)?;
         kept.bytes("answer", &answer)?;
         let at_ms = now_ms();
-        let told = refused.then(|| What::ChildRefused { step: step.clone() });
+        let told = refused.map(|refused| not_allowed(refused, &turn));
         // The event is the first of those that are appended with it.
         let mut entries: Vec<_> =
             told.map(|what| NewEntry { event: 0, entry: Entry::of_run(self.run, at_ms, what) }).into_iter().collect();
@@ -179,6 +179,7 @@ impl Driver<'_> {
             may_pass,
             artifacts: artifacts.iter().map(palisade_store::NewArtifact::digest).collect(),
             usage,
+            own: Some(own),
         }));
         let mut beside = Beside { artifacts, entries, ..Beside::default() };
         beside.keep(kept);
@@ -186,5 +187,17 @@ impl Driver<'_> {
         debug_assert!(start.is_empty(), "nothing follows from an answer");
         self.answered_calls.0.push((self.events.len(), tell));
         Ok(())
+    }
+}
+
+/// What the audit log tells of a call that came to nothing.
+fn not_allowed(refused: NotAllowed, turn: &Turn) -> What {
+    let step = turn.step.clone();
+    match refused {
+        NotAllowed::Runbook => What::ChildRefused { step },
+        NotAllowed::Call(called, why) => {
+            let (iteration, attempt) = (turn.iteration.into(), turn.attempt.into());
+            What::CallRefused { step, iteration, attempt, called: called.to_string(), why }
+        }
     }
 }

@@ -39,6 +39,7 @@ impl Driver<'_> {
                 retryable: false,
                 retry_at_ms: None,
                 usage: Usage::default(),
+                own: None,
                 spent,
                 skipped_count: 0,
                 skipped: Vec::new(),

@@ -141,6 +141,7 @@ impl<'a> Driver<'a> {
             may_pass: false,
             artifacts,
             usage: Usage::default(),
+            own: None,
         })))
     }
 

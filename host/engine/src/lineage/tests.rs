@@ -157,6 +157,7 @@ fn events() -> Vec<Event> {
                 bytes: 2,
             }],
             usage: Usage::default(),
+            own: None,
             spent: Spent::default(),
             skipped_count: 0,
             skipped: Vec::new(),

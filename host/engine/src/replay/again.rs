@@ -116,7 +116,7 @@ impl Again<'_> {
             Redone::Ended(ended) => *ended,
             Redone::Departed(how) => return Ok(Some(Differs::new(how))),
         };
-        let Ended { result, usage, skipped_count, skipped, log, uses: _, files: _ } = ended;
+        let Ended { result, usage, skipped_count, skipped, log, own: _, uses: _, files: _ } = ended;
         let made = match result {
             Ok(made) => made,
             Err(failure) => {

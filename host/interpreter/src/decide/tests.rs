@@ -89,6 +89,7 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             at_ms,
             outputs: Vec::new(),
             usage,
+            own: None,
             spent: Spent::default(),
             skipped_count,
             skipped,
@@ -105,6 +106,7 @@ fn ended(turn: &Turn, failure: Option<FailureKind>) -> Event {
             retryable: false,
             retry_at_ms: None,
             usage,
+            own: None,
             spent: Spent::default(),
             skipped_count,
             skipped,
@@ -242,6 +244,7 @@ fn suspended(turn: &Turn) -> Event {
         call: 1,
         request,
         usage,
+        own: None,
         spent: Spent::default(),
     }))
 }
@@ -263,6 +266,7 @@ fn answered(state: &State, step: &StepId) -> Event {
         may_pass: false,
         artifacts: Vec::new(),
         usage: Usage::default(),
+        own: None,
     }))
 }
 

@@ -24,7 +24,7 @@ pub struct HostCallRecorded {
     pub call: u32,
     /// When.
     pub at_ms: u64,
-    /// What was called, and with what: `tools.call acme:words`.
+    /// What was called, and with what: `tools.call acme:words`, `tools.hand-over acme:lawyer`, `llm.complete big`.
     pub what: String,
     /// The stored bytes of what was asked.
     pub request: Digest,
@@ -36,8 +36,12 @@ pub struct HostCallRecorded {
     /// Artifacts that came of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Digest>,
-    /// What others used for it.
+    /// What others used for it, which counts as used by whoever made it and by whoever is given the answer.
     pub usage: Usage,
+    /// What it is to be counted as once: it itself, and what was used for it beside calls within it. None = what wrote this
+    /// counted it with each attempt that was given the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Usage>,
 }
 
 impl HostCallRecorded {
@@ -126,6 +130,7 @@ mod tests {
             may_pass,
             artifacts,
             usage,
+            own: None,
         }
     }
 

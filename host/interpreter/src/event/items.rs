@@ -24,6 +24,6 @@ pub struct ItemsDone {
     pub outputs: Vec<Digest>,
     /// The stored bytes of all else that they left.
     pub rest: Digest,
-    /// What they used.
+    /// What they used, beside what calls did that tell it themselves.
     pub usage: Usage,
 }

@@ -19,6 +19,9 @@ pub struct AttemptSuspended {
     pub request: Digest,
     /// What the attempt used. The one that takes its place uses it again, but for the time.
     pub usage: Usage,
+    /// What it used beside what its calls did, each of which tells that itself; none = what wrote this told all of it in `usage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Usage>,
     /// What it spent of what its run may do in all.
     #[serde(default, skip_serializing_if = "Spent::is_empty")]
     pub spent: Spent,

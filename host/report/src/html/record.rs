@@ -199,8 +199,10 @@ pub(super) fn steps(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
     if more > 0 {
         writeln!(out, "<p>Something went to {} more servers.</p>", Count(more))?;
     }
-    if run.cost_usd > 0.0 {
-        writeln!(out, "<p>Calls to models cost {:.4} USD.</p>", run.cost_usd)?;
+    for step in run.steps.iter().chain(&run.compensations) {
+        if let Some(of_models) = step.usage.of_models() {
+            writeln!(out, "<p>{} took {of_models}.</p>", name(step.id.as_str()))?;
+        }
     }
     out.write_all(b"</section>\n")
 }

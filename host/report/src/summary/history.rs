@@ -27,6 +27,8 @@ pub fn history(run: &RunRecord, unended: &Unended<'_>, style: TextStyle, out: &m
     steps::failures(run, style, out)?;
     steps::table(run, &Column::ALL, &unended.steps, style, out)?;
     notes::skipped(run, style, out)?;
+    notes::models(run, style, out)?;
+    notes::sent(run, style, out)?;
     notes::warnings(run, style, out)?;
     outputs(run, style, out)
 }

@@ -13,6 +13,8 @@ const MAX_REASONS: usize = 12;
 const MAX_NAMES: usize = 5;
 /// Most servers shown to which something was sent.
 const MAX_SINKS: usize = 20;
+/// Most steps shown that asked models.
+const MAX_ASKING: usize = 20;
 /// Most files of steps shown.
 const MAX_FILES: usize = 20;
 /// Most warnings of the runbook, and most of components, shown.
@@ -56,6 +58,24 @@ pub(super) fn skipped(run: &RunRecord, style: TextStyle, out: &mut impl Write) -
     if skips.unnamed > 0 {
         let text = format!("… {} more that were counted, but not noted", Count(skips.unnamed));
         writeln!(out, "  {}", style.ink(Ink::Quiet, &text))?;
+    }
+    Ok(())
+}
+
+/// Writes what models were asked, by step.
+pub(super) fn models(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
+    let steps = run.steps.iter().chain(&run.compensations);
+    let asked: Vec<_> = steps.filter_map(|step| Some(format!("{}: {}", step.id, step.usage.of_models()?))).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    heading("Models", style, out)?;
+    for asked in asked.iter().take(MAX_ASKING) {
+        writeln!(out, "  {}", fit(asked, style.columns().saturating_sub(2)))?;
+    }
+    let more = asked.len().saturating_sub(MAX_ASKING) as u64;
+    if more > 0 {
+        writeln!(out, "  {}", style.ink(Ink::Quiet, &format!("… {} more", Count(more))))?;
     }
     Ok(())
 }

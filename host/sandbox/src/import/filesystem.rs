@@ -35,6 +35,7 @@ use containment::{Containment, Follow, Found};
 use guest_path::GuestPath;
 use listing::{Listing, PIECE};
 use palisade_authority::{BoundKind, ScopedPath, Use, authorise};
+use palisade_model::manifest::Power;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, fstat, readlinkat};
 use rustix::io::Errno;
@@ -187,7 +188,7 @@ impl Host {
             if *error == FindError::LedOut {
                 let (what, reason) =
                     self.kept(path, "a link that leads out of its folder, to nothing that can be opened");
-                self.ports.refused(what, reason);
+                self.ports.refused(Power::FsRead, what, reason);
                 self.count_denial();
             }
         })?;

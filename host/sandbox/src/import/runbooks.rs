@@ -9,6 +9,7 @@ use crate::bindings::palisade::plugin::runbooks;
 use crate::cost::Work;
 use crate::ports::{PortError, Submission, Submitted, Wrong};
 use crate::state::{Answer, Ended, Host, denial, error};
+use palisade_model::manifest::Power;
 use palisade_model::{Failure, FailureKind};
 use wasmtime::component::{HasSelf, Linker, Resource};
 
@@ -34,7 +35,7 @@ impl runbooks::Host for Host {
         }
         self.charge(Work::SubmitRunbook, definition.len());
         if self.ports.most_runbooks() == 0 {
-            self.deny("a runbook", "it may submit none");
+            self.deny(Power::Call, "a runbook", "it may submit none");
             return Ok(Err(denial()));
         }
         let submitted = match self.ports.submit_runbook(&Submission { definition, inputs: given }) {

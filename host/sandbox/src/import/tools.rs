@@ -3,13 +3,14 @@
 //! This file decides and bounds; the tool runs behind the port, in an instance of its own.
 
 use super::artifacts::Reader;
-use crate::bindings::ErrorKind;
 use crate::bindings::palisade::plugin::tools;
+use crate::bindings::{Error, ErrorKind};
 use crate::cost::Work;
 use crate::meter::Total;
 use crate::ports::{Tool, ToolCall, ToolItems, ToolPort};
-use crate::state::{Answer, Host, denial, error};
-use palisade_authority::Use;
+use crate::state::{Answer, Granted, Host, denial, error};
+use palisade_authority::{Use, authorise};
+use palisade_model::manifest::Power;
 use palisade_model::neutral;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
@@ -29,6 +30,22 @@ impl tools::Host for Host {
     }
 
     fn call(&mut self, id: String, config: String, arguments: Vec<tools::Argument>) -> Answer<Vec<tools::Output>> {
+        self.make(id, config, arguments, false)
+    }
+
+    fn hand_over(&mut self, id: String, config: String, arguments: Vec<tools::Argument>) -> Answer<Vec<tools::Output>> {
+        self.make(id, config, arguments, true)
+    }
+}
+
+impl Host {
+    fn make(
+        &mut self,
+        id: String,
+        config: String,
+        arguments: Vec<tools::Argument>,
+        hands_over: bool,
+    ) -> Answer<Vec<tools::Output>> {
         let mut bytes = id.len() + config.len();
         let mut given = Vec::with_capacity(arguments.len());
         for tools::Argument { port, items } in arguments {
@@ -49,21 +66,13 @@ impl tools::Host for Host {
             given.push((port, items));
         }
         self.charge(Work::CallTool, bytes);
-        // What is no tool of the step is denied like what nobody granted, and counts and is written down like that.
-        let is_tool = self.ports.tools().iter().any(|tool| tool.id.to_string() == id);
-        if let Ok(component) = id.parse()
-            && let Err(denied) = self.authorise(&Use::Call { component })
-        {
+        if let Err(denied) = self.authorise_call(&id) {
             return Ok(Err(denied));
-        }
-        if !is_tool {
-            self.deny(&format!("a call of `{}`", neutral::line(&id, MAX_NAME)), "it may call nothing of that name");
-            return Ok(Err(denial()));
         }
         if let Err(error) = self.spend(Total::ToolCalls, 1) {
             return Ok(Err(error));
         }
-        let made = match self.ports.call_tool(&ToolCall { id, config, arguments: given }) {
+        let made = match self.ports.call_tool(&ToolCall { id, config, arguments: given, hands_over }) {
             Ok(made) => made,
             Err(error) => return Ok(Err(self.port_error(error))),
         };
@@ -73,6 +82,24 @@ impl tools::Host for Host {
             outputs.push(tools::Output { port: output.port, items });
         }
         Ok(Ok(outputs))
+    }
+
+    /// Decides about a call. What is no tool of the step is denied like what nobody granted, though its name be none or that of
+    /// what runbooks may use that the step submits: it counts and is written down like that.
+    fn authorise_call(&mut self, id: &str) -> Result<(), Error> {
+        let is_tool = self.ports.tools().iter().any(|tool| tool.id.to_string() == id);
+        let asked = id.parse().ok().map(|component| Use::Call { component });
+        let may = |granted: &Granted, asked: &Use| authorise(&granted.authority, asked).allowed();
+        match asked {
+            Some(asked) if is_tool || !self.granted.as_ref().is_some_and(|granted| may(granted, &asked)) => {
+                self.authorise(&asked)
+            }
+            _ => {
+                let what = format!("a call of `{}`", neutral::line(id, MAX_NAME));
+                self.deny(Power::Call, &what, "it may call nothing of that name");
+                Err(denial())
+            }
+        }
     }
 }
 

@@ -40,6 +40,7 @@ const OWN: &[(&str, AtMost)] = &[
     ("sql.query", Asks),
     ("tools.available", Reads),
     ("tools.call", Asks),
+    ("tools.hand-over", Asks),
 ];
 
 /// The interfaces of WASI, whose functions are those of the version below: a later one is to be read anew.

@@ -24,7 +24,7 @@ use crate::{
     reader::Info,
     runbooks::{Submitted, Wrong},
     sql::{Column, Value},
-    tools::{Argument, Items, Tool, ToolPort},
+    tools::{Call, Items, Tool, ToolPort},
 };
 
 /// What `wit-bindgen` makes of the WIT package.
@@ -155,13 +155,9 @@ impl Host for Guest {
             .collect()
     }
 
-    fn call_tool(
-        &self,
-        id: &str,
-        config: &str,
-        arguments: &[Argument<'_>],
-    ) -> Result<Vec<(String, Reader)>, HostError> {
-        let arguments: Vec<_> = arguments
+    fn call_tool(&self, call: &Call<'_>) -> Result<Vec<(String, Reader)>, HostError> {
+        let arguments: Vec<_> = call
+            .arguments
             .iter()
             .map(|argument| wit_tools::Argument {
                 port: argument.port.clone(),
@@ -171,7 +167,8 @@ impl Host for Guest {
                 },
             })
             .collect();
-        let made = wit_tools::call(id, config, &arguments).map_err(host_error)?;
+        let make = if call.hands_over { wit_tools::hand_over } else { wit_tools::call };
+        let made = make(&call.id, &call.config, &arguments).map_err(host_error)?;
         Ok(made.into_iter().map(|output| (output.port, Reader { inner: output.items })).collect())
     }
 

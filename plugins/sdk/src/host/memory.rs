@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     HostError, HostErrorKind, Level,
+    agent::takes_goal,
     fs::{FileKind, FsError, FsErrorKind, Links, Stat},
     http::{self, HttpError, HttpErrorKind},
     limits::limit,
@@ -24,7 +25,7 @@ use crate::{
     runbooks::Submitted,
     sql::{Column, Value},
     testing::TestSubmitted,
-    tools::{Argument, Items, Tool},
+    tools::{Argument, Call, Items, Tool},
 };
 
 /// Bytes of a batch if the guest leaves it to the host.
@@ -230,17 +231,16 @@ impl Host for Memory {
         self.world.tools.iter().map(|scripted| scripted.tool.clone()).collect()
     }
 
-    fn call_tool(
-        &self,
-        id: &str,
-        config: &str,
-        arguments: &[Argument<'_>],
-    ) -> Result<Vec<(String, Reader)>, HostError> {
+    fn call_tool(&self, call: &Call<'_>) -> Result<Vec<(String, Reader)>, HostError> {
         let wrong = |text: String| HostError::new(HostErrorKind::Invalid, text);
-        let scripted = self.world.tools.iter().find(|scripted| scripted.tool.id == id);
+        let scripted = self.world.tools.iter().find(|scripted| scripted.tool.id == call.id);
         let scripted = scripted.ok_or_else(|| HostError::new(HostErrorKind::Denied, "not allowed"))?;
         self.world.spend(limit::TOOL_CALLS, 1)?;
-        let config = serde_json::from_str(config).map_err(|error| wrong(format!("the config of the tool: {error}")))?;
+        if call.hands_over && !takes_goal(&scripted.tool) {
+            return Err(wrong(format!("the tool `{}` is none of the team, and takes nothing over", call.id)));
+        }
+        let config =
+            serde_json::from_str(&call.config).map_err(|error| wrong(format!("the config of the tool: {error}")))?;
         let given = |argument: &Argument<'_>| {
             let items = match &argument.items {
                 Items::Lines(lines) => parsed(&String::from_utf8_lossy(lines)),
@@ -248,7 +248,7 @@ impl Host for Memory {
             };
             Ok((argument.port.clone(), items?))
         };
-        let given = arguments.iter().map(given).collect::<Result<Vec<_>, _>>()?;
+        let given = call.arguments.iter().map(given).collect::<Result<Vec<_>, _>>()?;
         let made = (scripted.answer)(&config, &given)?;
         Ok(made.into_iter().map(|(port, items)| (port.clone(), made_by(&scripted.tool, &port, &items))).collect())
     }

@@ -2,7 +2,7 @@
 
 use super::{foreign, painted, signed, skip_cause};
 use palisade_engine::{AttemptNode, Standing, StepNode};
-use palisade_model::unit::{Bytes, Count, MicroUsd, Millis};
+use palisade_model::unit::{Bytes, Count, Millis};
 use palisade_model::{Failure, RunId, Usage};
 use std::fmt::Write as _;
 
@@ -75,11 +75,9 @@ pub(super) fn used(usage: &Usage) -> String {
         Bytes(usage.input_bytes),
         Bytes(usage.output_bytes)
     );
-    if usage.llm_calls > 0 {
-        let (tokens, cost) = (Count(usage.llm_tokens), MicroUsd(usage.llm_cost_micro_usd));
-        let calls = format!("{} call{}", Count(usage.llm_calls), if usage.llm_calls == 1 { "" } else { "s" });
+    if let Some(of_models) = usage.of_models() {
         // Writing to a String can't fail.
-        let _ = write!(used, " · {calls} of models, {tokens} tokens, {cost}");
+        let _ = write!(used, " · {of_models}");
     }
     if usage.http_requests > 0 {
         let requests =

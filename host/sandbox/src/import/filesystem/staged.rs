@@ -13,6 +13,7 @@ use crate::cost::Work;
 use crate::meter::{AttemptMeter, Total};
 use crate::state::{Ended, Host};
 use palisade_authority::Use;
+use palisade_model::manifest::Power;
 use palisade_model::{Failure, FailureKind};
 use rustix::fs::FileType;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -287,7 +288,7 @@ impl Host {
             if error.leads_out() {
                 let (what, why) = self.kept(path, "it leads out of the folder that the component may write to");
                 let (what, why) = (what.to_owned(), why.to_owned());
-                self.deny(&what, &why);
+                self.deny(Power::FsWrite, &what, &why);
             }
             error.into()
         })

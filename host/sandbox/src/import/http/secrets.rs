@@ -6,6 +6,7 @@ use crate::state::Host;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::PathAndQuery;
 use palisade_authority::{Origin, SecretPlace, Use};
+use palisade_model::manifest::Power;
 use palisade_net::Key;
 use zeroize::Zeroizing;
 
@@ -43,7 +44,7 @@ impl Host {
 
     /// Refuses what can't even be asked for; the guest is told what it is told of every denial.
     fn refuse(&mut self, origin: &Origin, why: &str) -> ErrorCode {
-        self.deny(&format!("a request to {origin}"), why);
+        self.deny(Power::Secret, &format!("a request to {origin}"), why);
         ErrorCode::HttpRequestDenied
     }
 }
