@@ -11,7 +11,7 @@ use crate::joined::{counted, join, mapped_input, of_items};
 use crate::lookup::{digest_of, digests};
 use crate::replay::again::Again;
 use crate::replay::difference::{Difference, Within};
-use crate::replay::{Attempts, ReplayError, stored, unstored};
+use crate::replay::{Attempts, ReplayError, stored};
 use crate::run::Work;
 use palisade_interpreter::{
     ChildEnded, ChildPlanned, Event, Machine, MapEnded, MapExpanded, MapOutcome, Output, PlanningOutcome, RunState,
@@ -102,7 +102,7 @@ impl Replay<'_> {
         let mut made = self.rulesets.clone();
         made.extend(given.values().map(|given| (given.digest, given.clone())));
         let (inputs, defaults) = handover::inputs(plan, schemas, given, store)?;
-        made.extend(defaults.iter().map(|new| (new.digest(), unstored(new))));
+        made.extend(defaults.iter().map(|new| (new.digest(), new.unstored())));
         let old = self.old.as_ref().map(|old| old.child(store, turn)).transpose()?.flatten();
         // What is random follows from the plan as it was recorded, so that what differs comes from what was edited.
         let (run, plan_digest) = match &old {
@@ -137,7 +137,7 @@ impl Replay<'_> {
         }
         let feed = self.feeds.get_mut(&step.id).ok_or_else(missing)?;
         let item = feed.artifact(turn.iteration, self.again.engine.store())?.ok_or_else(missing)?;
-        Ok(unstored(&item))
+        Ok(item.unstored())
     }
 
     /// Counts the items of a map over a child.
@@ -159,7 +159,7 @@ impl Replay<'_> {
             |name: &SchemaRef| schemas.get(name).or_else(|| made.as_ref().and_then(|made| made.get(name))).cloned();
         let outcome = match join(&self.lookup(), planned, &of_items(&self.events, step), &schema)? {
             Ok(joined) => {
-                self.made.extend(joined.iter().map(|(_, new)| (new.digest(), unstored(new))));
+                self.made.extend(joined.iter().map(|(_, new)| (new.digest(), new.unstored())));
                 MapOutcome::Joined { outputs: joined.into_iter().map(|(output, _)| output).collect() }
             }
             Err(failure) => MapOutcome::Failed { failure },
