@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn what_is_no_place_is_refused() {
         let check = |text: &str, expected: &str| {
-            let error = HttpPlace::parse(text, Methods::READING).unwrap_err().to_string();
+            let error = palisade_model::causes(&HttpPlace::parse(text, Methods::READING).unwrap_err());
             assert!(error.contains(expected), "{text}: {error}");
         };
         check("get https://a.b", "`get` is not a method that can be used");

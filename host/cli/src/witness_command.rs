@@ -69,7 +69,6 @@ impl WitnessCommand {
         }
         let mut words = Vec::new();
         let status = wait(&mut child, &mut words).map_err(|error| error.to_string());
-        // Its group is there as long as nobody asked how it ended.
         let status = status?.ok_or_else(|| format!("it did not end within {} s", PATIENCE.as_secs()))?;
         if status.success() {
             return Ok(());
@@ -113,7 +112,7 @@ fn wait(child: &mut Child, words: &mut Vec<u8>) -> io::Result<Option<ExitStatus>
         }
         if Instant::now() >= deadline {
             if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                // It may be gone by now.
+                // The number is still its own, since nobody has heard how it ended; it may be gone by now.
                 let _ = kill_process_group(group, Signal::KILL);
             }
             child.wait()?;

@@ -188,9 +188,9 @@ impl Pending {
         &self.content
     }
 
-    /// Makes the files durable, which has to be before a row that names them is.
-    pub(crate) fn make_durable(&self) -> Result<(), Fault> {
-        SegmentFile::make_durable(&self.content.shared.files)
+    /// Makes the files of all durable, which has to be before a row that names them is.
+    pub(crate) fn make_durable<'a>(all: impl Iterator<Item = &'a Self>) -> Result<(), Fault> {
+        SegmentFile::make_durable(all.flat_map(|pending| &pending.content.shared.files))
     }
 
     /// Leaves the files on the disk: a row names them, or may.

@@ -196,7 +196,7 @@ impl Store {
     pub fn append(&self, run: RunId, after: u64, append: Append<'_>) -> Result<Head, AppendError> {
         append.events.iter().try_for_each(check_form)?;
         // Nobody else waits for these files: they are synced before the turn to write.
-        append.pending().try_for_each(Pending::make_durable)?;
+        Pending::make_durable(append.pending())?;
         self.commit_in_group(run, after, append)
     }
 
@@ -252,7 +252,7 @@ impl Store {
 
     /// Commits, and with it makes the files of `new` part of the store; what of them is not durable is made so first.
     pub(crate) fn commit(&self, transaction: rusqlite::Transaction<'_>, new: Vec<Pending>) -> Result<(), Fault> {
-        new.iter().try_for_each(Pending::make_durable)?;
+        Pending::make_durable(new.iter())?;
         let committed = self.backend().commit(transaction);
         if committed.is_err() {
             // It may have happened all the same: the files stay until the database can be asked.

@@ -123,15 +123,14 @@ impl Drop for Session {
 }
 
 impl SegmentFile {
-    /// Makes files of one session durable, their bytes and then their names, unless they are. Nothing is written to them
-    /// any more.
-    pub(crate) fn make_durable(files: &[Self]) -> Result<(), Fault> {
-        let is_durable = |file: &Self| file.durable.load(Ordering::Relaxed);
-        let Some(first) = files.iter().find(|file| !is_durable(file)) else { return Ok(()) };
-        for file in files.iter().filter(|file| !is_durable(file)) {
+    /// Makes files of one session durable, the bytes of each and then the names of all, unless they are. Nothing is written
+    /// to them any more.
+    pub(crate) fn make_durable<'a>(files: impl Iterator<Item = &'a Self>) -> Result<(), Fault> {
+        let files: Vec<_> = files.filter(|file| !file.durable.load(Ordering::Relaxed)).collect();
+        for file in &files {
             file.backend.sync(&file.file).map_err(|error| Fault::io(&file.path, error))?;
         }
-        if let Some(folder) = first.path.parent() {
+        if let Some((first, folder)) = files.first().and_then(|first| Some((first, first.path.parent()?))) {
             first.backend.sync_folder(folder).map_err(|error| Fault::io(folder, error))?;
         }
         files.iter().for_each(|file| file.durable.store(true, Ordering::Relaxed));
