@@ -1,0 +1,300 @@
+//! A privacy policy goes in, findings come out: the examples of `examples/policy_check`, run as they are written.
+
+use palisade_tests::{Dir, palisade, root};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The examples in a folder of their own.
+fn examples() -> Dir {
+    let dir = Dir::new();
+    dir.copy_into(".", &root().join("examples"));
+    dir
+}
+
+fn json_in(dir: &Dir, file: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(dir.join(file)).unwrap()).unwrap()
+}
+
+fn values(list: &Value, key: &str) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().filter_map(|item| item[key].as_str()).map(str::to_owned).collect()
+}
+
+fn set(words: &str) -> BTreeSet<String> {
+    words.split(", ").map(str::to_owned).collect()
+}
+
+/// What a folder's check is to find.
+struct Expected<'e> {
+    /// The categories that are found in the data.
+    categories: &'e str,
+    /// What they are under the GDPR.
+    privacy: &'e str,
+    /// Some of what the policy states.
+    facts: &'e [&'e str],
+    /// The systems that it names and nobody set up.
+    not_checked: &'e [&'e str],
+    /// All gaps that are more than a note: severity, kind, what, number of findings, first place.
+    gaps: &'e [&'e str],
+    /// What the policy and the data agree in.
+    agreed: &'e str,
+}
+
+/// Runs the check of a folder and compares what it finds in the data, what of the policy it says is not checked, and where
+/// it says that they disagree.
+fn check(folder: &str, policy: &str, expected: &Expected<'_>) {
+    let dir = examples();
+    let run = ["run", "-q", "../check.yaml", "--input", &format!("privacy_policy_document={policy}"), "--out", "out"];
+    let _ = palisade(&dir.join(&format!("policy_check/{folder}")), run).exits(0);
+    let out = |file: &str| json_in(&dir, &format!("policy_check/{folder}/out/{file}"));
+    let found = out("check_the_systems/personal_data.json");
+    assert_eq!(values(&found["findings"], "category"), set(expected.categories));
+    let classified = out("classified.json");
+    assert_eq!(values(&classified["findings"], "privacy_category"), set(expected.privacy));
+    let stated = out("policy_facts.json");
+    let stated: BTreeSet<String> = stated["facts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fact| format!("{} {}", fact["kind"].as_str().unwrap(), fact["value"].as_str().unwrap()))
+        .collect();
+    for fact in expected.facts {
+        assert!(stated.contains(*fact), "{fact} is not in {stated:#?}");
+    }
+    let skipped = values(&out("run.json")["steps"][0]["skipped"], "what");
+    let not_checked: BTreeSet<String> = expected.not_checked.iter().map(|name| format!("system `{name}`")).collect();
+    assert_eq!(skipped, not_checked);
+    let report = out("gaps.json");
+    let text = |gap: &Value, key: &str| gap[key].as_str().unwrap_or("?").to_owned();
+    let line = |gap: &Value| {
+        let (severity, kind, category) = (text(gap, "severity"), text(gap, "kind"), text(gap, "category"));
+        format!("{severity} {kind}: {category}, {} in {}", gap["findings"], gap["places"][0].as_str().unwrap_or("none"))
+    };
+    let gaps: Vec<String> =
+        report["gaps"].as_array().unwrap().iter().filter(|gap| gap["severity"] != "info").map(line).collect();
+    assert_eq!(gaps, expected.gaps);
+    let agreed: BTreeSet<String> =
+        report["agreed"].as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    assert_eq!(agreed, set(expected.agreed));
+    // Every statement of the policy is in the report: it agrees, or it is a gap, or it is a system that was checked.
+    let named = |fact: &Value| {
+        let value = fact["value"].as_str().unwrap();
+        let in_gaps = report["gaps"].as_array().unwrap().iter().any(|gap| gap["category"] == value);
+        agreed.contains(value) || in_gaps || fact["checked"] == true || fact["kind"] == "legal_basis"
+    };
+    let all = out("policy_facts.json");
+    let dropped: Vec<&Value> = all["facts"].as_array().unwrap().iter().filter(|fact| !named(fact)).collect();
+    assert!(dropped.is_empty(), "{dropped:#?}");
+}
+
+#[test]
+fn a_shop_holds_what_its_policy_denies() {
+    check(
+        "shop",
+        "policy.md",
+        &Expected {
+            categories: "bank, contact, person, postal_address, wellbeing",
+            privacy: "finance, identity, sensitive",
+            facts: &[
+                "data_category postal address",
+                "denied_category health data",
+                "system order database",
+                "third_party Stripe",
+                "transfer United States",
+                "retention 10 years",
+            ],
+            not_checked: &["Mailchimp"],
+            gaps: &[
+                "high found_but_denied: health data, 1 in data/support/2024-05-03.txt",
+                "medium found_not_stated: telephone number, 1 in data/support/2024-05-03.txt",
+                "medium system_not_checked: Mailchimp, 0 in none",
+                "low stated_not_found: payment data, 0 in none",
+            ],
+            agreed: "bank details, email address, name, postal address",
+        },
+    );
+}
+
+#[test]
+fn a_clinic_s_policy_is_read_in_german() {
+    check(
+        "clinic",
+        "policy.html",
+        &Expected {
+            categories: "birth, contact, person, postal_address, wellbeing",
+            privacy: "identity, sensitive",
+            facts: &[
+                "data_category health data",
+                "data_subject patients",
+                "system Praxisverwaltungssystem",
+                "retention 10 years",
+                "third_party Doctolib",
+            ],
+            not_checked: &["Doctolib"],
+            gaps: &[
+                "medium special_without_basis: health data, 1 in data/patienten.csv",
+                "medium system_not_checked: Doctolib, 0 in none",
+            ],
+            agreed: "date of birth, health data, name, postal address, telephone number",
+        },
+    );
+}
+
+#[test]
+fn a_vendor_s_logs_and_contacts_are_read_as_two_systems() {
+    check(
+        "saas",
+        "policy.md",
+        &Expected {
+            categories: "contact, conviction, device_id, person, whereabouts",
+            privacy: "identity, sensitive, technical",
+            facts: &[
+                "system log server",
+                "system CRM",
+                "data_category IP address",
+                "third_party Sentry",
+                "transfer United States",
+                "retention 30 days",
+            ],
+            not_checked: &["Matomo", "Sentry", "Zendesk"],
+            gaps: &[
+                "high found_not_stated: religion, 1 in data/crm/contacts.csv",
+                "medium found_not_stated: location data, 1 in data/logs/access.log",
+                "medium found_not_stated: name, 1 in data/crm/contacts.csv",
+                "medium found_not_stated: telephone number, 1 in data/crm/contacts.csv",
+                "medium system_not_checked: Matomo, 0 in none",
+                "medium system_not_checked: Sentry, 0 in none",
+                "medium system_not_checked: Zendesk, 0 in none",
+            ],
+            agreed: "IP address, cookies, device data, email address",
+        },
+    );
+}
+
+#[test]
+fn an_employer_s_policy_is_read_in_french() {
+    check(
+        "employer",
+        "policy.txt",
+        &Expected {
+            categories: "bank, conviction, employment, person",
+            privacy: "finance, identity, sensitive, work",
+            facts: &[
+                "data_subject employees",
+                "system logiciel de paie",
+                "data_category health data",
+                "retention 5 years",
+                "purpose employment",
+            ],
+            not_checked: &["dossier du personnel"],
+            gaps: &[
+                "high found_not_stated: trade union membership, 1 in data/paie.csv",
+                "medium system_not_checked: dossier du personnel, 0 in none",
+                "low stated_not_found: health data, 0 in none",
+                "low stated_not_found: postal address, 0 in none",
+            ],
+            agreed: "bank details, employment data, name",
+        },
+    );
+}
+
+#[test]
+fn the_seed_waits_for_a_person_and_then_finds_what_there_is() {
+    let dir = examples();
+    let folder = dir.join("policy_check/shop");
+    let _ = palisade(&folder, ["run", "-q", "../seed.yaml", "--input", "privacy_policy_document=policy.md"]).exits(5);
+    let shown = palisade(&folder, ["approvals", "show", "last"]).exits(0).stdout;
+    for part in [
+        "system: order database",
+        "analyser: personal_data",
+        "The policy denies a data category",
+        "What it could touch",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let _ = palisade(&folder, ["approve", "-q", "last", "--out", "out"]).exits(0);
+    let found = json_in(&dir, "policy_check/shop/out/execute_generated_runbook/personal_data.json");
+    assert_eq!(values(&found["findings"], "category"), set("bank, contact, person, postal_address, wellbeing"));
+    let _ = palisade(&folder, ["replay", "--all"]).exits(0);
+    // In one go, with the same answer.
+    let at_once =
+        ["run", "-q", "../seed.yaml", "--input", "privacy_policy_document=policy.md", "--approve", "--out", "again"];
+    let _ = palisade(&folder, at_once).exits(0);
+    let again = json_in(&dir, "policy_check/shop/again/execute_generated_runbook/personal_data.json");
+    assert_eq!(values(&again["findings"], "id"), values(&found["findings"], "id"));
+}
+
+#[test]
+fn what_the_operator_does_not_allow_is_not_planned_with() {
+    let dir = examples();
+    let folder = dir.join("policy_check/shop");
+    let settings = std::fs::read_to_string(folder.join("palisade.toml")).unwrap();
+    dir.write("policy_check/shop/palisade.toml", settings.replace("\"personal_data\", ", ""));
+    let run = ["run", "../check.yaml", "--input", "privacy_policy_document=policy.md"];
+    let refused = palisade(&folder, run).exits(2).stderr;
+    assert!(refused.contains("does not let runbooks that are artifacts use `palisade:personal_data`"), "{refused}");
+    let seed = ["run", "../seed.yaml", "--input", "privacy_policy_document=policy.md", "--approve"];
+    let told = palisade(&folder, seed).exits(1).stderr;
+    assert!(told.contains("there is no system that could be checked, or nothing that could check one"), "{told}");
+}
+
+#[test]
+fn systems_that_only_the_architecture_names_are_told() {
+    let dir = examples();
+    let folder = dir.join("policy_check/saas");
+    let run = [
+        "run",
+        "-q",
+        "../check.yaml",
+        "--input",
+        "privacy_policy_document=policy.md",
+        "--input",
+        "system_architecture_document=compose.yaml",
+        "--out",
+        "out",
+    ];
+    let _ = palisade(&folder, run).exits(0);
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join("out").join(name)).unwrap()).unwrap()
+    };
+    let gaps = read("gaps.json");
+    let of_systems: Vec<_> =
+        gaps["gaps"].as_array().unwrap().iter().filter(|gap| gap["kind"] == "system_not_checked").collect();
+    let names: Vec<_> = of_systems.iter().map(|gap| gap["category"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Matomo", "Sentry", "Zendesk", "events (clickhouse-server)"], "{gaps:#}");
+    assert!(of_systems[3]["explanation"].as_str().unwrap().starts_with("the architecture has this system"), "{gaps:#}");
+    let facts = read("policy_facts.json");
+    let in_architecture = facts["facts"].as_array().unwrap().iter().filter(|fact| fact["in_architecture"] == true);
+    assert_eq!(in_architecture.count(), 1, "what the policy names, too, is its: {facts:#}");
+}
+
+#[test]
+fn special_categories_lead_to_a_second_look_within_the_same_bound() {
+    let dir = examples();
+    let folder = dir.join("policy_check/clinic");
+    let look = |runbook: &str, out: &str| {
+        let input = ["--input", "privacy_policy_document=policy.html", "--out", out];
+        palisade(&folder, [["run", "-q", runbook].as_slice(), &input].concat())
+    };
+    let status = |out: &str| -> Vec<String> {
+        let record: Value = serde_json::from_slice(&std::fs::read(folder.join(out).join("run.json")).unwrap()).unwrap();
+        let told = |step: &Value| format!("{} {}", step["id"].as_str().unwrap(), step["status"].as_str().unwrap());
+        record["steps"].as_array().unwrap().iter().map(told).collect()
+    };
+    let _ = look("../second_look.yaml", "found").exits(0);
+    let both =
+        ["read_the_policy succeeded", "first_look succeeded", "plan_a_second_look succeeded", "second_look succeeded"];
+    assert_eq!(status("found"), both);
+    let subjects: Value = serde_json::from_slice(&std::fs::read(folder.join("found/subjects.json")).unwrap()).unwrap();
+    assert_eq!(values(&subjects["findings"], "subject_category"), set("patient"));
+    // The first look takes three component runs, the second two, and making both takes two more.
+    let runbook = std::fs::read_to_string(folder.join("../second_look.yaml")).unwrap();
+    std::fs::write(folder.join("small.yaml"), runbook.replace("max_runs: 30", "max_runs: 6")).unwrap();
+    let ended = look("small.yaml", "small").exits(4);
+    assert!(ended.stderr.contains("max_runs") || ended.stdout.contains("max_runs"), "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(status("small")[2..], ["plan_a_second_look succeeded", "second_look failed"]);
+    // Nothing special, no second look.
+    let data = std::fs::read_to_string(folder.join("data/patienten.csv")).unwrap();
+    std::fs::write(folder.join("data/patienten.csv"), data.replace("diagnosis: Asthma", "kein Befund")).unwrap();
+    let _ = look("../second_look.yaml", "nothing").exits(0);
+    assert_eq!(status("nothing")[2..], ["plan_a_second_look skipped", "second_look skipped"]);
+}
