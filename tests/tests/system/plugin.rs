@@ -3,7 +3,6 @@
 //! Builds a guest with the real compiler, which can take minutes, so it runs when `PALISADE_SLOW_TESTS` is set, as
 //! `cargo xtask test` does. It says so when it can't do its work: no compiler for guests, no network for dependencies.
 
-
 use palisade_tests::{Dir, Outcome, command, skipped};
 use serde_json::{Value, json};
 use std::env;
