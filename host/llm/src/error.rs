@@ -43,7 +43,7 @@ pub enum LlmError {
     #[error("the schema of the answer is none")]
     Schema(#[from] SchemaError),
     /// The attempt has too little left of its own limits.
-    #[error("the call may take {wanted} {measure}, and its attempt has {left} left")]
+    #[error("the call could take {}, and its attempt has {} left", measure.of(*wanted), measure.of(*left))]
     Limit {
         /// What is limited.
         measure: Measure,
@@ -67,7 +67,7 @@ pub enum LlmError {
         difference: String,
     },
     /// The provider gave no answer.
-    #[error("the model `{alias}` gave no answer in {attempts} attempts")]
+    #[error("the model `{alias}` gave no answer in {attempts} attempt{}", if *attempts == 1 { "" } else { "s" })]
     Provider {
         /// The model.
         alias: String,
@@ -121,7 +121,7 @@ impl LlmError {
                 Some("set `price` of the [[model]] in palisade.toml, with the day on which it was so")
             }
             Self::Budget(ReserveError::Budget { .. }) => {
-                Some("raise the budget where it is set, or lower `max_output_tokens`")
+                Some("`palisade costs` shows what was spent; [[budget]] in palisade.toml raises it")
             }
             Self::Budget(ReserveError::Overspent { .. }) => {
                 Some("`palisade costs` shows the call; `palisade costs accept` opens the level again")
@@ -132,6 +132,7 @@ impl LlmError {
             Self::Provider { source: ProviderError::Unreachable(_), .. } => {
                 Some("`base_url` of the [[model]] in palisade.toml says where it is asked")
             }
+            Self::Unfit { .. } => Some("an answer that was recorded stays what it is; `--llm live` asks anew"),
             Self::NotRecorded { .. } => Some("the mode `record` asks the model and records its answer"),
             _ => None,
         }

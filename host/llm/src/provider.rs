@@ -2,6 +2,7 @@
 
 use crate::transport::{self, MAX_ANSWER_BYTES};
 use palisade_model::neutral;
+use palisade_model::unit::Bytes;
 use palisade_net::{Address, ExchangeError, Key, Reply, Roots, Tls, exchange};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -64,7 +65,7 @@ pub enum ProviderError {
     #[error("the connection broke before the answer was whole: {0}")]
     CutOff(String),
     /// The answer is larger than any that is read.
-    #[error("its answer has more than {} bytes", transport::MAX_ANSWER_BYTES)]
+    #[error("its answer has more than {}", Bytes(MAX_ANSWER_BYTES as u64))]
     TooLong,
     /// The answer can't be understood.
     #[error("its answer can't be understood: {0}")]

@@ -53,7 +53,7 @@ pub(crate) fn decode(provider: ProviderKind, body: &[u8]) -> Result<Answer, NoAn
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, NoAnswer> {
     // The reader's own words may quote what it read.
     serde_json::from_slice(body).map_err(|error| {
-        let what = if error.is_data() { "has not the form of an answer" } else { "is no JSON" };
+        let what = if error.is_data() { "it has not the form of an answer" } else { "it is no JSON" };
         NoAnswer(format!("{what}, at line {} column {}", error.line(), error.column()))
     })
 }

@@ -6,15 +6,15 @@
 mod books;
 mod owner;
 
-pub use books::{Books, CallRow, Outcome, Spent};
+pub use books::{Balance, Books, CallRow, Outcome};
 
 use crate::fault::Fault;
 use crate::store::Store;
 use owner::Owner;
 use palisade_model::RunId;
 use palisade_model::llm::{Bound, BudgetLevel};
+use palisade_model::unit::{Count, MicroUsd};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use std::fmt;
 
 /// The right to reserve, of one process. As long as it lives, what it reserved is taken for a call that goes on.
 #[derive(Debug)]
@@ -103,7 +103,8 @@ pub enum Measure {
 pub enum ReserveError {
     /// It does not fit in what is left at a level.
     #[error(
-        "the budget of the {level} has too little left: {spent} of {bound} {measure} are spent, {open} reserved, {wanted} wanted"
+        "the budget of the {level} has too little left: of {}, {} are spent and {} are reserved by calls that go on, and this one could take {}",
+        measure.of(*bound), measure.of(*spent), measure.of(*open), measure.of(*wanted)
     )]
     Budget {
         /// The level.
@@ -123,7 +124,8 @@ pub enum ReserveError {
     },
     /// A call was billed with more than it had reserved; until a person accepts that, the level is closed.
     #[error(
-        "the {level} is closed: `{model}` was billed with {cost} micro-USD and {tokens} tokens more than was reserved"
+        "the budget of the {level} is closed: `{model}` was billed with {} and {} more than was reserved",
+        Measure::Cost.of(*cost), Measure::Tokens.of(*tokens)
     )]
     Overspent {
         /// The level.
@@ -140,13 +142,16 @@ pub enum ReserveError {
     Fault(#[from] Fault),
 }
 
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cost => "micro-USD",
-            Self::Tokens => "tokens",
-            Self::Calls => "calls",
-        })
+impl Measure {
+    /// So much of it, as people read it.
+    #[must_use]
+    pub fn of(self, amount: u64) -> String {
+        let pieces = |one: &str| format!("{} {one}{}", Count(amount), if amount == 1 { "" } else { "s" });
+        match self {
+            Self::Cost => MicroUsd(amount).to_string(),
+            Self::Tokens => pieces("token"),
+            Self::Calls => pieces("call"),
+        }
     }
 }
 

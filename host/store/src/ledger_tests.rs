@@ -57,15 +57,15 @@ fn what_fits_is_reserved_at_all_levels_and_what_does_not_at_none() {
     let refused = |cost, tokens, step| ledger.reserve(&call(cost, tokens, levels(step))).unwrap_err().to_string();
     assert_eq!(
         refused(101, 1, 200),
-        "the budget of the organisation has too little left: 0 of 100 micro-USD are spent, 0 reserved, 101 wanted"
+        "the budget of the organisation has too little left: of 0.0001 USD, 0.00 USD are spent and 0.00 USD are reserved by calls that go on, and this one could take 0.000101 USD"
     );
     assert_eq!(
         refused(1, 51, 200),
-        "the budget of the run has too little left: 0 of 50 tokens are spent, 0 reserved, 51 wanted"
+        "the budget of the run has too little left: of 50 tokens, 0 tokens are spent and 0 tokens are reserved by calls that go on, and this one could take 51 tokens"
     );
     assert_eq!(
         refused(60, 1, 59),
-        "the budget of the step has too little left: 0 of 59 micro-USD are spent, 0 reserved, 60 wanted"
+        "the budget of the step has too little left: of 0.000059 USD, 0.00 USD are spent and 0.00 USD are reserved by calls that go on, and this one could take 0.00006 USD"
     );
     // Nothing stuck of what was refused: exactly all fits.
     let first = ledger.reserve(&call(60, 50, levels(60))).unwrap();
@@ -73,10 +73,14 @@ fn what_fits_is_reserved_at_all_levels_and_what_does_not_at_none() {
     let settled = ledger.settle(first, used(10, 5)).unwrap();
     assert_eq!(settled, Settled { used: used(10, 5), overspent: false });
     let second = ledger.reserve(&call(90, 45, levels(100))).unwrap();
-    assert!(refused(1, 0, 200).contains("10 of 100 micro-USD are spent, 90 reserved, 1 wanted"));
+    assert!(refused(1, 0, 200).contains(
+        "0.00001 USD are spent and 0.00009 USD are reserved by calls that go on, and this one could take 0.000001 USD"
+    ));
     let _ = ledger.settle(second, used(0, 0)).unwrap();
     let _ = ledger.settle(ledger.reserve(&call(0, 0, levels(10))).unwrap(), used(0, 0)).unwrap();
-    assert!(refused(0, 0, 10).contains("3 of 3 calls are spent"));
+    assert!(refused(0, 0, 10).contains(
+        "of 3 calls, 3 calls are spent and 0 calls are reserved by calls that go on, and this one could take 1 call"
+    ));
     assert!(!store.books(None).unwrap().wrong);
 }
 
@@ -121,7 +125,7 @@ fn what_is_billed_beyond_a_reservation_closes_its_levels_until_a_person_accepts_
     let refused = ledger.reserve(&call(1, 1, of("a"))).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the run is closed: `m` was billed with 1 micro-USD and 0 tokens more than was reserved"
+        "the budget of the run is closed: `m` was billed with 0.000001 USD and 0 tokens more than was reserved"
     );
     // Another run is none of its levels, and what was billed to the last token is no overspend.
     let other = ledger.reserve(&call(10, 10, of("b"))).unwrap();

@@ -59,7 +59,7 @@ pub use inspect::{Damage, Inspection};
 pub use items::{Batch, ItemsReader, Part};
 pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, Unchecked, VerifyError};
 pub use ledger::{
-    Account, Books, CallRow, Ledger, Measure, NewCall, Outcome, Reservation, ReserveError, Settled, Spent, Used,
+    Account, Balance, Books, CallRow, Ledger, Measure, NewCall, Outcome, Reservation, ReserveError, Settled, Used,
 };
 pub use lock::{OwnError, Pin, RunLock};
 pub use lock_file::{LockFile, LockFileError, Locked, LockedComponent};

@@ -2,6 +2,7 @@
 //! asker (`plugins/asker`), which asks what its config lists; the model is a scripted server that really speaks HTTP.
 
 use palisade_model::TenantId;
+use palisade_model::unit::MicroUsd;
 use palisade_store::Store;
 use palisade_tests::command::command;
 use palisade_tests::cuts::{Cuts, bring_back};
@@ -265,7 +266,10 @@ fn an_attempt_and_a_run_have_limits_and_the_plan_says_what_they_come_to() {
     let run = bench.run(&["--llm", "live"]).exits(4);
     holds(
         &run.stderr,
-        &format!("the budget of the run has too little left: 20 of {} micro-USD are spent", RESERVED + 22),
+        &format!(
+            "the budget of the run has too little left: of {}, 0.00002 USD are spent and 0.00 USD",
+            MicroUsd(RESERVED + 22)
+        ),
     );
     holds(&run.stderr, "raise `limits.max_llm_cost` of the runbook");
     assert_eq!(server.seen().len(), 4);
@@ -440,7 +444,7 @@ fn a_bill_above_what_was_reserved_closes_the_budget_until_somebody_accepts_it() 
     bench.ask(&["why?"]);
     let _ = bench.run(&["--llm", "live"]).exits(0);
     let closed = bench.run(&["--llm", "live"]).exits(4);
-    holds(&closed.stderr, "the day is closed: `big` was billed with");
+    holds(&closed.stderr, "the budget of the day is closed: `big` was billed with");
     holds(&closed.stderr, "`palisade costs accept` opens the level again");
     holds(&bench.call(&["costs"]).exits(0).stdout, "1 billed above what was reserved");
     holds(&bench.call(&["costs", "accept"]).exits(0).stdout, "what was closed is open again");

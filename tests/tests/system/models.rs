@@ -7,9 +7,10 @@ use palisade_llm::{
 use palisade_model::llm::{
     Bound, BudgetLevel, KeyPlace, LlmMode, LlmSettings, ModelSpec, Price, ProviderKind, Structured,
 };
+use palisade_model::unit::{Count, MicroUsd};
 use palisade_model::{Failure, FailureKind, RunId, TenantId};
 use palisade_net::{Key, Roots};
-use palisade_store::{Outcome, Spent, Store, Used};
+use palisade_store::{Balance, Outcome, Store, Used};
 use palisade_tests::models::Seen;
 use palisade_tests::{Dir, ModelServer, Reply};
 use serde_json::{Value, json};
@@ -95,7 +96,7 @@ fn within(cancelled: &AtomicBool) -> Within<'_> {
     Within { until: Instant::now() + Duration::from_secs(30), cancelled, sends: &|_| Ok(()) }
 }
 
-fn of_run(store: &Store) -> Spent {
+fn of_run(store: &Store) -> Balance {
     store.spent(BudgetLevel::Run, &run_id().to_string()).unwrap()
 }
 
@@ -175,7 +176,7 @@ fn a_provider_that_is_busy_is_asked_again_when_it_says() {
     // Who was refused pays nothing.
     assert_eq!((told, totals.calls, totals.cost, seen), (Ok("then".to_owned()), 2, 20, 2));
     let (told, totals, seen) = once(|_| status(429, vec![("retry-after", "3600".to_owned())]));
-    let gave_up = "the model `m` gave no answer in 1 attempts: it answered with status 429: not now";
+    let gave_up = "the model `m` gave no answer in 1 attempt: it answered with status 429: not now";
     assert_eq!((told, totals.cost, seen), (Err(gave_up.to_owned()), 0, 1));
 }
 
@@ -206,10 +207,10 @@ fn what_is_no_answer_is_none_and_counts_in_full() {
     assert!(not_http.0.unwrap_err().contains("the connection broke before the answer was whole"));
     let garbage = |body: &'static str| once(move |_| Reply::Status(200, Vec::new(), body.to_owned()));
     for (body, why) in [
-        ("<html>", "is no JSON, at line 1 column 1"),
-        ("{\"choices\": []}", "has no answer in it"),
-        ("[1]", "has not the form of an answer, at line 1 column 2"),
-        ("", "is no JSON, at line 1 column 0"),
+        ("<html>", "it is no JSON, at line 1 column 1"),
+        ("{\"choices\": []}", "there is no answer in it"),
+        ("[1]", "it has not the form of an answer, at line 1 column 2"),
+        ("", "it is no JSON, at line 1 column 0"),
     ] {
         let (told, totals, seen) = garbage(body);
         let told = told.unwrap_err();
@@ -302,8 +303,9 @@ fn figures_that_can_not_be_true_count_in_full_and_too_large_ones_close_the_level
     assert_eq!(
         refused.unwrap_err().to_string(),
         format!(
-            "the day is closed: `m` was billed with {over} micro-USD and {} tokens more than was reserved",
-            1_000_005 - (RESERVED - 100)
+            "the budget of the day is closed: `m` was billed with {} and {} tokens more than was reserved",
+            MicroUsd(over),
+            Count(1_000_005 - (RESERVED - 100))
         )
     );
     assert_eq!((totals, server.seen().len()), (Totals::default(), 1));

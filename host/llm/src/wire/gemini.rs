@@ -68,7 +68,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Answer, NoAnswer> {
     let Reply { candidates, prompt_feedback, usage_metadata } = read(body)?;
     let (content, finish) = match candidates.into_iter().next() {
         None if prompt_feedback.is_some() => (None, Finish::Refused),
-        None => return Err(NoAnswer("has no answer in it".to_owned())),
+        None => return Err(NoAnswer("there is no answer in it".to_owned())),
         Some(Candidate { content, finish_reason }) => {
             let finish = match finish_reason.as_deref() {
                 None | Some("STOP") => Finish::Complete,

@@ -39,7 +39,7 @@ struct Said {
 pub(super) fn decode(body: &[u8]) -> Result<Answer, NoAnswer> {
     let Reply { choices, usage } = read(body)?;
     let Some(Choice { message, finish_reason }) = choices.into_iter().next() else {
-        return Err(NoAnswer("has no answer in it".to_owned()));
+        return Err(NoAnswer("there is no answer in it".to_owned()));
     };
     let finish = match finish_reason.as_deref() {
         _ if message.refusal.is_some() => Finish::Refused,

@@ -22,7 +22,7 @@ pub enum Outcome {
 
 /// What an account holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spent {
+pub struct Balance {
     /// What is settled.
     pub used: Used,
     /// What is reserved and not settled.
@@ -83,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn spent(&self, level: BudgetLevel, scope: &str) -> Result<Spent, Fault> {
+    pub fn spent(&self, level: BudgetLevel, scope: &str) -> Result<Balance, Fault> {
         let tenant = self.tenant().key();
         spent(&self.reader(), key_tenant(&tenant, level), level, scope).map_err(|error| self.fault(error))
     }
@@ -126,17 +126,22 @@ impl Store {
     }
 }
 
-pub(super) fn spent(connection: &Connection, tenant: &str, level: BudgetLevel, scope: &str) -> rusqlite::Result<Spent> {
+pub(super) fn spent(
+    connection: &Connection,
+    tenant: &str,
+    level: BudgetLevel,
+    scope: &str,
+) -> rusqlite::Result<Balance> {
     let sql = "SELECT cost, tokens, open_cost, open_tokens, over_cost, over_tokens, calls FROM llm_account \
                WHERE tenant = ?1 AND level = ?2 AND scope = ?3";
     let read = |row: &rusqlite::Row<'_>| {
         let amount = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
         let used = |column| Ok::<_, rusqlite::Error>(Used { cost: amount(column)?, tokens: amount(column + 1)? });
-        Ok(Spent { used: used(0)?, open: used(2)?, over: used(4)?, calls: amount(6)? })
+        Ok(Balance { used: used(0)?, open: used(2)?, over: used(4)?, calls: amount(6)? })
     };
     let found = connection.prepare_cached(sql)?.query_row(params![tenant, level.word(), scope], read).optional()?;
     const NOTHING: Used = Used { cost: 0, tokens: 0 };
-    Ok(found.unwrap_or(Spent { used: NOTHING, open: NOTHING, over: NOTHING, calls: 0 }))
+    Ok(found.unwrap_or(Balance { used: NOTHING, open: NOTHING, over: NOTHING, calls: 0 }))
 }
 
 fn call(row: &rusqlite::Row<'_>) -> rusqlite::Result<CallRow> {
