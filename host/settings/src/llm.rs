@@ -23,8 +23,9 @@ pub(crate) fn read(r: &mut Reader<'_>, file: &DeTable<'_>) -> LlmSettings {
     r.check_keys(OF, table, &["mode", "default", "timeout", "max_corrections", "max_attempts"]);
     let mode = one_of(r, OF, table, "mode", LlmMode::ALL.map(|mode| (mode.word(), mode)));
     let default_model = r.text(OF, table, "default");
-    if let Some(alias) = default_model.as_ref().filter(|alias| !models.iter().any(|model| model.alias == alias.value)) {
-        let help = suggestion(&alias.value, models.iter().map(|model| model.alias.as_str()));
+    let aliases = model::aliases(file);
+    if let Some(alias) = default_model.as_ref().filter(|alias| !aliases.contains(&alias.value.as_str())) {
+        let help = suggestion(&alias.value, aliases);
         r.wrong(
             alias.span.start..alias.span.end,
             format!("`default` of {OF}: there is no [[model]] `{}`", alias.value),

@@ -29,6 +29,13 @@ pub(super) fn read(r: &mut Reader<'_>, file: &DeTable<'_>) -> Vec<ModelSpec> {
     models
 }
 
+/// The aliases that stand there, of models with mistakes too: who names one of those made no other mistake.
+pub(super) fn aliases<'t>(file: &'t DeTable<'_>) -> Vec<&'t str> {
+    let tables = file.get("model").and_then(|value| value.get_ref().as_array());
+    let alias = |one: &'t crate::table::Value<'_>| one.get_ref().as_table()?.get("alias")?.get_ref().as_str();
+    tables.into_iter().flatten().filter_map(alias).collect()
+}
+
 fn one(r: &mut Reader<'_>, table: &DeTable<'_>, at: &Range<usize>) -> Option<ModelSpec> {
     r.check_keys(OF, table, &KEYS);
     let alias = name(r, table, at, "alias", |c| c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -292,6 +299,12 @@ mod tests {
                 "5:30: `as_of` of `price` of [[model]] is no day: write it as `2026-11-01`",
                 "6:15: this is no name of a variable",
             ],
+        );
+        // Whoever names a model that has a mistake made no other.
+        let typo = model("provider = \"opnai\"");
+        check(
+            &format!("[llm]\ndefault = \"m\"\n{typo}"),
+            &["6:12: `opnai` is nothing for `provider` of [[model]] (did you mean `openai`?)"],
         );
         let twice =
             format!("{}{}", model("provider = \"ollama\""), model("provider = \"ollama\"").replace("\"m\"", "\"M\""));
