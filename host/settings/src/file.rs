@@ -201,7 +201,11 @@ pub fn read(source: &Source, place: &Place) -> Result<OperatorFile, Vec<Mistake>
 pub(crate) fn parse(source: &Source) -> Result<DeTable<'_>, Vec<Mistake>> {
     DeTable::parse(source.text()).map(toml::Spanned::into_inner).map_err(|error| {
         let at = error.span().unwrap_or_default();
-        vec![Mistake::new(source.span(at.start, at.end), &format!("this is no TOML: {}", error.message()), None)]
+        let mistake =
+            Mistake::new(source.span(at.start, at.end), &format!("this is no TOML: {}", error.message()), None);
+        let (name, _) = source.line(mistake.span.line).split_once('=').unwrap_or_default();
+        let hides_line = key_place::may_hold_a_key(name);
+        vec![Mistake { hides_line, ..mistake }]
     })
 }
 

@@ -7,8 +7,22 @@ use palisade_model::llm::KeyPlace;
 use palisade_model::manifest::Power;
 use std::error::Error as _;
 
+/// Whether a key may have been written under this name, right or wrong: the names under which such places stand, and
+/// those by which people look for them.
+pub(crate) fn may_hold_a_key(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["key", "from", "password", "secret", "token"].iter().any(|word| name.contains(word))
+}
+
 /// Reads the place that stands under `key` of the table `of`.
 pub(crate) fn read(r: &mut Reader<'_>, key: &str, of: &str, value: &Value<'_>) -> Option<KeyPlace> {
+    r.near_a_key = true;
+    let place = place(r, key, of, value);
+    r.near_a_key = false;
+    place
+}
+
+fn place(r: &mut Reader<'_>, key: &str, of: &str, value: &Value<'_>) -> Option<KeyPlace> {
     let of = format!("`{key}` of {of}");
     let wrong = |r: &mut Reader<'_>| {
         let help =
@@ -58,7 +72,26 @@ pub(crate) fn denies(r: &mut Reader<'_>, place: &Place) -> Vec<Deny> {
 
 #[cfg(test)]
 mod tests {
-    use crate::file::tests::{check, read_text};
+    use crate::file::tests::{check, place, read_text};
+    use palisade_runbook::Source;
+
+    #[test]
+    fn a_key_that_stands_in_the_file_is_shown_nowhere() {
+        let model = "[[model]]\nalias = \"m\"\nprovider = \"openai\"\nmodel = \"x\"\n";
+        for wrong in [
+            "key = \"sk-1\"",
+            "key = { value = \"sk-1\" }",
+            "key = {env = 1, file = \"sk-1\"}",
+            "key = sk-1",
+            "api_key = \"sk-1\"",
+            "API_TOKEN = sk-1",
+        ] {
+            let source = Source::new("palisade.toml", &format!("{model}{wrong}\n"));
+            let mistakes = crate::file::read(&source, &place()).unwrap_err();
+            let told: String = mistakes.iter().map(|mistake| mistake.render(&source)).collect();
+            assert!(told.starts_with("5:") && !told.contains("sk-1"), "{told}");
+        }
+    }
 
     #[test]
     fn nobody_reads_or_writes_the_files_in_which_keys_are() {

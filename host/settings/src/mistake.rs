@@ -16,19 +16,23 @@ pub struct Mistake {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// Its line may hold a key, which is shown nowhere.
+    pub(crate) hides_line: bool,
 }
 
 impl Mistake {
     pub(crate) fn new(span: Span, message: &str, help: Option<String>) -> Self {
         let line = |text: &str| neutral::line(text, MAX_CHARS);
-        Self { span, message: line(message), help: help.as_deref().map(line) }
+        Self { span, message: line(message), help: help.as_deref().map(line), hides_line: false }
     }
 
-    /// Shows it with the line that it points to.
+    /// Shows it with the line that it points to, unless that may hold a key.
     #[must_use]
     pub fn render(&self, source: &Source) -> String {
         let mut text = format!("{}:{}: {}\n", self.span.line, self.span.column, self.message);
-        text.push_str(&excerpt(source, self.span));
+        if !self.hides_line {
+            text.push_str(&excerpt(source, self.span));
+        }
         if let Some(help) = &self.help {
             // Writing to a String can't fail.
             let _ = writeln!(text, "  = help: {help}");

@@ -1,5 +1,6 @@
 //! Reading tables of TOML with the place of everything, so that all mistakes are told at once, each where it stands.
 
+use crate::key_place::may_hold_a_key;
 use crate::mistake::Mistake;
 use palisade_model::unit::ParseAmountError;
 use palisade_runbook::{Source, Spanned, suggestion};
@@ -20,11 +21,13 @@ pub(crate) struct Reader<'s> {
     mistakes: Vec<Mistake>,
     /// The files in which the text says that keys are.
     pub(crate) key_files: Vec<Spanned<String>>,
+    /// What is read says where a key is, so it may be the key itself: its line is not shown.
+    pub(crate) near_a_key: bool,
 }
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(source: &'s Source) -> Self {
-        Self { source, mistakes: Vec::new(), key_files: Vec::new() }
+        Self { source, mistakes: Vec::new(), key_files: Vec::new(), near_a_key: false }
     }
 
     /// What was wrong, in the order of the text.
@@ -35,7 +38,8 @@ impl<'s> Reader<'s> {
 
     pub(crate) fn wrong(&mut self, at: Range<usize>, message: impl AsRef<str>, help: Option<String>) {
         if self.mistakes.len() < MAX_MISTAKES {
-            self.mistakes.push(Mistake::new(self.source.span(at.start, at.end), message.as_ref(), help));
+            let mistake = Mistake::new(self.source.span(at.start, at.end), message.as_ref(), help);
+            self.mistakes.push(Mistake { hides_line: self.near_a_key, ..mistake });
         }
     }
 
@@ -48,7 +52,10 @@ impl<'s> Reader<'s> {
     pub(crate) fn check_keys(&mut self, of: &str, table: &DeTable<'_>, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref();
+            let near_a_key = self.near_a_key;
+            self.near_a_key |= may_hold_a_key(name);
             self.wrong(key.span(), format!("{of} has no `{name}`"), suggestion(name, known.iter().copied()));
+            self.near_a_key = near_a_key;
         }
     }
 
