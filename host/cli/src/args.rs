@@ -1,6 +1,6 @@
 //! What was typed: the command line, and nothing that it means yet.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use palisade_model::Digest;
 use palisade_model::llm::LlmMode;
 use palisade_model::unit::Millis;
@@ -387,9 +387,9 @@ pub(crate) enum ApprovalsCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["run", "all"])))]
 pub(crate) struct ReplayArgs {
     /// The run: its id, the beginning of it, or `last`
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(crate) run: Option<String>,
     /// Replays all runs of the data directory, with --runbook those of a runbook of its name
     #[arg(long)]
