@@ -4,7 +4,7 @@
 
 use crate::rulesets::{self, RulesetFolders};
 use crate::settings::Settings;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, named_as};
 use palisade_engine::Entry;
 use palisade_model::manifest::{Arity, ComponentKind, InputSource, ruleset_type};
 use palisade_model::{Manifest, SchemaRef};
@@ -97,9 +97,8 @@ fn component(entry: &Entry, schemas: &BTreeSet<&SchemaRef>) -> Value {
         wanted.extend(default(&manifest.config_schema, &pointer).map(|default| ("default", default.into())));
         json!(wanted)
     };
-    let name = if entry.first_party { manifest.id.name().to_owned() } else { manifest.id.to_string() };
     json!({
-        "name": name,
+        "name": named_as(entry),
         "title": manifest.title,
         "description": manifest.description,
         "inputs": manifest.inputs.iter().filter_map(port).collect::<Vec<_>>(),

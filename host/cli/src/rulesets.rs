@@ -36,6 +36,11 @@ impl RulesetFolders {
         if let Some(missing) = typed.iter().find(|dir| !dir.is_dir()) {
             return Err(CliError::usage(format!("--rulesets {}: there is no such folder", missing.display())));
         }
+        if let Some(missing) = settings.ruleset_paths.iter().find(|dir| !dir.is_dir()) {
+            let told =
+                format!("`paths` of [rulesets] in palisade.toml: {}: there is no such folder", missing.display());
+            return Err(CliError::usage(told).help("they are relative to palisade.toml"));
+        }
         Ok(Self(typed.into_iter().chain(settings.ruleset_paths.iter().cloned()).collect()))
     }
 

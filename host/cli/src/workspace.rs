@@ -14,7 +14,7 @@ use palisade_model::id::ComponentName;
 use palisade_model::llm::{LlmSettings, ModelSpec};
 use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
 use palisade_net::{Roots, Secrets};
-use palisade_runbook::{Components, KnownComponent};
+use palisade_runbook::{Components, KnownComponent, OperatorEntry, System, suggestion};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
 use palisade_settings::HostCeilings;
@@ -26,6 +26,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+const REGISTERED: &str = "`palisade component list` shows what is; `palisade component add` adds one";
 
 /// An installation. Looking at it makes nothing.
 #[derive(Debug)]
@@ -125,14 +127,34 @@ impl Workspace {
                 name.name.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
             if !self.catalogue.list().iter().any(|entry| entry.manifest.id == known) {
                 return Err(CliError::usage(format!("[aliases] `{alias}` names `{name}`, which is not registered"))
-                    .help("`palisade component list` shows what is; `palisade component add` adds one"));
+                    .help(REGISTERED));
             }
             if let Some(version) = &name.version {
                 components.put_in_force(&known, version);
             }
             components.alias(alias, known);
         }
+        self.check_named(settings)?;
         Ok(components)
+    }
+
+    /// Tells the first component that the operator's file names and that is not there: without it a system would go
+    /// unread, or a check undone, and nobody would hear of it.
+    fn check_named(&self, settings: &Settings) -> Result<(), CliError> {
+        let system = |system: &System| (format!("[[system]] `{}`", system.name), system.connector.clone());
+        let generated = |entry: &OperatorEntry| ("`components` of [generated]".to_owned(), entry.component.clone());
+        let written = &settings.written;
+        let named = written.systems.iter().map(system).chain(written.generated.iter().flatten().map(generated));
+        for (of, name) in named {
+            if self.entry(settings, &name.to_string()).is_ok() {
+                continue;
+            }
+            let known: Vec<String> = self.catalogue.list().into_iter().map(named_as).collect();
+            let told = CliError::usage(format!("{of} names `{name}`, which is not registered"));
+            let help = suggestion(&name.name, known.iter().map(String::as_str));
+            return Err(told.help(help.unwrap_or_else(|| REGISTERED.to_owned())));
+        }
+        Ok(())
     }
 
     /// An entry by the name that runbooks use: id or alias, with an optional version; without one, that in force.
@@ -254,6 +276,12 @@ pub(crate) fn first_party() -> Result<Vec<FirstParty>, CliError> {
         .collect()
 }
 
+/// The shortest name that runbooks have for a component.
+pub(crate) fn named_as(entry: &Entry) -> String {
+    let id = &entry.manifest.id;
+    if entry.first_party { id.name().to_owned() } else { id.to_string() }
+}
+
 /// Compares the bytes of a component with the digest under which it was added.
 ///
 /// # Errors
@@ -320,7 +348,9 @@ fn open_store(data_dir: &Path) -> Result<Store, CliError> {
 pub(crate) fn not_read(fault: &Fault) -> CliError {
     let help = match fault {
         Fault::Full { .. } => "free some space there, or name a folder elsewhere: `--data-dir DIR`",
-        Fault::ReadOnly { .. } => "name a folder that may be written: `--data-dir DIR`",
+        Fault::ReadOnly { .. } => {
+            "name a folder that may be written: `--data-dir DIR`; what is in this one is seen in a copy of it"
+        }
         Fault::Busy { .. } => "wait until it has ended, or end it",
         Fault::Damaged { .. } => {
             return CliError::from_error(ExitCode::Integrity, fault)
