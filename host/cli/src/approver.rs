@@ -50,8 +50,8 @@ pub(crate) fn read(file: &Path) -> Result<SigningKey, CliError> {
     }
     let mut text = String::new();
     opened.take(MAX_BYTES).read_to_string(&mut text).map_err(|_| unreadable(&"it holds no key"))?;
-    let key = text.parse::<SigningKey>().map_err(|error| unreadable(&error))?;
-    Ok(key)
+    text.parse::<SigningKey>()
+        .map_err(|error| unreadable(&error).help("`palisade approvals key NAME --out FILE` writes such a file"))
 }
 
 /// Who starts a run: by their key, or as the system knows them.

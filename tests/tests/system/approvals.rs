@@ -201,6 +201,7 @@ fn only_what_a_listed_approver_signed_is_an_approval() {
     refused(&["reject", "last"], 3, "the answer is not signed");
     refused(&["approve", "last", "--key", "eve.key"], 3, "no approver of that name is listed");
     refused(&["approve", "last", "--key", "palisade.toml"], 2, "--key palisade.toml: it is no Ed25519 key");
+    refused(&["approve", "last", "--key", "palisade.toml"], 2, "`palisade approvals key NAME --out FILE` writes such");
     refused(&["approve", "last", "--key", "nowhere.key"], 2, "--key nowhere.key: No such file");
     let _ = palisade(dir.path(), ["approve", "-q", "last", "--key", "bob.key", "--reason", "seen"]).exits(0);
     let told = palisade(dir.path(), ["runs", "show", "last", "--events"]).exits(0).stdout;
@@ -220,6 +221,7 @@ fn who_starts_a_run_does_not_approve_it_where_two_are_to_look() {
     let _ = palisade(dir.path(), ASKS.iter().chain(&["--key", "ann.key"])).exits(5);
     let told = palisade(dir.path(), ["approve", "last", "--key", "ann.key"]).exits(3).stderr;
     assert!(told.contains("`ann` started the run, and two people are to have looked at it"), "{told}");
+    assert!(told.contains("help: another one of [approval] approvers answers"), "{told}");
     let _ = palisade(dir.path(), ["approve", "-q", "last", "--key", "bob.key"]).exits(0);
     let settings = std::fs::read_to_string(dir.join("palisade.toml")).unwrap();
     let (one, _) = settings.rsplit_once(", ").unwrap();

@@ -12,7 +12,7 @@ use crate::failure::CliError;
 use crate::person;
 use crate::render::console;
 use crate::workspace::{Workspace, not_read};
-use palisade_engine::{Approving, DecideError, Decision, History, Request, now_ms};
+use palisade_engine::{Approving, DecideError, Decision, History, NotCounted, Request, now_ms};
 use palisade_model::{RunId, neutral};
 use palisade_store::{OwnError, Store};
 use std::time::{Duration, Instant};
@@ -179,8 +179,14 @@ fn not_taken(error: &DecideError) -> CliError {
         DecideError::NotAwaited { .. } | DecideError::Expired { .. } => {
             CliError::from_error(ExitCode::Usage, error).help("`palisade approvals list` shows what does")
         }
-        DecideError::NotCounted(_) => CliError::from_error(ExitCode::Denied, error)
-            .help("`--key FILE` signs it; [approval] of palisade.toml says whose answers count"),
+        DecideError::NotCounted(why) => CliError::from_error(ExitCode::Denied, error).help(match why {
+            NotCounted::Same { .. } => "another one of [approval] approvers answers, with their own `--key FILE`",
+            NotCounted::Unknown => "begin it anew with `run --key FILE`, so that it is known who did",
+            NotCounted::Another => "`palisade approvals list` shows what it waits for now",
+            NotCounted::Unsigned | NotCounted::Forged { .. } => {
+                "`--key FILE` signs it; [approval] of palisade.toml says whose answers count"
+            }
+        }),
         DecideError::Own(_) | DecideError::Append(_) => CliError::from_error(ExitCode::Failed, error),
     }
 }
