@@ -62,28 +62,38 @@ pub(super) fn categories(tallies: &Tallies<'_>, out: &mut impl Write) -> io::Res
     if tallies.is_empty() {
         return Ok(());
     }
-    out.write_all(
-        b"<section aria-labelledby=\"by-category\">\n<h2 id=\"by-category\">By category</h2>\n<div class=\"tables\">\n",
-    )?;
-    for (document, tally) in tallies {
-        artifact(*document, tally, out)?;
+    out.write_all(b"<section aria-labelledby=\"by-category\">\n<h2 id=\"by-category\">By category</h2>\n")?;
+    let (only_counted, told): (Vec<_>, Vec<_>) = tallies.iter().partition(|(_, tally)| is_only_counted(tally));
+    if !told.is_empty() {
+        out.write_all(b"<div class=\"tables\">\n")?;
+        for (document, tally) in told {
+            artifact(*document, tally, out)?;
+        }
+        out.write_all(b"</div>\n")?;
     }
-    out.write_all(b"</div>\n</section>\n")
+    if !only_counted.is_empty() {
+        let named: Vec<_> = only_counted.iter().map(|(document, tally)| heading(*document, tally)).collect();
+        writeln!(out, "<p class=\"left-out\">Without categories, so only counted: {}.</p>", named.join("; "))?;
+    }
+    out.write_all(b"</section>\n")
+}
+
+/// What an artifact is called, how much it holds, and in what form.
+fn heading(document: &dyn Document, tally: &Tally) -> String {
+    let noun = if has_findings(document) { "finding" } else { "item" };
+    let (count, schema) = (counted(tally.all.findings, noun), document.schema().to_string());
+    format!("{} <span>{count}, <code>{}</code></span>", name(document.name().as_str()), name(&schema))
+}
+
+fn is_only_counted(tally: &Tally) -> bool {
+    tally.all.findings > 0 && tally.ranked(1).0.is_empty()
 }
 
 fn artifact(document: &dyn Document, tally: &Tally, out: &mut impl Write) -> io::Result<()> {
     let artifact = document.name().as_str();
-    let noun = if has_findings(document) { "finding" } else { "item" };
-    write!(
-        out,
-        "<table class=\"categories\">\n<caption>{} <span>{}, <code>{}</code></span></caption>\n",
-        name(artifact),
-        counted(tally.all.findings, noun),
-        name(&document.schema().to_string())
-    )?;
+    write!(out, "<table class=\"categories\">\n<caption>{}</caption>\n", heading(document, tally))?;
     let (ranked, rest) = tally.ranked(MAX_CATEGORIES);
-    let no_categories = ranked.is_empty();
-    if !no_categories {
+    if !ranked.is_empty() {
         out.write_all(
             b"<thead><tr><th scope=\"col\">Category</th><th scope=\"col\" class=\"n\">Findings</th>\
             <th scope=\"col\"><span class=\"away\">Share</span></th></tr></thead>\n",
@@ -107,8 +117,6 @@ fn artifact(document: &dyn Document, tally: &Tally, out: &mut impl Write) -> io:
     }
     if tally.all.findings == 0 {
         out.write_all(b"<tr><td>Nothing.</td></tr>\n")?;
-    } else if no_categories {
-        out.write_all(b"<tr><td>This schema has no categories; its items are only counted.</td></tr>\n")?;
     }
     if let Some(rest) = rest {
         let count = unit::Count(rest.findings);

@@ -58,6 +58,10 @@ pub(super) fn skipped(run: &RunRecord, style: TextStyle, out: &mut impl Write) -
     if skips.unnamed > 0 {
         let text = format!("… {} more that were counted, but not noted", Count(skips.unnamed));
         writeln!(out, "  {}", style.ink(Ink::Quiet, &text))?;
+        if let Some(child) = run.children.first() {
+            let where_else = format!("what a child run left out it notes itself: `palisade runs show {child}`");
+            writeln!(out, "    {}", style.ink(Ink::Quiet, &where_else))?;
+        }
     }
     Ok(())
 }

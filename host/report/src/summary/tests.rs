@@ -203,6 +203,8 @@ fn a_million_categories_and_long_lists_stay_short() {
     let findings = (0..2_000).map(|n| finding(&format!("c{n:04}"), false, "x", "y", "z")).collect();
     let mut run = failed_run();
     run.warnings = (0..50).map(|n| format!("warning {n}")).collect();
+    let child = run.run_id;
+    run.children = vec![child];
     let skip = run.steps[0].skipped[0].clone();
     run.steps[0].skipped = vec![skip; 100];
     let text = text(&run, &[Made::new("a", "gdpr_personal_data/1.0.0", findings)], TextStyle::default());
@@ -215,6 +217,8 @@ fn a_million_categories_and_long_lists_stay_short() {
         text.contains("    … 95 more\n") && text.contains("  … 1,104 more that were counted, but not noted\n"),
         "{text}"
     );
+    let of_a_child = format!("    what a child run left out it notes itself: `palisade runs show {child}`\n");
+    assert!(text.contains(&of_a_child), "{text}");
 }
 
 #[test]
