@@ -86,7 +86,7 @@ fn why(unknown: &Unknown) -> String {
     match unknown {
         Unknown::NoPastRun => "no past run".to_owned(),
         Unknown::Loop => "not known: how often it goes round".to_owned(),
-        Unknown::NoComponent => "not known: it runs no component by itself".to_owned(),
+        Unknown::NoComponent => "not known: it depends on a child, an agent or a person".to_owned(),
         Unknown::NotMeasured => "not known: what its config names can't be measured".to_owned(),
         Unknown::NotGiven { input } => {
             format!("not known: the input `{}` is not given (`--input {0}=PATH`)", foreign(input.as_str()))
