@@ -115,6 +115,30 @@ fn a_shop_holds_what_its_policy_denies() {
 }
 
 #[test]
+fn the_summary_is_as_the_documents_show_it() {
+    let dir = examples();
+    let shop = dir.join("policy_check/shop");
+    let run = ["run", "-q", "../check.yaml", "--input", "privacy_policy_document=policy.md"];
+    let told = palisade(&shop, run).exits(0).stderr;
+    for document in ["README.md", "docs/policy-check.md"] {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        let shown = text.split_once("Policy and data: ").and_then(|(_, rest)| rest.split_once('…')).unwrap().0;
+        assert!(told.contains(shown.trim_end()) && shown.lines().count() > 4, "{document}: {shown}\n{told}");
+    }
+    // By whose word what no person wrote was run, seen from both sides.
+    let told = palisade(&shop, ["runs", "show", "last"]).exits(0).stdout;
+    assert!(told.contains("By whose word\n  check_the_systems  approved beforehand by the runbook, "), "{told}");
+    let tree = palisade(&shop, ["runs", "show", "last", "--tree"]).exits(0).stdout;
+    let child = tree.split_once("child run ").unwrap().1.split(' ').next().unwrap();
+    let told = palisade(&shop, ["runs", "show", child]).exits(0).stdout;
+    assert!(told.contains("By whose word\n  started by step check_the_systems of run "), "{told}");
+    // By the name under which the summary has it.
+    let up = ["lineage", "check_the_systems/personal_data", "--run", "last", "--up"];
+    let told = palisade(&shop, up).exits(0).stdout;
+    assert!(told.contains("step check_the_systems") && told.contains("as the runbook that it runs"), "{told}");
+}
+
+#[test]
 fn a_clinic_s_policy_is_read_in_german() {
     check(
         "clinic",

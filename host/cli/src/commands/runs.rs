@@ -15,8 +15,8 @@ use crate::render::console;
 use crate::render::runs::{self, ListedRun};
 use crate::workspace::{existing_store, not_read};
 use palisade_engine::{
-    Event, Events, Fork, History, HistoryError, RemovalError, RunState, Standing, StepState, state_name, whole_tree,
-    why,
+    Event, Events, Fork, History, HistoryError, Lineage, RemovalError, RunState, Standing, StepState, state_name,
+    whole_tree, why,
 };
 use palisade_model::{RunId, StepId, neutral};
 use palisade_report::{TextStyle, Unended};
@@ -178,6 +178,10 @@ impl Told {
         palisade_report::history(&record, &unended, style, &mut text)
             .map_err(|error| CliError::from_error(ExitCode::Failed, &error))?;
         let mut text = String::from_utf8_lossy(&text).into_owned();
+        let started_by = self.history.start().map_err(|error| not_told(&error))?.parent.as_ref();
+        let started_by = started_by.map(|parent| (parent.run, &parent.step));
+        let lineage = Lineage::of(&plan, self.history.events(), self.goes_on());
+        text.push_str(&runs::allowed(started_by, &lineage, context.settings.colour_stdout));
         text.push_str(&runs::erased(&erased, context.settings.colour_stdout));
         if let Some(comparison) = &comparison {
             text.push_str(&runs::comparison(comparison, context.settings.colour_stdout));

@@ -3,6 +3,8 @@
 pub(crate) mod openlineage;
 mod tree;
 
+pub(crate) use tree::said;
+
 use super::runs::{RunHead, foreign, found_at, painted};
 use palisade_engine::Lineage;
 use palisade_report::ToldFinding;

@@ -1,6 +1,7 @@
 //! Runs for people: in a list, as a tree, event by event, after an event, beside another run, and how good their
 //! estimates were. Names and texts of runbooks and components are foreign, and neutralised wherever they are shown.
 
+mod allowed;
 mod comparison;
 pub(crate) mod diff;
 mod erased;
@@ -13,6 +14,7 @@ mod state;
 mod tree;
 mod why;
 
+pub(crate) use allowed::allowed;
 pub(crate) use comparison::comparison;
 pub(crate) use erased::{ErasedRun, erased, erased_json, human as erased_run};
 pub(crate) use events::EventLines;

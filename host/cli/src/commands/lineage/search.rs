@@ -139,7 +139,9 @@ fn look(
     wanted: &Wanted<'_>,
     seen: &mut BTreeSet<Digest>,
 ) -> Result<Option<Target>, CliError> {
-    if let Some(artifact) = run.lineage.artifact(wanted.text) {
+    // `STEP/NAME` is how results without a name in the runbook are told and written.
+    let told = || run.lineage.artifact(&wanted.text.replacen('/', ":", 1));
+    if let Some(artifact) = run.lineage.artifact(wanted.text).or_else(told) {
         return Ok(Some(Target::Artifact { names: vec![artifact.name.clone()] }));
     }
     let mut artifacts: BTreeMap<Digest, Vec<String>> = BTreeMap::new();

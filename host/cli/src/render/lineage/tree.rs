@@ -127,7 +127,7 @@ impl<'l> Tree<'l> {
 }
 
 /// What was said of a step, in a line.
-fn said(step: &LineageStep, allowed: &Allowed) -> String {
+pub(crate) fn said(step: &LineageStep, allowed: &Allowed) -> String {
     let Allowed { step: asked, by, at, answer, signed } = allowed;
     let what = match answer {
         Answer::Approved => "approved",
