@@ -266,6 +266,25 @@ fn invalid_runbooks_are_told_what_is_wrong_with_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Runs whatever it is given, with nothing of its own in the way.
+const CALLER: &str = "name: Caller\ninputs: {made: {input_schema: runbook_definition}}\nexecution:\n  - {id: run_it, \
+                      type: execute_workflow, workflow: \"{{ made }}\", limits: {max_depth: 5}}\n";
+
+#[test]
+fn invalid_runbooks_are_refused_from_a_step_as_they_are_from_a_file() {
+    let mut planned = Vec::new();
+    for case in cases("invalid").into_iter().filter(|case| !case.join("artifact.yaml").exists()) {
+        let bytes = std::fs::read(case.join("runbook.yaml")).unwrap();
+        let Ok(artifact) = Source::from_bytes("artifact.yaml", bytes) else { continue };
+        let (plan, told) = world(&case).check_artifact(&Source::new("caller.yaml", CALLER), &artifact);
+        if plan.is_some() || !told.iter().any(palisade_runbook::Diagnostic::is_error) {
+            planned.push(case.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    // From a step they have no power that they don't state, so these bring nothing to a server.
+    assert_eq!(planned, ["label-kept-from-servers", "label-to-a-server"]);
+}
+
 #[test]
 fn valid_runbooks_are_understood() {
     let cases = cases("valid");
