@@ -1,5 +1,6 @@
 //! `palisade doctor`: what of the set-up works, and what to do about the rest.
 
+mod names;
 mod state;
 
 use super::Context;
@@ -47,6 +48,7 @@ pub(crate) fn exec(context: &Context, mistake: Option<CliError>) -> Result<ExitC
         None => settings(context),
     }];
     checks.extend(state::checks(&context.settings));
+    checks.extend(names::checks(context));
     checks.extend(context.settings.written.llm.models.iter().map(|model| asked(context, model)));
     let secrets = context.settings.secrets();
     checks.extend(secrets.names().map(|name| kept(&secrets, name)));
