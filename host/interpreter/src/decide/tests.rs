@@ -1149,7 +1149,14 @@ fn drive(graph: &Graph, choices: &[(u8, u8)]) -> Vec<Event> {
                     journal.push(event);
                     continue;
                 }
-                let is_agent = !runs_child(&turn.step) && turn.iteration == 0 && state.compensation().is_none();
+                if runs_child(&turn.step) {
+                    // It could not even be started, which is told as its end.
+                    let event = child_ended(&turn, RunId::new(journal.len() as u64, [0; 10]), Status::Failed);
+                    state.apply(&event);
+                    journal.push(event);
+                    continue;
+                }
+                let is_agent = turn.iteration == 0 && state.compensation().is_none();
                 if how / 8 % 4 == 1 && is_agent && turn.attempt < 4 {
                     let event = suspended(&turn);
                     state.apply(&event);
