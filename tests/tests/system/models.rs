@@ -524,7 +524,7 @@ fn refused(dir: &Dir) -> usize {
 fn process(dir: &Dir, server: &ModelServer) -> Child {
     let own = std::env::current_exe().unwrap();
     let mut command = Command::new(own);
-    command.args(["--exact", "started_by_another_test"]).env(FOLDER, dir.path()).env(URL, server.url());
+    command.args(["--exact", "models::started_by_another_test"]).env(FOLDER, dir.path()).env(URL, server.url());
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 

@@ -71,7 +71,7 @@ const FUNCTIONS: &[(&str, &[(&str, Decided)])] = &[
     // Behind the port, for each component that the runbook runs, once it is planned.
     ("runbooks", &[("most", NoPower), ("submit", Authorised)]),
     ("sql", &[("[method]rows.columns", ByHandle), ("[method]rows.next", ByHandle), ("query", Authorised)]),
-    ("tools", &[("available", NoPower), ("call", Authorised)]),
+    ("tools", &[("available", NoPower), ("call", Authorised), ("hand-over", Authorised)]),
     (
         "types",
         &[
@@ -186,7 +186,11 @@ fn what_is_said_to_be_authorised_or_refused_is() {
         let (_, body) = staged.split_once(&format!("fn {function}(")).unwrap();
         assert!(body.split("\n    }\n").next().unwrap().contains(decides), "{function}");
     }
-    let text = text("filesystem.rs") + &text("sql.rs") + &text("tools.rs") + &text("http.rs");
+    // A call and a hand-over are made the same way.
+    let tools = text("tools.rs");
+    let (_, make) = tools.split_once("fn make(").unwrap();
+    assert!(make.split("\n    }\n").next().unwrap().contains("self.authorise_call("));
+    let text = text("filesystem.rs") + &text("sql.rs") + &tools + &text("http.rs");
     for (function, decided) in FUNCTIONS.iter().flat_map(|(_, functions)| *functions) {
         let name = function.rsplit('.').next().unwrap_or(function).replace('-', "_");
         let Some((_, body)) = text.split_once(&format!("fn {name}(")) else { continue };
@@ -194,7 +198,7 @@ fn what_is_said_to_be_authorised_or_refused_is() {
         match decided {
             // By itself, or where every path is followed.
             Authorised => assert!(
-                [".reach(", "authorise(", ".decide(", "_staged("].iter().any(|asks| body.contains(asks)),
+                [".reach(", "authorise(", ".decide(", "_staged(", ".make("].iter().any(|asks| body.contains(asks)),
                 "{function}: {body}"
             ),
             Refused => assert!(
