@@ -2,6 +2,7 @@
 
 use crate::record::{Export, rfc3339};
 use crate::run::RunError;
+use palisade_model::json_text;
 use palisade_schema::{
     ArtifactSchema, DocumentReadError, DocumentWriter, ExportError, FindingId, Registry, Stamper, read_document,
 };
@@ -181,7 +182,7 @@ impl Document {
         while let Some(batch) = reader.next(BATCH_BYTES, &mut buffer)? {
             let damaged = |_| DocumentError::Item { name: self.export.name.to_string(), item: batch.first };
             let text = std::str::from_utf8(&buffer).map_err(damaged)?;
-            for (number, line) in (batch.first..).zip(text.split_terminator('\n')) {
+            for (number, line) in (batch.first..).zip(json_text::lines(text)) {
                 take(number, line)?;
             }
         }

@@ -4,7 +4,7 @@
 use crate::attempt::AttemptInput;
 use crate::run::RunError;
 use palisade_interpreter::{ConditionOutcome, ResolvedValue, RunInput, State, ValuesOutcome};
-use palisade_model::{Digest, Failure, FailureKind, neutral, strict_json};
+use palisade_model::{Digest, Failure, FailureKind, json_text, neutral, strict_json};
 use palisade_runbook::{
     Binding, BindingSource, Condition, ITEM_COUNT, Plan, PlannedCall, PlannedCondition, PlannedStep, PlannedValue,
     PlannedWork,
@@ -210,8 +210,7 @@ impl Lookup<'_> {
         }
         let bytes = artifact.items.read_all()?;
         let text = String::from_utf8_lossy(&bytes);
-        let list: Vec<Value> = text
-            .split_terminator('\n')
+        let list: Vec<Value> = json_text::lines(&text)
             .map(strict_json::from_str)
             .collect::<Result<_, _>>()
             .map_err(|_| RunError::Missing { what: format!("a readable item of {}", told(source)) })?;

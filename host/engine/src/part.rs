@@ -12,7 +12,7 @@ use palisade_authority::{Decision, GUEST_DENIAL, Use};
 use palisade_model::manifest::Power;
 use palisade_model::record::{LogLevel, LogRecord, SkipRecord};
 use palisade_model::sql::SqlValue;
-use palisade_model::{Digest, Failure, FailureKind, causes, neutral};
+use palisade_model::{Digest, Failure, FailureKind, causes, json_text, neutral};
 use palisade_sandbox::Granted;
 use palisade_sandbox::ports::{
     Arena, Batch, Database, Items, ItemsInfo, Level, ModelAnswered, ModelCall, PortError, Ports, Rows, StagedFile,
@@ -206,7 +206,7 @@ impl Ports for PartPorts {
             return Err(PortError::Invalid("the last item has no line end".to_owned()));
         }
         let validator = schema.item().map_err(|error| PortError::Host(error.to_string()))?;
-        for (number, line) in (emitted..).zip(text.split_terminator('\n')) {
+        for (number, line) in (emitted..).zip(json_text::lines(text)) {
             if let Err(broken) = validator.check_line(line) {
                 return Err(self.violation(&schema, port, number, &broken.path, &broken.rule, &broken.message));
             }

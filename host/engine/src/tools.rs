@@ -11,7 +11,7 @@ use crate::run::Work;
 use crate::uses::{UseCount, Uses};
 use palisade_audit::CallRefusal;
 use palisade_model::manifest::{Arity, InputPort, InputSource, Manifest};
-use palisade_model::{ComponentId, Digest, Failure, FailureKind, Usage, causes, neutral, strict_json};
+use palisade_model::{ComponentId, Digest, Failure, FailureKind, Usage, causes, json_text, neutral, strict_json};
 use palisade_runbook::{Binding, BindingSource, PlannedStep, PlannedTool};
 use palisade_sandbox::ports::{RunBounds, Tool, ToolCall, ToolItems, ToolPort};
 use palisade_sandbox::{AttemptMeter, Granted};
@@ -242,7 +242,7 @@ impl<'a> Toolbox<'a> {
             let what = format!("the last item for the port `{port}` has no line end");
             return Err(NotCalled::Invalid(CallRefusal::Items, what));
         }
-        for (number, line) in text.split_terminator('\n').enumerate() {
+        for (number, line) in json_text::lines(text).enumerate() {
             validator.check_line(line).map_err(|broken| {
                 wrong(number, format!("at `{}`, rule `{}`: it {}", broken.path, broken.rule, broken.message))
             })?;

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod edit;
 pub mod failure;
 pub mod id;
+pub mod json_text;
 pub mod limits;
 pub mod llm;
 pub mod manifest;

@@ -3,6 +3,7 @@
 //! For JSON that is known to be well-formed, as every stored item is. Of anything else it may find any part; it never
 //! says that something is well-formed.
 
+use palisade_model::json_text::text_end;
 use std::borrow::Cow;
 
 /// Iterates over the properties of an object: key, and value as JSON.
@@ -38,12 +39,12 @@ impl<'t> Fields<'t> {
             return None;
         }
         let start = self.at;
-        self.at = end_of_text(self.text.as_bytes(), start)?;
-        let key = self.text.get(start..self.at - 1)?;
-        let key = if key.as_bytes().contains(&b'\\') {
-            serde_json::from_str(self.text.get(start - 1..self.at)?).ok().map(Cow::Owned)?
+        let end = text_end(self.text.as_bytes(), start)?;
+        self.at = end.behind;
+        let key = if end.plain {
+            Cow::Borrowed(self.text.get(start..self.at - 1)?)
         } else {
-            Cow::Borrowed(key)
+            serde_json::from_str(self.text.get(start - 1..self.at)?).ok().map(Cow::Owned)?
         };
         if !self.pass(b':') {
             return None;
@@ -62,23 +63,12 @@ impl<'t> Iterator for Fields<'t> {
     }
 }
 
-/// The place behind the quote that ends the text whose first byte is at `start`.
-fn end_of_text(bytes: &[u8], start: usize) -> Option<usize> {
-    let text = bytes.get(start..)?;
-    // Evidence is full of escaped line ends and has few quotes: only before a quote backslashes are looked at.
-    let escaped = |quote: usize| {
-        let before = text.iter().take(quote).rev();
-        before.take_while(|&&byte| byte == b'\\').count() % 2 == 1
-    };
-    memchr::memchr_iter(b'"', text).find(|&quote| !escaped(quote)).map(|quote| start + quote + 1)
-}
-
 /// The place behind the value that starts at `at`: where a comma or an end follows that is not inside of it.
 fn end_of_value(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     loop {
         match bytes.get(at)? {
-            b'"' => at = end_of_text(bytes, at + 1)?,
+            b'"' => at = text_end(bytes, at + 1)?.behind,
             b',' | b'}' | b']' if depth == 0 => return Some(at),
             b'{' | b'[' => {
                 depth += 1;
@@ -106,12 +96,13 @@ mod tests {
     #[test]
     fn properties_are_found_whatever_they_hold() {
         check(
-            r#"{"a":"x, \"} \\","b":{"c":[1,{"d":"]"}],"e":{}},"f":-1.5e3,"g":[],"h":null}"#,
+            r#"{"a":"x, \"} \\","b":{"c":[1,{"d":"]"}],"e":{}},"f":-1.5e3,"g":[],"\ud83d\ude00":"\uD83D\uDE00","h":null}"#,
             &[
                 ("a", r#""x, \"} \\""#),
                 ("b", r#"{"c":[1,{"d":"]"}],"e":{}}"#),
                 ("f", "-1.5e3"),
                 ("g", "[]"),
+                ("😀", r#""\uD83D\uDE00""#),
                 ("h", "null"),
             ],
         );

@@ -2,6 +2,7 @@
 //! rule names.
 
 use super::rule::{ANYTHING, Kinds, ObjectRule, Rule};
+use palisade_model::json_text::text_end;
 
 /// Deepest nesting; deeper lines are left to the general validator, whose reader takes 127 levels.
 const MAX_DEPTH: u32 = 100;
@@ -9,9 +10,6 @@ const MAX_DEPTH: u32 = 100;
 const MAX_OTHER_KEYS: usize = 32;
 /// Most digits of a number on either side of the point: such numbers are in range for every reader.
 const MAX_DIGITS: usize = 18;
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// A place in a line. Each method that reads something leaves the place behind it, or gives none where that is not
 /// there or not understood.
@@ -51,7 +49,7 @@ impl<'l> Cursor<'l> {
             Kinds::TEXT => {
                 let text = self.text()?;
                 match &rule.texts {
-                    Some(texts) => texts.iter().any(|one| Some(one.as_str()) == text.plain).then_some(()),
+                    Some(texts) => texts.iter().any(|one| Some(one.as_str()) == text).then_some(()),
                     None => Some(()),
                 }
             }
@@ -69,7 +67,7 @@ impl<'l> Cursor<'l> {
         if self.take(b'}').is_none() {
             loop {
                 self.skip_space();
-                let key = self.text()?.plain?;
+                let key = self.text()??;
                 self.skip_space();
                 self.take(b':')?;
                 let (bit, rule) = rule.map_or((None, &ANYTHING), |rule| rule.property(key));
@@ -141,40 +139,14 @@ impl<'l> Cursor<'l> {
         rest.get(..count).filter(|digits| (1..=MAX_DIGITS).contains(&digits.len()))
     }
 
-    /// A text with its quotes.
-    fn text(&mut self) -> Option<Text<'l>> {
+    /// A text with its quotes: what it says, if there is no escape in it. Halves of characters are left to the reader,
+    /// which joins them.
+    fn text(&mut self) -> Option<Option<&'l str>> {
         self.take(b'"')?;
         let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at = special(self.line.as_bytes(), self.at);
-            match self.next()? {
-                b'"' => {
-                    let plain = if escaped { None } else { self.line.get(start..self.at - 1) };
-                    return Some(Text { plain });
-                }
-                b'\\' => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                // A control character.
-                _ => return None,
-            }
-        }
-    }
-
-    /// What follows a backslash. Halves of characters are left to the reader, which joins them.
-    fn escape(&mut self) -> Option<()> {
-        match self.next()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-            b'u' => {
-                let digits = self.line.get(self.at..self.at + 4)?;
-                let is_half = matches!(digits.as_bytes(), [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
-                self.at += 4;
-                (digits.bytes().all(|digit| digit.is_ascii_hexdigit()) && !is_half).then_some(())
-            }
-            _ => None,
-        }
+        let end = text_end(self.line.as_bytes(), start).filter(|end| !end.halves)?;
+        self.at = end.behind;
+        Some(if end.plain { self.line.get(start..self.at - 1) } else { None })
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -192,47 +164,7 @@ impl<'l> Cursor<'l> {
         self.line.as_bytes().get(self.at).copied()
     }
 
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
     fn take(&mut self, wanted: u8) -> Option<()> {
         (self.peek()? == wanted).then(|| self.at += 1)
     }
-}
-
-/// A text that was read.
-struct Text<'l> {
-    /// What it says, if there is no escape in it.
-    plain: Option<&'l str>,
-}
-
-/// The first place from `at` on that is a quote, a backslash or a control character; the end if there is none.
-fn special(bytes: &[u8], mut at: usize) -> usize {
-    // One comparison of vectors for each block.
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>())
-        && !block.iter().fold(false, |any, &byte| any | is_special(byte))
-    {
-        at += block.len();
-    }
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let word = u64::from_le_bytes(*eight);
-        // The highest bit of each byte that is zero. A borrow can set it in bytes above such a byte too, but the lowest
-        // one that is set is right.
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        let found = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) | control;
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
-}
-
-fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
 }
