@@ -194,10 +194,12 @@ impl Facts {
     /// Leaves a system out that another one's name names too: `the membership system` is `ClubRight (membership system)`.
     fn join_systems(&mut self) {
         let is_unknown = |fact: &&Fact| fact.kind == Kind::System && fact.checked == Some(false);
-        let names = self.list.iter().filter(is_unknown).take(MAX_JOINED).map(|fact| fact.value.to_lowercase());
+        // `Server` is none of the `Server-Logfiles`.
+        let joined = |fact: &Fact| fact.value.to_lowercase().replace('-', "0");
+        let names = self.list.iter().filter(is_unknown).take(MAX_JOINED).map(joined);
         let names: Vec<String> = names.collect();
         self.list.retain(|fact| {
-            let lower = fact.value.to_lowercase();
+            let lower = joined(fact);
             let is_within = |name: &String| name.len() > lower.len() && has_word(name, &lower);
             !is_unknown(&fact) || !names.iter().any(is_within)
         });

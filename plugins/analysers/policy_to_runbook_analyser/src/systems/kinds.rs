@@ -8,6 +8,9 @@ use crate::vocabulary::{
     PAPERS, PLACED, SELLS, SMALL_WORDS, SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
 };
 
+/// Fewest bytes of an ending that says by itself what something is.
+const MIN_ALONE: usize = 11;
+
 /// Most words of where a system stands: `in the accounts office`.
 const MAX_PLACE: usize = 5;
 
@@ -59,7 +62,9 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     }
     let end = placed(words, at + 1);
     // What it begins with in brackets, or as the first word of the sentence, is one all the same.
-    let is_enough = end > at + 1 || ["laptop", "recorder", "recorders", "spreadsheet"].contains(&head);
+    let is_enough = end > at + 1
+        || ["laptop", "recorder", "recorders", "spreadsheet", "nas", "log", "logbook", "notebook", "diary", "album"]
+            .contains(&head);
     is_enough.then_some((first, end))
 }
 
@@ -156,12 +161,14 @@ fn german(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
     let word = &words[at];
     let is_noun = word.text.starts_with(char::is_uppercase);
     let ends = |ends: &[&str]| ends.iter().any(|end| word.lower.len() > end.len() + 2 && word.lower.ends_with(end));
+    // What is long enough says it by itself: `Telefonanlage`.
+    let is_long = || word.lower.len() >= MIN_ALONE && word.is(SUFFIXES_GERMAN);
     let gone_into = || is_gone_into(words, at, place);
-    let is_kind = ends(SUFFIXES_GERMAN) || ends(SUFFIXES_GERMAN_THERE) && gone_into();
+    let is_kind = ends(SUFFIXES_GERMAN) || is_long() || ends(SUFFIXES_GERMAN_THERE) && gone_into();
     let is_alone = word.is(ALONE_GERMAN) || word.is(ALONE_GERMAN_THERE) && gone_into();
     let link = usize::from(words.get(at + 1).is_some_and(|next| next.is(CALLED)));
     let is_named = word.is(NAMED_GERMAN) && !word.ends && words.get(at + 1 + link).is_some_and(is_name);
-    let is_other = NO_SYSTEMS_GERMAN.iter().any(|other| word.lower.starts_with(other));
+    let is_other = !is_long() && NO_SYSTEMS_GERMAN.iter().any(|other| word.lower.starts_with(other));
     if !is_noun || is_other || !(is_kind || is_alone || is_named) || words.iter().any(|word| word.is(ENGLISH)) {
         return None;
     }

@@ -20,7 +20,12 @@ pub(super) fn is_name(word: &Word<'_>) -> bool {
 
 fn is_written_so(word: &Word<'_>) -> bool {
     let has_dot = || word.text.len() > 4 && word.text.contains('.') && !word.text.contains('@');
-    !PLACES.contains(&word.text) && (word.text.starts_with(char::is_uppercase) || has_dot())
+    !PLACES.contains(&word.text) && (word.text.starts_with(char::is_uppercase) || has_dot() || has_hump(word.text))
+}
+
+/// As `easyVerein` and `InfluxDB` are written, and no other word.
+fn has_hump(word: &str) -> bool {
+    word.chars().zip(word.chars().skip(1)).any(|(one, next)| one.is_lowercase() && next.is_uppercase())
 }
 
 /// Where a name ends that begins there. The first word of a sentence is written as one anyway.
@@ -107,20 +112,26 @@ fn named_before(words: &[Word<'_>], first: usize) -> Option<(usize, usize)> {
 pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bool) -> Option<usize> {
     // German writes every noun as a name: only what no noun looks like is one.
     let is_numbered = || !words[at].ends && words.get(at + 1).is_some_and(|next| next.text.parse::<u32>().is_ok());
-    if is_german && !is_written_oddly(words[at].text) && !words[at].opens && !is_numbered() {
+    // `wird bei Mittwald gehostet`
+    let is_hosted = || words.get(at + 1).is_some_and(|next| next.is(&["gehostet"]));
+    if is_german && !is_written_oddly(words[at].text) && !words[at].opens && !is_numbered() && !is_hosted() {
         return None;
     }
-    let before = at.checked_sub(1)?;
+    let mut before = at.checked_sub(1)?;
+    // `in einer InfluxDB`
+    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && has_hump(words[at].text) {
+        before -= 1;
+    }
     let is_used = words[before].is(USED) && !words[before].ends;
     let is_behind = words[before].is(NAMED) && !words[before].ends;
     let earlier = &words[before.saturating_sub(MAX_BETWEEN)..before];
     let says_so = || match words[before].is(&["by"]) {
-        true => earlier.last().is_some_and(|word| word.is(KEPT) && !word.is(IS)),
+        true => earlier.iter().rev().take(2).any(|word| word.is(KEPT) && !word.is(IS)),
         false => earlier.iter().rev().take_while(|word| !word.ends).any(|word| word.is(KEPT)),
     };
-    let is_kept = place == Where::Kept && (words[before].is(THROUGH) || says_so())
+    let is_kept = place == Where::Kept && (words[before].is(THROUGH) || is_hosted() || says_so())
         || place == Where::Said && words[before].is(BY_WAY_OF);
-    if !(is_used && place >= Where::Kept || is_behind && (place == Where::Listed || is_kept)) {
+    if !(is_used && place >= Where::Said || is_behind && (place == Where::Listed || is_kept)) {
         return None;
     }
     // `on a server of our own in Keswick`

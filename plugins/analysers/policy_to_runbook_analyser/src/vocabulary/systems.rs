@@ -441,6 +441,10 @@ pub(crate) const HEADS_THERE: &[&str] = &[
     "tool",
     "program",
     "catalogue",
+    "pad",
+    "notepad",
+    "clipboard",
+    "rota",
 ];
 
 /// In French: the first.
@@ -1990,6 +1994,7 @@ pub(crate) const SUFFIXES_GERMAN_THERE: &[&str] = &[
     "karton",
     "mappe",
     "mappen",
+    "registratur",
 ];
 
 /// Words of English that are kinds of systems behind some words alone, with those words.
@@ -2409,6 +2414,42 @@ pub(crate) const DOES: &[&str] = &[
     "passent par",
     "=passe par",
     "versés",
+    "dealt with",
+    "produced in",
+    "produced with",
+    "submitted",
+    "jotted",
+    "enter their",
+    "enters their",
+    "prepared with",
+    "planned in",
+    "planned with",
+    "organised in",
+    "scheduled in",
+    "scheduled with",
+    "generated in",
+    "generated with",
+    "sorted in",
+    "checked against",
+    "pflegen",
+    "planen",
+    "rechnen",
+    "berechnet",
+    "angelegt",
+    "geschrieben",
+    "ausgewertet",
+    "reporté",
+    "=pris sur",
+    "prise sur",
+    "prises sur",
+    "planifi",
+    "suivi",
+    "traité avec",
+    "établi",
+    "we rely on",
+    "rely on",
+    "taken on",
+    "partagé",
 ];
 
 /// Verbs that say that somebody has what follows.
@@ -2432,6 +2473,12 @@ pub(crate) const BOOKS: &[&str] = &[
     "cahier",
     "carnet",
     "registre",
+    "sheet",
+    "rota",
+    "pad",
+    "notepad",
+    "board",
+    "album",
 ];
 
 /// What paper is put together to, and the words before it that say so.
