@@ -1,8 +1,9 @@
 //! Where a policy says that something is not so.
 
-use crate::text::Sentence;
+use crate::text::{Sentence, has_word};
 use crate::vocabulary::{ANSWERS, DEFINES, DENIALS, LISTED_DENIALS, NOT, OURS, SENSITIVE, WITHIN_BOUNDS};
 use crate::words::any;
+use std::borrow::Cow;
 
 /// Most words of a sentence that says no of the one before it.
 const MAX_BACK: usize = 6;
@@ -11,6 +12,24 @@ const MAX_BACK: usize = 6;
 pub(crate) fn before_no(lower: &str) -> &str {
     let parts = lower.match_indices([',', '–', '(']).map(|(at, _)| at).take_while(|at| !any(&lower[..*at], NOT));
     parts.last().map_or("", |at| &lower[..at])
+}
+
+/// Most words behind a `no` that it says no of.
+const MAX_NONE: usize = 3;
+
+/// A sentence without what a `no` stands before: `we use no advertising cookies`.
+pub(crate) fn without_none(lower: &str) -> Cow<'_, str> {
+    if !has_word(lower, "no") {
+        return lower.into();
+    }
+    let mut hidden = 0;
+    let words = lower.split(' ').filter(|word| {
+        hidden = if *word == "no" { MAX_NONE + 1 } else { hidden };
+        let is_hidden = hidden > 0;
+        hidden = if word.ends_with([',', ';', ':']) { 0 } else { hidden.saturating_sub(1) };
+        !is_hidden
+    });
+    words.collect::<Vec<_>>().join(" ").into()
 }
 
 /// Whether a sentence says no of what the one before it names: "we don't receive it".
@@ -104,6 +123,8 @@ mod tests {
         assert!(denies_the_last("we don't receive it.") && !denies_the_last("we don't receive letters."));
         assert_eq!((answer("no."), answer("only for loans"), answer("nobody")), (Some(false), Some(true), None));
         assert!(defines("the law calls some of it sensitive data") && !defines("we hold sensitive data"));
+        assert_eq!(without_none("we use no advertising cookies, your name"), "we use your name");
+        assert_eq!(without_none("a note of your size"), "a note of your size");
         assert_eq!(before_no("your name, your age, not your size"), "your name, your age");
     }
 }

@@ -1,17 +1,18 @@
 //! What a policy states, each with its sentence.
 
 use crate::categories::{self, Category};
-use crate::denial::{answer, before_no, defines, is_contact, is_denied};
+use crate::denial::{answer, before_no, defines, is_contact, is_denied, without_none};
 use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
-    ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, INTO, KEEPS, LEAVES, NOT, OWN_SERVERS,
-    PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, RIGHTS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS,
-    SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, WORDS, Words,
+    ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE, NOT,
+    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES,
+    SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, WORDS, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Most words of what stands before a colon and is taken for a name.
@@ -163,6 +164,11 @@ fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
         false if !not || any(lower, COLLECTS) => (Kind::DataCategory, lower),
         false => (Kind::DataCategory, before_no(lower)),
     };
+    let stated = match kind {
+        Kind::DataCategory => without_none(lower),
+        _ => Cow::Borrowed(lower),
+    };
+    let lower = stated.as_ref();
     let tells_how_to_reach = is_contact(lower);
     let is_told = |category: &Category| !tells_how_to_reach || !CONTACT.contains(&category.name);
     for Category { name, special } in categories::named(lower).filter(is_told) {
@@ -188,10 +194,12 @@ impl Facts {
     /// Leaves a system out that another one's name names too: `the membership system` is `ClubRight (membership system)`.
     fn join_systems(&mut self) {
         let is_unknown = |fact: &&Fact| fact.kind == Kind::System && fact.checked == Some(false);
-        let names = self.list.iter().filter(is_unknown).take(MAX_JOINED).map(|fact| fact.value.to_lowercase());
+        // `Server` is none of the `Server-Logfiles`.
+        let joined = |fact: &Fact| fact.value.to_lowercase().replace('-', "0");
+        let names = self.list.iter().filter(is_unknown).take(MAX_JOINED).map(joined);
         let names: Vec<String> = names.collect();
         self.list.retain(|fact| {
-            let lower = fact.value.to_lowercase();
+            let lower = joined(fact);
             let is_within = |name: &String| name.len() > lower.len() && has_word(name, &lower);
             !is_unknown(&fact) || !names.iter().any(is_within)
         });
@@ -285,30 +293,39 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         }
     }
     let place = place(sentence);
-    for product in PRODUCTS {
-        if !names(sentence, product) {
-            continue;
-        }
+    let products: Vec<&str> = PRODUCTS.iter().copied().filter(|product| names(sentence, product)).collect();
+    for product in &products {
         // Who runs a product itself gives it to nobody.
         if !any(lower, OWN_SERVERS) {
             facts.add(fact(Kind::ThirdParty, product, sentence));
         }
         let is_given = any(lower, SHARES) || any(&sentence.context, SHARES) || any(&sentence.context, PARTY_COLUMNS);
-        if !SOCIAL.contains(product) && (place != Where::Unsaid || !is_given) && !is_mapped(&product.to_lowercase()) {
+        let is_other = SOCIAL.contains(product) || HOSTERS.contains(product);
+        if !is_other && (place >= Where::Kept || !is_given) && !is_mapped(&product.to_lowercase()) {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, product, sentence) });
         }
     }
-    let is_told = sentence.is_heading || sentence.cells().any(|(column, _)| any(column, SYSTEM_COLUMNS));
-    let mut systems = if is_told { Vec::new() } else { called(sentence, place) };
-    systems.retain(|system| !PRODUCTS.contains(&system.as_str()));
-    let listed = SYSTEMS.iter().filter(|system| !sentence.is_heading && has_word(lower, system));
-    let listed: Vec<&str> =
-        listed.copied().filter(|system| !systems.iter().any(|known| has_word(&known.to_lowercase(), system))).collect();
+    let is_cell = sentence.is_heading || sentence.cells().any(|(column, _)| any(column, SYSTEM_COLUMNS));
+    let mut systems = if is_cell { Vec::new() } else { called(sentence, place) };
+    systems.retain(|system| !PRODUCTS.contains(&system.as_str()) || HOSTERS.contains(&system.as_str()));
+    // `Our web shop runs on Shopify` names one system, `kept in the web shop and in Shopify` two.
+    let is_named = !products.is_empty() || !systems.is_empty();
+    let is_told = |listed: &str| {
+        let is_known = systems.iter().any(|known| has_word(&known.to_lowercase(), listed));
+        !sentence.is_heading && has_word(lower, listed) && !is_known && (!is_named || is_put_in(lower, listed))
+    };
+    let listed: Vec<&str> = SYSTEMS.iter().copied().filter(|listed| is_told(listed)).collect();
     for system in
         listed.into_iter().chain(systems.iter().map(String::as_str)).filter(|system| !is_mapped(&system.to_lowercase()))
     {
         facts.add(Fact { checked: Some(false), ..fact(Kind::System, system, sentence) });
     }
+}
+
+/// Whether something is said to go into a system: `in der Zeiterfassung`. A backup is one wherever it is named.
+fn is_put_in(lower: &str, system: &str) -> bool {
+    let before = lower.split(system).next().unwrap_or_default();
+    system == "backup" || before.split_whitespace().rev().take(2).any(|word| INTO.contains(&word))
 }
 
 /// What a sentence says of where things are.
@@ -321,9 +338,19 @@ fn place(sentence: &Sentence) -> Where {
         Where::Listed
     } else if any(lower, KEEPS) || any(lower, DOES) || is_item() {
         Where::Kept
+    } else if says_what_is(sentence) {
+        Where::Said
     } else {
         Where::Unsaid
     }
+}
+
+/// Whether a sentence says what is so, and not what isn't, who the author is, what they sell, for how long something is kept
+/// or whom to write to. A row of a table is no sentence.
+fn says_what_is(sentence: &Sentence) -> bool {
+    let lower = &sentence.lower;
+    let is_other = any(lower, NOT) || any(lower, NONE) || any(lower, SELLS) || any(&sentence.context, RIGHTS);
+    !is_other && sentence.row().next().is_none() && times(lower).next().is_none() && !is_contact(lower)
 }
 
 /// The system that the operator named so, or nearly so. `value` is in lower case.

@@ -35,6 +35,8 @@ impl Word<'_> {
 pub(crate) enum Where {
     /// Nothing that is known.
     Unsaid,
+    /// Nothing, in a sentence that says what is so.
+    Said,
     /// It says that something is kept or done.
     Kept,
     /// It stands where a policy says where things are kept.
@@ -62,11 +64,16 @@ pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
         if let Some((first, end)) = kinds::kind(&words, at, place) {
             let is_owned = first.checked_sub(1).is_some_and(|before| words[before].is(OWNED));
             let (name, to) = names::with_name(&words, first, end, is_german);
-            if place != Where::Unsaid || is_owned || to > end {
+            // German joins words to many that only look like systems.
+            let is_said = place >= Where::Kept || place == Where::Said && !is_german;
+            if is_said || is_owned || to > end {
                 add(name);
             }
             past = to;
-        } else if let Some(end) = names::kept_in(&words, at, place, is_german) {
+        } else if let Some(end) = names::kept_in(&words, at, place, is_german)
+            .or_else(|| names::introduced(&words, at, place))
+            .or_else(|| names::holding(&words, at, place))
+        {
             add(joined(&words, at, end));
             past = end;
         }
@@ -75,20 +82,25 @@ pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
 }
 
 fn words(text: &str) -> Vec<Word<'_>> {
-    let has_letters = |raw: &&str| raw.contains(char::is_alphanumeric);
-    let words = text.split_whitespace().filter(has_letters).map(|raw| {
+    let mut words: Vec<Word<'_>> = Vec::new();
+    for raw in text.split_whitespace() {
+        if !raw.contains(char::is_alphanumeric) {
+            // A dash ends something, too.
+            words.last_mut().into_iter().for_each(|last| last.ends = true);
+            continue;
+        }
         let from_first = raw.trim_start_matches(|c: char| !c.is_alphanumeric());
         let text = from_first.trim_end_matches(|c: char| !c.is_alphanumeric());
-        Word {
+        words.push(Word {
             text,
             lower: text.to_lowercase(),
             ends: from_first.ends_with([',', ';', ':', '.', ')', '–', '|', '”', '"', '“', '»', '?', '!']),
             opens: raw.starts_with(['(', '"', '“', '„', '«', '»']),
             quotes: raw.starts_with(['"', '“', '„', '«', '»']),
             closes: from_first.trim_end_matches([',', '.', ';', ':', ')']).ends_with(['"', '”', '“', '»', '«']),
-        }
-    });
-    words.collect()
+        });
+    }
+    words
 }
 
 /// Whether a text names nothing but a place.
@@ -125,6 +137,17 @@ mod tests {
             ("Mail is answered from a shared inbox in Front.", "shared inbox in Front"),
             ("The register is in the Priority Services Register.", "Priority Services Register"),
             ("It runs on a server in the accounts office.", "server in the accounts office"),
+            ("It goes through a program called StockHound.", "StockHound"),
+            ("Calls are kept by our telephone provider, Blueface.", "Blueface"),
+            ("Deeds are paper records.", "paper records"),
+            ("We have a rent book.", "rent book"),
+            ("They are written in a notebook that stays here.", "notebook"),
+            ("Anrufe laufen über eine Telefonanlage.", "Telefonanlage"),
+            ("Die Werte landen in einer InfluxDB.", "InfluxDB"),
+            ("Die Seite wird bei Mittwald gehostet.", "Mittwald"),
+            ("Les dossiers sont des dossiers papier.", "dossiers papier"),
+            ("Der Bogen bleibt in einer Mappe im Spa.", "Mappe im Spa"),
+            ("Die Bilder werden auf einem Rekorder in der Pforte gespeichert.", "Rekorder in der Pforte"),
         ] {
             assert_eq!(called(text, Where::Kept), [expected], "{text}");
         }
@@ -140,6 +163,29 @@ mod tests {
         for place in ["They are kept in Dublin.", "Sie liegen in Falkenstein.", "We keep them in the EU."] {
             assert!(called(place, Where::Listed).is_empty(), "{place}");
         }
+    }
+
+    #[test]
+    fn what_begins_a_sentence_and_holds_something_is_one_where_a_policy_lists_them() {
+        assert_eq!(called("Sage Micropay is used for payroll.", Where::Listed), ["Sage Micropay"]);
+        assert_eq!(called("Workday holds your record.", Where::Listed), ["Workday"]);
+        assert!(called("Workday holds your record.", Where::Kept).is_empty());
+    }
+
+    #[test]
+    fn a_sentence_that_says_nothing_of_where_things_are_names_systems_by_their_kind() {
+        assert_eq!(called("It shows in the customer portal.", Where::Said), ["customer portal"]);
+        assert_eq!(called("Our emails come through BT.", Where::Said), ["BT"]);
+        assert!(called("It is in your file.", Where::Said).is_empty());
+        assert!(called("Die Geräte sind Hörsoftware.", Where::Said).is_empty());
+    }
+
+    #[test]
+    fn what_somebody_sells_or_a_company_is_for_is_none() {
+        assert!(called("Rotaweave provides the studios with software.", Where::Said).is_empty());
+        assert!(called("Our firm sells cloud software.", Where::Kept).is_empty());
+        assert_eq!(called("Mail is kept by FrontApp (support inbox).", Where::Kept), ["FrontApp"]);
+        assert!(called("It is on a server of our own in Keswick.", Where::Listed).iter().all(|name| name != "Keswick"));
     }
 
     #[test]
@@ -162,7 +208,7 @@ mod tests {
             "kept in the in the",
             "data centre",
         ] {
-            for place in [Where::Unsaid, Where::Kept, Where::Listed] {
+            for place in [Where::Unsaid, Where::Said, Where::Kept, Where::Listed] {
                 let _ = called(text, place);
             }
         }

@@ -201,6 +201,25 @@ fn states(policy: &str, kinds: &[&str], expected: &[&str]) {
 }
 
 #[test]
+fn a_system_within_another_one_s_name_is_that_one_unless_german_joined_them() {
+    states(
+        "Bookings are kept in ClubRight, our membership system. We also record visits in the membership system.",
+        &["system"],
+        &["system ClubRight (membership system)"],
+    );
+    states(
+        "Wir speichern die Werte auf unserem Server. Die Zugriffe stehen in den Server-Logfiles.",
+        &["system"],
+        &["system Server", "system Server-Logfiles"],
+    );
+}
+
+#[test]
+fn a_product_and_what_runs_on_it_are_one_system() {
+    states("The mailing list is run on Mailchimp.", &["system"], &["system Mailchimp"]);
+}
+
+#[test]
 fn a_policy_is_called_by_its_first_heading_or_its_first_line() {
     let check = |policy: &str, expected: Option<&str>| {
         assert_eq!(text::title(&text::sentences(None, policy)).as_deref(), expected, "{policy}");

@@ -3,10 +3,13 @@
 use super::names::{is_name, name};
 use super::{MAX_MORE, Where, Word};
 use crate::vocabulary::{
-    ADJECTIVES, ADJECTIVES_FRENCH, ALONE_FRENCH, ALONE_GERMAN, ARTICLES, BEHIND, CALLED, ENGLISH, HEADS, HEADS_FRENCH,
-    HEADS_FRENCH_THERE, HEADS_THERE, INTO, NAMED_GERMAN, NO_SYSTEMS_GERMAN, OWNED, PLACED, SMALL_WORDS,
-    SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
+    ADJECTIVES, ADJECTIVES_FRENCH, ALONE_FRENCH, ALONE_GERMAN, ALONE_GERMAN_THERE, ARTICLES, BEHIND, BOOKS, CALLED,
+    ENGLISH, HAS, HEADS, HEADS_FRENCH, HEADS_FRENCH_THERE, HEADS_THERE, INTO, NAMED_GERMAN, NO_SYSTEMS_GERMAN, OWNED,
+    PAPERS, PLACED, SELLS, SMALL_WORDS, SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
 };
+
+/// Fewest bytes of an ending that says by itself what something is.
+const MIN_ALONE: usize = 11;
 
 /// Most words of where a system stands: `in the accounts office`.
 const MAX_PLACE: usize = 5;
@@ -22,8 +25,9 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     let behind = BEHIND.iter().find(|(heads, _)| heads.contains(&head));
     // `Priority Services Register`
     let is_proper = is_name(&words[at]) && at > 1 && is_name(&words[at - 1]) && !words[at - 1].ends;
-    let is_weak = HEADS_THERE.contains(&head) && behind.is_none() && !is_proper;
-    if behind.is_none() && !HEADS.contains(&head) && !HEADS_THERE.contains(&head) {
+    let is_paper = PAPERS.0.contains(&head) && at > 0 && words[at - 1].is(PAPERS.1);
+    let is_weak = HEADS_THERE.contains(&head) && behind.is_none() && !is_proper && !is_paper;
+    if !is_paper && behind.is_none() && !HEADS.contains(&head) && !HEADS_THERE.contains(&head) {
         return None;
     }
     // German writes it as a name, with small words before it.
@@ -33,16 +37,21 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     }
     // `cloud database` is no cloud.
     let goes_on = !words[at].ends && words.get(at + 1).is_some_and(|next| next.is(HEADS));
-    if goes_on || behind.is_some_and(|(_, words)| !before.is(words)) {
+    if goes_on || !is_paper && behind.is_some_and(|(_, words)| !before.is(words)) {
         return None;
     }
     let is_more = |word: &Word<'_>| !word.ends && !word.is(SMALL_WORDS) && word.lower.len() > 1;
-    let more = words[..at].iter().rev().take(MAX_MORE).take_while(|word| is_more(word)).count();
+    let mut more = words[..at].iter().rev().take(MAX_MORE).take_while(|word| is_more(word)).count();
+    // `Wexcom Solutions Limited (banking software)`
+    if let Some(opens) = words[at - more..at].iter().rposition(|word| word.opens) {
+        more -= opens;
+    }
     let bare = words[at - more..at].iter().take_while(|word| word.is(ADJECTIVES)).count();
     // `locked cabinet`, yet `filing cabinet` of a locked one.
     let more = if bare < more { more - bare } else { more.min(1) };
     let first = at - more;
-    if is_weak && !is_gone_into(words, first, place) {
+    let is_had = || place >= Where::Said && BOOKS.contains(&head) && is_behind(words, first, HAS);
+    if is_weak && !is_gone_into(words, first, place) && !is_had() || is_told_of_another(words, first, at) {
         return None;
     }
     if more > 0 {
@@ -53,18 +62,30 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     }
     let end = placed(words, at + 1);
     // What it begins with in brackets, or as the first word of the sentence, is one all the same.
-    let is_enough = end > at + 1 || ["laptop", "recorder", "recorders", "spreadsheet"].contains(&head);
+    let is_enough = end > at + 1
+        || ["laptop", "recorder", "recorders", "spreadsheet", "nas", "log", "logbook", "notebook", "diary", "album"]
+            .contains(&head);
     is_enough.then_some((first, end))
+}
+
+/// Whether a system is what somebody sells, or what a company in front of it is for: `Front, Inc. (support inbox)`.
+fn is_told_of_another(words: &[Word<'_>], first: usize, last: usize) -> bool {
+    let before = first.checked_sub(1).map(|before| &words[before]);
+    let is_sold = words[first..last].iter().chain(before).any(|word| word.is(SELLS));
+    let is_purpose = words[first].opens && !words[first].quotes && words[last].ends;
+    is_sold || is_purpose && before.is_some_and(|before| before.text.starts_with(char::is_uppercase))
 }
 
 /// Whether something is said to go into what begins there: `is kept in the day diary`.
 fn is_gone_into(words: &[Word<'_>], first: usize, place: Where) -> bool {
-    if place == Where::Unsaid {
-        return false;
-    }
+    place >= Where::Kept && is_behind(words, first, INTO)
+}
+
+/// Whether one of some words stands before what begins there, with small words between them at most.
+fn is_behind(words: &[Word<'_>], first: usize, list: &[&str]) -> bool {
     let mut before = words[..first].iter().rev().take(MAX_MORE).take_while(|word| !word.ends);
-    let between = |word: &&Word<'_>| !word.is(INTO) && (word.is(SMALL_WORDS) || word.is(ADJECTIVES));
-    before.find(|word| !between(word)).is_some_and(|word| word.is(INTO))
+    let between = |word: &&Word<'_>| !word.is(list) && (word.is(SMALL_WORDS) || word.is(ADJECTIVES));
+    before.find(|word| !between(word)).is_some_and(|word| word.is(list))
 }
 
 /// Where it ends where something stands: `in our own building`. Where it begins if nothing says so.
@@ -75,7 +96,8 @@ fn placed(words: &[Word<'_>], at: usize) -> usize {
     if !is_place {
         return at;
     }
-    let is_german = words[at].is(&["im", "bei", "auf", "am"]);
+    let is_german =
+        words[at].is(&["im", "bei", "auf", "am"]) || words[at + 1].is(&["der", "dem", "den", "einem", "einer"]);
     let rest = words[at + 1..].iter().take(MAX_PLACE);
     let mut count = 0;
     for word in rest {
@@ -95,7 +117,8 @@ fn placed(words: &[Word<'_>], at: usize) -> usize {
 fn french(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)> {
     let word = &words[at];
     let plain = word.lower.strip_prefix("l'").or_else(|| word.lower.strip_prefix("l’")).unwrap_or(&word.lower);
-    let is_weak = HEADS_FRENCH_THERE.contains(&plain) && is_gone_into(words, at, place);
+    let is_paper = words.get(at + 1).is_some_and(|next| next.is(&["papier"])) && place >= Where::Kept;
+    let is_weak = HEADS_FRENCH_THERE.contains(&plain) && (is_paper || is_gone_into(words, at, place));
     if !is_weak && !HEADS_FRENCH.contains(&plain) || words.iter().any(|word| word.is(ENGLISH)) {
         return None;
     }
@@ -121,7 +144,12 @@ fn french(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
         return None;
     }
     // `le portail famille`
-    if end == at + 1 && !word.ends && words.get(end).is_some_and(|next| next.ends && !next.is(SMALL_WORDS)) {
+    if end == at + 1
+        && !word.ends
+        && words.get(end).is_some_and(|next| {
+            next.ends && !next.is(SMALL_WORDS) && !next.text.starts_with(|c: char| c.is_ascii_digit())
+        })
+    {
         end += 1;
     }
     // `base` alone is many things.
@@ -133,11 +161,14 @@ fn german(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
     let word = &words[at];
     let is_noun = word.text.starts_with(char::is_uppercase);
     let ends = |ends: &[&str]| ends.iter().any(|end| word.lower.len() > end.len() + 2 && word.lower.ends_with(end));
-    let is_kind = ends(SUFFIXES_GERMAN) || ends(SUFFIXES_GERMAN_THERE) && is_gone_into(words, at, place);
-    let is_alone = word.is(ALONE_GERMAN);
+    // What is long enough says it by itself: `Telefonanlage`.
+    let is_long = || word.lower.len() >= MIN_ALONE && word.is(SUFFIXES_GERMAN);
+    let gone_into = || is_gone_into(words, at, place);
+    let is_kind = ends(SUFFIXES_GERMAN) || is_long() || ends(SUFFIXES_GERMAN_THERE) && gone_into();
+    let is_alone = word.is(ALONE_GERMAN) || word.is(ALONE_GERMAN_THERE) && gone_into();
     let link = usize::from(words.get(at + 1).is_some_and(|next| next.is(CALLED)));
     let is_named = word.is(NAMED_GERMAN) && !word.ends && words.get(at + 1 + link).is_some_and(is_name);
-    let is_other = NO_SYSTEMS_GERMAN.iter().any(|other| word.lower.starts_with(other));
+    let is_other = !is_long() && NO_SYSTEMS_GERMAN.iter().any(|other| word.lower.starts_with(other));
     if !is_noun || is_other || !(is_kind || is_alone || is_named) || words.iter().any(|word| word.is(ENGLISH)) {
         return None;
     }

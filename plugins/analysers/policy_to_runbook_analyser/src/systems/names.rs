@@ -1,7 +1,10 @@
 //! Names of systems: beside the word for their kind, and behind what says that something is kept there.
 
 use super::{MAX_MORE, Where, Word, joined};
-use crate::vocabulary::{ARTICLES, CALLED, ENDINGS, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, PLACES, THROUGH, USED};
+use crate::vocabulary::{
+    ARTICLES, BY_WAY_OF, CALLED, ENDINGS, HEADS, HEADS_FRENCH, HOLDING, INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS,
+    NO_NAMES, PLACES, PROVIDERS, THROUGH, UNDER, USED,
+};
 
 /// Most words between what says that something is kept and the word before the name.
 const MAX_BETWEEN: usize = 4;
@@ -17,7 +20,12 @@ pub(super) fn is_name(word: &Word<'_>) -> bool {
 
 fn is_written_so(word: &Word<'_>) -> bool {
     let has_dot = || word.text.len() > 4 && word.text.contains('.') && !word.text.contains('@');
-    !PLACES.contains(&word.text) && (word.text.starts_with(char::is_uppercase) || has_dot())
+    !PLACES.contains(&word.text) && (word.text.starts_with(char::is_uppercase) || has_dot() || has_hump(word.text))
+}
+
+/// As `easyVerein` and `InfluxDB` are written, and no other word.
+fn has_hump(word: &str) -> bool {
+    word.chars().zip(word.chars().skip(1)).any(|(one, next)| one.is_lowercase() && next.is_uppercase())
 }
 
 /// Where a name ends that begins there. The first word of a sentence is written as one anyway.
@@ -104,25 +112,62 @@ fn named_before(words: &[Word<'_>], first: usize) -> Option<(usize, usize)> {
 pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bool) -> Option<usize> {
     // German writes every noun as a name: only what no noun looks like is one.
     let is_numbered = || !words[at].ends && words.get(at + 1).is_some_and(|next| next.text.parse::<u32>().is_ok());
-    if is_german && !is_written_oddly(words[at].text) && !words[at].opens && !is_numbered() {
+    // `wird bei Mittwald gehostet`
+    let is_hosted = || words.get(at + 1).is_some_and(|next| next.is(&["gehostet"]));
+    if is_german && !is_written_oddly(words[at].text) && !words[at].opens && !is_numbered() && !is_hosted() {
         return None;
     }
-    let before = at.checked_sub(1)?;
+    let mut before = at.checked_sub(1)?;
+    // `in einer InfluxDB`
+    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && has_hump(words[at].text) {
+        before -= 1;
+    }
     let is_used = words[before].is(USED) && !words[before].ends;
     let is_behind = words[before].is(NAMED) && !words[before].ends;
     let earlier = &words[before.saturating_sub(MAX_BETWEEN)..before];
     let says_so = || match words[before].is(&["by"]) {
-        true => earlier.last().is_some_and(|word| word.is(KEPT) && !word.is(IS)),
+        true => earlier.iter().rev().take(2).any(|word| word.is(KEPT) && !word.is(IS)),
         false => earlier.iter().rev().take_while(|word| !word.ends).any(|word| word.is(KEPT)),
     };
-    let is_kept = place == Where::Kept && (words[before].is(THROUGH) || says_so());
-    if !(is_used && place != Where::Unsaid || is_behind && (place == Where::Listed || is_kept)) {
+    let is_kept = place == Where::Kept && (words[before].is(THROUGH) || is_hosted() || says_so())
+        || place == Where::Said && words[before].is(BY_WAY_OF);
+    if !(is_used && place >= Where::Said || is_behind && (place == Where::Listed || is_kept)) {
+        return None;
+    }
+    // `on a server of our own in Keswick`
+    if words[before].is(&["in"]) && earlier.iter().any(|word| word.is(UNDER)) {
         return None;
     }
     let end = name(words, at)?;
     // `in Valencia, Spain`
     let is_place = words[end - 1].ends && words.get(end).is_some_and(|next| PLACES.contains(&next.text));
     (!is_place).then_some(end)
+}
+
+/// Where a name ends that begins there, behind the word for what it is: `a program called StockHound`, `our telephone
+/// provider, Blueface`.
+pub(super) fn introduced(words: &[Word<'_>], at: usize, place: Where) -> Option<usize> {
+    let before = words.get(at.checked_sub(1)?)?;
+    let is_called = || {
+        let what = at.checked_sub(2).map(|what| &words[what]);
+        before.is(INTRODUCED) && what.is_some_and(|what| what.is(PROVIDERS) || what.is(HEADS) || what.is(HEADS_FRENCH))
+    };
+    let is_provider = || before.is(PROVIDERS) && !before.text.starts_with(char::is_uppercase);
+    if place == Where::Unsaid || !is_provider() && !is_called() {
+        return None;
+    }
+    name(words, at)
+}
+
+/// Where a name ends with which a sentence begins that says what it holds: `Workday holds your personnel record`.
+pub(super) fn holding(words: &[Word<'_>], at: usize, place: Where) -> Option<usize> {
+    if at > 0 || place != Where::Listed {
+        return None;
+    }
+    let count = words.iter().take(MAX_MORE).take_while(|word| is_name(word)).count();
+    let verb = words.get(count)?;
+    let is_used = || verb.is(IS) && words.get(count + 1).is_some_and(|word| word.is(&["used"]));
+    (count > 0 && (verb.is(HOLDING) || is_used())).then_some(count)
 }
 
 /// As no noun of German is written: `DATEV`, `TriNotar`, `mailbox.org`, `Inxmail`.

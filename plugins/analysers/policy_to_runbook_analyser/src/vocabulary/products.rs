@@ -288,9 +288,7 @@ pub(crate) const SOCIAL: &[&str] = &[
     "DHL",
     "UPS",
     "Booking.com",
-    "IONOS",
-    "Infomaniak",
-    "Hetzner",
-    "OVH",
-    "Strato",
 ];
+
+/// Companies whose computers others rent: something is kept there if a sentence says so.
+pub(crate) const HOSTERS: &[&str] = &["IONOS", "Infomaniak", "Hetzner", "OVH", "Strato"];

@@ -45,6 +45,7 @@ pub(crate) const SYSTEMS: &[&str] = &[
     "dossier patient",
     "dossier du personnel",
     "sirh",
+    "gestion électronique de documents",
 ];
 
 /// Words by which a description of systems says that something keeps data; those of `KEEPS` are for policies.
@@ -140,6 +141,7 @@ pub(crate) const KEEPS: &[&str] = &[
     "=rangé",
     "rangés",
     "rangées",
+    "gespeichert",
 ];
 
 /// Words that say that a product runs in the house.
@@ -439,6 +441,10 @@ pub(crate) const HEADS_THERE: &[&str] = &[
     "tool",
     "program",
     "catalogue",
+    "pad",
+    "notepad",
+    "clipboard",
+    "rota",
 ];
 
 /// In French: the first.
@@ -582,6 +588,8 @@ pub(crate) const SUFFIXES_GERMAN: &[&str] = &[
     "cockpit",
     "leitstand",
     "papierakten",
+    "logdateien",
+    "protokolldateien",
 ];
 
 /// Words that end a name when it is read backwards from its last word, and begin none.
@@ -903,6 +911,7 @@ pub(crate) const NAMED: &[&str] = &[
     "par",
     "by",
     "depuis",
+    "chez",
 ];
 
 /// Names that are none of systems: of places, laws and times.
@@ -1489,6 +1498,7 @@ pub(crate) const PLACES: &[&str] = &[
     "Lorient",
     "Vannes",
     "Quimper",
+    "Zealand",
 ];
 
 /// Small words of German, and of no other language that is read.
@@ -1654,6 +1664,16 @@ pub(crate) const KEPT: &[&str] = &[
     "meldest",
     "répond",
     "suivons",
+    "backup",
+    "copy",
+    "sauvegarde",
+    "copie",
+    "kopie",
+    "sicherung",
+    "bleiben",
+    "bleibt",
+    "come",
+    "comes",
 ];
 
 /// Words that say that what follows is used.
@@ -1741,6 +1761,7 @@ pub(crate) const ADJECTIVES_FRENCH: &[&str] = &[
     "élève",
     "élèves",
     "parents",
+    "adhérente",
 ];
 
 /// Those of [`HEADS_FRENCH`] that are enough by themselves.
@@ -1821,6 +1842,7 @@ pub(crate) const ALONE_GERMAN: &[&str] = &[
     "stempeluhr",
     "tachographen",
     "wachbuch",
+    "schrank",
 ];
 
 /// With what other words of German begin that end as systems do.
@@ -1882,6 +1904,7 @@ pub(crate) const NO_SYSTEMS_GERMAN: &[&str] = &[
     "lieferheft",
     "amtsblatt",
     "vorlesung",
+    "hörsystem",
 ];
 
 /// As [`HEADS_FRENCH`], where something is said to go into it.
@@ -1971,6 +1994,7 @@ pub(crate) const SUFFIXES_GERMAN_THERE: &[&str] = &[
     "karton",
     "mappe",
     "mappen",
+    "registratur",
 ];
 
 /// Words of English that are kinds of systems behind some words alone, with those words.
@@ -2376,4 +2400,119 @@ pub(crate) const DOES: &[&str] = &[
     "log in to",
     "logs in",
     "administré",
+    "come through",
+    "comes through",
+    "bleibt in",
+    "bleiben auf",
+    "bleiben in",
+    "bleibt auf",
+    "cached",
+    "puts it in",
+    "put it in",
+    "put in",
+    "=dans un",
+    "passent par",
+    "=passe par",
+    "versés",
+    "dealt with",
+    "produced in",
+    "produced with",
+    "submitted",
+    "jotted",
+    "enter their",
+    "enters their",
+    "prepared with",
+    "planned in",
+    "planned with",
+    "organised in",
+    "scheduled in",
+    "scheduled with",
+    "generated in",
+    "generated with",
+    "sorted in",
+    "checked against",
+    "pflegen",
+    "planen",
+    "rechnen",
+    "berechnet",
+    "angelegt",
+    "geschrieben",
+    "ausgewertet",
+    "reporté",
+    "=pris sur",
+    "prise sur",
+    "prises sur",
+    "planifi",
+    "suivi",
+    "traité avec",
+    "établi",
+    "we rely on",
+    "rely on",
+    "taken on",
+    "partagé",
 ];
+
+/// Verbs that say that somebody has what follows.
+pub(crate) const HAS: &[&str] =
+    &["have", "has", "keep", "keeps", "maintain", "maintains", "haben", "führen", "führt", "tenons", "avons"];
+
+/// What somebody has in which things are written.
+pub(crate) const BOOKS: &[&str] = &[
+    "book",
+    "diary",
+    "register",
+    "log",
+    "logbook",
+    "journal",
+    "ledger",
+    "notebook",
+    "folder",
+    "calendar",
+    "spreadsheet",
+    "index",
+    "cahier",
+    "carnet",
+    "registre",
+    "sheet",
+    "rota",
+    "pad",
+    "notepad",
+    "board",
+    "album",
+];
+
+/// What paper is put together to, and the words before it that say so.
+pub(crate) const PAPERS: (&[&str], &[&str]) = (
+    &["records", "forms", "files", "sheets", "book", "books", "volumes", "folders", "registers", "copies"],
+    &["paper", "bound", "printed", "handwritten"],
+);
+
+/// Verbs behind which a system is what somebody sells, not where they keep data.
+pub(crate) const SELLS: &[&str] = &[
+    "provides", "provide", "offers", "offer", "sells", "sell", "develops", "develop", "makes", "make", "design",
+    "designs",
+];
+
+/// Kinds of companies that are systems if their names stand beside them.
+pub(crate) const PROVIDERS: &[&str] =
+    &["provider", "supplier", "host", "service", "tool", "program", "programme", "package"];
+
+/// Verbs behind a name that say that it is a system.
+pub(crate) const HOLDING: &[&str] =
+    &["holds", "keeps", "stores", "contains", "contient", "conserve", "enregistre", "gère"];
+
+/// What something stands on or in: the name behind `in` is that of a town.
+pub(crate) const UNDER: &[&str] =
+    &["server", "servers", "centre", "centres", "center", "office", "offices", "serveurs"];
+
+/// Participles that stand before a name.
+pub(crate) const INTRODUCED: &[&str] = &["called", "named", "namens", "nommé", "nommée", "appelé", "appelée"];
+
+/// What German writes as one of many things, where something is said to go into it.
+pub(crate) const ALONE_GERMAN_THERE: &[&str] = &["mappe", "mappen", "kalender", "heft", "karteikarten", "buch"];
+
+/// Words behind which a name is one of what something goes through, even in a sentence that says nothing of where things are.
+pub(crate) const BY_WAY_OF: &[&str] = &["via", "through", "über"];
+
+/// Words that say no of systems.
+pub(crate) const NONE: &[&str] = &["=no", "=ni", "=kein", "=keine", "=keinen", "=nobody", "=without", "=ohne", "=sans"];
