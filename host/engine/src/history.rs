@@ -12,7 +12,7 @@ use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
 use palisade_schema::Registry;
-use palisade_store::{Fault, Head, Journal, JournalEvent, RunRow, Store, Unchecked, VerifyError};
+use palisade_store::{Fault, Head, Journal, RunRow, Store, Unchecked, VerifyError};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::thread::ScopedJoinHandle;
@@ -172,11 +172,11 @@ impl Standing {
 const BATCH: usize = 4_096;
 
 fn events_of(run: RunId, batch: Unchecked) -> Result<Vec<Event>, HistoryError> {
-    batch.check()?.iter().map(|stored| event_of(run, stored)).collect()
+    batch.check()?.events().map(|(seq, bytes)| event_of(run, seq, bytes)).collect()
 }
 
-fn event_of(run: RunId, stored: &JournalEvent) -> Result<Event, HistoryError> {
-    Event::from_bytes(&stored.bytes).map_err(|source| HistoryError::Event { run, seq: stored.seq, source })
+fn event_of(run: RunId, seq: u64, bytes: &[u8]) -> Result<Event, HistoryError> {
+    Event::from_bytes(bytes).map_err(|source| HistoryError::Event { run, seq, source })
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
@@ -197,7 +197,7 @@ impl<'s> Events<'s> {
     pub fn read_next(&mut self) -> Result<Option<Recorded>, HistoryError> {
         if self.page.is_empty() {
             for stored in self.journal.next_page()? {
-                let event = event_of(self.run, &stored)?;
+                let event = event_of(self.run, stored.seq, &stored.bytes)?;
                 self.page.push_back(Recorded { seq: stored.seq, hash: stored.hash, bytes: stored.bytes, event });
             }
         }
