@@ -221,31 +221,34 @@ impl History {
     /// # Errors
     /// When an event is not what was written, or can't be read. Nothing is added then.
     pub fn read_on(&mut self, store: &Store) -> Result<(), HistoryError> {
-        let (run, mut journal) = (self.run, store.journal_after(self.run, self.head));
+        let (run, before, mut journal) = (self.run, self.events.len(), store.journal_after(self.run, self.head));
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let new = std::thread::scope(|scope| {
-            let (mut new, mut under_way) = (Vec::new(), VecDeque::new());
+        let events = &mut self.events;
+        let read = std::thread::scope(|scope| {
+            let mut under_way = VecDeque::new();
             loop {
                 let next = journal.next_unchecked(BATCH);
                 let is_full = next.as_ref().is_ok_and(|batch| batch.len() == BATCH);
                 // An error is told unless something before it is wrong.
                 while under_way.len() > if is_full { threads } else { 0 } {
-                    new.extend(under_way.pop_front().map(joined).transpose()?.unwrap_or_default());
+                    events.extend(under_way.pop_front().map(joined).transpose()?.unwrap_or_default());
                 }
                 let batch = next?;
                 if batch.is_empty() {
-                    return Ok::<_, HistoryError>(new);
+                    return Ok(());
                 }
                 if is_full {
                     under_way.push_back(scope.spawn(move || events_of(run, batch)));
                 } else {
-                    new.extend(events_of(run, batch)?);
+                    events.extend(events_of(run, batch)?);
                 }
             }
-        })?;
-        self.events.extend(new);
-        self.head = journal.head();
-        Ok(())
+        });
+        match read {
+            Ok(()) => self.head = journal.head(),
+            Err(_) => self.events.truncate(before),
+        }
+        read
     }
 
     /// Which run.
