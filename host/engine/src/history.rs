@@ -12,7 +12,7 @@ use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
 use palisade_schema::Registry;
-use palisade_store::{Fault, Head, Journal, JournalEvent, RunRow, Store, Unchecked, VerifyError};
+use palisade_store::{Fault, Head, Journal, RunRow, Store, Unchecked, VerifyError};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::thread::ScopedJoinHandle;
@@ -172,11 +172,11 @@ impl Standing {
 const BATCH: usize = 4_096;
 
 fn events_of(run: RunId, batch: Unchecked) -> Result<Vec<Event>, HistoryError> {
-    batch.check()?.iter().map(|stored| event_of(run, stored)).collect()
+    batch.check()?.events().map(|(seq, bytes)| event_of(run, seq, bytes)).collect()
 }
 
-fn event_of(run: RunId, stored: &JournalEvent) -> Result<Event, HistoryError> {
-    Event::from_bytes(&stored.bytes).map_err(|source| HistoryError::Event { run, seq: stored.seq, source })
+fn event_of(run: RunId, seq: u64, bytes: &[u8]) -> Result<Event, HistoryError> {
+    Event::from_bytes(bytes).map_err(|source| HistoryError::Event { run, seq, source })
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
@@ -197,7 +197,7 @@ impl<'s> Events<'s> {
     pub fn read_next(&mut self) -> Result<Option<Recorded>, HistoryError> {
         if self.page.is_empty() {
             for stored in self.journal.next_page()? {
-                let event = event_of(self.run, &stored)?;
+                let event = event_of(self.run, stored.seq, &stored.bytes)?;
                 self.page.push_back(Recorded { seq: stored.seq, hash: stored.hash, bytes: stored.bytes, event });
             }
         }
@@ -221,31 +221,34 @@ impl History {
     /// # Errors
     /// When an event is not what was written, or can't be read. Nothing is added then.
     pub fn read_on(&mut self, store: &Store) -> Result<(), HistoryError> {
-        let (run, mut journal) = (self.run, store.journal_after(self.run, self.head));
+        let (run, before, mut journal) = (self.run, self.events.len(), store.journal_after(self.run, self.head));
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let new = std::thread::scope(|scope| {
-            let (mut new, mut under_way) = (Vec::new(), VecDeque::new());
+        let events = &mut self.events;
+        let read = std::thread::scope(|scope| {
+            let mut under_way = VecDeque::new();
             loop {
                 let next = journal.next_unchecked(BATCH);
                 let is_full = next.as_ref().is_ok_and(|batch| batch.len() == BATCH);
                 // An error is told unless something before it is wrong.
                 while under_way.len() > if is_full { threads } else { 0 } {
-                    new.extend(under_way.pop_front().map(joined).transpose()?.unwrap_or_default());
+                    events.extend(under_way.pop_front().map(joined).transpose()?.unwrap_or_default());
                 }
                 let batch = next?;
                 if batch.is_empty() {
-                    return Ok::<_, HistoryError>(new);
+                    return Ok(());
                 }
                 if is_full {
                     under_way.push_back(scope.spawn(move || events_of(run, batch)));
                 } else {
-                    new.extend(events_of(run, batch)?);
+                    events.extend(events_of(run, batch)?);
                 }
             }
-        })?;
-        self.events.extend(new);
-        self.head = journal.head();
-        Ok(())
+        });
+        match read {
+            Ok(()) => self.head = journal.head(),
+            Err(_) => self.events.truncate(before),
+        }
+        read
     }
 
     /// Which run.

@@ -123,7 +123,7 @@ impl Lookup<'_> {
         Ok(match answer {
             Ok(true) => ConditionOutcome::True,
             Ok(false) => ConditionOutcome::False,
-            Err(why) => ConditionOutcome::Failed { failure: self.no_answer(key, planned, &why, &cut) },
+            Err(why) => ConditionOutcome::Failed { failure: self.no_answer(key, planned, &why, &cut).into() },
         })
     }
 
@@ -157,7 +157,7 @@ impl Lookup<'_> {
         for planned in &call.values {
             let value = match self.value(planned)? {
                 Ok(value) => value,
-                Err(failure) => return Ok(ValuesOutcome::Failed { failure }),
+                Err(failure) => return Ok(ValuesOutcome::Failed { failure: failure.into() }),
             };
             bytes += value.to_string().len();
             if bytes > MAX_VALUE_BYTES {
@@ -165,13 +165,13 @@ impl Lookup<'_> {
                 let message = format!("the values that its config takes from documents have more than {most} KiB");
                 let failure = Failure::new(FailureKind::BadConfig, message)
                     .with_help("wire the artifact to an input of the component, which reads it item by item");
-                return Ok(ValuesOutcome::Failed { failure });
+                return Ok(ValuesOutcome::Failed { failure: failure.into() });
             }
             values.push(ResolvedValue { pointer: planned.pointer.clone(), value });
         }
         Ok(match filled(call, &values, schema) {
             Ok(_) => ValuesOutcome::Resolved { values },
-            Err(failure) => ValuesOutcome::Failed { failure },
+            Err(failure) => ValuesOutcome::Failed { failure: failure.into() },
         })
     }
 

@@ -150,7 +150,7 @@ pub(crate) fn fold(run: RunId, plan: &Plan, plan_digest: Digest, events: &[Event
                     ApprovalOutcome::Approved => seen.status = Some(Status::Succeeded),
                     ApprovalOutcome::Rejected { failure } => {
                         seen.status = Some(Status::Failed);
-                        seen.failure = Some(failure.clone());
+                        seen.failure = Some((**failure).clone());
                     }
                 }
             }

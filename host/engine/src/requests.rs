@@ -122,7 +122,7 @@ impl Decision {
         } else {
             let why = note.as_deref().map_or_else(String::new, |note| format!(": {}", neutral::line(note, 400)));
             let message = format!("{} said no{why}", neutral::line(&by, 80));
-            ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, message) }
+            ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, message).into() }
         };
         let by = Some(by);
         Ok(Some(Event::ApprovalDecided { step, at_ms: now_ms, submitted_by, by, note, signature, outcome }))

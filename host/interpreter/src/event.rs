@@ -32,6 +32,8 @@ pub use suspended::AttemptSuspended;
 const BEGINNINGS: [&[u8]; 2] = [br#"{"v":1,"kind":""#, br#"{"v":2,"kind":""#];
 
 /// Something that happened. Times are milliseconds since 1970, read by the driver.
+///
+/// What is large and rare stands in a box: a run holds all its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 pub enum Event {
@@ -271,7 +273,7 @@ pub enum ConditionOutcome {
     /// It has no answer, and the step fails with it.
     Failed {
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
     },
 }
 
@@ -287,7 +289,7 @@ pub enum ValuesOutcome {
     /// One is missing or does not fit, and the step fails with it.
     Failed {
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
     },
 }
 
@@ -309,7 +311,7 @@ pub enum ApprovalOutcome {
     /// No, and the step fails with it.
     Rejected {
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
     },
 }
 
@@ -677,7 +679,7 @@ impl Event {
             Self::ConditionEvaluated { step, outcome: ConditionOutcome::Failed { failure }, .. }
             | Self::ValueResolved { step, outcome: ValuesOutcome::Failed { failure } }
             | Self::ApprovalDecided { step, outcome: ApprovalOutcome::Rejected { failure }, .. } => {
-                Some((step, failure))
+                Some((step, &**failure))
             }
             Self::ChildEnded(ended) => ended.failure.as_ref().map(|failure| (&ended.step, failure)),
             Self::ChildPlanned(planned) => match &planned.outcome {
@@ -743,6 +745,11 @@ mod tests {
 
     fn step(name: &str) -> StepId {
         name.parse().unwrap()
+    }
+
+    #[test]
+    fn an_event_is_small_whatever_the_largest_holds() {
+        assert!(size_of::<Event>() <= 128, "{}", size_of::<Event>());
     }
 
     fn one_of_each() -> Vec<Event> {
@@ -842,7 +849,7 @@ mod tests {
             Event::ConditionEvaluated {
                 step: step("a"),
                 iteration: 0,
-                outcome: ConditionOutcome::Failed { failure: Failure::new(FailureKind::Condition, "no") },
+                outcome: ConditionOutcome::Failed { failure: Failure::new(FailureKind::Condition, "no").into() },
             },
             Event::ValueResolved {
                 step: step("a"),
@@ -852,7 +859,7 @@ mod tests {
             },
             Event::ValueResolved {
                 step: step("a"),
-                outcome: ValuesOutcome::Failed { failure: Failure::new(FailureKind::BadConfig, "no") },
+                outcome: ValuesOutcome::Failed { failure: Failure::new(FailureKind::BadConfig, "no").into() },
             },
             Event::LoopEnded { step: step("a"), iteration: 5, held: false },
             Event::StepSkipped { step: step("c"), because: SkipCause::Condition { step: step("b") } },
@@ -873,7 +880,7 @@ mod tests {
                 by: None,
                 note: None,
                 signature: None,
-                outcome: ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "no") },
+                outcome: ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "no").into() },
             },
             Event::ChildPlanned(Box::new(ChildPlanned {
                 step: step("a"),

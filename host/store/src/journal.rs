@@ -8,18 +8,21 @@ use crate::audit::NewEntry;
 use crate::content::{self, Pending};
 use crate::fault::Fault;
 use crate::memos::{self, NewMemo};
+use crate::page::{Page, Row};
 use crate::requests;
 use crate::runs::{self, RunRow, RunSummary};
 use crate::store::Store;
 use crate::usages::{self, NewUsage};
 use palisade_model::digest::Hasher;
 use palisade_model::{Digest, RunId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 /// Most bytes of an event: what a reader must be ready to hold.
 const MAX_EVENT_BYTES: usize = 64 << 20;
 /// Most characters of a kind.
 const MAX_KIND_CHARS: usize = 64;
+/// Events that are read at a time where all of them are looked at by whoever reads.
+const PAGE: usize = 256;
 
 /// The last event of a run: its number, from 1, and its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +164,12 @@ pub enum VerifyError {
     Fault(#[from] Fault),
 }
 
+impl JournalEvent {
+    const fn head(&self) -> Head {
+        Head { seq: self.seq, hash: self.hash }
+    }
+}
+
 impl Head {
     /// What stands before the first event.
     #[must_use]
@@ -171,11 +180,16 @@ impl Head {
     /// What the head is when this event comes next.
     #[must_use]
     pub fn next(self, kind: &str, bytes: &[u8]) -> Self {
+        self.after(kind.as_bytes(), bytes)
+    }
+
+    /// As [`Head::next`], with a kind that need not be text: that is part of what is checked.
+    pub(crate) fn after(self, kind: &[u8], bytes: &[u8]) -> Self {
         let seq = self.seq + 1;
         let mut hasher = Hasher::new();
         hasher.update(self.hash.as_bytes());
         hasher.update(&seq.to_be_bytes());
-        hasher.update(kind.as_bytes());
+        hasher.update(kind);
         hasher.update(bytes);
         Self { seq, hash: hasher.finish() }
     }
@@ -267,13 +281,22 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn events(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<JournalEvent>, Fault> {
+        let page = self.page(run, after, limit)?;
+        Ok(page.rows().map(Row::into_event).collect())
+    }
+
+    fn page(&self, run: RunId, after: u64, limit: usize) -> Result<Page, Fault> {
         let read = || {
             let sql = "SELECT seq, kind, bytes, hash FROM event WHERE tenant = ?1 AND run = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            self.reader()
-                .prepare_cached(sql)?
-                .query_map(params![self.tenant().key(), run.as_bytes(), after.cast_signed(), limit], read_event)?
-                .collect::<rusqlite::Result<Vec<_>>>()
+            let reader = self.reader();
+            let mut statement = reader.prepare_cached(sql)?;
+            let mut rows = statement.query(params![self.tenant().key(), run.as_bytes(), after.cast_signed(), limit])?;
+            let mut page = Page::default();
+            while let Some(row) = rows.next()? {
+                page.push(Row::read(row)?);
+            }
+            Ok(page)
         };
         read().map_err(|error| self.fault(error))
     }
@@ -297,7 +320,7 @@ impl Store {
     /// At the first event that is missing or changed.
     pub fn verify(&self, run: RunId) -> Result<Head, VerifyError> {
         let mut journal = self.journal(run);
-        while !journal.next_page()?.is_empty() {}
+        while !journal.next_unchecked(PAGE)?.check()?.is_empty() {}
         Ok(journal.head)
     }
 }
@@ -315,7 +338,7 @@ pub struct Journal<'s> {
 pub struct Unchecked {
     run: RunId,
     before: Head,
-    events: Vec<JournalEvent>,
+    page: Page,
 }
 
 impl Journal<'_> {
@@ -325,17 +348,15 @@ impl Journal<'_> {
     /// # Errors
     /// At an event that is missing or changed, once all before it were given, and where the run is unknown.
     pub fn next_page(&mut self) -> Result<Vec<JournalEvent>, VerifyError> {
-        const PAGE: usize = 256;
-        let mut page = self.read(PAGE)?;
-        let (sound, broken) = sound(self.run, self.head, &page);
-        match broken {
-            Some(broken) if sound == 0 => return Err(broken),
-            // It is found again the next time.
-            Some(_) => page.truncate(sound),
-            None => {}
+        let Unchecked { run, before, page } = self.read(PAGE)?;
+        let (sound, broken) = page.sound(run, before);
+        if let Some(broken) = broken.filter(|_| sound == 0) {
+            return Err(broken);
         }
-        self.pass(&page);
-        Ok(page)
+        // What is wrong behind the sound ones is found again the next time.
+        let events: Vec<_> = page.rows().take(sound).map(Row::into_event).collect();
+        self.pass(events.last().map(JournalEvent::head));
+        Ok(events)
     }
 
     /// The next events, at most so many, to be checked by someone else: what follows them is checked against their last
@@ -344,9 +365,9 @@ impl Journal<'_> {
     /// # Errors
     /// Where the run is unknown, or ends elsewhere than its events do.
     pub fn next_unchecked(&mut self, most: usize) -> Result<Unchecked, VerifyError> {
-        let (before, events) = (self.head, self.read(most)?);
-        self.pass(&events);
-        Ok(Unchecked { run: self.run, before, events })
+        let unchecked = self.read(most)?;
+        self.pass(unchecked.page.head());
+        Ok(unchecked)
     }
 
     /// The last event that was given.
@@ -355,29 +376,26 @@ impl Journal<'_> {
         self.head
     }
 
-    fn pass(&mut self, page: &[JournalEvent]) {
-        if let Some(last) = page.last() {
-            self.head = Head { seq: last.seq, hash: last.hash };
-        }
+    fn pass(&mut self, last: Option<Head>) {
+        self.head = last.unwrap_or(self.head);
     }
 
-    fn read(&self, most: usize) -> Result<Vec<JournalEvent>, VerifyError> {
-        let run = self.run;
-        let mut page = self.store.events(run, self.head.seq, most)?;
+    fn read(&self, most: usize) -> Result<Unchecked, VerifyError> {
+        let (run, before) = (self.run, self.head);
+        let mut page = self.store.page(run, before.seq, most)?;
         if page.is_empty() {
             // Read after the events: another process may have appended some, and then there are more to be read.
             let expected = self.store.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
-            if self.head == expected {
-                return Ok(page);
-            }
-            if self.head.seq < expected.seq {
-                page = self.store.events(run, self.head.seq, most)?;
-            }
-            if page.is_empty() {
-                return Err(VerifyError::Head { run, expected: expected.seq, found: self.head.seq });
+            if before != expected {
+                if before.seq < expected.seq {
+                    page = self.store.page(run, before.seq, most)?;
+                }
+                if page.is_empty() {
+                    return Err(VerifyError::Head { run, expected: expected.seq, found: before.seq });
+                }
             }
         }
-        Ok(page)
+        Ok(Unchecked { run, before, page })
     }
 }
 
@@ -385,40 +403,25 @@ impl Unchecked {
     /// How many.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.events.len()
+        self.page.len()
     }
 
     /// There are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.events.is_empty()
+        self.page.is_empty()
     }
 
     /// The events, if they are what was written behind those before.
     ///
     /// # Errors
     /// At the first that is missing or changed.
-    pub fn check(self) -> Result<Vec<JournalEvent>, VerifyError> {
-        match sound(self.run, self.before, &self.events) {
-            (_, None) => Ok(self.events),
+    pub fn check(self) -> Result<Page, VerifyError> {
+        match self.page.sound(self.run, self.before) {
+            (_, None) => Ok(self.page),
             (_, Some(broken)) => Err(broken),
         }
     }
-}
-
-/// How many events are what was written behind `head`, and what is wrong with the next.
-fn sound(run: RunId, mut head: Head, events: &[JournalEvent]) -> (usize, Option<VerifyError>) {
-    for (index, event) in events.iter().enumerate() {
-        let next = head.next(&event.kind, &event.bytes);
-        if event.seq != next.seq {
-            return (index, Some(VerifyError::Gap { run, expected: next.seq }));
-        }
-        if event.hash != next.hash {
-            return (index, Some(VerifyError::Changed { run, seq: event.seq }));
-        }
-        head = next;
-    }
-    (events.len(), None)
 }
 
 fn check_form(event: &NewEvent<'_>) -> Result<(), AppendError> {
@@ -460,13 +463,4 @@ fn insert_events(
         statement.execute(params![tenant, run.as_bytes(), seq, event.kind, event.bytes, head.hash.as_bytes()])?;
     }
     Ok(())
-}
-
-pub(crate) fn read_event(row: &Row<'_>) -> rusqlite::Result<JournalEvent> {
-    Ok(JournalEvent {
-        seq: row.get::<_, i64>(0)?.cast_unsigned(),
-        kind: row.get(1)?,
-        bytes: row.get(2)?,
-        hash: Digest::from_bytes(row.get(3)?),
-    })
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(project: &Project, install: Install) -> anyhow::Result<()> {
     demo::build_host(project)?;
     let native = timed("build personal_data without a sandbox", || native(project))?;
     timed("benchmarks", || {
-        let benches = ["table", "durable", "journal", "waiting", "audit", "instance", "authorise"]
+        let benches = ["table", "process", "durable", "journal", "waiting", "audit", "instance", "authorise"]
             .map(|bench| ["--bench", bench]);
         let command = ["bench", "--profile", "release", "--workspace"];
         run_command(cargo(project).args(command).args(benches.as_flattened()).env("PALISADE_BENCH_NATIVE", native))

@@ -63,6 +63,8 @@ mod context;
 mod description;
 mod failure;
 pub mod fs;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+mod heap;
 mod host;
 pub mod http;
 mod json;

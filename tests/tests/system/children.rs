@@ -2,7 +2,7 @@
 
 use palisade_tests::effects::nothing_is_done_twice;
 use palisade_tests::told::{
-    end_after, end_at_each, events, first_failure, json_of, record, runs, start, texts, write_texts,
+    end_after, end_at_each, events, first_failure, fits, json_of, record, runs, start, texts, write_texts,
 };
 use palisade_tests::{Dir, journal, palisade, root, with_stepper};
 use serde_json::{Value, json};
@@ -93,6 +93,87 @@ fn openlineage_is_told_which_attempt_a_child_is() {
         (&root["run_id"], &json!("Parent of c1"))
     );
     assert_eq!(above["job"]["name"], "Parent of leaf.go");
+}
+
+/// A runbook that runs another, which asks, then looks for words in files; and one that runs the first.
+fn searching() -> Dir {
+    let dir = Dir::new();
+    dir.write("palisade.toml", "[rulesets]\npaths = [\"rulesets\"]\n");
+    dir.write(
+        "rulesets/shop/1.0.0/shop.yaml",
+        "name: shop\nversion: 1.0.0\ndescription: Words\ncategories: [contact]\nrules:\n\
+         \x20 - {name: Contact, description: Ways to reach a person, category: contact, patterns: [telephone]}\n",
+    );
+    dir.write("data/a.txt", "Her telephone.\n");
+    dir.write(
+        "search.yaml",
+        "name: Search\noutputs: {words: words}\nexecution:\n\
+         \x20 - {id: ask, type: approval, message: 'Shall it look?'}\n\
+         \x20 - {id: files, type: source, connector: filesystem, config: {path: data}, after: ask, output: files}\n\
+         \x20 - {id: words, analyser: personal_data, input: files, output: words, \
+         config: {pattern_matching: {ruleset: local/shop/1.0.0}}}\n",
+    );
+    for (name, file, output) in [("Middle", "search", "words"), ("Top", "middle", "found")] {
+        let step = format!("{{id: go, type: execute_workflow, file: {file}.yaml, outputs: {{{output}: found}}}}");
+        let text = format!("name: {name}\noutputs: {{found: found}}\nexecution:\n  - {step}\n");
+        dir.write(&format!("{}.yaml", name.to_lowercase()), text);
+    }
+    dir
+}
+
+#[test]
+fn what_came_from_a_child_is_followed_to_the_files_rules_components_and_answers_there() {
+    let dir = searching();
+    let _ = palisade(dir.path(), ["run", "-q", "top.yaml"]).exits(5);
+    let _ = palisade(dir.path(), ["approve", "-q", "last"]).exits(0);
+    let told = json_of(&dir, &["lineage", "found", "--run", "last"]);
+    fits("palisade.lineage", &told);
+    let names = |told: &Value, of: &str, key: &str| -> Vec<String> {
+        let of = told.pointer(of).and_then(Value::as_array).unwrap();
+        of.iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&told, "/up/steps", "step"), ["go"]);
+    let children: Vec<&Value> = told["children"].as_array().unwrap().iter().collect();
+    let [middle, search] = children[..] else { panic!("{told:#}") };
+    assert_eq!((&middle["run"]["name"], &middle["results"]), (&json!("Middle"), &json!(["found"])));
+    assert_eq!(told.pointer("/up/steps/0/child"), Some(&middle["run"]["run_id"]));
+    assert_eq!((&search["run"]["name"], &search["results"]), (&json!("Search"), &json!(["words"])));
+    assert_eq!(names(search, "/up/artifacts", "name"), ["local/shop/1.0.0", "files", "words"]);
+    assert_eq!(names(search, "/up/steps", "step"), ["files", "words"]);
+    let files = search.pointer("/up/steps/0").unwrap();
+    assert_eq!((&files["data"], &files["allowed"][0]["answer"]), (&json!(["data"]), &json!("approved")));
+    let component = search.pointer("/up/steps/1/component/digest").and_then(Value::as_str).unwrap();
+    // As text it is one tree, in which the child's part hangs on the step that ran it.
+    let text = palisade(dir.path(), ["lineage", "found", "--run", "last", "--up"]).exits(0).stdout;
+    let after = |line: &str, next: &str| {
+        let place = text.find(line).unwrap_or_else(|| panic!("no {line}:\n{text}"));
+        assert!(text[place..].contains(next), "{line} before {next}:\n{text}");
+    };
+    after("step go", "of the child run");
+    after("of the child run", "step words  analyse  palisade:personal_data@");
+    after("step words", &component[..12]);
+    after("step words", "data  file or folder that its config names");
+    after("step words", "approved by ");
+    after("step words", "local/shop/1.0.0  ruleset");
+    let downwards = palisade(dir.path(), ["lineage", "found", "--run", "last", "--down"]).exits(0).stdout;
+    assert!(!downwards.contains("step words"), "{downwards}");
+    // Other programs are told of each run, with the attempt that it was in the one above.
+    let lines = palisade(dir.path(), ["lineage", "found", "--run", "last", "--format", "openlineage"]).exits(0).stdout;
+    let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ended = |job: &str| {
+        let is = |event: &&Value| event["job"]["name"] == job && event["eventType"] == "COMPLETE";
+        events.iter().find(is).unwrap_or_else(|| panic!("no {job}:\n{lines}"))
+    };
+    // The attempt that began it: it waited for the answer, and another one went on.
+    for (child, step) in [("Middle", "Top.go"), ("Search", "Middle.go")] {
+        let parent = ended(child).pointer("/run/facets/parent/run/runId");
+        let mut of_step = events.iter().filter(|event| event["job"]["name"] == step);
+        assert!(of_step.any(|event| Some(&event["run"]["runId"]) == parent), "{child}:\n{lines}");
+    }
+    let inputs = ended("Search.words")["inputs"].to_string();
+    assert!(inputs.contains("Search.files") && inputs.contains("local/shop/1.0.0"), "{inputs}");
+    let file = dir.join("data").display().to_string();
+    assert_eq!(ended("Search.files").pointer("/inputs/0/name"), Some(&json!(file)));
 }
 
 #[test]

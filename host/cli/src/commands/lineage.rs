@@ -3,6 +3,7 @@
 //! There is no index of findings: ids are not stored but follow from the data, so they are computed where one is looked
 //! for, in the newest runs first.
 
+mod below;
 mod search;
 
 use super::Context;
@@ -11,17 +12,20 @@ use crate::args::{Format, LineageArgs};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
+use crate::render::lineage::openlineage::Exported;
 use crate::render::lineage::openlineage::ParentAttempt;
 use crate::render::lineage::{self, FoundIn, LineageDocument, What};
 use crate::render::runs::RunHead;
 use crate::workspace::existing_store;
+use below::ChildRun;
 use palisade_engine::{Event, History, HistoryError, Lineage, Part, Standing, attempt_id};
 use palisade_model::record::RunRecord;
-use palisade_model::{OutputName, RunId, strict_json};
+use palisade_model::{OutputName, RunId, StepId, strict_json};
 use palisade_report::FindingTeller;
 use palisade_schema::Registry;
 use palisade_store::Store;
 use search::{Finding, Target, Wanted, look_in_all, look_in_one};
+use std::collections::BTreeSet;
 
 /// Version of the JSON form.
 const FORM: u32 = 1;
@@ -61,6 +65,10 @@ impl OneRun {
         let lineage = Lineage::of(&plan, told.history.events(), told.goes_on());
         Ok(Self { told, schemas, record, lineage })
     }
+
+    fn head(&self) -> RunHead {
+        RunHead::new(&self.record, &self.told.standing)
+    }
 }
 
 /// The attempt that a child run is, in the run that started it.
@@ -88,30 +96,39 @@ fn tell(context: &Context, args: &LineageArgs, store: &Store, run: &OneRun, targ
     };
     let up = (!args.down).then(|| part(&|name| run.lineage.up(name)));
     let down = (!args.up).then(|| part(&|name| run.lineage.down(name)));
+    let children = up.as_ref().map_or_else(|| Ok(Vec::new()), |up| below::below(store, &run.lineage, up));
+    let children = children.map_err(|error| not_told(&error))?;
     if context.format == Format::OpenLineage {
         let steps = up.iter().chain(&down).flat_map(|part| part.steps.iter().cloned()).collect();
-        let exported = lineage::openlineage::Exported {
-            record: &run.record,
-            lineage: &run.lineage,
-            events: run.told.history.events(),
-            steps,
-            parent: parent_attempt(store, &run.told.history).map_err(|error| not_told(&error))?,
-        };
-        exported.events(&mut |event| console::out(&format!("{event}\n")));
-        return Ok(());
+        export(store, run, steps)?;
+        return children.into_iter().try_for_each(|child| export(store, &child.run, child.part.steps));
     }
     let document = LineageDocument {
         v: FORM,
-        run: RunHead::new(&run.record, &run.told.standing),
+        run: run.head(),
         what: what(args, run, target),
         up: up.as_ref().map(|part| part.of(&run.lineage)),
+        children: children.into_iter().map(ChildRun::told).collect(),
         down: down.as_ref().map(|part| part.of(&run.lineage)),
     };
     if context.format == Format::Json {
         console::json(&document);
     } else {
-        console::out(&lineage::human(&document, &run.lineage, &names, context.settings.colour_stdout));
+        console::out(&lineage::human(&document, &names, context.settings.colour_stdout));
     }
+    Ok(())
+}
+
+/// Writes a run and the attempts of these steps as events of OpenLineage.
+fn export(store: &Store, run: &OneRun, steps: BTreeSet<StepId>) -> Result<(), CliError> {
+    let exported = Exported {
+        record: &run.record,
+        lineage: &run.lineage,
+        events: run.told.history.events(),
+        steps,
+        parent: parent_attempt(store, &run.told.history).map_err(|error| not_told(&error))?,
+    };
+    exported.events(&mut |event| console::out(&format!("{event}\n")));
     Ok(())
 }
 

@@ -21,9 +21,22 @@ pub(crate) struct LineageDocument {
     /// What it was made from, itself among it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) up: Option<Lineage>,
+    /// The child runs behind `up`, and those behind them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) children: Vec<ChildLineage>,
     /// What was made from it, itself among it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) down: Option<Lineage>,
+}
+
+/// What a step took of the child run that it was, and what that was made from.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChildLineage {
+    pub(crate) run: RunHead,
+    /// The child's artifacts that were taken, by their names there.
+    pub(crate) results: Vec<String>,
+    /// What they were made from there, themselves among it.
+    pub(crate) up: Lineage,
 }
 
 /// Whose lineage it is.
@@ -54,7 +67,7 @@ pub(crate) struct FoundIn {
 }
 
 /// The lineage as text. `names` are the artifacts where it begins.
-pub(crate) fn human(document: &LineageDocument, whole: &Lineage, names: &BTreeSet<&str>, colour: bool) -> String {
+pub(crate) fn human(document: &LineageDocument, names: &BTreeSet<&str>, colour: bool) -> String {
     let mut out = String::new();
     // Writing to a String can't fail.
     match &document.what {
@@ -77,8 +90,8 @@ pub(crate) fn human(document: &LineageDocument, whole: &Lineage, names: &BTreeSe
             out.push_str("  nothing in this run\n");
             return;
         }
-        let mut tree = tree::Tree::new(whole, lineage, up, colour);
-        names.iter().for_each(|name| tree.add(name));
+        let mut tree = tree::Tree::new(&document.children, up, colour);
+        names.iter().for_each(|name| tree.add(lineage, name));
         out.push_str(&tree.text());
     };
     let (up, down) = match document.what {

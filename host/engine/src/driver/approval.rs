@@ -14,6 +14,6 @@ pub(crate) fn expired(step: StepId, submitted_by: u32, at_ms: u64) -> Event {
         by: None,
         note: None,
         signature: None,
-        outcome: ApprovalOutcome::Rejected { failure },
+        outcome: ApprovalOutcome::Rejected { failure: failure.into() },
     }
 }

@@ -151,7 +151,7 @@ fn child_ended(turn: &Turn, child: RunId, status: Status) -> Event {
 fn decided(step: &StepId, yes: bool) -> Event {
     let outcome = match yes {
         true => ApprovalOutcome::Approved,
-        false => ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "") },
+        false => ApprovalOutcome::Rejected { failure: Failure::new(FailureKind::Rejected, "").into() },
     };
     decided_with(step, 0, outcome)
 }
@@ -185,14 +185,14 @@ fn answer(question: &Question, good: Option<bool>) -> Event {
             let outcome = match good {
                 Some(true) => ConditionOutcome::True,
                 Some(false) => ConditionOutcome::False,
-                None => ConditionOutcome::Failed { failure: failure() },
+                None => ConditionOutcome::Failed { failure: failure().into() },
             };
             Event::ConditionEvaluated { step, iteration, outcome }
         }
         Question::Values { step } => {
             let values = vec![ResolvedValue { pointer: String::new(), value: 1.into() }];
             let resolved = ValuesOutcome::Resolved { values };
-            let outcome = if good.is_some() { resolved } else { ValuesOutcome::Failed { failure: failure() } };
+            let outcome = if good.is_some() { resolved } else { ValuesOutcome::Failed { failure: failure().into() } };
             Event::ValueResolved { step, outcome }
         }
         Question::Child { step, iteration, submitted_by } => {

@@ -4,7 +4,8 @@
 //! itself; only a checkpoint that was kept elsewhere says that it is the one that was.
 
 use crate::fault::Fault;
-use crate::journal::{Head, read_event};
+use crate::journal::Head;
+use crate::page::read_event;
 use crate::runs;
 use crate::sqlite;
 use crate::store::Store;

@@ -1,7 +1,9 @@
 //! A lineage as a tree: artifacts with the steps behind them, or with those that read them.
 
+use super::ChildLineage;
 use crate::render::runs::{foreign, painted, signed};
 use palisade_engine::{Allowed, Answer, Lineage, LineageArtifact, LineageStep, Origin};
+use palisade_model::RunId;
 use palisade_model::unit::{Bytes, Count};
 use palisade_runbook::Use;
 use std::collections::BTreeSet;
@@ -10,27 +12,34 @@ use std::fmt::Write as _;
 /// Most levels of artifacts that are shown: a chain of steps may be of any length, and nobody reads further.
 const MAX_LEVELS: usize = 50;
 
-/// Draws a part of a lineage.
+/// Draws parts of lineages, that of a run and those of child runs behind its artifacts.
 pub(super) struct Tree<'l> {
-    whole: &'l Lineage,
-    part: &'l Lineage,
+    children: &'l [ChildLineage],
     up: bool,
     colour: bool,
-    /// Artifacts whose branches are drawn.
-    drawn: BTreeSet<&'l str>,
+    /// Artifacts whose branches are drawn, by their runs; none = the run that was asked about.
+    drawn: BTreeSet<(Option<RunId>, &'l str)>,
     out: String,
 }
 
+/// The part of the run that is drawn.
+#[derive(Clone, Copy)]
+struct Place<'l> {
+    /// None = the run that was asked about.
+    child: Option<RunId>,
+    part: &'l Lineage,
+}
+
 impl<'l> Tree<'l> {
-    /// Upwards or downwards; `whole` is the lineage that `part` is of.
-    pub(super) fn new(whole: &'l Lineage, part: &'l Lineage, up: bool, colour: bool) -> Self {
-        Self { whole, part, up, colour, drawn: BTreeSet::new(), out: String::new() }
+    /// Upwards or downwards; `children` are gone into where they are met upwards.
+    pub(super) fn new(children: &'l [ChildLineage], up: bool, colour: bool) -> Self {
+        Self { children, up, colour, drawn: BTreeSet::new(), out: String::new() }
     }
 
     /// Draws an artifact and all beyond it.
-    pub(super) fn add(&mut self, name: &str) {
-        if let Some(artifact) = self.whole.artifact(name) {
-            self.artifact(artifact, "", "  ", "  ", 0);
+    pub(super) fn add(&mut self, part: &'l Lineage, name: &str) {
+        if let Some(artifact) = part.artifact(name) {
+            self.artifact(Place { child: None, part }, artifact, "", "  ", "  ", 0);
         }
     }
 
@@ -39,14 +48,22 @@ impl<'l> Tree<'l> {
     }
 
     /// `first` stands before its line, `rest` before those below it.
-    fn artifact(&mut self, artifact: &'l LineageArtifact, suffix: &str, first: &str, rest: &str, level: usize) {
-        let seen = !self.drawn.insert(&artifact.name);
+    fn artifact(
+        &mut self,
+        place: Place<'l>,
+        artifact: &'l LineageArtifact,
+        suffix: &str,
+        first: &str,
+        rest: &str,
+        level: usize,
+    ) {
+        let seen = !self.drawn.insert((place.child, &artifact.name));
         let steps: Vec<&'l LineageStep> = match (&artifact.from, self.up) {
-            (Origin::Step { step, .. }, true) => self.part.step(step).into_iter().collect(),
+            (Origin::Step { step, .. }, true) => place.part.step(step).into_iter().collect(),
             (_, true) => Vec::new(),
             (_, false) => {
                 let reads = |step: &&LineageStep| step.reads.iter().any(|read| read.artifact == artifact.name);
-                self.part.steps.iter().filter(reads).collect()
+                place.part.steps.iter().filter(reads).collect()
             }
         };
         let more = match (seen || level == MAX_LEVELS, steps.is_empty()) {
@@ -61,22 +78,23 @@ impl<'l> Tree<'l> {
         }
         for (index, &step) in steps.iter().enumerate() {
             let (branch, trunk) = branches(index + 1 == steps.len());
-            self.step(step, &format!("{rest}{branch}"), &format!("{rest}{trunk}"), level);
+            self.step(place, step, &format!("{rest}{branch}"), &format!("{rest}{trunk}"), level);
         }
     }
 
-    fn step(&mut self, step: &'l LineageStep, first: &str, rest: &str, level: usize) {
+    fn step(&mut self, place: Place<'l>, step: &'l LineageStep, first: &str, rest: &str, level: usize) {
         let line = self.step_line(step);
         let _ = writeln!(self.out, "{first}{line}");
-        let whole = self.whole;
-        let mut below: Vec<(&'l LineageArtifact, &str)> = Vec::new();
+        let mut below: Vec<(Place<'l>, &'l LineageArtifact, &str)> = Vec::new();
         if self.up {
+            below.extend(self.taken_from_child(step));
             let mut told = BTreeSet::new();
             for read in step.reads.iter().filter(|read| told.insert((&read.artifact, read.used_as))) {
-                below.extend(whole.artifact(&read.artifact).map(|artifact| (artifact, used_as(read.used_as))));
+                let artifact = place.part.artifact(&read.artifact);
+                below.extend(artifact.map(|artifact| (place, artifact, used_as(read.used_as))));
             }
         } else {
-            below.extend(step.makes.iter().filter_map(|name| Some((whole.artifact(name)?, ""))));
+            below.extend(step.makes.iter().filter_map(|name| Some((place, place.part.artifact(name)?, ""))));
         }
         let mut leaves: Vec<String> = Vec::new();
         if self.up {
@@ -88,10 +106,19 @@ impl<'l> Tree<'l> {
             let (branch, _) = branches(below.is_empty() && index + 1 == leaves.len());
             let _ = writeln!(self.out, "{rest}{branch}{leaf}");
         }
-        for (index, &(artifact, suffix)) in below.iter().enumerate() {
+        for (index, &(place, artifact, suffix)) in below.iter().enumerate() {
             let (branch, trunk) = branches(index + 1 == below.len());
-            self.artifact(artifact, suffix, &format!("{rest}{branch}"), &format!("{rest}{trunk}"), level + 1);
+            self.artifact(place, artifact, suffix, &format!("{rest}{branch}"), &format!("{rest}{trunk}"), level + 1);
         }
+    }
+
+    /// What the child run made that a step was.
+    fn taken_from_child(&self, step: &LineageStep) -> Vec<(Place<'l>, &'l LineageArtifact, &'static str)> {
+        let child = self.children.iter().find(|child| step.child == Some(child.run.run_id));
+        let Some(ChildLineage { run, results, up: part }) = child else { return Vec::new() };
+        let place = Place { child: Some(run.run_id), part };
+        let taken = results.iter().filter_map(|name| part.artifact(name));
+        taken.map(|artifact| (place, artifact, "  of the child run")).collect()
     }
 
     fn artifact_line(&self, artifact: &LineageArtifact) -> String {
@@ -197,8 +224,8 @@ mod tests {
     }
 
     fn drawn(lineage: &Lineage, up: bool, name: &str) -> String {
-        let mut tree = Tree::new(lineage, lineage, up, false);
-        tree.add(name);
+        let mut tree = Tree::new(&[], up, false);
+        tree.add(lineage, name);
         tree.text()
     }
 
