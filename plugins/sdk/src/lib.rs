@@ -63,7 +63,7 @@ mod context;
 mod description;
 mod failure;
 pub mod fs;
-#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+#[cfg(all(feature = "allocator", target_arch = "wasm32", target_os = "unknown"))]
 mod heap;
 mod host;
 pub mod http;
