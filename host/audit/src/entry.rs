@@ -134,6 +134,8 @@ pub enum CallRefusal {
     Items,
     /// It was to take over a task, and is none of the team.
     Member,
+    /// The same was asked before, too often to be asked again.
+    Repeated,
 }
 
 impl CallRefusal {
@@ -146,6 +148,7 @@ impl CallRefusal {
             Self::Port => "port",
             Self::Items => "items",
             Self::Member => "member",
+            Self::Repeated => "repeated",
         }
     }
 }
@@ -602,6 +605,7 @@ mod tests {
             (CallRefusal::Port, "port"),
             (CallRefusal::Items, "items"),
             (CallRefusal::Member, "member"),
+            (CallRefusal::Repeated, "repeated"),
         ] {
             let (step, called) = ("look".parse().unwrap(), "acme:words".to_owned());
             let what = What::CallRefused { step, iteration: 0, attempt: 1, called, why };

@@ -10,14 +10,14 @@ use crate::failure::CliError;
 use crate::planning::{self, PlanningArgs, Reading};
 use crate::rulesets::RulesetFolders;
 use crate::settings::Settings;
-use crate::workspace::{Workspace, unchanged};
+use crate::workspace::Workspace;
 use crate::{estimates, inputs, lock};
 use palisade_engine::{
     Cancel, Engine, ForkPoint, Forking, Gate, GivenInput, History, Observer, Otherwise, Ran, RunError, RunRequest,
     Side, StepState, Work, asks_a_person, read_plan,
 };
 use palisade_model::llm::LlmMode;
-use palisade_model::{ArtifactName, Digest, Edit, StepId};
+use palisade_model::{ArtifactName, Edit, StepId};
 use palisade_runbook::{Denied, Estimate, Plan, PlannedCall, Setting, Source, first_denied};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -103,19 +103,10 @@ pub(crate) fn planned(
     };
     // Bytes that nobody named are granted nothing, which would be told as if it were the cause.
     lock::check(&context.settings, &plan)?;
-    check_bytes(workspace, &plan)?;
     deny_early(&plan)?;
     check_secrets(&context.settings, &plan)?;
     check_connections(&context.settings, &plan)?;
     Ok((plan, reading))
-}
-
-/// Refuses a run of a component whose bytes are not what was added. Its compiled code is kept apart from them and would run
-/// as it was.
-fn check_bytes(workspace: &Workspace, plan: &Plan) -> Result<(), CliError> {
-    let wanted: BTreeSet<Digest> = plan.calls().into_iter().map(|call| call.component_digest).collect();
-    let entries = wanted.iter().filter_map(|digest| workspace.catalogue.get(digest));
-    entries.filter(|entry| !entry.first_party).try_for_each(unchanged)
 }
 
 /// Refuses a run whose steps may send a secret that is not there. It is read again when it is sent.

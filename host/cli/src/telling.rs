@@ -9,6 +9,7 @@ use crate::failure::CliError;
 use crate::interrupt;
 use crate::output::{Folder, Taken, Target, Written};
 use crate::render::{self, console, progress::Progress};
+use crate::workspace::changed;
 use palisade_engine::{Cancel, Engine, Observer, Ran, RunError, Silent};
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::{neutral, strict_json};
@@ -72,6 +73,9 @@ pub(crate) fn not_driven(error: &RunError) -> CliError {
     if let RunError::NotApproved { .. } = error {
         return CliError::from_error(ExitCode::Denied, error)
             .help("[approval] of palisade.toml says whose answers count; run it again, so that one of them answers");
+    }
+    if let RunError::ChangedBytes(error) = error {
+        return changed(error);
     }
     if let RunError::Host { .. } = error {
         return CliError::from_error(ExitCode::Failed, error)

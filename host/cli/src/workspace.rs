@@ -8,7 +8,7 @@ use crate::person;
 use crate::policy::Policy;
 use crate::settings::{Settings, read_roots};
 use palisade_authority::{Grant, WorkingFolder};
-use palisade_engine::{Approving, Catalogue, Engine, EngineParts, Entry, FirstParty, SystemNetwork};
+use palisade_engine::{Approving, Catalogue, ChangedBytes, Engine, EngineParts, Entry, FirstParty, SystemNetwork};
 use palisade_llm::{Backoff, Gateway, HttpProvider};
 use palisade_model::id::ComponentName;
 use palisade_model::llm::{LlmSettings, ModelSpec};
@@ -282,16 +282,11 @@ pub(crate) fn named_as(entry: &Entry) -> String {
     if entry.first_party { id.name().to_owned() } else { id.to_string() }
 }
 
-/// Compares the bytes of a component with the digest under which it was added.
-///
-/// # Errors
-/// When they are others by now, or gone.
-pub(crate) fn unchanged(entry: &Entry) -> Result<(), CliError> {
-    entry.bytes().map(drop).map_err(|error| {
-        let id = entry.manifest.versioned_id();
-        CliError::new(ExitCode::Integrity, format!("the bytes of `{id}` can't be read as they were added: {error}"))
-            .help("`palisade doctor` says all that is damaged; add the component again")
-    })
+/// Says that the bytes of a component were changed in the store.
+pub(crate) fn changed(error: &ChangedBytes) -> CliError {
+    const HELP: &str = "`palisade doctor` says all that is damaged; take the file from a backup, or begin with another folder: \
+                        `--data-dir DIR`";
+    CliError::from_error(ExitCode::Integrity, error).help(HELP)
 }
 
 fn schemas(catalogue: &Catalogue) -> Result<Registry, CliError> {

@@ -343,20 +343,13 @@ impl<'a> Calls<'a> {
         PortError::Host(how)
     }
 
-    /// How the next call of the attempt gets its answer. `called` is what is called, if its answer is always the same.
-    pub(crate) fn way(&self, request: &[u8], called: Option<&str>) -> Result<Way<'_>, PortError> {
+    /// How the next call of the attempt gets its answer.
+    pub(crate) fn way(&self, request: &[u8]) -> Result<Way<'_>, PortError> {
         let digest = Digest::of(request);
         let number = {
             let mut state = self.lock();
             let asked = state.asked.entry(digest).or_default();
-            *asked += 1;
-            if let Some(called) = called.filter(|_| *asked > MOST_REPEATS) {
-                let message = format!(
-                    "`{}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same",
-                    neutral::line(called, 100)
-                );
-                return Err(PortError::Invalid(message));
-            }
+            *asked = asked.saturating_add(1);
             state.answered = state.answered.saturating_add(1);
             state.answered
         };
@@ -368,6 +361,11 @@ impl<'a> Calls<'a> {
             (None, Some(log)) => Ok(Way::Make(number, log)),
             (None, None) => Err(self.departs(format!("call {} was not recorded", shown()))),
         }
+    }
+
+    /// Whether the same was asked too often to be asked again.
+    fn is_repeated(&self, request: &[u8]) -> bool {
+        self.lock().asked.get(&Digest::of(request)).is_some_and(|asked| *asked > MOST_REPEATS)
     }
 
     /// The answer that was recorded.
@@ -413,6 +411,13 @@ impl<'a> Calls<'a> {
         log: &dyn CallLog,
     ) -> Answer {
         let called = match self.toolbox.find(&call.id) {
+            Some((tool, _)) if self.is_repeated(&request) => {
+                let what = format!(
+                    "`{}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same",
+                    tool.call.component
+                );
+                tools::NotCalled::Invalid(CallRefusal::Repeated, what).into()
+            }
             Some((tool, false)) if call.hands_over => {
                 let what = format!("the tool `{}` is none of the team, and takes nothing over", tool.call.component);
                 tools::NotCalled::Invalid(CallRefusal::Member, what).into()
@@ -461,7 +466,7 @@ impl<'a> Calls<'a> {
         usage: &mut Usage,
     ) -> Result<(String, ModelFinish), PortError> {
         let request = question(call);
-        let stored = match self.way(&request, None)? {
+        let stored = match self.way(&request)? {
             Way::Again(recorded) => {
                 *usage = recorded.usage;
                 self.stored(recorded)?
@@ -502,8 +507,8 @@ impl Answering for Calls<'_> {
     }
 
     fn call_tool(&self, call: &ToolCall, meter: &Arc<AttemptMeter>) -> Answer {
-        let request = request(call)?;
-        match self.way(&request, Some(&call.id))? {
+        let request = request(call);
+        match self.way(&request)? {
             Way::Again(recorded) => self.again(recorded, meter),
             Way::Make(number, log) => self.make(number, call, request, meter, log),
         }
@@ -591,24 +596,23 @@ fn question(call: &ModelCall) -> Vec<u8> {
     }))
 }
 
-/// What was asked, in the one form by which it is known again.
-fn request(call: &ToolCall) -> Result<Vec<u8>, PortError> {
-    let config = strict_json::from_str(&call.config)
-        .map_err(|error| PortError::Invalid(format!("the config of the tool is no JSON: {error}")))?;
-    let argument = |(port, items): &(String, ToolItems)| {
-        Ok(match items {
-            ToolItems::Artifact(artifact) => json!({"port": port, "artifact": artifact}),
-            ToolItems::Lines(lines) => {
-                let text = std::str::from_utf8(lines).map_err(|error| {
-                    let at = error.valid_up_to();
-                    PortError::Invalid(format!("the items for the port `{port}` are not UTF-8: byte {at} is wrong"))
-                })?;
-                json!({"port": port, "lines": text})
-            }
-        })
+/// What was asked, in the one form by which it is known again. What has none, since it is no JSON or no text, can't be
+/// called so, which is written down as well.
+fn request(call: &ToolCall) -> Vec<u8> {
+    let argument = |(port, items): &(String, ToolItems)| match items {
+        ToolItems::Artifact(artifact) => json!({"port": port, "artifact": artifact}),
+        ToolItems::Lines(lines) => match std::str::from_utf8(lines) {
+            Ok(text) => json!({"port": port, "lines": text}),
+            Err(_) => json!({"port": port, "bytes": Digest::of(lines)}),
+        },
     };
-    let arguments: Vec<_> = call.arguments.iter().map(argument).collect::<Result<_, PortError>>()?;
-    Ok(canonical::to_vec(&json!({"call": function(call), "id": call.id, "config": config, "arguments": arguments})))
+    let arguments: Vec<_> = call.arguments.iter().map(argument).collect();
+    let mut request = json!({"call": function(call), "id": call.id, "arguments": arguments});
+    match strict_json::from_str(&call.config) {
+        Ok(config) => request["config"] = config,
+        Err(_) => request["config_text"] = json!(call.config),
+    }
+    canonical::to_vec(&request)
 }
 
 #[cfg(test)]
@@ -622,14 +626,15 @@ mod tests {
 
     #[test]
     fn what_is_asked_has_one_form() {
-        let text = |config: &str| String::from_utf8(request(&call(config, b"{}\n")).unwrap()).unwrap();
+        let text = |config: &str| String::from_utf8(request(&call(config, b"{}\n"))).unwrap();
         let expected = r#"{"arguments":[{"lines":"{}\n","port":"texts"}],"call":"tools.call","config":{"a":1,"b":[2]},"id":"acme:words"}"#;
         assert_eq!(text(r#"{"b": [2], "a": 1}"#), expected);
         assert_eq!(text(r#"{"a":1,"b":[2]}"#), expected);
-        let over = request(&ToolCall { hands_over: true, ..call(r#"{"a":1,"b":[2]}"#, b"{}\n") }).unwrap();
+        let over = request(&ToolCall { hands_over: true, ..call(r#"{"a":1,"b":[2]}"#, b"{}\n") });
         assert_eq!(String::from_utf8(over).unwrap(), expected.replace("tools.call", "tools.hand-over"));
-        assert!(matches!(request(&call("{", b"")), Err(PortError::Invalid(_))));
-        assert!(matches!(request(&call(r#"{"a":1,"a":2}"#, b"")), Err(PortError::Invalid(_))));
-        assert!(matches!(request(&call("{}", b"\xff")), Err(PortError::Invalid(_))));
+        // What is no JSON, and what is no text, is told apart as well.
+        let forms = [("{", "".as_bytes()), ("\"{\"", b""), (r#"{"a":1,"a":2}"#, b""), ("{}", b"\xff"), ("{}", b"\xfe")];
+        let forms = forms.map(|(config, lines)| request(&call(config, lines)));
+        assert!(forms.iter().enumerate().all(|(at, form)| !forms[..at].contains(form)));
     }
 }

@@ -42,6 +42,14 @@ enum Bytes {
     Stored(Store),
 }
 
+/// The bytes of a component are not those that were added.
+#[derive(Debug, thiserror::Error)]
+#[error("the bytes of `{component}` can't be read as they were added")]
+pub struct ChangedBytes {
+    component: String,
+    source: io::Error,
+}
+
 /// All components of this installation, by digest.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
@@ -108,6 +116,18 @@ impl Catalogue {
 }
 
 impl Entry {
+    /// Compares its bytes, as they are stored now, with the digest under which it was added. Those that come with Palisade are
+    /// part of it.
+    ///
+    /// # Errors
+    /// When they are others by now, or gone.
+    pub fn check_bytes(&self) -> Result<(), ChangedBytes> {
+        if self.first_party {
+            return Ok(());
+        }
+        self.bytes().map(drop).map_err(|source| ChangedBytes { component: self.manifest.versioned_id(), source })
+    }
+
     /// Its bytes.
     ///
     /// # Errors

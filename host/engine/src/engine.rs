@@ -4,7 +4,7 @@ use crate::approving::Approving;
 use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
 use crate::calls::Answering;
 use crate::cancel::Cancel;
-use crate::catalogue::{Catalogue, Entry};
+use crate::catalogue::{Catalogue, ChangedBytes, Entry};
 use crate::done::Durable;
 use crate::gate::ItemGate;
 use crate::network::SystemNetwork;
@@ -14,6 +14,7 @@ use crate::threads::Threads;
 use palisade_llm::Gateway;
 use palisade_model::{Digest, Failure, FailureKind};
 use palisade_net::{Key, Secrets};
+use palisade_runbook::Plan;
 use palisade_sandbox::{AttemptMeter, CodeCache, Compiling, DescribeError, LoadError, Prepared, Sandbox, describe};
 use palisade_sql::Connections;
 use palisade_store::{Content, HostRoom, Store};
@@ -60,6 +61,8 @@ pub struct Engine {
     pub(crate) permits: Permits,
     guests: Threads<'static>,
     loaded: Mutex<BTreeMap<Digest, Loading>>,
+    /// Components whose stored bytes were compared with their digests.
+    sound: Mutex<BTreeSet<Digest>>,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -82,7 +85,8 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Self {
         let permits = Permits::new(parts.threads);
         let warnings = parts.sandbox.warning().map(ToString::to_string).into_iter().collect();
-        Self { parts, permits, guests: Threads::default(), loaded: Mutex::default(), warnings: Mutex::new(warnings) }
+        let (guests, loaded, sound) = (Threads::default(), Mutex::default(), Mutex::default());
+        Self { parts, permits, guests, loaded, sound, warnings: Mutex::new(warnings) }
     }
 
     /// The components.
@@ -136,6 +140,22 @@ impl Engine {
     /// What a person should know about how the engine works, each told once.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks whether the components of a plan are those that were added: compiled code is kept apart from their bytes, and
+    /// would run whatever became of them. Each is looked at once in a process.
+    ///
+    /// # Errors
+    /// When the bytes of one were changed.
+    pub(crate) fn check_bytes(&self, plan: &Plan) -> Result<(), ChangedBytes> {
+        let mut sound = self.sound.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in plan.calls().into_iter().filter_map(|call| self.catalogue().get(&call.component_digest)) {
+            if !sound.contains(&entry.digest) {
+                entry.check_bytes()?;
+                sound.insert(entry.digest);
+            }
+        }
+        Ok(())
     }
 
     /// Makes a component ready to run: once in a process, however many steps use it.

@@ -53,7 +53,7 @@ mod written;
 pub use approving::{ApprovalRequest, Approving, NotCounted};
 pub use attempt::{Attempt, AttemptInput, Each, Ended, Made};
 pub use cancel::Cancel;
-pub use catalogue::{Catalogue, Entry, FirstParty, MAX_SYMBOL_BYTES};
+pub use catalogue::{Catalogue, ChangedBytes, Entry, FirstParty, MAX_SYMBOL_BYTES};
 pub use diff::{FindingCounts, Findings, OnlyIn, diff_findings};
 pub use document::{Document, DocumentError, MAX_METADATA_BYTES, default_artifact};
 pub use driver::now_ms;

@@ -2,6 +2,7 @@
 
 use crate::approving::NotCounted;
 use crate::cancel::Cancel;
+use crate::catalogue::ChangedBytes;
 use crate::driver::Driver;
 use crate::engine::Engine;
 use crate::fork::Forking;
@@ -100,6 +101,9 @@ pub enum RunError {
         /// What.
         what: String,
     },
+    /// A component is not what was added.
+    #[error(transparent)]
+    ChangedBytes(#[from] ChangedBytes),
     /// A document that a runbook states for an input is none.
     #[error("what the runbook states for an input that is not given can't be taken")]
     Default(#[from] DocumentReadError),

@@ -58,6 +58,17 @@ impl Bench {
         let events = journal::events(&journal::open(&self.0.join(".palisade")));
         events.into_iter().filter(|event| event["kind"] == "HostCallRecorded").collect()
     }
+
+    /// Looks whether the audit log has these reasons why calls of the stepper were refused, in order.
+    fn audited_refusals(&self, expected: &[&str]) {
+        let log = ["audit", "log", "--run", "last", "--kind", "call_refused", "--denied", "--format", "json"];
+        let log: Value = serde_json::from_str(&self.call(&log).exits(0).stdout).unwrap();
+        let entries = log["entries"].as_array().unwrap().iter().map(|entry| &entry["entry"]);
+        let told: Vec<_> =
+            entries.map(|entry| (entry["called"].as_str().unwrap(), entry["why"].as_str().unwrap())).collect();
+        let expected: Vec<_> = expected.iter().map(|why| ("test:stepper", *why)).collect();
+        assert_eq!(told, expected);
+    }
 }
 
 fn step(append: &str, give: &Value) -> Value {
@@ -146,13 +157,7 @@ fn what_can_not_be_called_so_is_told_and_the_agent_goes_on() {
         holds(told, part);
     }
     assert_eq!(told.len(), 7, "{told:#?}");
-    let log = ["audit", "log", "--run", "last", "--kind", "call_refused", "--denied", "--format", "json"];
-    let log: Value = serde_json::from_str(&bench.call(&log).exits(0).stdout).unwrap();
-    let entries = log["entries"].as_array().unwrap().iter().map(|entry| &entry["entry"]);
-    let why: Vec<_> =
-        entries.map(|entry| (entry["called"].as_str().unwrap(), entry["why"].as_str().unwrap())).collect();
-    let expected = ["config", "config", "port", "port", "items", "member"];
-    assert_eq!(why, expected.map(|why| ("test:stepper", why)));
+    bench.audited_refusals(&["config", "config", "port", "port", "items", "member"]);
     // They are told again as they were, without being made.
     let _ = bench.call(&["replay", "last"]).exits(0);
 }
@@ -226,7 +231,10 @@ fn the_same_call_is_answered_three_times() {
     let told: Vec<_> = seen.iter().filter(|line| line.starts_with("test:stepper: Invalid")).collect();
     assert_eq!(told.len(), 2, "{seen:#?}");
     holds(told[0], "`test:stepper` was called with these arguments 3 times before");
-    assert_eq!(bench.calls().len(), 3);
+    bench.audited_refusals(&["repeated", "repeated"]);
+    let usages = bench.calls().into_iter().map(|call| call["usage"]["instances"].as_u64().unwrap());
+    assert_eq!(usages.collect::<Vec<_>>(), [2, 2, 2, 0, 0], "the last two were written down and not made");
+    let _ = bench.call(&["replay", "last"]).exits(0);
 }
 
 #[test]

@@ -13,6 +13,7 @@ execution:
   - {name: Policies, type: source, connector: 'acme:reader', config: {path: data, files: [a.txt, link, ../hr/b.txt]}, output: texts}
 ";
 const FILES: &str = ", files: [a.txt, link, ../hr/b.txt]";
+const CHANGED: &str = "the bytes of `acme:reader@1.0.0` can't be read as they were added";
 const GRANT: &str = "
 [[grant]]
 component = \"acme:reader\"
@@ -78,6 +79,25 @@ impl Bench {
 
     fn lock(&self) -> String {
         fs::read_to_string(self.0.join("palisade.lock")).unwrap()
+    }
+
+    /// Changes a bit of the reader's bytes in the store; what is returned changes it back.
+    fn change_stored_bytes(&self) -> impl Fn() {
+        let mark = b"READER-VARIANT ";
+        let place = |bytes: &[u8]| bytes.windows(mark.len()).position(|window| window == mark);
+        let stored =
+            walk(&self.0.join(".palisade")).into_iter().find_map(|path| Some((place(&fs::read(&path).ok()?)?, path)));
+        let (at, path) = stored.expect("the component's bytes are in a file");
+        let mut mode = fs::metadata(&path).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
+        fs::set_permissions(&path, mode).unwrap();
+        let flip = move || {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[at + 20] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        };
+        flip();
+        flip
     }
 
     /// What a run of the runbook read.
@@ -324,25 +344,38 @@ fn bytes_that_were_changed_in_the_store_are_noticed() {
     bench.accept("acme:reader", "one.wasm");
     // Its compiled code is kept from now on, and would do.
     let _ = bench.call("run -q runbook.yaml").exits(0);
-    let stored = walk(&bench.0.join(".palisade"))
-        .into_iter()
-        .find(|path| fs::read(path).is_ok_and(|bytes| bytes.windows(15).any(|window| window == b"READER-VARIANT ")));
-    let stored = stored.expect("the component's bytes are in a file");
-    let mut bytes = fs::read(&stored).unwrap();
-    let at = bytes.windows(15).position(|window| window == b"READER-VARIANT ").unwrap();
-    bytes[at + 20] ^= 1;
-    let mut mode = fs::metadata(&stored).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
-    fs::set_permissions(&stored, mode).unwrap();
-    fs::write(&stored, bytes).unwrap();
+    let _ = bench.change_stored_bytes();
     let accept = format!("grants accept acme:reader@1.0.0 --digest {}", bench.digest("one.wasm"));
     for line in ["doctor", &accept, "run -q runbook.yaml", "replay last"] {
         let _ = bench.call(line).exits(7);
     }
-    holds(
-        &bench.call("run -q runbook.yaml").stderr,
-        "the bytes of `acme:reader@1.0.0` can't be read as they were added",
+    holds(&bench.call("run -q runbook.yaml").stderr, CHANGED);
+    assert_eq!(bench.json("runs list")["runs"].as_array().unwrap().len(), 1, "nothing was begun");
+}
+
+#[test]
+fn bytes_that_were_changed_while_a_run_waits_are_noticed_before_it_goes_on() {
+    let Some(bench) = Bench::new(GRANT) else { return };
+    bench.accept("acme:reader", "one.wasm");
+    let reads = RUNBOOK.trim_start().replace("Policies", "Reads");
+    bench.0.write("reads.yaml", format!("{reads}outputs: {{texts: texts}}\n"));
+    bench.0.write(
+        "asks.yaml",
+        "name: Asks\nexecution:\n  - {id: ask, type: approval, message: 'Shall it run?'}\n\
+         \x20 - {id: go, type: execute_workflow, file: reads.yaml, after: ask, outputs: {texts: texts}}\n",
     );
+    // Its compiled code is kept from now on, and would do.
+    let _ = bench.call("run -q runbook.yaml").exits(0);
+    for _ in 0..2 {
+        let _ = bench.call("run -q asks.yaml").exits(5);
+    }
+    let _ = bench.call("approve -q last --no-run").exits(0);
+    let mended = bench.change_stored_bytes();
+    for line in ["resume -q last", "approve -q last~1"] {
+        holds(&bench.call(line).exits(7).stderr, CHANGED);
+    }
+    mended();
+    let _ = bench.call("resume -q last").exits(0);
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -73,11 +73,22 @@ fn what_is_granted_is_asked_and_nothing_else() {
         r#"{"url": "https://localhost:PORT/"}"#,
         r#"{"url": "http://127.0.0.1:PORT/"}"#,
         r#"{"url": "http://evil.example/"}"#,
+        // Where no port is written that of the scheme is meant; what is behind the origin is no part of it.
+        r#"{"url": "http://localhost/"}"#,
+        r#"{"url": "http://evil.example/http://localhost:PORT/"}"#,
+        r#"{"url": "http://xn--lcalhost-w4a:PORT/"}"#,
+        r#"{"url": "http://localhost.evil.example:PORT/"}"#,
+        r#"{"url": "http://evil.example#@localhost:PORT/"}"#,
+        r#"{"url": "http://evil.example?@localhost:PORT/"}"#,
     ] {
         asking.check(denied, &[("evil.example", &["1.1.1.1"])], &[LOCAL], "Denied");
     }
     asking.check(r#"{"url": "http://127.0.0.1:PORT/"}"#, &[], &["http=http://127.0.0.1:PORT"], "200||hello");
     assert_eq!(asking.server.seen().len(), 2, "nothing of what is denied leaves");
+    // The same server with capitals, or in the form of the other kind of address; a path is sent as it is written.
+    asking.check(r#"{"url": "http://LocalHost:PORT/%2e%2e/..%2fx/../y"}"#, &[], &[LOCAL], "200||hello");
+    asking.check(r#"{"url": "http://[::ffff:127.0.0.1]:PORT/"}"#, &[], &["http=http://127.0.0.1:PORT"], "200||hello");
+    assert!(asking.server.seen()[2].starts_with("GET /%2e%2e/..%2fx/../y HTTP/1.1\r\n"), "{:?}", asking.server.seen());
 }
 
 #[test]
@@ -101,6 +112,34 @@ fn what_could_be_read_in_two_ways_is_not_sent() {
         "http://2130706433:PORT/",
         "http://localhost:PORT\\\\@evil.example/",
         "ftp://localhost:PORT/",
+        // Other spellings of 127.0.0.1, and addresses of one interface.
+        "http://127.1:PORT/",
+        "http://0177.0.0.1:PORT/",
+        "http://127.0.0.01:PORT/",
+        "http://0x7f.0.0.1:PORT/",
+        "http://0x7f000001:PORT/",
+        "http://127.0.0.1.:PORT/",
+        "http://[::1%25lo]:PORT/",
+        "http://[::1%lo]:PORT/",
+        "http://[127.0.0.1]:PORT/",
+        // Names and ports that one reader ends where another goes on.
+        "http://localhost%00.evil.example:PORT/",
+        "http://local%68ost:PORT/",
+        "http://loc\u{430}lhost:PORT/",
+        "http://localhost\u{3002}:PORT/",
+        "http://localhost:PORT:1/",
+        "http://localhost:99999/",
+        "http://localhost:+PORT/",
+        "http://localhost:\u{661}/",
+        "http://*.b.example:PORT/",
+        "http://:PORT/",
+        "http://localhost\\t:PORT/",
+        "http://localhost:PORT/a b",
+        "http://localhost:PORT/a\\r\\nevil: b",
+        "http://localhost:PORT/\\u0000",
+        "http:localhost:PORT/",
+        "//localhost:PORT/",
+        "localhost:PORT",
     ] {
         asking.check(&format!(r#"{{"url": "{url}"}}"#), &[], &[LOCAL, "http=http://127.0.0.1:PORT"], "Invalid");
     }

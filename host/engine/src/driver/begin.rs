@@ -183,6 +183,7 @@ impl<'a> Driver<'a> {
     }
 
     fn new(engine: &'a Engine, begin: Begin, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
+        engine.check_bytes(work.plan)?;
         let Begin { run, started_ms, plan_digest, lock, place } = begin;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = place.folder.as_deref().unwrap_or(work.folder);

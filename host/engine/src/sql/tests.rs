@@ -57,6 +57,25 @@ fn rows_come_in_order_with_their_types() {
 }
 
 #[test]
+fn another_file_in_the_place_of_the_one_that_was_authorised_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = database(dir.path(), "CREATE TABLE t(a INT)");
+    let file = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let moved = dir.path().join("moved.db");
+    std::fs::rename(&path, &moved).unwrap();
+    database(dir.path(), "CREATE TABLE other(a INT)");
+    let mut found = Database::open(&file).unwrap();
+    let table = found.connection().query_row("SELECT name FROM sqlite_schema", [], |row| row.get::<_, String>(0));
+    assert_eq!(table.unwrap(), "t", "it is the file that counts, whatever it is called by now");
+    drop(found);
+    // The kernel calls it so once it is gone, and somebody may have made a file of that name.
+    std::fs::remove_file(&moved).unwrap();
+    assert!(matches!(Database::open(&file), Err(OpenError::Sqlite(_))));
+    std::fs::rename(&path, dir.path().join("moved.db (deleted)")).unwrap();
+    assert!(matches!(Database::open(&file), Err(OpenError::Replaced)));
+}
+
+#[test]
 fn full_text_tables_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let sql = "CREATE VIRTUAL TABLE old USING fts4(a); INSERT INTO old VALUES ('x');

@@ -7,7 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::policy::{Acceptance, Policy, powers};
 use crate::render::console;
-use crate::workspace::{Workspace, unchanged};
+use crate::workspace::{Workspace, changed};
 use crate::{lock, person, signature};
 use palisade_engine::Entry;
 use palisade_model::id::ComponentName;
@@ -35,7 +35,7 @@ pub(super) fn exec(context: &Context, name: &str, digest: Option<&str>) -> Resul
         return Err(lock::mismatch(settings, ExitCode::Integrity, &id, locked.digest, entry.digest));
     }
     // The bytes that would run are those that are accepted: read now, they are compared with their digest.
-    unchanged(entry)?;
+    entry.check_bytes().map_err(|error| changed(&error))?;
     if stated.is_some_and(|stated| stated != entry.digest) {
         return Err(CliError::new(
             ExitCode::Integrity,
