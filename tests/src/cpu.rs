@@ -31,6 +31,13 @@ pub fn taken_by(command: &mut Command) -> Taken {
         .stderr(Stdio::piped())
         .spawn()
         .expect("`cargo xtask bench` builds palisade first");
+    // Who says more than a pipe holds would wait for ever for somebody to read it.
+    let mut pipe = child.stderr.take().expect("a pipe");
+    let said = std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = pipe.read_to_string(&mut text);
+        text
+    });
     let (mut peak_kb, mut cpu) = (0, Duration::ZERO);
     let status = loop {
         peak_kb = peak_kb.max(high_water_mark(child.id()));
@@ -41,8 +48,7 @@ pub fn taken_by(command: &mut Command) -> Taken {
         std::thread::sleep(Duration::from_millis(1));
     };
     let wall = start.elapsed();
-    let mut stderr = String::new();
-    let _ = child.stderr.take().expect("a pipe").read_to_string(&mut stderr);
+    let stderr = said.join().unwrap_or_default();
     Taken { wall, cpu, peak_kb, code: status.code(), stderr }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn not_driven(error: &RunError) -> CliError {
     }
     if let RunError::Host { .. } = error {
         return CliError::from_error(ExitCode::Failed, error)
-            .help("once that is mended, `palisade resume` goes on with the run");
+            .help("once that is mended, `palisade resume` goes on with the run; `palisade cancel` ends it");
     }
     let fault = match error {
         RunError::Store(fault)

@@ -343,29 +343,36 @@ impl<'a> Calls<'a> {
         PortError::Host(how)
     }
 
-    /// How the next call of the attempt gets its answer.
-    pub(crate) fn way(&self, request: &[u8]) -> Result<Way<'_>, PortError> {
+    /// How the next call of the attempt gets its answer. `unwritten` is what earlier builds refused it with and did not write
+    /// down: where it is not recorded, what follows it has its number.
+    pub(crate) fn way(&self, request: &[u8], unwritten: Option<PortError>) -> Result<Way<'_>, PortError> {
         let digest = Digest::of(request);
         let number = {
             let mut state = self.lock();
-            let asked = state.asked.entry(digest).or_default();
-            *asked = asked.saturating_add(1);
             state.answered = state.answered.saturating_add(1);
             state.answered
         };
         let place = self.place_of(number);
         let shown = || show_place(place.iter().copied());
-        match (self.known.get(&place), self.log) {
-            (Some(recorded), _) if recorded.request == digest => Ok(Way::Again(recorded)),
-            (Some(_), _) => Err(self.departs(format!("call {} asks for something else than was recorded", shown()))),
-            (None, Some(log)) => Ok(Way::Make(number, log)),
-            (None, None) => Err(self.departs(format!("call {} was not recorded", shown()))),
+        let departs = match (self.known.get(&place), self.log) {
+            (Some(recorded), _) if recorded.request == digest => return Ok(Way::Again(recorded)),
+            (None, Some(log)) => return Ok(Way::Make(number, log)),
+            (Some(_), _) => format!("call {} asks for something else than was recorded", shown()),
+            (None, None) => format!("call {} was not recorded", shown()),
+        };
+        if let Some(refusal) = unwritten {
+            self.lock().answered = number.saturating_sub(1);
+            return Err(refusal);
         }
+        Err(self.departs(departs))
     }
 
-    /// Whether the same was asked too often to be asked again.
-    fn is_repeated(&self, request: &[u8]) -> bool {
-        self.lock().asked.get(&Digest::of(request)).is_some_and(|asked| *asked > MOST_REPEATS)
+    /// Counts a call, and says whether the same was made too often to be made again. A hand-over is the same call.
+    fn is_repeated(&self, call: &ToolCall) -> bool {
+        let mut state = self.lock();
+        let asked = state.asked.entry(Digest::of(&request(call, CALL))).or_default();
+        *asked = asked.saturating_add(1);
+        *asked > MOST_REPEATS
     }
 
     /// The answer that was recorded.
@@ -394,7 +401,9 @@ impl<'a> Calls<'a> {
     /// What a tool made when it was recorded.
     fn again(&self, recorded: &HostCallRecorded, meter: &AttemptMeter) -> Answer {
         let stored = self.stored(recorded)?;
-        meter.told_by_call(&as_call(spent_again(&recorded.usage)));
+        if recorded.own.is_some() {
+            meter.told_by_call(&as_call(spent_again(&recorded.usage)));
+        }
         // It was spent when it was made, and is spent again: what is left for the rest is as much as then.
         meter.spent_before(&recorded.usage).map_err(|failure| PortError::Limit(Box::new(failure)))?;
         let Stored::Outputs(outputs) = stored else { return Err(refused(stored)) };
@@ -407,17 +416,12 @@ impl<'a> Calls<'a> {
         number: u32,
         call: &ToolCall,
         request: Vec<u8>,
+        repeated: bool,
         meter: &Arc<AttemptMeter>,
         log: &dyn CallLog,
     ) -> Answer {
         let called = match self.toolbox.find(&call.id) {
-            Some((tool, _)) if self.is_repeated(&request) => {
-                let what = format!(
-                    "`{}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same",
-                    tool.call.component
-                );
-                tools::NotCalled::Invalid(CallRefusal::Repeated, what).into()
-            }
+            Some(_) if repeated => tools::NotCalled::Invalid(CallRefusal::Repeated, too_often(&call.id)).into(),
             Some((tool, false)) if call.hands_over => {
                 let what = format!("the tool `{}` is none of the team, and takes nothing over", tool.call.component);
                 tools::NotCalled::Invalid(CallRefusal::Member, what).into()
@@ -466,9 +470,12 @@ impl<'a> Calls<'a> {
         usage: &mut Usage,
     ) -> Result<(String, ModelFinish), PortError> {
         let request = question(call);
-        let stored = match self.way(&request)? {
+        // One that an earlier build recorded is counted by each attempt that is given the answer.
+        let mut is_told = true;
+        let stored = match self.way(&request, None)? {
             Way::Again(recorded) => {
                 *usage = recorded.usage;
+                is_told = recorded.own.is_some();
                 self.stored(recorded)?
             }
             Way::Make(number, log) => {
@@ -484,7 +491,9 @@ impl<'a> Calls<'a> {
                 stored
             }
         };
-        meter.told_by_call(&as_asked(*usage));
+        if is_told {
+            meter.told_by_call(&as_asked(*usage));
+        }
         match stored {
             Stored::Said { content, finish } => Ok((content, models::as_told(finish))),
             refusal => Err(refused(refusal)),
@@ -507,10 +516,11 @@ impl Answering for Calls<'_> {
     }
 
     fn call_tool(&self, call: &ToolCall, meter: &Arc<AttemptMeter>) -> Answer {
-        let request = request(call);
-        match self.way(&request)? {
+        let request = request(call, function(call));
+        let repeated = self.is_repeated(call);
+        match self.way(&request, repeated.then(|| PortError::Invalid(too_often(&call.id))))? {
             Way::Again(recorded) => self.again(recorded, meter),
-            Way::Make(number, log) => self.make(number, call, request, meter, log),
+            Way::Make(number, log) => self.make(number, call, request, repeated, meter, log),
         }
     }
 
@@ -562,9 +572,18 @@ fn fault(fault: palisade_store::Fault) -> PortError {
     PortError::Host(palisade_model::causes(&fault))
 }
 
-/// What the call is named in journals.
+/// What a call is named in journals.
+const CALL: &str = "tools.call";
+
+/// What this call is named in journals.
 const fn function(call: &ToolCall) -> &'static str {
-    if call.hands_over { "tools.hand-over" } else { "tools.call" }
+    if call.hands_over { "tools.hand-over" } else { CALL }
+}
+
+/// Says that a component was called too often in the same way.
+fn too_often(called: &str) -> String {
+    let called = neutral::line(called, 100);
+    format!("`{called}` was called with these arguments {MOST_REPEATS} times before: its answer will be the same")
 }
 
 /// What a call of a tool adds to what its caller used: it itself, and neither how long it took nor what was handed to it.
@@ -598,7 +617,7 @@ fn question(call: &ModelCall) -> Vec<u8> {
 
 /// What was asked, in the one form by which it is known again. What has none, since it is no JSON or no text, can't be
 /// called so, which is written down as well.
-fn request(call: &ToolCall) -> Vec<u8> {
+fn request(call: &ToolCall, function: &str) -> Vec<u8> {
     let argument = |(port, items): &(String, ToolItems)| match items {
         ToolItems::Artifact(artifact) => json!({"port": port, "artifact": artifact}),
         ToolItems::Lines(lines) => match std::str::from_utf8(lines) {
@@ -607,7 +626,7 @@ fn request(call: &ToolCall) -> Vec<u8> {
         },
     };
     let arguments: Vec<_> = call.arguments.iter().map(argument).collect();
-    let mut request = json!({"call": function(call), "id": call.id, "arguments": arguments});
+    let mut request = json!({"call": function, "id": call.id, "arguments": arguments});
     match strict_json::from_str(&call.config) {
         Ok(config) => request["config"] = config,
         Err(_) => request["config_text"] = json!(call.config),
@@ -626,15 +645,16 @@ mod tests {
 
     #[test]
     fn what_is_asked_has_one_form() {
-        let text = |config: &str| String::from_utf8(request(&call(config, b"{}\n"))).unwrap();
+        let text = |config: &str| String::from_utf8(request(&call(config, b"{}\n"), CALL)).unwrap();
         let expected = r#"{"arguments":[{"lines":"{}\n","port":"texts"}],"call":"tools.call","config":{"a":1,"b":[2]},"id":"acme:words"}"#;
         assert_eq!(text(r#"{"b": [2], "a": 1}"#), expected);
         assert_eq!(text(r#"{"a":1,"b":[2]}"#), expected);
-        let over = request(&ToolCall { hands_over: true, ..call(r#"{"a":1,"b":[2]}"#, b"{}\n") });
+        let over = ToolCall { hands_over: true, ..call(r#"{"a":1,"b":[2]}"#, b"{}\n") };
+        let over = request(&over, function(&over));
         assert_eq!(String::from_utf8(over).unwrap(), expected.replace("tools.call", "tools.hand-over"));
         // What is no JSON, and what is no text, is told apart as well.
         let forms = [("{", "".as_bytes()), ("\"{\"", b""), (r#"{"a":1,"a":2}"#, b""), ("{}", b"\xff"), ("{}", b"\xfe")];
-        let forms = forms.map(|(config, lines)| request(&call(config, lines)));
+        let forms = forms.map(|(config, lines)| request(&call(config, lines), CALL));
         assert!(forms.iter().enumerate().all(|(at, form)| !forms[..at].contains(form)));
     }
 }

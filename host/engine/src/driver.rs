@@ -311,6 +311,9 @@ impl<'a> Driver<'a> {
         let (mut waiting, mut running) = (VecDeque::new(), 0_usize);
         // Looked at before anything else: a run that is taken up to be cancelled would wait for a person again.
         self.look_around(cancel, stop, &mut waiting)?;
+        if !self.only_ends() {
+            self.engine.check_bytes(self.work.plan)?;
+        }
         waiting.extend(self.advance(Vec::new(), Beside::default())?);
         loop {
             if !self.has_ended() {
@@ -365,6 +368,12 @@ impl<'a> Driver<'a> {
             Outcome::Submission { turn, request, tell } => self.take_submission(&turn, &request, &tell),
             Outcome::Written => self.look_whether_written(),
         }
+    }
+
+    /// Whether no component of it runs any more: it has ended, or was cancelled and undoes nothing.
+    fn only_ends(&self) -> bool {
+        let undoes = || self.work.plan.steps.iter().any(|step| step.compensate.is_some());
+        self.has_ended() || (self.machine.state().cancelled().is_some() && !undoes())
     }
 
     /// Takes in what did not come from its own threads: time, what others ask, and that the run is to end.

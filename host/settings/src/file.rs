@@ -203,8 +203,8 @@ pub(crate) fn parse(source: &Source) -> Result<DeTable<'_>, Vec<Mistake>> {
         let at = error.span().unwrap_or_default();
         let mistake =
             Mistake::new(source.span(at.start, at.end), &format!("this is no TOML: {}", error.message()), None);
-        let (name, _) = source.line(mistake.span.line).split_once('=').unwrap_or_default();
-        let hides_line = key_place::may_hold_a_key(name);
+        // What stands there is not understood, so no part of it is surely a name.
+        let hides_line = key_place::may_hold_a_key(source.line(mistake.span.line));
         vec![Mistake { hides_line, ..mistake }]
     })
 }

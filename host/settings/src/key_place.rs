@@ -83,6 +83,8 @@ mod tests {
             "key = { value = \"sk-1\" }",
             "key = {env = 1, file = \"sk-1\"}",
             "key = sk-1",
+            "key: \"sk-1\"",
+            "api_key \"sk-1\"",
             "api_key = \"sk-1\"",
             "API_TOKEN = sk-1",
         ] {

@@ -225,15 +225,18 @@ fn the_same_call_is_answered_three_times() {
     let Some(bench) = Bench::new(GRANT) else { return };
     let mut call = step("1", &json!("input"));
     call["times"] = json!(5);
-    bench.runbook(&["test:stepper"], &json!([call]), &json!({}));
+    // A hand-over of the same is the same call.
+    let mut over = step("1", &json!("input"));
+    over["hand_over"] = json!(true);
+    bench.runbook(&["test:stepper"], &json!([call, over]), &json!({}));
     let _ = bench.run().exits(0);
     let seen = bench.seen();
     let told: Vec<_> = seen.iter().filter(|line| line.starts_with("test:stepper: Invalid")).collect();
-    assert_eq!(told.len(), 2, "{seen:#?}");
+    assert_eq!(told.len(), 3, "{seen:#?}");
     holds(told[0], "`test:stepper` was called with these arguments 3 times before");
-    bench.audited_refusals(&["repeated", "repeated"]);
+    bench.audited_refusals(&["repeated", "repeated", "repeated"]);
     let usages = bench.calls().into_iter().map(|call| call["usage"]["instances"].as_u64().unwrap());
-    assert_eq!(usages.collect::<Vec<_>>(), [2, 2, 2, 0, 0], "the last two were written down and not made");
+    assert_eq!(usages.collect::<Vec<_>>(), [2, 2, 2, 0, 0, 0], "the last three were written down and not made");
     let _ = bench.call(&["replay", "last"]).exits(0);
 }
 

@@ -366,7 +366,7 @@ fn bytes_that_were_changed_while_a_run_waits_are_noticed_before_it_goes_on() {
     );
     // Its compiled code is kept from now on, and would do.
     let _ = bench.call("run -q runbook.yaml").exits(0);
-    for _ in 0..2 {
+    for _ in 0..3 {
         let _ = bench.call("run -q asks.yaml").exits(5);
     }
     let _ = bench.call("approve -q last --no-run").exits(0);
@@ -374,6 +374,9 @@ fn bytes_that_were_changed_while_a_run_waits_are_noticed_before_it_goes_on() {
     for line in ["resume -q last", "approve -q last~1"] {
         holds(&bench.call(line).exits(7).stderr, CHANGED);
     }
+    // Nothing of it runs any more.
+    let _ = bench.call("cancel -q last~2").exits(0);
+    assert_eq!(bench.json("runs show last~2")["status"], "cancelled");
     mended();
     let _ = bench.call("resume -q last").exits(0);
 }

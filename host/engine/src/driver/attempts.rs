@@ -116,6 +116,8 @@ impl<'a> Driver<'a> {
             Ok(made) => made,
             // It says nothing of the step, so it ends nothing: whoever resumes the run begins the attempt anew.
             Err(Failure { kind: FailureKind::Host, message, .. }) => {
+                // What others have done is known by now: nobody is to doubt it since this one stops.
+                self.settle()?;
                 return Err(RunError::Host { step: turn.step, message });
             }
             Err(failure) => {
@@ -209,8 +211,8 @@ impl<'a> Driver<'a> {
         pin: Pin,
     ) -> Result<Vec<Turn>, RunError> {
         let Turn { step, iteration, attempt } = turn;
-        let (usage, spent) = (Usage::default(), Spent::default());
-        let known = AttemptSucceeded { step, attempt, iteration, at_ms, usage, spent, reuse: Some(reuse), ..recorded };
+        let (usage, own, spent, reuse) = (Usage::default(), None, Spent::default(), Some(reuse));
+        let known = AttemptSucceeded { step, attempt, iteration, at_ms, usage, own, spent, reuse, ..recorded };
         let beside = Beside { pins: vec![pin], ..Beside::default() };
         self.advance(vec![Event::AttemptSucceeded(Box::new(known))], beside)
     }

@@ -71,6 +71,7 @@ impl<'a> Driver<'a> {
         inputs: Vec<GivenInput>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
+        engine.check_bytes(request.work.plan)?;
         let started_ms = now_ms();
         let run = RunId::new(started_ms, random().map_err(RunError::Random)?);
         let lock = engine.store().own(run)?;
@@ -132,6 +133,7 @@ impl<'a> Driver<'a> {
         let place = Place { parent: Some(parent), subtree, limits, folder: Some(folder), key: None, work_key, way };
         // Its parent's journal speaks of it before its own begins.
         if engine.store().run(run)?.is_none() {
+            engine.check_bytes(work.plan)?;
             let begin = Begin { run, started_ms: now_ms(), plan_digest, lock, place };
             let mut driver = Self::new(engine, begin, work, observer)?;
             (driver.by, driver.approved_by) = (by, approved_by);
@@ -183,7 +185,6 @@ impl<'a> Driver<'a> {
     }
 
     fn new(engine: &'a Engine, begin: Begin, work: Work<'a>, observer: &'a dyn Observer) -> Result<Self, RunError> {
-        engine.check_bytes(work.plan)?;
         let Begin { run, started_ms, plan_digest, lock, place } = begin;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = place.folder.as_deref().unwrap_or(work.folder);
