@@ -315,6 +315,7 @@ fn a_notice_with_a_table_of_processors_is_read_by_its_columns() {
     let expected = [
         "third_party Stripe",
         "third_party Fenwick Mail Ltd",
+        "system Stripe",
         "third_party Brightdesk",
         "transfer United States",
         "transfer United Kingdom",
@@ -380,6 +381,7 @@ fn a_french_clinic_s_notice_is_read() {
     states(policy, &DATA, &data);
     let others = [
         "data_subject patients",
+        "system Doctolib",
         "system dossier patient",
         "third_party Doctolib",
         "retention 20 years",

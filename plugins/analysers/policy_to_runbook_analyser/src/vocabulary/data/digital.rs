@@ -133,8 +133,7 @@ pub(super) const WORDS: Words = &[
             "internet protocol",
             "adresse i.p",
             "shortened ip",
-            "truncated ip",
-        ],
+            "truncated ip", "address of your computer", "internet protocol address",],
     ),
     (
         "cookies",
@@ -298,8 +297,7 @@ pub(super) const WORDS: Words = &[
             "!time zone of",
             "!par votre navigateur",
             "!dans votre navigateur",
-            "!make and model of the",
-        ],
+            "!make and model of the", "type de terminal", "types de terminaux",],
     ),
     (
         "usage data",
@@ -516,8 +514,7 @@ pub(super) const WORDS: Words = &[
             "searches you",
             "ads you see",
             "protokolliert bei jedem",
-            "zeitpunkt, ",
-        ],
+            "zeitpunkt, ", "internetseite aufruft", "internetseiten aufruf",],
     ),
     (
         "location data",
@@ -631,8 +628,7 @@ pub(super) const WORDS: Words = &[
             "=position auf",
             "enter or leave",
             "city or region",
-            "region from",
-        ],
+            "region from", "votre position", "=whereabouts", "your whereabouts",],
     ),
     (
         "communication",
@@ -836,8 +832,7 @@ pub(super) const WORDS: Words = &[
             "what we write to each other",
             "was wir einander",
             "wir einander schreiben",
-            "was sie uns schreiben",
-        ],
+            "was sie uns schreiben", "e-mails to customer", "emails to customer", "help requests", "support conversations", "!anfragende",],
     ),
     (
         "feedback",
@@ -1030,7 +1025,6 @@ pub(super) const WORDS: Words = &[
             "!heures de repas",
             "kostwünsche",
             "kostwunsch",
-            "!dietary intol",
-        ],
+            "!dietary intol", "preferred language", "language preference", "that you prefer",],
     ),
 ];

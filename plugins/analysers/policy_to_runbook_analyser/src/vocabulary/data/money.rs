@@ -152,8 +152,7 @@ pub(super) const WORDS: Words = &[
             "you have paid",
             "fees paid",
             "fee paid",
-            "offene rechnungen",
-        ],
+            "offene rechnungen", "!billing and delivery",],
     ),
     (
         "bank details",
@@ -400,8 +399,7 @@ pub(super) const WORDS: Words = &[
             "!at the expense",
             "!pay vat",
             "!pay tax",
-            "!keep accounts and pay",
-        ],
+            "!keep accounts and pay", "what you were paid", "universal credit", "state benefits", "allocations familiales", "prestations sociales",],
     ),
     (
         "pension data",
@@ -688,8 +686,7 @@ pub(super) const WORDS: Words = &[
             "your returns",
             "past crossings",
             "past bookings",
-            "purchase behavio",
-        ],
+            "purchase behavio", "!doctor orders", "!orders it", "!money from subscriptions",],
     ),
     (
         "bookings",
@@ -786,8 +783,7 @@ pub(super) const WORDS: Words = &[
             "book and attend",
             "rendez-vous sont pris",
             "prise de rendez-vous",
-            "rendez-vous pris",
-        ],
+            "rendez-vous pris", "!appointment reminder",],
     ),
     (
         "travel data",

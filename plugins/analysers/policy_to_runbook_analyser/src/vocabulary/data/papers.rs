@@ -55,8 +55,7 @@ pub(super) const WORDS: Words = &[
             "!umsatzsteuer-identifikationsnummer",
             "!steuer-identifikationsnummer",
             "!identifikationsnummer (ust",
-            "!bank identification",
-        ],
+            "!bank identification", "steuer-identifikationsnummer",],
     ),
     (
         "identity document",
@@ -113,8 +112,7 @@ pub(super) const WORDS: Words = &[
             "!proof of identity before",
             "!proof of identity if",
             "!ask for proof of identity",
-            "!justificatif d'identité peut",
-        ],
+            "!justificatif d'identité peut", "nummer des passes", "numéro de passeport",],
     ),
     (
         "driving licence",
@@ -140,8 +138,7 @@ pub(super) const WORDS: Words = &[
             "!permis de séjour",
             "!permis de construire",
             "licence number, date",
-            "!licence number of",
-        ],
+            "!licence number of", "copie du permis", "votre permis",],
     ),
     (
         "vehicle data",
@@ -214,8 +211,7 @@ pub(super) const WORDS: Words = &[
             "!chauffeur",
             "=your car",
             "=my car",
-            "!identification number of the person",
-        ],
+            "!identification number of the person", "!car loan",],
     ),
     (
         "insurance data",
@@ -591,8 +587,7 @@ pub(super) const WORDS: Words = &[
             "date you moved",
             "move-in",
             "einzugsdatum",
-            "date d'emménagement",
-        ],
+            "date d'emménagement", "!moved in we",],
     ),
     (
         "legal proceedings",

@@ -65,8 +65,7 @@ pub(super) const WORDS: Words = &[
             "pays de naissance",
             "ville de naissance",
             "where they were born",
-            "places of birth",
-        ],
+            "places of birth", "ort der geburt", "place you were born",],
     ),
     (
         "age",
@@ -120,8 +119,7 @@ pub(super) const WORDS: Words = &[
             "alter der",
             "ages of the",
             "!alter von 16",
-            "!date de naissance ou âge",
-        ],
+            "!date de naissance ou âge", "!reaches age", "!reach age",],
     ),
     (
         "gender",
@@ -300,8 +298,7 @@ pub(super) const WORDS: Words = &[
             "!language of the website",
             "!language barriers",
             "!language that you chose",
-            "!language setting",
-        ],
+            "!language setting", "!preferred language", "!language preference",],
     ),
     (
         "physical characteristics",
@@ -346,8 +343,7 @@ pub(super) const WORDS: Words = &[
             "collar size",
             "!appearance of the",
             "!page size",
-            "!screen size",
-        ],
+            "!screen size", "!taille du foyer", "!taille du ménage",],
     ),
     (
         "animals",

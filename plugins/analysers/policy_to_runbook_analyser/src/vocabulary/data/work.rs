@@ -290,8 +290,7 @@ pub(super) const WORDS: Words = &[
             "your employer",
             "job and",
             "job description",
-            "=employer's",
-        ],
+            "=employer's", "berufstätig", "zeiterfassung",],
     ),
     (
         "education data",
@@ -429,8 +428,7 @@ pub(super) const WORDS: Words = &[
             "carte d'étudiant",
             "student card",
             "!bulletins de paie",
-            "!bulletins de salaire",
-        ],
+            "!bulletins de salaire", "passées à l'école", "years of schooling", "years at school", "!transcript of", "!transcripts of", "!chat transcript", "!call transcript",],
     ),
     (
         "references",
@@ -456,8 +454,7 @@ pub(super) const WORDS: Words = &[
             "!reference number",
             "!credit reference",
             "!payment references",
-            "!references from credit",
-        ],
+            "!references from credit", "for a reference", "landlord's reference", "landlord reference", "references from",],
     ),
     (
         "assessments",
@@ -554,8 +551,7 @@ pub(super) const WORDS: Words = &[
             "attendance times",
             "your attendance",
             "attendance at",
-            "attendance and",
-        ],
+            "attendance and", "feuille de présence", "feuilles de présence", "anwesenheitsliste", "!in your presence", "attendance sheet", "attendance register",],
     ),
     (
         "access records",
@@ -661,7 +657,6 @@ pub(super) const WORDS: Words = &[
             "accident has occurred",
             "statement from the driver",
             "incident reports",
-            "incident report form",
-        ],
+            "incident report form", "incidents on board", "reports on incidents", "reports of incidents",],
     ),
 ];
