@@ -16,7 +16,19 @@ pub(crate) fn before_no(lower: &str) -> &str {
 
 /// At what a part of a sentence begins that says something by itself.
 const TURNS: &[&str] = &[
-    "; ", ": ", " – ", ", and ", ", but ", ", who ", ", which ", ", und ", ", aber ", ", sondern ", ", et ", ", mais ", ", qui ",
+    "; ",
+    ": ",
+    " – ",
+    ", and ",
+    ", but ",
+    ", who ",
+    ", which ",
+    ", und ",
+    ", aber ",
+    ", sondern ",
+    ", et ",
+    ", mais ",
+    ", qui ",
 ];
 
 /// Of a sentence, not of a row, that says no of something: the parts that say no of nothing.

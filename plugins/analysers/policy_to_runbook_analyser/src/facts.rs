@@ -6,9 +6,9 @@ use crate::products;
 use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
-    ARTICLES, BASES, CENTRES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE, NOT,
-    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES,
-    SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
+    ARTICLES, BASES, CENTRES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES,
+    NONE, NOT, OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL,
+    SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -289,7 +289,11 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         if any(column, PARTY_COLUMNS) && !products::names_one(cell) {
             facts.add(fact(Kind::ThirdParty, cell, sentence));
         }
-        if any(column, SYSTEM_COLUMNS) && !products::names_one(cell) && !is_place(cell) && !is_mapped(&cell.to_lowercase()) {
+        if any(column, SYSTEM_COLUMNS)
+            && !products::names_one(cell)
+            && !is_place(cell)
+            && !is_mapped(&cell.to_lowercase())
+        {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, cell, sentence) });
         }
     }
@@ -301,7 +305,7 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
             facts.add(fact(Kind::ThirdParty, product, sentence));
         }
         let is_other = SOCIAL.contains(product) || HOSTERS.contains(product);
-        if !is_other && !is_mapped(&product.to_lowercase()) {
+        if !is_other && (place >= Where::Kept || !any(lower, SHARES)) && !is_mapped(&product.to_lowercase()) {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, product, sentence) });
         }
     }

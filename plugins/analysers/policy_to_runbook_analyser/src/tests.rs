@@ -381,7 +381,6 @@ fn a_french_clinic_s_notice_is_read() {
     states(policy, &DATA, &data);
     let others = [
         "data_subject patients",
-        "system Doctolib",
         "system dossier patient",
         "third_party Doctolib",
         "retention 20 years",

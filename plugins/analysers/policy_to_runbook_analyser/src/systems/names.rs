@@ -2,8 +2,8 @@
 
 use super::{MAX_MORE, Where, Word, joined};
 use crate::vocabulary::{
-    ARTICLES, BY_WAY_OF, CALLED, ENDINGS, GERMAN_ENDINGS, HEADS, HEADS_FRENCH, HOLDING, INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS,
-    NO_NAMES, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
+    ARTICLES, BY_WAY_OF, CALLED, ENDINGS, GERMAN_ENDINGS, HEADS, HEADS_FRENCH, HOLDING, INTRODUCED, IS, KEPT, NAMED,
+    NO_ENDINGS, NO_NAMES, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
 };
 
 /// Most words between what says that something is kept and the word before the name.
@@ -83,7 +83,8 @@ fn small_name(words: &[Word<'_>], at: usize, is_german: bool) -> usize {
     let is_small = |word: &&Word<'_>| {
         let text = word.text;
         let is_version = text.contains('.') && text.chars().any(|c| c.is_ascii_digit());
-        let is_word = text.len() < MIN_SMALL || !text.is_ascii() || GERMAN_ENDINGS.iter().any(|end| text.ends_with(end));
+        let is_word =
+            text.len() < MIN_SMALL || !text.is_ascii() || GERMAN_ENDINGS.iter().any(|end| text.ends_with(end));
         text.starts_with(char::is_lowercase) && !word.opens && !word.is(SMALL_WORDS) && (is_version || !is_word)
     };
     usize::from(is_german && is_behind(at) && words.get(at).filter(is_small).is_some())

@@ -14,7 +14,8 @@ pub(super) fn on_paper(words: &[Word<'_>], place: Where) -> Option<String> {
     if place < Where::Kept || words.iter().any(|word| word.is(NO)) {
         return None;
     }
-    let is_said = |pair: &[Word<'_>]| ON_PAPER.iter().any(|said| pair.iter().zip(*said).all(|(word, is)| word.lower == *is));
+    let is_said =
+        |pair: &[Word<'_>]| ON_PAPER.iter().any(|said| pair.iter().zip(*said).all(|(word, is)| word.lower == *is));
     let at = words.windows(2).position(is_said)?;
     let said = format!("{} {}", words[at].text, words[at + 1].text);
     let earlier = &words[at.saturating_sub(MAX_BETWEEN)..at];

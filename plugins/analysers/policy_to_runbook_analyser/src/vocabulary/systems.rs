@@ -45,7 +45,11 @@ pub(crate) const SYSTEMS: &[&str] = &[
     "dossier patient",
     "dossier du personnel",
     "sirh",
-    "gestion électronique de documents", "web server logs", "our server logs", "our log files", "health information exchange",
+    "gestion électronique de documents",
+    "web server logs",
+    "our server logs",
+    "our log files",
+    "health information exchange",
 ];
 
 /// Words by which a description of systems says that something keeps data; those of `KEEPS` are for policies.
@@ -141,7 +145,13 @@ pub(crate) const KEEPS: &[&str] = &[
     "=rangé",
     "rangés",
     "rangées",
-    "gespeichert", "verbleib", "stay on", "stays on", "heben wir", "=bewahren", "in papierform",
+    "gespeichert",
+    "verbleib",
+    "stay on",
+    "stays on",
+    "heben wir",
+    "=bewahren",
+    "in papierform",
 ];
 
 /// Words that say that a product runs in the house.
@@ -337,7 +347,8 @@ pub(crate) const HEADS: &[&str] = &[
     "tachograph",
     "tachographs",
     "pager",
-    "handsets", "telephony",
+    "handsets",
+    "telephony",
 ];
 
 /// As [`HEADS`], where a policy says where data are kept.
@@ -444,7 +455,9 @@ pub(crate) const HEADS_THERE: &[&str] = &[
     "pad",
     "notepad",
     "clipboard",
-    "rota", "directory", "directories",
+    "rota",
+    "directory",
+    "directories",
 ];
 
 /// In French: the first.
@@ -1125,7 +1138,11 @@ pub(crate) const NO_NAMES: &[&str] = &[
     "Suite",
     "Mail",
     "Mails",
-    "E-Mails", "PCI", "DSS", "ISO", "IEC",
+    "E-Mails",
+    "PCI",
+    "DSS",
+    "ISO",
+    "IEC",
 ];
 
 /// Countries, regions and towns: what is kept there is kept in something else.
@@ -1842,7 +1859,11 @@ pub(crate) const ALONE_GERMAN: &[&str] = &[
     "stempeluhr",
     "tachographen",
     "wachbuch",
-    "schrank", "firewall", "ortungsgerät", "papierakte", "aktenordner",
+    "schrank",
+    "firewall",
+    "ortungsgerät",
+    "papierakte",
+    "aktenordner",
 ];
 
 /// With what other words of German begin that end as systems do.
@@ -1866,7 +1887,6 @@ pub(crate) const NO_SYSTEMS_GERMAN: &[&str] = &[
     "handelsregister",
     "bundeszentralregister",
     "vereinsregister",
-   
     "zentralregister",
     "gewerberegister",
     "partnerschaftsregister",
@@ -2112,7 +2132,9 @@ pub(crate) const NAMED_GERMAN: &[&str] = &[
     "verwaltung",
     "chat",
     "mitgliederportal",
-    "kundenportal", "verfahren", "fachverfahren",
+    "kundenportal",
+    "verfahren",
+    "fachverfahren",
 ];
 
 /// Verbs that say that something is what follows.
@@ -2449,7 +2471,16 @@ pub(crate) const DOES: &[&str] = &[
     "we rely on",
     "rely on",
     "taken on",
-    "partagé", "we list", "we also list", "listed in", "write & down", "=wrote", "est faite avec", "part avec", "partent avec", "confié",
+    "partagé",
+    "we list",
+    "we also list",
+    "listed in",
+    "write & down",
+    "=wrote",
+    "est faite avec",
+    "part avec",
+    "partent avec",
+    "confié",
 ];
 
 /// Verbs that say that somebody has what follows.
@@ -2518,23 +2549,32 @@ pub(crate) const BY_WAY_OF: &[&str] = &["via", "through", "über"];
 pub(crate) const NONE: &[&str] = &["=no", "=ni", "=kein", "=keine", "=keinen", "=nobody", "=without", "=ohne", "=sans"];
 
 /// With what words of German end that are no names.
-pub(crate) const GERMAN_ENDINGS: &[&str] =
-    &["t", "n", "e", "r", "s", "h", "g", "b", "ell", "al", "nd", "bald", "haft", "sam", "am", "em", "um", "im", "ig", "iv"];
+pub(crate) const GERMAN_ENDINGS: &[&str] = &[
+    "t", "n", "e", "r", "s", "h", "g", "b", "ell", "al", "nd", "bald", "haft", "sam", "am", "em", "um", "im", "ig",
+    "iv",
+];
 
 /// Words that say that something is on paper.
-pub(crate) const ON_PAPER: &[&[&str]] = &[
-    &["on", "paper"],
-    &["auf", "papier"],
-    &["aus", "papier"],
-    &["sur", "papier"],
-    &["format", "papier"],
-];
+pub(crate) const ON_PAPER: &[&[&str]] =
+    &[&["on", "paper"], &["auf", "papier"], &["aus", "papier"], &["sur", "papier"], &["format", "papier"]];
 
 /// What is kept on paper.
 pub(crate) const PAPER_FILES: &[&str] = &[
-    "files", "records", "forms", "sheets", "charts", "copies", "documents", "contracts", "dossiers", "dossier", "fiches",
-    "registres", "formulaires", "archives", "documents",
+    "files",
+    "records",
+    "forms",
+    "sheets",
+    "charts",
+    "copies",
+    "documents",
+    "contracts",
+    "dossiers",
+    "fiches",
+    "registres",
+    "formulaires",
+    "archives",
 ];
 
 /// What a system stands in, which is told where none is.
-pub(crate) const CENTRES: &[&str] = &["data centre", "data centres", "data center", "data centers", "rechenzentrum", "datacenter"];
+pub(crate) const CENTRES: &[&str] =
+    &["data centre", "data centres", "data center", "data centers", "rechenzentrum", "datacenter"];

@@ -459,7 +459,10 @@ pub(super) const WORDS: Words = &[
             "verständigen sollen",
             "call if something",
             "nominate a friend",
-            "person for us to speak to", "verständigen dürfen", "ihnen etwas zustößt",],
+            "person for us to speak to",
+            "verständigen dürfen",
+            "ihnen etwas zustößt",
+        ],
     ),
     (
         "family members",
