@@ -61,7 +61,7 @@ const SAME: &[(&str, &[&str])] = &[
     ("animals", &["animal records", "pet data", "pets"]),
     ("assessments", &["risk score"]),
     ("assets", &["investment data", "savings", "savings and loan balances", "shareholdings"]),
-    ("attendance", &["attendance records", "attendance times", "visit times"]),
+    ("attendance", &["attendance records", "attendance times", "visit history", "visit times"]),
     (
         "bookings",
         &[
@@ -89,12 +89,13 @@ const SAME: &[(&str, &[&str])] = &[
         "identity document",
         &["identity document data", "identity documents", "passport copy", "passport data", "passport number"],
     ),
-    ("incident reports", &["accident data", "damage reports"]),
-    ("income", &["benefits data"]),
+    ("incident reports", &["accident data", "damage reports", "fines and tolls", "traffic fines"]),
+    ("income", &["benefits", "benefits data", "social benefits"]),
     ("insurance data", &["claims data"]),
     ("languages", &["language", "languages spoken", "native language"]),
     ("legal proceedings", &["court judgments", "custody judgment", "custody ruling"]),
     ("loyalty points", &["loyalty membership data", "loyalty programme data"]),
+    ("order history", &["subscription data", "subscription status"]),
     ("payment data", &["account balances", "account history"]),
     ("physical characteristics", &["body measurements", "body weight", "height and weight"]),
     (
@@ -167,5 +168,5 @@ fn reads(folder: &str, categories: [f64; 2], systems: [f64; 2]) {
 
 #[test]
 fn most_of_known_policies_is_read_and_little_is_wrong() {
-    reads("known", [0.9, 0.89], [0.91, 0.91]);
+    reads("known", [0.9, 0.9], [0.92, 0.91]);
 }

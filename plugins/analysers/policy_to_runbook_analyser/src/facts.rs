@@ -6,9 +6,9 @@ use crate::products;
 use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
-    ARTICLES, BASES, CENTRES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES,
-    NONE, NOT, OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL,
-    SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
+    ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE, NOT,
+    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL, SPECIAL,
+    SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -130,9 +130,8 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
         let is_all_said = !not || !denies && !any(lower, SHARES) && !any(lower, RENOUNCES);
         let part = if is_all_said { None } else { affirmed(sentence) };
         let before = facts.list.len();
-        if let Some(said) = if is_all_said { Some(sentence) } else { part.as_ref() } {
-            others(said, world, &mut facts);
-        }
+        let said = if is_all_said { Some(sentence) } else { part.as_ref() };
+        said.into_iter().for_each(|said| others(said, world, &mut facts));
         // What was read of a part is in the whole sentence.
         facts.list.iter_mut().skip(before).for_each(|fact| fact.sentence.clone_from(&sentence.text));
         if !not && (around(LEAVES) || around(SHARES)) {
@@ -312,10 +311,6 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     let is_cell = sentence.is_heading || sentence.cells().any(|(column, _)| any(column, SYSTEM_COLUMNS));
     let mut systems = if is_cell { Vec::new() } else { called(sentence, place) };
     systems.retain(|system| !PRODUCTS.contains(&system.as_str()) || HOSTERS.contains(&system.as_str()));
-    // `Kept in Symitar, which runs in a data centre` names where that stands.
-    if !products.is_empty() || systems.len() > 1 {
-        systems.retain(|system| !is_centre(&system.to_lowercase()));
-    }
     // `Our web shop runs on Shopify` names one system, `kept in the web shop and in Shopify` two.
     let is_named = !products.is_empty() || !systems.is_empty();
     let is_told = |listed: &str| {
@@ -328,11 +323,6 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     {
         facts.add(Fact { checked: Some(false), ..fact(Kind::System, system, sentence) });
     }
-}
-
-/// Whether a system is no more than where others stand.
-fn is_centre(lower: &str) -> bool {
-    CENTRES.contains(&lower)
 }
 
 /// Whether something is said to go into a system: `in der Zeiterfassung`. A backup is one wherever it is named.

@@ -157,6 +157,9 @@ mod tests {
             ("Der Bogen bleibt in einer Mappe im Spa.", "Mappe im Spa"),
             ("Buchungen führen wir im Hotelprogramm protel, das läuft.", "Hotelprogramm protel"),
             ("Briefe werden im Archivsystem d.3 abgelegt.", "Archivsystem d.3"),
+            ("Die Fahrten werden bei Fahrio gespeichert.", "Fahrio"),
+            ("Die Touren werden bei Wegwart gespeichert.", "Wegwart"),
+            ("Gehostet wird der Shop bei der Nordlicht Hosting GmbH in Kiel.", "Nordlicht Hosting GmbH"),
             ("Das steht in einem verschlossenen Schrank.", "verschlossener Schrank"),
             ("Loan files from before 2017 are on paper.", "paper files"),
             ("Wir führen die Personalakten auf Papier.", "Personalakten auf Papier"),
@@ -177,6 +180,9 @@ mod tests {
         assert_eq!(called("Das wird im Hotelprogramm elektronisch verwaltet.", Where::Kept), ["Hotelprogramm"]);
         assert_eq!(called("Das läuft mit Domus 4000.", Where::Kept), ["Domus 4000"]);
         assert!(called("Tenancies are on Arthur.", Where::Unsaid).is_empty());
+        for none in ["Das wird bei Bedarf gespeichert.", "Das wird bei Vertragsschluss verarbeitet."] {
+            assert!(called(none, Where::Kept).is_empty(), "{none}");
+        }
         for place in ["They are kept in Dublin.", "Sie liegen in Falkenstein.", "We keep them in the EU."] {
             assert!(called(place, Where::Listed).is_empty(), "{place}");
         }

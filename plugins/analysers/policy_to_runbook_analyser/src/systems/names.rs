@@ -2,12 +2,16 @@
 
 use super::{MAX_MORE, Where, Word, joined};
 use crate::vocabulary::{
-    ARTICLES, BY_WAY_OF, CALLED, ENDINGS, GERMAN_ENDINGS, HEADS, HEADS_FRENCH, HOLDING, INTRODUCED, IS, KEPT, NAMED,
-    NO_ENDINGS, NO_NAMES, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
+    ARTICLES, BY_WAY_OF, CALLED, COMPANY_FORMS, ENDINGS, GERMAN_ENDINGS, GERMAN_NOUNS, HEADS, HEADS_FRENCH, HOLDING,
+    INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
 };
 
 /// Most words between what says that something is kept and the word before the name.
 const MAX_BETWEEN: usize = 4;
+
+/// What German says at the end of a sentence of what is done with data.
+const HOSTED: &[&str] =
+    &["gespeichert", "verarbeitet", "geführt", "verwaltet", "betrieben", "abgelegt", "gesichert", "erfasst"];
 
 /// Fewest letters of a name that begins with no capital letter.
 const MIN_SMALL: usize = 5;
@@ -134,13 +138,25 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
     // German writes every noun as a name: only what no noun looks like is one.
     let is_numbered = || !words[at].ends && words.get(at + 1).is_some_and(|next| next.text.parse::<u32>().is_ok());
     // `wird bei Mittwald gehostet`
-    let is_hosted = || words.get(at + 1).is_some_and(|next| next.is(&["gehostet"]));
-    if is_german && !is_written_oddly(words[at].text) && !words[at].opens && !is_numbered() && !is_hosted() {
+    let is_hosted = || {
+        let is_noun = GERMAN_NOUNS.iter().any(|end| words[at].lower.ends_with(end));
+        let is_at = at.checked_sub(1).is_some_and(|before| words[before].is(&["bei"]));
+        words.get(at + 1).is_some_and(|next| next.is(&["gehostet"]) || is_at && !is_noun && next.is(HOSTED))
+    };
+    // `bei der Hetzner Online GmbH`
+    let is_company = is_company(words, at);
+    if is_german
+        && !is_written_oddly(words[at].text)
+        && !words[at].opens
+        && !is_numbered()
+        && !is_hosted()
+        && !is_company
+    {
         return None;
     }
     let mut before = at.checked_sub(1)?;
     // `in einer InfluxDB`
-    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && has_hump(words[at].text) {
+    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && (is_company || has_hump(words[at].text)) {
         before -= 1;
     }
     let is_used = words[before].is(USED) && !words[before].ends;
@@ -190,6 +206,14 @@ pub(super) fn holding(words: &[Word<'_>], at: usize, place: Where) -> Option<usi
     let verb = words.get(count)?;
     let is_used = || verb.is(IS) && words.get(count + 1).is_some_and(|word| word.is(&["used"]));
     (count > 0 && (verb.is(HOLDING) || is_used())).then_some(count)
+}
+
+/// Whether the name of a company stands there, behind `bei` or `bei der`.
+fn is_company(words: &[Word<'_>], at: usize) -> bool {
+    let form = words.iter().skip(at).take(MAX_MORE).position(|word| COMPANY_FORMS.contains(&word.text));
+    let is_whole = |form: usize| words[at..at + form].iter().all(|word| is_name(word) && !word.ends);
+    let before = words[..at].iter().rev().take(2).find(|word| !word.is(&["der"]));
+    form.is_some_and(|form| form > 0 && is_whole(form)) && before.is_some_and(|word| word.is(&["bei"]))
 }
 
 /// As no noun of German is written: `DATEV`, `TriNotar`, `mailbox.org`, `Inxmail`.

@@ -2550,8 +2550,8 @@ pub(crate) const NONE: &[&str] = &["=no", "=ni", "=kein", "=keine", "=keinen", "
 
 /// With what words of German end that are no names.
 pub(crate) const GERMAN_ENDINGS: &[&str] = &[
-    "t", "n", "e", "r", "s", "h", "g", "b", "ell", "al", "nd", "bald", "haft", "sam", "am", "em", "um", "im", "ig",
-    "iv",
+    "t", "n", "e", "r", "s", "h", "g", "b", "ell", "al", "nd", "bald", "haft", "sam", "am", "dem", "lem", "nem", "rem",
+    "sem", "um", "im", "ig", "iv",
 ];
 
 /// Words that say that something is on paper.
@@ -2575,6 +2575,12 @@ pub(crate) const PAPER_FILES: &[&str] = &[
     "archives",
 ];
 
-/// What a system stands in, which is told where none is.
-pub(crate) const CENTRES: &[&str] =
-    &["data centre", "data centres", "data center", "data centers", "rechenzentrum", "datacenter"];
+/// With what nouns of German end that stand behind `bei` and are no names: `bei Bedarf gespeichert`.
+pub(crate) const GERMAN_NOUNS: &[&str] = &[
+    "ung", "ungen", "darf", "schluss", "tion", "heit", "keit", "tritt", "gang", "gabe", "ruf", "ende", "nahme", "trag",
+    "lage", "fall", "fällen", "kauf", "such", "nutzung", "beginn", "weis", "los", "satz", "lust", "wechsel", "antritt",
+    "verdacht",
+];
+
+/// What stands behind the name of a company.
+pub(crate) const COMPANY_FORMS: &[&str] = &["GmbH", "AG", "SE", "KG", "eG", "AöR"];
