@@ -157,6 +157,9 @@ pub(super) const WORDS: Words = &[
             "traceur",
             "témoins de connexion",
             "balises web",
+            "uses one cookie",
+            "sets one cookie",
+            "one cookie",
         ],
     ),
     (
@@ -523,6 +526,11 @@ pub(super) const WORDS: Words = &[
             "zeitpunkt, ",
             "internetseite aufruft",
             "internetseiten aufruf",
+            "each log-on",
+            "count page views",
+            "anmeldezeiten",
+            "protokolle des internet",
+            "sign-in times",
         ],
     ),
     (
@@ -1048,6 +1056,11 @@ pub(super) const WORDS: Words = &[
             "preferred language",
             "language preference",
             "that you prefer",
+            "wish list",
+            "wishlist",
+            "merkliste",
+            "liste d'envies",
+            "favoriten",
         ],
     ),
 ];

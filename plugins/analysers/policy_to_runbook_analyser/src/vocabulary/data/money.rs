@@ -154,6 +154,14 @@ pub(super) const WORDS: Words = &[
             "fee paid",
             "offene rechnungen",
             "!billing and delivery",
+            "!zahlungsfähigkeit",
+            "!zahlungsverkehr",
+            "!montant du loyer",
+            "!montant des cotisations",
+            "!payments are taken by",
+            "!payment is taken by",
+            "!payments are handled by",
+            "!montant et la durée",
         ],
     ),
     (
@@ -797,6 +805,8 @@ pub(super) const WORDS: Words = &[
             "prise de rendez-vous",
             "rendez-vous pris",
             "!appointment reminder",
+            "!remind you of an appointment",
+            "!by appointment",
         ],
     ),
     (

@@ -125,6 +125,7 @@ pub(super) const WORDS: Words = &[
             "!date de naissance ou âge",
             "!reaches age",
             "!reach age",
+            "!breed, age",
         ],
     ),
     (

@@ -439,6 +439,9 @@ pub(super) const WORDS: Words = &[
             "!transcripts of",
             "!chat transcript",
             "!call transcript",
+            "!typed transcript",
+            "!types the transcript",
+            "!études actuarielles",
         ],
     ),
     (
