@@ -177,6 +177,7 @@ mod tests {
         assert_eq!(called("Tenancies are recorded in Arthur.", Where::Kept), ["Arthur"]);
         assert_eq!(called("Newsletter versenden wir mit Inxmail.", Where::Kept), ["Inxmail"]);
         assert!(called("Calls are answered by Ansa in Wrexham.", Where::Kept).iter().all(|name| name != "Wrexham"));
+        assert_eq!(called("Wir führen Ihre Rechnungen in FibuNet.", Where::Kept), ["FibuNet"]);
         assert_eq!(called("Das wird im Hotelprogramm elektronisch verwaltet.", Where::Kept), ["Hotelprogramm"]);
         assert_eq!(called("Das läuft mit Domus 4000.", Where::Kept), ["Domus 4000"]);
         assert!(called("Tenancies are on Arthur.", Where::Unsaid).is_empty());

@@ -172,7 +172,7 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
         return None;
     }
     // `on a server of our own in Keswick`, `answered by Moneypenny in Wrexham`
-    let is_of_a_company = || earlier.last().is_some_and(|word| is_name(word) && !word.ends);
+    let is_of_a_company = || !is_german && before > 1 && earlier.last().is_some_and(|word| is_name(word) && !word.ends);
     if words[before].is(&["in"]) && (earlier.iter().any(|word| word.is(UNDER)) || is_of_a_company()) {
         return None;
     }

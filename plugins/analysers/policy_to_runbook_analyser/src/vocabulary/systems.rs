@@ -2551,7 +2551,7 @@ pub(crate) const NONE: &[&str] = &["=no", "=ni", "=kein", "=keine", "=keinen", "
 /// With what words of German end that are no names.
 pub(crate) const GERMAN_ENDINGS: &[&str] = &[
     "t", "n", "e", "r", "s", "h", "g", "b", "ell", "al", "nd", "bald", "haft", "sam", "am", "dem", "lem", "nem", "rem",
-    "sem", "um", "im", "ig", "iv",
+    "sem", "um", "im", "ig", "iv", "ohl",
 ];
 
 /// Words that say that something is on paper.
