@@ -57,29 +57,46 @@ impl Counts {
 /// not stand here: a residence permit is no nationality.
 const SAME: &[(&str, &[&str])] = &[
     ("access records", &["access badge logs", "gate passages"]),
+    ("account data", &["nickname"]),
     ("animals", &["animal records", "pet data", "pets"]),
     ("assessments", &["risk score"]),
     ("assets", &["investment data", "savings", "savings and loan balances", "shareholdings"]),
-    ("attendance", &["attendance records", "attendance times", "visit times"]),
-    ("bookings", &["appointments", "class bookings", "dates of stay"]),
+    ("attendance", &["attendance records", "attendance times", "visit history", "visit times"]),
+    (
+        "bookings",
+        &[
+            "appointment data",
+            "appointments",
+            "booking data",
+            "class bookings",
+            "dates of stay",
+            "travel and booking data",
+        ],
+    ),
     ("consumption data", &["consumption data (heat and water)", "energy consumption", "meter readings"]),
     ("device data", &["advertising id"]),
-    ("driving licence", &["driving licence data"]),
+    ("donations", &["donation history"]),
+    ("driving licence", &["driving licence check", "driving licence data"]),
     ("email address", &["parent's email address", "partner's email address"]),
-    ("employment data", &["curriculum vitae", "cv", "driving and working times", "timesheets", "working hours"]),
-    ("feedback", &["product reviews", "survey answers"]),
+    (
+        "employment data",
+        &["curriculum vitae", "cv", "driving and working times", "timesheets", "working hours", "working time"],
+    ),
+    ("feedback", &["product reviews", "reviews", "survey answers"]),
     ("genetic data", &["dna match list"]),
     ("health data", &["drug and alcohol test results"]),
     (
         "identity document",
         &["identity document data", "identity documents", "passport copy", "passport data", "passport number"],
     ),
-    ("incident reports", &["accident data", "damage reports"]),
+    ("incident reports", &["accident data", "damage reports", "fines and tolls", "traffic fines"]),
+    ("income", &["benefits", "benefits data", "social benefits"]),
     ("insurance data", &["claims data"]),
-    ("languages", &["language", "languages spoken"]),
+    ("languages", &["language", "languages spoken", "native language"]),
     ("legal proceedings", &["court judgments", "custody judgment", "custody ruling"]),
-    ("loyalty points", &["loyalty membership data"]),
-    ("payment data", &["account balances"]),
+    ("loyalty points", &["loyalty membership data", "loyalty programme data"]),
+    ("order history", &["subscription data", "subscription status"]),
+    ("payment data", &["account balances", "account history"]),
     ("physical characteristics", &["body measurements", "body weight", "height and weight"]),
     (
         "politically exposed person",
@@ -151,5 +168,5 @@ fn reads(folder: &str, categories: [f64; 2], systems: [f64; 2]) {
 
 #[test]
 fn most_of_known_policies_is_read_and_little_is_wrong() {
-    reads("known", [0.89, 0.89], [0.9, 0.9]);
+    reads("known", [0.9, 0.9], [0.92, 0.91]);
 }

@@ -1,7 +1,7 @@
 //! Where a policy says that something is not so.
 
 use crate::text::{Sentence, has_word};
-use crate::vocabulary::{ANSWERS, DEFINES, DENIALS, LISTED_DENIALS, NOT, OURS, SENSITIVE, WITHIN_BOUNDS};
+use crate::vocabulary::{ANSWERS, DEFINES, DENIALS, LISTED_DENIALS, NONE, NOT, OURS, SENSITIVE, WITHIN_BOUNDS};
 use crate::words::any;
 use std::borrow::Cow;
 
@@ -12,6 +12,49 @@ const MAX_BACK: usize = 6;
 pub(crate) fn before_no(lower: &str) -> &str {
     let parts = lower.match_indices([',', '–', '(']).map(|(at, _)| at).take_while(|at| !any(&lower[..*at], NOT));
     parts.last().map_or("", |at| &lower[..at])
+}
+
+/// At what a part of a sentence begins that says something by itself.
+const TURNS: &[&str] = &[
+    "; ",
+    ": ",
+    " – ",
+    ", and ",
+    ", but ",
+    ", who ",
+    ", which ",
+    ", und ",
+    ", aber ",
+    ", sondern ",
+    ", et ",
+    ", mais ",
+    ", qui ",
+];
+
+/// Of a sentence, not of a row, that says no of something: the parts that say no of nothing.
+pub(crate) fn affirmed(sentence: &Sentence) -> Option<Sentence> {
+    if sentence.row().next().is_some() {
+        return None;
+    }
+    let mut rest = sentence.text.as_str();
+    let mut said: Vec<&str> = Vec::new();
+    loop {
+        let turn = TURNS.iter().filter_map(|turn| rest.find(turn).map(|at| (at, turn.len()))).min();
+        let (part, behind) = turn.map_or((rest, ""), |(at, len)| (&rest[..at], &rest[at + len..]));
+        let lower = part.to_lowercase();
+        if !any(&lower, NOT) && !any(&lower, NONE) {
+            said.push(part);
+        }
+        if behind.is_empty() {
+            break;
+        }
+        rest = behind;
+    }
+    let text = said.join("; ");
+    let lower = text.to_lowercase().replace('’', "'");
+    let mut part = sentence.clone();
+    (part.text, part.lower) = (text, lower);
+    (!part.text.is_empty()).then_some(part)
 }
 
 /// Most words behind a `no` that it says no of.
@@ -100,6 +143,13 @@ mod tests {
         for other in ["we keep your email", "@home since 2018", "between 2016 and 2018", "a@b", "§ 26 abs. 3"] {
             assert!(!is_contact(other), "{other}");
         }
+    }
+
+    #[test]
+    fn what_a_sentence_says_beside_its_no_stays() {
+        let said = |text: &str| affirmed(&crate::text::sentences(None, text)[0]).map(|said| said.text);
+        assert_eq!(said("Gifts go to A, and we never see your card.").as_deref(), Some("Gifts go to A"));
+        assert_eq!(said("We do not use A, B or C."), None);
     }
 
     #[test]

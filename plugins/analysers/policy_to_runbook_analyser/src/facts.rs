@@ -1,13 +1,14 @@
 //! What a policy states, each with its sentence.
 
 use crate::categories::{self, Category};
-use crate::denial::{answer, before_no, defines, is_contact, is_denied, without_none};
+use crate::denial::{affirmed, answer, before_no, defines, is_contact, is_denied, without_none};
+use crate::products;
 use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
     ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE, NOT,
-    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES,
-    SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, WORDS, Words,
+    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL, SPECIAL,
+    SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -126,9 +127,13 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
                 named(lower, PURPOSES).for_each(|value| facts.add(fact(Kind::Purpose, value, sentence)));
             }
         }
-        if !not || !denies && !any(lower, SHARES) {
-            others(sentence, world, &mut facts);
-        }
+        let is_all_said = !not || !denies && !any(lower, SHARES) && !any(lower, RENOUNCES);
+        let part = if is_all_said { None } else { affirmed(sentence) };
+        let before = facts.list.len();
+        let said = if is_all_said { Some(sentence) } else { part.as_ref() };
+        said.into_iter().for_each(|said| others(said, world, &mut facts));
+        // What was read of a part is in the whole sentence.
+        facts.list.iter_mut().skip(before).for_each(|fact| fact.sentence.clone_from(&sentence.text));
         if !not && (around(LEAVES) || around(SHARES)) {
             named(lower, TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
         }
@@ -252,7 +257,7 @@ pub(crate) fn systems_in(sentence: &Sentence, world: &World) -> Vec<Fact> {
         unknown.push(name.trim());
     }
     if unknown.is_empty() {
-        unknown.extend(PRODUCTS.iter().filter(|product| names(sentence, product)));
+        products::named(sentence).for_each(|product| unknown.push(product));
         unknown.extend(SYSTEMS.iter().filter(|system| has_word(lower, system)));
     }
     let is_new = |name: &&str| !name.is_empty() && system_called(world, &name.to_lowercase()).is_none();
@@ -269,11 +274,6 @@ fn mapped_in<'w>(lower: &str, world: &'w World) -> impl Iterator<Item = &'w Syst
     world.systems.iter().filter(is_named)
 }
 
-/// Whether a sentence names a product; one whose name is a word only if it is written as a name.
-fn names(sentence: &Sentence, product: &str) -> bool {
-    has_word(&sentence.text, product) || !WORDS.contains(&product) && has_word(&sentence.lower, &product.to_lowercase())
-}
-
 /// Systems and third parties: those that the operator named, products that are known, and kinds of systems.
 fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     let lower = &sentence.lower;
@@ -285,23 +285,26 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         if any(column, COUNTRY_COLUMNS) {
             named(&cell.to_lowercase(), TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
         }
-        if any(column, PARTY_COLUMNS) && !names_product(cell) {
+        if any(column, PARTY_COLUMNS) && !products::names_one(cell) {
             facts.add(fact(Kind::ThirdParty, cell, sentence));
         }
-        if any(column, SYSTEM_COLUMNS) && !names_product(cell) && !is_place(cell) && !is_mapped(&cell.to_lowercase()) {
+        if any(column, SYSTEM_COLUMNS)
+            && !products::names_one(cell)
+            && !is_place(cell)
+            && !is_mapped(&cell.to_lowercase())
+        {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, cell, sentence) });
         }
     }
     let place = place(sentence);
-    let products: Vec<&str> = PRODUCTS.iter().copied().filter(|product| names(sentence, product)).collect();
+    let products: Vec<&str> = products::named(sentence).collect();
     for product in &products {
         // Who runs a product itself gives it to nobody.
         if !any(lower, OWN_SERVERS) {
             facts.add(fact(Kind::ThirdParty, product, sentence));
         }
-        let is_given = any(lower, SHARES) || any(&sentence.context, SHARES) || any(&sentence.context, PARTY_COLUMNS);
         let is_other = SOCIAL.contains(product) || HOSTERS.contains(product);
-        if !is_other && (place >= Where::Kept || !is_given) && !is_mapped(&product.to_lowercase()) {
+        if !is_other && (place >= Where::Kept || !any(lower, SHARES)) && !is_mapped(&product.to_lowercase()) {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, product, sentence) });
         }
     }
@@ -378,8 +381,4 @@ pub(crate) fn words(kind: Kind) -> impl Iterator<Item = (&'static str, Option<bo
 /// The word of a kind of facts that is meant. `lower` is in lower case.
 pub(crate) fn known_word(kind: Kind, lower: &str) -> Option<(&'static str, Option<bool>)> {
     words(kind).find(|(word, _)| word.to_lowercase() == lower)
-}
-
-fn names_product(cell: &str) -> bool {
-    PRODUCTS.iter().any(|product| has_word(&cell.to_lowercase(), &product.to_lowercase()))
 }

@@ -8,6 +8,7 @@ mod architecture;
 mod categories;
 mod denial;
 mod facts;
+mod products;
 mod reading;
 mod steps;
 mod systems;

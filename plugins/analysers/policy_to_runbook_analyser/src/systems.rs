@@ -3,6 +3,7 @@
 
 mod kinds;
 mod names;
+mod paper;
 
 use crate::text::Sentence;
 use crate::vocabulary::{GERMAN, NO_NAMES, OWNED, PLACES};
@@ -67,7 +68,10 @@ pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
             // German joins words to many that only look like systems.
             let is_said = place >= Where::Kept || place == Where::Said && !is_german;
             if is_said || is_owned || to > end {
-                add(name);
+                add(match kinds::adjective(&words, first).filter(|_| is_german) {
+                    Some(adjective) => format!("{adjective} {name}"),
+                    None => name,
+                });
             }
             past = to;
         } else if let Some(end) = names::kept_in(&words, at, place, is_german)
@@ -77,6 +81,10 @@ pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
             add(joined(&words, at, end));
             past = end;
         }
+    }
+    // What is in a cabinet is told by that.
+    if found.is_empty() {
+        found.extend(paper::on_paper(&words, place));
     }
     found
 }
@@ -147,6 +155,16 @@ mod tests {
             ("Die Seite wird bei Mittwald gehostet.", "Mittwald"),
             ("Les dossiers sont des dossiers papier.", "dossiers papier"),
             ("Der Bogen bleibt in einer Mappe im Spa.", "Mappe im Spa"),
+            ("Buchungen führen wir im Hotelprogramm protel, das läuft.", "Hotelprogramm protel"),
+            ("Briefe werden im Archivsystem d.3 abgelegt.", "Archivsystem d.3"),
+            ("Die Fahrten werden bei Fahrio gespeichert.", "Fahrio"),
+            ("Die Touren werden bei Wegwart gespeichert.", "Wegwart"),
+            ("Gehostet wird der Shop bei der Nordlicht Hosting GmbH in Kiel.", "Nordlicht Hosting GmbH"),
+            ("Das steht in einem verschlossenen Schrank.", "verschlossener Schrank"),
+            ("Loan files from before 2017 are on paper.", "paper files"),
+            ("Wir führen die Personalakten auf Papier.", "Personalakten auf Papier"),
+            ("Les anciens dossiers sur papier sont conservés.", "dossiers sur papier"),
+            ("Matomo est installé sur nos propres serveurs.", "propres serveurs"),
             ("Die Bilder werden auf einem Rekorder in der Pforte gespeichert.", "Rekorder in der Pforte"),
         ] {
             assert_eq!(called(text, Where::Kept), [expected], "{text}");
@@ -158,8 +176,14 @@ mod tests {
         assert_eq!(called("Tenancies are on Arthur.", Where::Listed), ["Arthur"]);
         assert_eq!(called("Tenancies are recorded in Arthur.", Where::Kept), ["Arthur"]);
         assert_eq!(called("Newsletter versenden wir mit Inxmail.", Where::Kept), ["Inxmail"]);
+        assert!(called("Calls are answered by Ansa in Wrexham.", Where::Kept).iter().all(|name| name != "Wrexham"));
+        assert_eq!(called("Wir führen Ihre Rechnungen in FibuNet.", Where::Kept), ["FibuNet"]);
+        assert_eq!(called("Das wird im Hotelprogramm elektronisch verwaltet.", Where::Kept), ["Hotelprogramm"]);
         assert_eq!(called("Das läuft mit Domus 4000.", Where::Kept), ["Domus 4000"]);
         assert!(called("Tenancies are on Arthur.", Where::Unsaid).is_empty());
+        for none in ["Das wird bei Bedarf gespeichert.", "Das wird bei Vertragsschluss verarbeitet."] {
+            assert!(called(none, Where::Kept).is_empty(), "{none}");
+        }
         for place in ["They are kept in Dublin.", "Sie liegen in Falkenstein.", "We keep them in the EU."] {
             assert!(called(place, Where::Listed).is_empty(), "{place}");
         }

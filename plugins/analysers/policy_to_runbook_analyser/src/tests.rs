@@ -315,6 +315,7 @@ fn a_notice_with_a_table_of_processors_is_read_by_its_columns() {
     let expected = [
         "third_party Stripe",
         "third_party Fenwick Mail Ltd",
+        "system Stripe",
         "third_party Brightdesk",
         "transfer United States",
         "transfer United Kingdom",

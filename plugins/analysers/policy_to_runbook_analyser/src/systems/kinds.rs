@@ -122,6 +122,9 @@ fn french(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
     if !is_weak && !HEADS_FRENCH.contains(&plain) || words.iter().any(|word| word.is(ENGLISH)) {
         return None;
     }
+    if plain == "serveurs" && at > 0 && words[at - 1].is(&["propres"]) {
+        return Some((at - 1, at + 1));
+    }
     if words.get(at + 1).is_some_and(is_name) && !word.ends {
         return name(words, at + 1).map(|_| (at, at + 1));
     }
@@ -172,5 +175,15 @@ fn german(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
     if !is_noun || is_other || !(is_kind || is_alone || is_named) || words.iter().any(|word| word.is(ENGLISH)) {
         return None;
     }
-    Some((at, if is_alone { placed(words, at + 1) } else { at + 1 }))
+    let is_placed = is_alone && word.lower != "papierform";
+    Some((at, if is_placed { placed(words, at + 1) } else { at + 1 }))
+}
+
+/// What German says of a system before its name, as a name has it: `verschlossener` of `in einem verschlossenen Schrank`.
+pub(super) fn adjective(words: &[Word<'_>], first: usize) -> Option<String> {
+    let before = words.get(first.checked_sub(1)?).filter(|word| !word.ends)?;
+    let noun = words.get(first)?.lower.as_str();
+    let stem = ["eigen", "verschlossen", "abgeschlossen"].into_iter().find(|stem| before.lower.starts_with(stem))?;
+    let is_short = before.lower.len() <= stem.len() + 2;
+    (is_short && ["server", "schrank"].contains(&noun)).then(|| format!("{stem}er"))
 }

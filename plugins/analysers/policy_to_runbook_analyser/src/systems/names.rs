@@ -2,12 +2,19 @@
 
 use super::{MAX_MORE, Where, Word, joined};
 use crate::vocabulary::{
-    ARTICLES, BY_WAY_OF, CALLED, ENDINGS, HEADS, HEADS_FRENCH, HOLDING, INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS,
-    NO_NAMES, PLACES, PROVIDERS, THROUGH, UNDER, USED,
+    ARTICLES, BY_WAY_OF, CALLED, COMPANY_FORMS, ENDINGS, GERMAN_ENDINGS, GERMAN_NOUNS, HEADS, HEADS_FRENCH, HOLDING,
+    INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
 };
 
 /// Most words between what says that something is kept and the word before the name.
 const MAX_BETWEEN: usize = 4;
+
+/// What German says at the end of a sentence of what is done with data.
+const HOSTED: &[&str] =
+    &["gespeichert", "verarbeitet", "geführt", "verwaltet", "betrieben", "abgelegt", "gesichert", "erfasst"];
+
+/// Fewest letters of a name that begins with no capital letter.
+const MIN_SMALL: usize = 5;
 
 /// Most words between quotation marks that are taken for a name.
 const MAX_QUOTED: usize = 5;
@@ -55,7 +62,7 @@ pub(super) fn with_name(words: &[Word<'_>], first: usize, end: usize, is_german:
     let link = link(words, end);
     let is_noun =
         is_german && words.get(end).is_some_and(|word| word.opens && !word.quotes && !is_written_oddly(word.text));
-    if let Some(to) = name(words, end + link).filter(|_| !is_noun) {
+    if let Some(to) = name(words, end + link).filter(|_| !is_noun).map(|to| to + small_name(words, to, is_german)) {
         let is_verb = words[end].is(IS);
         let text = match words[end - 1].ends || words[end].opens || is_verb {
             true => format!("{} ({kind})", joined(words, end + usize::from(is_verb), to)),
@@ -63,10 +70,28 @@ pub(super) fn with_name(words: &[Word<'_>], first: usize, end: usize, is_german:
         };
         return (text, to);
     }
+    let small = if words[end - 1].ends { 0 } else { small_name(words, end, is_german) };
+    if small > 0 {
+        return (format!("{kind} {}", words[end].text), end + small);
+    }
     match named_before(words, first) {
         Some((from, to)) => (format!("{} ({kind})", joined(words, from, to)), end),
         None => (kind, end),
     }
+}
+
+/// How many words of a name stand there that begins with no capital letter, in German behind a kind of system or the rest of
+/// the name: `Hotelprogramm protel`, `Archivsystem d.3`. What ends as German words do is none.
+fn small_name(words: &[Word<'_>], at: usize, is_german: bool) -> usize {
+    let is_behind = |at: usize| at.checked_sub(1).is_some_and(|before| !words[before].ends);
+    let is_small = |word: &&Word<'_>| {
+        let text = word.text;
+        let is_version = text.contains('.') && text.chars().any(|c| c.is_ascii_digit());
+        let is_word =
+            text.len() < MIN_SMALL || !text.is_ascii() || GERMAN_ENDINGS.iter().any(|end| text.ends_with(end));
+        text.starts_with(char::is_lowercase) && !word.opens && !word.is(SMALL_WORDS) && (is_version || !is_word)
+    };
+    usize::from(is_german && is_behind(at) && words.get(at).filter(is_small).is_some())
 }
 
 /// How many words link a kind of system and its name: `inbox in Front`, `folder of our Drive`.
@@ -113,13 +138,25 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
     // German writes every noun as a name: only what no noun looks like is one.
     let is_numbered = || !words[at].ends && words.get(at + 1).is_some_and(|next| next.text.parse::<u32>().is_ok());
     // `wird bei Mittwald gehostet`
-    let is_hosted = || words.get(at + 1).is_some_and(|next| next.is(&["gehostet"]));
-    if is_german && !is_written_oddly(words[at].text) && !words[at].opens && !is_numbered() && !is_hosted() {
+    let is_hosted = || {
+        let is_noun = GERMAN_NOUNS.iter().any(|end| words[at].lower.ends_with(end));
+        let is_at = at.checked_sub(1).is_some_and(|before| words[before].is(&["bei"]));
+        words.get(at + 1).is_some_and(|next| next.is(&["gehostet"]) || is_at && !is_noun && next.is(HOSTED))
+    };
+    // `bei der Hetzner Online GmbH`
+    let is_company = is_company(words, at);
+    if is_german
+        && !is_written_oddly(words[at].text)
+        && !words[at].opens
+        && !is_numbered()
+        && !is_hosted()
+        && !is_company
+    {
         return None;
     }
     let mut before = at.checked_sub(1)?;
     // `in einer InfluxDB`
-    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && has_hump(words[at].text) {
+    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && (is_company || has_hump(words[at].text)) {
         before -= 1;
     }
     let is_used = words[before].is(USED) && !words[before].ends;
@@ -134,8 +171,9 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
     if !(is_used && place >= Where::Said || is_behind && (place == Where::Listed || is_kept)) {
         return None;
     }
-    // `on a server of our own in Keswick`
-    if words[before].is(&["in"]) && earlier.iter().any(|word| word.is(UNDER)) {
+    // `on a server of our own in Keswick`, `answered by Moneypenny in Wrexham`
+    let is_of_a_company = || !is_german && before > 1 && earlier.last().is_some_and(|word| is_name(word) && !word.ends);
+    if words[before].is(&["in"]) && (earlier.iter().any(|word| word.is(UNDER)) || is_of_a_company()) {
         return None;
     }
     let end = name(words, at)?;
@@ -168,6 +206,14 @@ pub(super) fn holding(words: &[Word<'_>], at: usize, place: Where) -> Option<usi
     let verb = words.get(count)?;
     let is_used = || verb.is(IS) && words.get(count + 1).is_some_and(|word| word.is(&["used"]));
     (count > 0 && (verb.is(HOLDING) || is_used())).then_some(count)
+}
+
+/// Whether the name of a company stands there, behind `bei` or `bei der`.
+fn is_company(words: &[Word<'_>], at: usize) -> bool {
+    let form = words.iter().skip(at).take(MAX_MORE).position(|word| COMPANY_FORMS.contains(&word.text));
+    let is_whole = |form: usize| words[at..at + form].iter().all(|word| is_name(word) && !word.ends);
+    let before = words[..at].iter().rev().take(2).find(|word| !word.is(&["der"]));
+    form.is_some_and(|form| form > 0 && is_whole(form)) && before.is_some_and(|word| word.is(&["bei"]))
 }
 
 /// As no noun of German is written: `DATEV`, `TriNotar`, `mailbox.org`, `Inxmail`.

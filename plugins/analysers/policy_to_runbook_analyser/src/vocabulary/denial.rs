@@ -36,6 +36,21 @@ pub(crate) const NOT: &[&str] = &[
     "!pas seulement",
 ];
 
+/// Words that say that an author does without something that others use.
+pub(crate) const RENOUNCES: &[&str] = &[
+    "decided against",
+    "=verzichten",
+    "=verzichtet",
+    "we removed",
+    "avons renoncé",
+    "renonçons",
+    "=not use",
+    "don't use",
+    "doesn't use",
+    "nicht ein",
+    "n'utilisons pas",
+];
+
 /// Words that say that data are taken and kept.
 pub(crate) const COLLECTS: &[&str] = &[
     "collect",
@@ -137,6 +152,9 @@ pub(crate) const DENIALS: &[(&[&str], Option<usize>, &[&str])] = &[
             "=shown",
             "=read",
             "photocopy",
+            "use facial",
+            "use biometric",
+            "use fingerprint",
         ],
     ),
     (
@@ -370,6 +388,18 @@ pub(crate) const DEFINES: &[&str] = &[
     "note for the curious",
     "besonders schützt",
     "examples are the statute",
+    "!cookies are used",
+    "!cookies are set",
+    "!cookies are placed",
+    "term also covers",
+    "covers things such as",
+    "dazu zählen zum beispiel",
+    "dazu gehören zum beispiel",
+    "manche firmen",
+    "viele firmen",
+    "some firms",
+    "many firms",
+    "par exemple une donnée",
 ];
 
 /// Headings under which a policy says whom to ask and what one's rights are.

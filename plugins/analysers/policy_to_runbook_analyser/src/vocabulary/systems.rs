@@ -46,6 +46,10 @@ pub(crate) const SYSTEMS: &[&str] = &[
     "dossier du personnel",
     "sirh",
     "gestion électronique de documents",
+    "web server logs",
+    "our server logs",
+    "our log files",
+    "health information exchange",
 ];
 
 /// Words by which a description of systems says that something keeps data; those of `KEEPS` are for policies.
@@ -142,6 +146,12 @@ pub(crate) const KEEPS: &[&str] = &[
     "rangés",
     "rangées",
     "gespeichert",
+    "verbleib",
+    "stay on",
+    "stays on",
+    "heben wir",
+    "=bewahren",
+    "in papierform",
 ];
 
 /// Words that say that a product runs in the house.
@@ -338,6 +348,7 @@ pub(crate) const HEADS: &[&str] = &[
     "tachographs",
     "pager",
     "handsets",
+    "telephony",
 ];
 
 /// As [`HEADS`], where a policy says where data are kept.
@@ -445,6 +456,8 @@ pub(crate) const HEADS_THERE: &[&str] = &[
     "notepad",
     "clipboard",
     "rota",
+    "directory",
+    "directories",
 ];
 
 /// In French: the first.
@@ -1126,6 +1139,10 @@ pub(crate) const NO_NAMES: &[&str] = &[
     "Mail",
     "Mails",
     "E-Mails",
+    "PCI",
+    "DSS",
+    "ISO",
+    "IEC",
 ];
 
 /// Countries, regions and towns: what is kept there is kept in something else.
@@ -1843,6 +1860,10 @@ pub(crate) const ALONE_GERMAN: &[&str] = &[
     "tachographen",
     "wachbuch",
     "schrank",
+    "firewall",
+    "ortungsgerät",
+    "papierakte",
+    "aktenordner",
 ];
 
 /// With what other words of German begin that end as systems do.
@@ -1866,7 +1887,6 @@ pub(crate) const NO_SYSTEMS_GERMAN: &[&str] = &[
     "handelsregister",
     "bundeszentralregister",
     "vereinsregister",
-    "melderegister",
     "zentralregister",
     "gewerberegister",
     "partnerschaftsregister",
@@ -2113,6 +2133,8 @@ pub(crate) const NAMED_GERMAN: &[&str] = &[
     "chat",
     "mitgliederportal",
     "kundenportal",
+    "verfahren",
+    "fachverfahren",
 ];
 
 /// Verbs that say that something is what follows.
@@ -2450,6 +2472,15 @@ pub(crate) const DOES: &[&str] = &[
     "rely on",
     "taken on",
     "partagé",
+    "we list",
+    "we also list",
+    "listed in",
+    "write & down",
+    "=wrote",
+    "est faite avec",
+    "part avec",
+    "partent avec",
+    "confié",
 ];
 
 /// Verbs that say that somebody has what follows.
@@ -2516,3 +2547,40 @@ pub(crate) const BY_WAY_OF: &[&str] = &["via", "through", "über"];
 
 /// Words that say no of systems.
 pub(crate) const NONE: &[&str] = &["=no", "=ni", "=kein", "=keine", "=keinen", "=nobody", "=without", "=ohne", "=sans"];
+
+/// With what words of German end that are no names.
+pub(crate) const GERMAN_ENDINGS: &[&str] = &[
+    "t", "n", "e", "r", "s", "h", "g", "b", "ell", "al", "nd", "bald", "haft", "sam", "am", "dem", "lem", "nem", "rem",
+    "sem", "um", "im", "ig", "iv", "ohl",
+];
+
+/// Words that say that something is on paper.
+pub(crate) const ON_PAPER: &[&[&str]] =
+    &[&["on", "paper"], &["auf", "papier"], &["aus", "papier"], &["sur", "papier"], &["format", "papier"]];
+
+/// What is kept on paper.
+pub(crate) const PAPER_FILES: &[&str] = &[
+    "files",
+    "records",
+    "forms",
+    "sheets",
+    "charts",
+    "copies",
+    "documents",
+    "contracts",
+    "dossiers",
+    "fiches",
+    "registres",
+    "formulaires",
+    "archives",
+];
+
+/// With what nouns of German end that stand behind `bei` and are no names: `bei Bedarf gespeichert`.
+pub(crate) const GERMAN_NOUNS: &[&str] = &[
+    "ung", "ungen", "darf", "schluss", "tion", "heit", "keit", "tritt", "gang", "gabe", "ruf", "ende", "nahme", "trag",
+    "lage", "fall", "fällen", "kauf", "such", "nutzung", "beginn", "weis", "los", "satz", "lust", "wechsel", "antritt",
+    "verdacht",
+];
+
+/// What stands behind the name of a company.
+pub(crate) const COMPANY_FORMS: &[&str] = &["GmbH", "AG", "SE", "KG", "eG", "AöR"];

@@ -161,6 +161,12 @@ pub(super) const WORDS: Words = &[
             "=their number",
             "numbers of the people",
             "joindre au",
+            "by telephone and e-mail",
+            "by telephone and email",
+            "by phone and by email",
+            "by phone or email",
+            "by phone, email",
+            "!by telephone only",
         ],
     ),
     (
@@ -460,6 +466,8 @@ pub(super) const WORDS: Words = &[
             "call if something",
             "nominate a friend",
             "person for us to speak to",
+            "verständigen dürfen",
+            "ihnen etwas zustößt",
         ],
     ),
     (

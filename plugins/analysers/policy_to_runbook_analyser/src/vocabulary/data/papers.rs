@@ -56,6 +56,7 @@ pub(super) const WORDS: Words = &[
             "!steuer-identifikationsnummer",
             "!identifikationsnummer (ust",
             "!bank identification",
+            "steuer-identifikationsnummer",
         ],
     ),
     (
@@ -114,6 +115,8 @@ pub(super) const WORDS: Words = &[
             "!proof of identity if",
             "!ask for proof of identity",
             "!justificatif d'identité peut",
+            "nummer des passes",
+            "numéro de passeport",
         ],
     ),
     (
@@ -141,6 +144,8 @@ pub(super) const WORDS: Words = &[
             "!permis de construire",
             "licence number, date",
             "!licence number of",
+            "copie du permis",
+            "votre permis",
         ],
     ),
     (
@@ -215,6 +220,7 @@ pub(super) const WORDS: Words = &[
             "=your car",
             "=my car",
             "!identification number of the person",
+            "!car loan",
         ],
     ),
     (
@@ -592,6 +598,7 @@ pub(super) const WORDS: Words = &[
             "move-in",
             "einzugsdatum",
             "date d'emménagement",
+            "!moved in we",
         ],
     ),
     (

@@ -66,6 +66,8 @@ pub(super) const WORDS: Words = &[
             "ville de naissance",
             "where they were born",
             "places of birth",
+            "ort der geburt",
+            "place you were born",
         ],
     ),
     (
@@ -121,6 +123,9 @@ pub(super) const WORDS: Words = &[
             "ages of the",
             "!alter von 16",
             "!date de naissance ou âge",
+            "!reaches age",
+            "!reach age",
+            "!breed, age",
         ],
     ),
     (
@@ -301,6 +306,8 @@ pub(super) const WORDS: Words = &[
             "!language barriers",
             "!language that you chose",
             "!language setting",
+            "!preferred language",
+            "!language preference",
         ],
     ),
     (
@@ -347,6 +354,8 @@ pub(super) const WORDS: Words = &[
             "!appearance of the",
             "!page size",
             "!screen size",
+            "!taille du foyer",
+            "!taille du ménage",
         ],
     ),
     (
