@@ -88,7 +88,7 @@ mod tests {
             "api_key = \"sk-1\"",
             "API_TOKEN = sk-1",
         ] {
-            let source = Source::new("palisade.toml", &format!("{model}{wrong}\n"));
+            let source = Source::new("palisade.toml", format!("{model}{wrong}\n"));
             let mistakes = crate::file::read(&source, &place()).unwrap_err();
             let told: String = mistakes.iter().map(|mistake| mistake.render(&source)).collect();
             assert!(told.starts_with("5:") && !told.contains("sk-1"), "{told}");

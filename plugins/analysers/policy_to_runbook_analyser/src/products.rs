@@ -6,8 +6,11 @@ use crate::vocabulary::{PRODUCTS, WORDS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-/// By the first bytes, in lower case: the place of a name in the list, and the name in lower case.
-static INDEX: LazyLock<BTreeMap<[u8; 2], Vec<(usize, String)>>> = LazyLock::new(|| {
+/// The place of a name in the list, and the name in lower case.
+type Name = (usize, String);
+
+/// By the first bytes, in lower case.
+static INDEX: LazyLock<BTreeMap<[u8; 2], Vec<Name>>> = LazyLock::new(|| {
     let mut index: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (at, product) in PRODUCTS.iter().enumerate() {
         let lower = product.to_lowercase();
