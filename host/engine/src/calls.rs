@@ -343,10 +343,9 @@ impl<'a> Calls<'a> {
         PortError::Host(how)
     }
 
-    /// How the next call of the attempt gets its answer. `unwritten` is what earlier builds refused it with and did not write
+    /// How the next call of the attempt gets its answer, by the digest of what it asks. `unwritten` is what earlier builds refused it with and did not write
     /// down: where it is not recorded, what follows it has its number.
-    pub(crate) fn way(&self, request: &[u8], unwritten: Option<PortError>) -> Result<Way<'_>, PortError> {
-        let digest = Digest::of(request);
+    pub(crate) fn way(&self, digest: Digest, unwritten: Option<PortError>) -> Result<Way<'_>, PortError> {
         let number = {
             let mut state = self.lock();
             state.answered = state.answered.saturating_add(1);
@@ -368,9 +367,10 @@ impl<'a> Calls<'a> {
     }
 
     /// Counts a call, and says whether the same was made too often to be made again. A hand-over is the same call.
-    fn is_repeated(&self, call: &ToolCall) -> bool {
+    fn is_repeated(&self, call: &ToolCall, digest: Digest) -> bool {
+        let same = if call.hands_over { Digest::of(&request(call, CALL)) } else { digest };
         let mut state = self.lock();
-        let asked = state.asked.entry(Digest::of(&request(call, CALL))).or_default();
+        let asked = state.asked.entry(same).or_default();
         *asked = asked.saturating_add(1);
         *asked > MOST_REPEATS
     }
@@ -472,7 +472,7 @@ impl<'a> Calls<'a> {
         let request = question(call);
         // One that an earlier build recorded is counted by each attempt that is given the answer.
         let mut is_told = true;
-        let stored = match self.way(&request, None)? {
+        let stored = match self.way(Digest::of(&request), None)? {
             Way::Again(recorded) => {
                 *usage = recorded.usage;
                 is_told = recorded.own.is_some();
@@ -517,8 +517,9 @@ impl Answering for Calls<'_> {
 
     fn call_tool(&self, call: &ToolCall, meter: &Arc<AttemptMeter>) -> Answer {
         let request = request(call, function(call));
-        let repeated = self.is_repeated(call);
-        match self.way(&request, repeated.then(|| PortError::Invalid(too_often(&call.id))))? {
+        let digest = Digest::of(&request);
+        let repeated = self.is_repeated(call, digest);
+        match self.way(digest, repeated.then(|| PortError::Invalid(too_often(&call.id))))? {
             Way::Again(recorded) => self.again(recorded, meter),
             Way::Make(number, log) => self.make(number, call, request, repeated, meter, log),
         }

@@ -69,7 +69,7 @@ impl Calls<'_> {
     pub(crate) fn submitted(&self, submission: &Submission) -> Result<Came, PortError> {
         let request = request(submission)?;
         self.count_runbook()?;
-        match self.way(&request, None)? {
+        match self.way(Digest::of(&request), None)? {
             Way::Again(recorded) => self.came(self.stored(recorded)?, Some(recorded)),
             Way::Make(number, log) => match log.plan_runbook(&request)? {
                 Some(refusal) => self.came(refuse(number, request, refusal, log)?, None),
