@@ -25,7 +25,8 @@ enum Fate {
     IsLost,
 }
 
-/// A disk on which one commit takes until so many files were made meanwhile.
+/// A disk on which one commit takes until so many files were made meanwhile. No file is made beside an earlier commit, so
+/// that there is something left to run beside that one, however slow the real disk is.
 #[derive(Debug)]
 struct SlowDisk {
     fate: Fate,
@@ -37,6 +38,8 @@ struct SlowDisk {
 #[derive(Debug, Default)]
 struct Seen {
     commits: usize,
+    /// Whether a commit before the slow one is under way.
+    committing: bool,
     files: usize,
     /// Files that were made while the slow commit was under way.
     meanwhile: usize,
@@ -54,7 +57,9 @@ impl Backend for SlowDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<File> {
-        self.state.lock().unwrap().files += 1;
+        let mut state = self.changed.wait_while(self.state.lock().unwrap(), |state| state.committing).unwrap();
+        state.files += 1;
+        drop(state);
         self.changed.notify_all();
         Disk.create(path)
     }
@@ -95,8 +100,12 @@ impl Backend for SlowDisk {
         let mut state = self.state.lock().unwrap();
         state.commits += 1;
         if state.commits != self.slow {
+            state.committing = state.commits < self.slow;
             drop(state);
-            return Disk.commit(transaction);
+            let committed = Disk.commit(transaction);
+            self.state.lock().unwrap().committing = false;
+            self.changed.notify_all();
+            return committed;
         }
         let before = state.files;
         let patience = Duration::from_secs(30);
