@@ -1,6 +1,6 @@
 //! The data directory, opened: what all operations share.
 
-use crate::audit::KeyFiles;
+use crate::audit::{Edge, KeyFiles};
 use crate::backend::{Backend, Disk, FOLDER_MODE};
 use crate::content::{self, Content, Pending};
 use crate::fault::Fault;
@@ -41,6 +41,7 @@ struct Shared {
     reader: Mutex<Connection>,
     group: Group,
     keys: KeyFiles,
+    edge: Mutex<Option<Edge>>,
     tenant: TenantId,
 }
 
@@ -110,7 +111,9 @@ impl Store {
         let session = Arc::new(Session::new(Arc::clone(&backend), folders.clone()));
         let reader = Mutex::new(sqlite::open_to_read(&database)?);
         let (connection, group, keys) = (Mutex::new(connection), Group::default(), KeyFiles::below(&folder));
-        let shared = Shared { backend, session, folders, locks, database, connection, reader, group, keys, tenant };
+        let edge = Mutex::default();
+        let shared =
+            Shared { backend, session, folders, locks, database, connection, reader, group, keys, edge, tenant };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -240,6 +243,11 @@ impl Store {
     /// A connection that can't write, for reading what is committed.
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
         self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locked while the connection is: only who writes asks for it.
+    pub(crate) fn edge(&self) -> MutexGuard<'_, Option<Edge>> {
+        self.shared.edge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn keys(&self) -> &KeyFiles {

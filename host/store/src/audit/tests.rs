@@ -86,6 +86,29 @@ fn a_log_that_nobody_touched_holds() {
 }
 
 #[test]
+fn whoever_adds_begins_where_the_log_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = store(folder.path(), 10);
+    let other = Store::open(folder.path(), TenantId::default()).unwrap();
+    for number in 10..40 {
+        // These are never committed. What is written in their place may be as many, and end as they did.
+        one.write_entries(&one.connection().transaction().unwrap(), &[entry(number), entry(number)]).unwrap();
+        match number % 3 {
+            0 => other.record(&[entry(number)]).unwrap(),
+            1 => other.record(&[entry(number + 100), entry(number)]).unwrap(),
+            _ => {}
+        }
+        one.record(&vec![entry(number); 1 + number as usize % 5]).unwrap();
+    }
+    assert_eq!(problems(&one), [] as [&str; 0]);
+    let leaves = one.audit_entries(0, u64::MAX >> 1, usize::MAX, None).unwrap();
+    let mut frontier = Frontier::default();
+    leaves.iter().for_each(|leaf| frontier.add(leaf_hash(&leaf.bytes), |_, _| {}));
+    assert_eq!(frontier.size(), 10 + 10 + 20 + 90);
+    assert_eq!(one.audit_root(frontier.size()).unwrap(), frontier.root());
+}
+
+#[test]
 fn every_bit_that_is_changed_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path(), COUNT);
