@@ -6,14 +6,11 @@
 
 use palisade_engine::Silent;
 use palisade_model::record::Status;
-use palisade_store::{Backend, Disk};
+use palisade_store::Backend;
+use palisade_tests::counting::Counting;
 use palisade_tests::stepping::{Stepping, chain};
 use palisade_tests::{Dir, cpu_time};
-use std::fs::File;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -63,66 +60,4 @@ fn run(stepping: &Stepping, counts: &Counting, runs: usize, steps: usize) -> Tak
     let (wall, cpu) = (start.elapsed(), cpu_time() - cpu);
     let after = counts.read();
     Taken { wall, cpu, commits: after.0 - before.0, syncs: after.1 - before.1 }
-}
-
-/// The real disk, with a count of what makes something durable.
-#[derive(Debug, Default)]
-struct Counting {
-    commits: AtomicU64,
-    syncs: AtomicU64,
-}
-
-impl Counting {
-    fn read(&self) -> (u64, u64) {
-        (self.commits.load(Ordering::Relaxed), self.syncs.load(Ordering::Relaxed))
-    }
-}
-
-impl Backend for Counting {
-    fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        Disk.create_folder(folder)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<File> {
-        Disk.create(path)
-    }
-
-    fn scratch(&self, path: &Path) -> io::Result<File> {
-        Disk.scratch(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        Disk.open(path)
-    }
-
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        Disk.append(file, bytes)
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        Disk.read_at(file, buffer, offset)
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        Disk.sync(file)
-    }
-
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        Disk.sync_folder(folder)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        Disk.remove(path)
-    }
-
-    fn commit(&self, transaction: rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        Disk.commit(transaction)
-    }
 }

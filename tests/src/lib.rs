@@ -1,6 +1,7 @@
 //! Support for tests that drive the `palisade` binary: folders of their own, the command, a redactor.
 
 pub mod command;
+pub mod counting;
 mod cpu;
 pub mod cuts;
 pub mod dir;
