@@ -61,12 +61,6 @@ pub fn text_end(bytes: &[u8], start: usize) -> Option<TextEnd> {
 
 /// The first place from `at` on that is a quote, a backslash or a control character; the end if there is none.
 fn special(bytes: &[u8], mut at: usize) -> usize {
-    // One comparison of vectors for each block.
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>())
-        && !block.iter().fold(false, |any, &byte| any | is_special(byte))
-    {
-        at += block.len();
-    }
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         let word = u64::from_le_bytes(*eight);
         // The highest bit of each byte that is zero. A borrow can set it in bytes above such a byte too, but the lowest
