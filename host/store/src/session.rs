@@ -10,12 +10,15 @@ use crate::lock::FileLock;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Length of a session's id in hex digits.
 const ID_LENGTH: usize = 32;
+/// Most files that are synced at once.
+const MOST_SYNCS: usize = 16;
 
 /// Makes files for spools.
 #[derive(Debug)]
@@ -127,9 +130,7 @@ impl SegmentFile {
     /// to them any more.
     pub(crate) fn make_durable<'a>(files: impl Iterator<Item = &'a Self>) -> Result<(), Fault> {
         let files: Vec<_> = files.filter(|file| !file.durable.load(Ordering::Relaxed)).collect();
-        for file in &files {
-            file.backend.sync(&file.file).map_err(|error| Fault::io(&file.path, error))?;
-        }
+        sync_all(&files)?;
         if let Some((first, folder)) = files.first().and_then(|first| Some((first, first.path.parent()?))) {
             first.backend.sync_folder(folder).map_err(|error| Fault::io(folder, error))?;
         }
@@ -149,6 +150,27 @@ impl Drop for SegmentFile {
             self.in_doubt.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// Syncs the bytes of files side by side: most of what each waits for is the journal of the file system, which takes all
+/// that wait at once.
+fn sync_all(files: &[&SegmentFile]) -> Result<(), Fault> {
+    let next = AtomicUsize::new(0);
+    let sync = || {
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            file.backend.sync(&file.file).map_err(|error| Fault::io(&file.path, error))?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let helpers = files.len().min(MOST_SYNCS).saturating_sub(1);
+        // Where no more threads are to be had, those that are there do it all.
+        let helper = |_| std::thread::Builder::new().name("sync".to_owned()).spawn_scoped(scope, sync).ok();
+        let helpers: Vec<_> = (0..helpers).map_while(helper).collect();
+        let own = sync();
+        let synced = helpers.into_iter().map(|helper| helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        synced.fold(own, Result::and)
+    })
 }
 
 /// Removes the files of dead sessions that `is_named` does not know. Returns how many.
@@ -236,6 +258,7 @@ fn names(folder: &Path) -> Result<Vec<String>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash_tests::{BrokenDisk, Failing};
 
     #[test]
     fn only_names_that_a_session_gives_lead_to_files() {
@@ -244,6 +267,27 @@ mod tests {
         assert!(segment_path(&folders, &format!("{id}/17")).is_some());
         for wrong in ["", "x/1", "../../etc/passwd", &format!("{id}/"), &format!("{id}/../1"), &format!("{id}/1/2")] {
             assert!(segment_path(&folders, wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn of_more_files_than_are_synced_at_once_each_is_durable_or_it_is_told() {
+        const FILES: u64 = 3 * MOST_SYNCS as u64;
+        // A folder is made and synced, then each file is made and written.
+        const WRITTEN: u64 = 2 + 2 * FILES;
+        for (operations, expected) in [(WRITTEN + FILES + 2, true), (WRITTEN + FILES / 2, false), (WRITTEN + 1, false)]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let folders = Folders { sessions: dir.path().join("sessions"), artifacts: dir.path().join("artifacts") };
+            std::fs::create_dir(&folders.sessions).unwrap();
+            let disk = BrokenDisk::after(operations, Failing::Before, false);
+            let session = Session::new(disk.clone(), folders);
+            let files: Vec<_> = (0..FILES).map(|_| session.create().unwrap()).collect();
+            files.iter().for_each(|file| file.backend.append(&file.file, b"written").unwrap());
+            assert_eq!(SegmentFile::make_durable(files.iter()).is_ok(), expected, "after {operations}");
+            disk.lose_what_is_not_durable();
+            let is_whole = |file: &SegmentFile| std::fs::read(&file.path).is_ok_and(|bytes| bytes == b"written");
+            assert_eq!(files.iter().all(is_whole), expected, "after {operations}");
         }
     }
 }
