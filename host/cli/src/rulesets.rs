@@ -7,6 +7,7 @@ use crate::settings::Settings;
 use palisade_model::neutral;
 use palisade_runbook::{Diagnostic, Ruleset, RulesetLookup, RulesetName, Source, WantedRuleset, read_ruleset};
 use palisade_schema::Registry;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,43 +77,50 @@ impl RulesetFolders {
         &self,
         wanted: Vec<WantedRuleset>,
         schemas: &Registry,
-        built_in: Option<&dyn Fn() -> Source>,
+        built_in: Option<&(dyn Fn() -> Source + Sync)>,
     ) -> FoundRulesets {
+        // To read them is most of what planning takes.
+        let look_up = |wanted: WantedRuleset| {
+            let looked_up = self.look_up(&wanted, schemas, built_in);
+            (wanted, looked_up)
+        };
+        let looked_up: Vec<_> = wanted.into_par_iter().map(look_up).collect();
         let mut found = FoundRulesets::default();
-        for WantedRuleset { name, kind, .. } in wanted {
-            let built_in = built_in.filter(|_| kind == planning_context::KIND && name.name == kind);
-            let text = match built_in {
-                Some(text) => Some(Ok(text())),
-                None => self.file(&name).map(|file| source(&file).map_err(|error| (file, error))),
-            };
-            let lookup = match text {
-                None => self.missing(&name),
-                Some(text) => match text {
-                    Err((file, error)) => {
-                        let told = Source::new(file.display().to_string(), "");
-                        let text = error.message;
-                        let code = palisade_runbook::Code::RulesetUnusable;
-                        let diagnostic = Diagnostic::new(code, told.name(), told.span(0, 0), text);
-                        found.diagnostics.push((told, diagnostic));
-                        RulesetLookup::Unusable
-                    }
-                    Ok(source) => {
-                        let (ruleset, diagnostics) = read_ruleset(&source, Some(&name), &kind, schemas);
-                        found.diagnostics.extend(diagnostics.into_iter().map(|told| (source.clone(), told)));
-                        match ruleset {
-                            Some(ruleset) => {
-                                let ruleset = Arc::new(ruleset);
-                                found.rulesets.insert(name.to_string(), Arc::clone(&ruleset));
-                                RulesetLookup::Found(ruleset)
-                            }
-                            None => RulesetLookup::Unusable,
-                        }
-                    }
-                },
-            };
+        for (WantedRuleset { name, kind, .. }, (lookup, diagnostics)) in looked_up {
+            if let RulesetLookup::Found(ruleset) = &lookup {
+                found.rulesets.insert(name.to_string(), Arc::clone(ruleset));
+            }
+            found.diagnostics.extend(diagnostics);
             found.lookups.insert((name, kind), lookup);
         }
         found
+    }
+
+    /// Finds and reads one ruleset; what is wrong in its file stands beside it.
+    fn look_up(
+        &self,
+        WantedRuleset { name, kind, .. }: &WantedRuleset,
+        schemas: &Registry,
+        built_in: Option<&(dyn Fn() -> Source + Sync)>,
+    ) -> (RulesetLookup, Vec<(Source, Diagnostic)>) {
+        let built_in = built_in.filter(|_| kind == planning_context::KIND && name.name == *kind);
+        let source = if let Some(text) = built_in {
+            text()
+        } else {
+            let Some(file) = self.file(name) else { return (self.missing(name), Vec::new()) };
+            match source(&file) {
+                Ok(source) => source,
+                Err(error) => {
+                    let told = Source::new(file.display().to_string(), "");
+                    let code = palisade_runbook::Code::RulesetUnusable;
+                    let diagnostic = Diagnostic::new(code, told.name(), told.span(0, 0), error.message);
+                    return (RulesetLookup::Unusable, vec![(told, diagnostic)]);
+                }
+            }
+        };
+        let (ruleset, diagnostics) = read_ruleset(&source, Some(name), kind, schemas);
+        let lookup = ruleset.map_or(RulesetLookup::Unusable, |ruleset| RulesetLookup::Found(Arc::new(ruleset)));
+        (lookup, diagnostics.into_iter().map(|told| (source.clone(), told)).collect())
     }
 
     fn missing(&self, wanted: &RulesetName) -> RulesetLookup {
