@@ -23,6 +23,7 @@ mod inputs;
 mod interrupt;
 mod lock;
 mod model;
+mod named;
 mod output;
 mod person;
 mod planning;

@@ -3,8 +3,9 @@
 
 use crate::children;
 use crate::failure::CliError;
+use crate::named;
 use crate::planning_context;
-use crate::render::diagnostics;
+use crate::render::{console, diagnostics};
 use crate::rulesets::{FoundRulesets, RulesetFolders};
 use crate::settings::Settings;
 use crate::workspace::Workspace;
@@ -44,11 +45,14 @@ pub(crate) struct Reading {
     pub(crate) children: Vec<Source>,
     /// Everything that was found, each with the source that it points into.
     pub(crate) told: Vec<(Source, Diagnostic)>,
+    /// What is wrong with the operator's file and keeps nothing from being planned.
+    pub(crate) unheeded: Vec<String>,
 }
 
 impl Reading {
     /// Shows what was found, on standard error. Gives the number of errors.
     pub(crate) fn show(&self, settings: &Settings) -> usize {
+        self.unheeded.iter().for_each(|told| console::err(&format!("warning: {told}\n")));
         diagnostics::show(self.told.iter().map(|(source, told)| (source, told)), settings.colour_stderr)
     }
 
@@ -85,6 +89,7 @@ pub(crate) fn read(
     let (runbook, told) = parse(source, &settings.variables);
     let mut reading =
         Reading { told: told.into_iter().map(|told| (source.clone(), told)).collect(), ..Reading::default() };
+    reading.unheeded = named::denied(workspace, settings).map(|error| error.message).collect();
     let Some(mut runbook) = runbook else { return Ok(reading) };
     let set = palisade_runbook::Settings::apply(&mut runbook, source, args.set)
         .map_err(|(number, error)| not_set(args.set.get(number), &error))?;

@@ -301,7 +301,7 @@ impl Prepared {
             .iter()
             .map(|(file, told)| format!("{}:{}: {}", file.name(), told.span.line, told.message));
         let of_the_run = std::mem::take(&mut ran.record.warnings);
-        ran.record.warnings = warnings.chain(of_the_run).collect();
+        ran.record.warnings = self.reading.unheeded.iter().cloned().chain(warnings).chain(of_the_run).collect();
         Ok(ran)
     }
 }

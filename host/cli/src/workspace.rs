@@ -4,6 +4,7 @@ use crate::embedded::FIRST_PARTY;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::model;
+use crate::named;
 use crate::person;
 use crate::policy::Policy;
 use crate::settings::{Settings, read_roots};
@@ -14,7 +15,7 @@ use palisade_model::id::ComponentName;
 use palisade_model::llm::{LlmSettings, ModelSpec};
 use palisade_model::{ComponentId, Digest, Manifest, TenantId, causes};
 use palisade_net::{Roots, Secrets};
-use palisade_runbook::{Components, KnownComponent, OperatorEntry, System, suggestion};
+use palisade_runbook::{Components, KnownComponent};
 use palisade_sandbox::{CodeCache, Compiling, Imports, Sandbox};
 use palisade_schema::Registry;
 use palisade_settings::HostCeilings;
@@ -26,8 +27,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-const REGISTERED: &str = "`palisade component list` shows what is; `palisade component add` adds one";
 
 /// An installation. Looking at it makes nothing.
 #[derive(Debug)]
@@ -103,9 +102,12 @@ impl Workspace {
     /// The components as runbooks name them, each with what the operator grants it and what was `allowed` for this run.
     ///
     /// # Errors
-    /// When an alias names no component, or the lock file can't be read.
+    /// When the operator's file names a component that is not there, or the lock file can't be read.
     pub(crate) fn components(&self, settings: &Settings, allowed: &[Grant]) -> Result<Components, CliError> {
         let policy = Policy::new(settings, &self.folder)?;
+        if let Some(missing) = named::needed(self, settings).next() {
+            return Err(missing);
+        }
         let mut components = Components::default();
         for entry in self.catalogue.list() {
             components.add(KnownComponent {
@@ -125,36 +127,12 @@ impl Workspace {
         for (alias, name) in &settings.written.aliases {
             let known: ComponentId =
                 name.name.parse().map_err(|error| CliError::usage(format!("alias `{alias}`: {error}")))?;
-            if !self.catalogue.list().iter().any(|entry| entry.manifest.id == known) {
-                return Err(CliError::usage(format!("[aliases] `{alias}` names `{name}`, which is not registered"))
-                    .help(REGISTERED));
-            }
             if let Some(version) = &name.version {
                 components.put_in_force(&known, version);
             }
             components.alias(alias, known);
         }
-        self.check_named(settings)?;
         Ok(components)
-    }
-
-    /// Tells the first component that the operator's file names and that is not there: without it a system would go
-    /// unread, or a check undone, and nobody would hear of it.
-    fn check_named(&self, settings: &Settings) -> Result<(), CliError> {
-        let system = |system: &System| (format!("[[system]] `{}`", system.name), system.connector.clone());
-        let generated = |entry: &OperatorEntry| ("`components` of [generated]".to_owned(), entry.component.clone());
-        let written = &settings.written;
-        let named = written.systems.iter().map(system).chain(written.generated.iter().flatten().map(generated));
-        for (of, name) in named {
-            if self.entry(settings, &name.to_string()).is_ok() {
-                continue;
-            }
-            let known: Vec<String> = self.catalogue.list().into_iter().map(named_as).collect();
-            let told = CliError::usage(format!("{of} names `{name}`, which is not registered"));
-            let help = suggestion(&name.name, known.iter().map(String::as_str));
-            return Err(told.help(help.unwrap_or_else(|| REGISTERED.to_owned())));
-        }
-        Ok(())
     }
 
     /// An entry by the name that runbooks use: id or alias, with an optional version; without one, that in force.

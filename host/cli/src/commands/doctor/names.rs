@@ -1,8 +1,9 @@
-//! Whether all is there that `palisade.toml` names: components, folders of rulesets, models.
+//! Whether all is there that `palisade.toml` names: components, folders of rulesets, models. Each that is not is told.
 
-use super::{Check, missing};
+use super::{Check, State, check, missing};
 use crate::commands::Context;
 use crate::lock;
+use crate::named;
 use crate::rulesets::RulesetFolders;
 use crate::workspace::Workspace;
 use palisade_runbook::suggestion;
@@ -12,10 +13,12 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     let settings = &context.settings;
     // What is wrong with the data directory, or with what was accepted, is told elsewhere.
     let (Ok(workspace), Ok(_)) = (Workspace::open(settings), lock::read(settings)) else { return Vec::new() };
-    let components = workspace.components(settings, &[]).map(drop);
-    let rulesets = RulesetFolders::new(&[], settings).map(drop);
-    let told = [components, rulesets].into_iter().filter_map(Result::err);
-    told.map(|error| missing("names", error.message, error.help)).chain(models(context)).collect()
+    let needed = named::needed(&workspace, settings).chain(RulesetFolders::new(&[], settings).err());
+    let needed = needed.map(|error| missing("names", error.message, error.help));
+    // Who forbids something to a component before it is added may mean just that.
+    let others = named::denied(&workspace, settings).chain(named::trusted(&workspace, settings));
+    let others = others.map(|error| check("names", State::Optional, error.message, error.help));
+    needed.chain(others).chain(models(context)).collect()
 }
 
 /// Models that are granted and that nobody set up: who means another one by it is told `denied`, and not why.
