@@ -37,7 +37,7 @@ impl Planning for ArtifactPlanner<'_> {
         let found = self.folders.find(
             wanted_rulesets(&runbook, &components),
             &workspace.schemas,
-            Some(&|| planning_context::source(workspace, settings, self.folders)),
+            Some(&|| planning_context::source((workspace, settings), &components, self.folders)),
         );
         let no_files = BTreeMap::new();
         let context = planning::context((workspace, settings), &components, &found, &no_files, &allowed);

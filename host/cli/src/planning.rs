@@ -161,7 +161,11 @@ fn find_rulesets(
             }
         }
     }
-    folders.find(wanted, &workspace.schemas, Some(&|| planning_context::source(workspace, settings, folders)))
+    folders.find(
+        wanted,
+        &workspace.schemas,
+        Some(&|| planning_context::source((workspace, settings), components, folders)),
+    )
 }
 
 /// The error of a runbook that has no plan.

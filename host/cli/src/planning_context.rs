@@ -6,9 +6,10 @@ use crate::rulesets::{self, RulesetFolders};
 use crate::settings::Settings;
 use crate::workspace::{Workspace, named_as};
 use palisade_engine::Entry;
-use palisade_model::manifest::{Arity, ComponentKind, InputSource, ruleset_type};
+use palisade_model::manifest::{Arity, ComponentKind, InputSource, Power, ruleset_type};
 use palisade_model::{Manifest, SchemaRef};
-use palisade_runbook::{OperatorEntry, RulesetName, Source, read_ruleset};
+use palisade_runbook::{Components, KnownComponent, OperatorEntry, RulesetName, Source, no_model, read_ruleset};
+use palisade_schema::ConfigSchema;
 use palisade_settings::THIS_FOLDER;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const KIND: &str = "planning_context";
 
 /// The ruleset's text. JSON is YAML too.
-pub(crate) fn source(workspace: &Workspace, settings: &Settings, folders: &RulesetFolders) -> Source {
+pub(crate) fn source(
+    (workspace, settings): (&Workspace, &Settings),
+    components: &Components,
+    folders: &RulesetFolders,
+) -> Source {
     let allowed = allowed(workspace, settings);
     let schemas: BTreeSet<&SchemaRef> = workspace.schemas.names().collect();
     let types: BTreeSet<String> = allowed
@@ -26,12 +31,20 @@ pub(crate) fn source(workspace: &Workspace, settings: &Settings, folders: &Rules
         .map(|(_, kind)| kind)
         .filter(|kind| kind != KIND)
         .collect();
+    let told = |entry: &Entry| {
+        let mut told = component(entry, &schemas);
+        let known = components.version(&entry.manifest.id, &entry.manifest.version);
+        if let Some(why) = known.and_then(|known| lacks(known, settings)) {
+            told["lacks"] = why.into();
+        }
+        told
+    };
     let context = json!({
         "name": KIND,
         "version": "1.0.0",
         "systems": systems(workspace, settings),
         "rulesets": rulesets(workspace, folders, &types),
-        "rules": allowed.iter().map(|entry| component(entry, &schemas)).collect::<Vec<_>>(),
+        "rules": allowed.iter().map(|entry| told(entry)).collect::<Vec<_>>(),
     });
     Source::new(format!("local/{KIND}/1.0.0"), context.to_string())
 }
@@ -107,10 +120,36 @@ fn component(entry: &Entry, schemas: &BTreeSet<&SchemaRef>) -> Value {
     })
 }
 
+/// Why a component can't run in a runbook that names nothing but rulesets in its config.
+fn lacks(component: &KnownComponent, settings: &Settings) -> Option<String> {
+    if let Some(none) = no_model(component, &settings.written.llm) {
+        return Some(none.why);
+    }
+    let manifest = &component.manifest;
+    let needs_model = manifest.requests.iter().any(|request| request.power == Power::Llm && !request.optional);
+    // A default model that is not granted is what it would ask, and be denied.
+    if needs_model && component.granted.reach(Power::Llm).places().is_some_and(|models| models.is_empty()) {
+        return Some("needs a language model, and none is granted to it".to_owned());
+    }
+    let (schema, config) = with_defaults(&manifest.config_schema)?;
+    let rulesets: Vec<String> = wanted(manifest).into_iter().map(|(pointer, _)| pointer + "/").collect();
+    // What lies on the way to a ruleset is stated with it.
+    let is_stated = |pointer: &str| rulesets.iter().any(|ruleset| ruleset.starts_with(&format!("{pointer}/")));
+    let missing = schema.validate(&config).into_iter().filter_map(|wrong| Some((wrong.pointer, wrong.missing_key?)));
+    let mut missing = missing.filter(|(pointer, key)| !is_stated(&format!("{pointer}/{key}")));
+    missing.next().map(|(_, key)| format!("needs a config that states `{key}`"))
+}
+
 /// What a config has at a pointer where nobody says otherwise.
 fn default(schema: &Value, pointer: &str) -> Option<String> {
-    let schema = palisade_schema::ConfigSchema::new(schema).ok()?;
+    let (_, config) = with_defaults(schema)?;
+    config.pointer(pointer)?.as_str().map(str::to_owned)
+}
+
+/// A config schema, and the config that nobody wrote anything of.
+fn with_defaults(schema: &Value) -> Option<(ConfigSchema, Value)> {
+    let schema = ConfigSchema::new(schema).ok()?;
     let mut config = Value::Object(serde_json::Map::new());
     schema.fill_defaults(&mut config);
-    config.pointer(pointer)?.as_str().map(str::to_owned)
+    Some((schema, config))
 }

@@ -84,6 +84,12 @@ impl Components {
         self.aliases.insert(alias.to_owned(), id);
     }
 
+    /// The version of a component, if it is registered.
+    #[must_use]
+    pub fn version(&self, id: &ComponentId, version: &semver::Version) -> Option<&KnownComponent> {
+        self.versions.get(id)?.get(version).map(Arc::as_ref)
+    }
+
     /// The component that a runbook means by a name.
     pub(crate) fn find(&self, name: &ComponentName) -> Result<&Arc<KnownComponent>, NotFound> {
         let id = self.aliases.get(&name.name).cloned().or_else(|| name.name.parse().ok());

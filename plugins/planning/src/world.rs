@@ -48,6 +48,8 @@ pub struct Component {
     /// What it does.
     #[serde(default)]
     pub description: String,
+    /// Why it can't run as this installation is set up.
+    pub lacks: Option<String>,
     /// What the runbook wires to it.
     pub inputs: Vec<Port>,
     /// What it makes.

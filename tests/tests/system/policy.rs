@@ -1,7 +1,8 @@
 //! A privacy policy goes in, findings come out: the examples of `examples/policy_check`, run as they are written.
 
-use palisade_tests::{Dir, palisade, root};
-use serde_json::Value;
+use palisade_tests::told::holds;
+use palisade_tests::{Dir, palisade, root, skipped};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The examples in a folder of their own.
@@ -259,6 +260,136 @@ fn what_the_operator_does_not_allow_is_not_planned_with() {
     let seed = ["run", "../seed.yaml", "--input", "privacy_policy_document=policy.md", "--approve"];
     let told = palisade(&folder, seed).exits(1).stderr;
     assert!(told.contains("there is no system that could be checked, or nothing that could check one"), "{told}");
+}
+
+/// Adds the guest `hello` as if somebody else had made it: under another name, and reading what `reads` says.
+fn add_by_another_author(dir: &Dir, hello: &[u8], name: &str, reads: &str) {
+    let swap = |bytes: Vec<u8>, from: &str, to: &str| {
+        assert_eq!(from.len(), to.len(), "texts within a component are changed in their places");
+        let mut bytes = bytes;
+        while let Some(at) = bytes.windows(from.len()).position(|part| part == from.as_bytes()) {
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+        bytes
+    };
+    let named = [("example:hello", name), ("example.word_count", "unknown.word_count")];
+    let bytes = named.into_iter().fold(hello.to_vec(), |bytes, (from, to)| swap(bytes, from, to));
+    let bytes = if reads == READS { bytes } else { swap(bytes, READS, reads) };
+    dir.write("policy_check/shop/made.wasm", bytes);
+    let _ = palisade(&dir.join("policy_check/shop"), ["component", "add", "made.wasm"]).exits(0);
+}
+
+/// What the guest `hello` reads.
+const READS: &str = "standard_input/1";
+
+#[test]
+fn an_analyser_that_nobody_here_has_seen_is_used_where_it_fits() {
+    let Ok(hello) = std::fs::read(root().join("target/hello/hello.wasm")) else {
+        skipped("the guest hello is not in target/hello");
+        return;
+    };
+    let dir = examples();
+    let folder = dir.join("policy_check/shop");
+    add_by_another_author(&dir, &hello, "unknown:words", READS);
+    add_by_another_author(&dir, &hello, "unknown:notes", "security_notes/1");
+    let settings = std::fs::read_to_string(folder.join("palisade.toml")).unwrap();
+    let allowing = settings.replace("\"personal_data\", ", "\"personal_data\", \"unknown:words\", \"unknown:notes\", ");
+    dir.write("policy_check/shop/palisade.toml", allowing);
+    let seed =
+        ["run", "-q", "../seed.yaml", "--input", "privacy_policy_document=policy.md", "--approve", "--out", "out"];
+    let _ = palisade(&folder, seed).exits(0);
+    let made = json_in(&dir, "policy_check/shop/out/generated_runbook.json");
+    let steps = made["execution"].as_array().unwrap();
+    let of = |name: &str| steps.iter().filter(|step| step["analyser"] == name).collect::<Vec<_>>();
+    assert!(of("unknown:notes").is_empty(), "{made:#}");
+    let inputs: Vec<&Value> = of("unknown:words").iter().map(|step| &step["inputs"]).collect();
+    assert_eq!(inputs, [&json!(["order_database"]), &json!(["support_mailbox"])]);
+    let why = of("unknown:words")[0]["description"].as_str().unwrap();
+    let cited = "(order database): “When you order in our web shop we collect your name,";
+    assert!(why.starts_with("The policy says ") && why.contains(cited), "{why}");
+    // What it found is an output of the run that made its runbook.
+    for (output, data) in [("words", "orders/orders.csv"), ("words_2", "support/2024-05-03.txt")] {
+        let found = json_in(&dir, &format!("policy_check/shop/out/execute_generated_runbook/{output}.json"));
+        let text = std::fs::read_to_string(folder.join("data").join(data)).unwrap();
+        assert_eq!(found["counts"], json!([{"words": text.split_whitespace().count()}]));
+    }
+    // Asked for by name, what fits nothing is told as not checked.
+    let asking = std::fs::read_to_string(folder.join("../seed.yaml")).unwrap();
+    let asking = asking.replace(
+        "    output: \"generated_runbook\"\n",
+        "    output: \"generated_runbook\"\n    config: {components: [personal_data, 'unknown:notes']}\n",
+    );
+    dir.write("policy_check/asking.yaml", asking);
+    let told =
+        palisade(&folder, ["run", "../asking.yaml", "--input", "privacy_policy_document=policy.md", "--approve"])
+            .exits(0);
+    holds(&told.stderr, "nothing that is read or made is what it reads: not checked");
+    holds(&told.stderr, "analysis `unknown:notes`");
+}
+
+#[test]
+fn the_seed_leaves_out_what_can_not_run_as_things_are_set_up() {
+    let dir = examples();
+    // No list of components there: all that come with Palisade.
+    let folder = dir.join("policy_check/saas");
+    let seed = ["run", "../seed.yaml", "--input", "privacy_policy_document=policy.md", "--approve", "--out", "out"];
+    let told = palisade(&folder, seed).exits(0).stderr;
+    holds(&told, "it needs a language model, and none is set up: not checked");
+    holds(&told, "analysis `finding_reviewer`");
+    let found = json_in(&dir, "policy_check/saas/out/execute_generated_runbook/personal_data.json");
+    assert!(values(&found["findings"], "category").contains("conviction"), "{found:#}");
+    // With a model what is missing is its grant, or a config that only a person can write.
+    let settings = std::fs::read_to_string(folder.join("palisade.toml")).unwrap();
+    let model = "[[model]]\nalias = 'here'\nprovider = 'ollama'\nmodel = 'm'\n[[grant]]\ncomponent = 'palisade:finding_reviewer'\nallow = ['llm=here']\n";
+    for default in ["", "[llm]\ndefault = 'here'\n"] {
+        dir.write("policy_check/saas/palisade.toml", format!("{settings}\n{default}{model}"));
+        let shown = palisade(&folder, ["ruleset", "show", "local/planning_context/1.0.0", "--format", "json"]).exits(0);
+        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+        let rules = shown["rules"].as_array().unwrap();
+        let of = |name: &str| rules.iter().find(|rule| rule["name"] == name).unwrap();
+        assert_eq!(of("finding_reviewer")["lacks"], "needs a config that states `goal`");
+        let ungranted = "needs a language model, and none is granted to it";
+        assert_eq!(of("personal_data_validator")["lacks"], ungranted, "{default}");
+        assert_eq!(of("personal_data")["lacks"], Value::Null);
+        let _ = palisade(&folder, seed).exits(0);
+    }
+}
+
+#[test]
+fn what_can_not_be_read_is_told_and_does_not_end_the_check() {
+    let dir = examples();
+    let folder = dir.join("policy_check/saas");
+    dir.write("policy_check/saas/list.txt", "milk\neggs\nbread\n")
+        .write("policy_check/saas/odd.md", "We keep your name.\n\u{0}\u{1}\n")
+        .write("policy_check/saas/empty.md", "\n")
+        .write("policy_check/saas/broken.yaml", "services:\n  crm: {image: mariadb\n  x: [\n")
+        .write("policy_check/saas/broken.mmd", "graph TD\n  crm[(CRM)] --> a[(Orders\n")
+        .write("policy_check/saas/picture.png", b"\x89PNG\r\n\x1a\n\0\0");
+    let check = |policy: &str, systems: Option<&str>, code: i32| {
+        let of = |name: &str, file: &str| ["--input".to_owned(), format!("{name}={file}")];
+        let systems = systems.into_iter().flat_map(|file| of("system_architecture_document", file));
+        let given = of("privacy_policy_document", policy).into_iter().chain(systems);
+        let args = ["run", "../check.yaml", "--report", "page.html"].map(str::to_owned).into_iter().chain(given);
+        let told = palisade(&folder, args).exits(code).stderr;
+        told.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let page = || std::fs::read_to_string(folder.join("page.html")).unwrap();
+    let no_policy = "it reads like none, with 0 statements in 1 sentence: what it is told not to state proves nothing";
+    holds(&check("list.txt", None, 0), no_policy);
+    holds(&page(), no_policy);
+    holds(&check("odd.md", None, 0), "it has 2 characters that no text has, so that it may be none");
+    holds(&check("empty.md", None, 1), "the policy has no text");
+    holds(&check("picture.png", None, 2), "picture.png is not UTF-8: byte 0 is wrong");
+    holds(&check("policy.md", Some("broken.yaml"), 0), "what looks like a Compose file is none (line ");
+    holds(&page(), "what looks like a Compose file is none (line ");
+    holds(
+        &check("policy.md", Some("broken.mmd"), 0),
+        "1 label of its Mermaid diagram has no end, first in line 2: not read",
+    );
+    holds(&check("policy.md", Some("empty.md"), 0), "no system is read in it");
+    holds(&check("policy.md", Some("list.txt"), 0), "no system is read in it");
+    holds(&check("policy.md", Some("picture.png"), 2), "picture.png is not UTF-8: byte 0 is wrong");
+    assert!(!check("policy.md", Some("compose.yaml"), 0).contains("description of the systems"));
 }
 
 #[test]

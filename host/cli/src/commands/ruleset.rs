@@ -42,7 +42,8 @@ pub(crate) fn exec(context: &Context, command: &RulesetCommand) -> Result<ExitCo
             let folders = RulesetFolders::new(&paths.rulesets, &context.settings)?;
             let name: RulesetName = name.parse().map_err(|error| CliError::usage(format!("`{name}`: {error}")))?;
             let source = if name.name == planning_context::KIND {
-                planning_context::source(&workspace, &context.settings, &folders)
+                let components = workspace.components(&context.settings, &[])?;
+                planning_context::source((&workspace, &context.settings), &components, &folders)
             } else {
                 let file = folders.file(&name).ok_or_else(|| {
                     CliError::usage(format!("there is no ruleset `{name}`")).help("`palisade ruleset list` shows all")

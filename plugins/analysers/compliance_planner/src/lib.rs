@@ -232,7 +232,9 @@ impl Analyser for CompliancePlanner {
             ctx.skip("the end of the policy", format!("it has more than {MAX_POLICY} characters: not read"));
             policy.truncate(end);
         }
-        let mut planner = Planner { world: World::read(ctx, WORLD)?, policy, may_submit: runbooks::most(ctx) };
+        let mut world = World::read(ctx, WORLD)?;
+        world.components.retain(|component| component.lacks.is_none());
+        let mut planner = Planner { world, policy, may_submit: runbooks::most(ctx) };
         let setup = Setup {
             goal: config.goal.clone(),
             instructions: "You plan how data are checked. You answer with the steps of a runbook: each either reads a `system` or runs a \

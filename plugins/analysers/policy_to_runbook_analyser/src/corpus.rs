@@ -2,6 +2,7 @@
 
 use crate::facts::{Fact, Kind, found};
 use crate::text::sentences;
+use crate::unread::is_no_policy;
 use palisade_planning::World;
 use palisade_sdk::serde_json;
 use serde::Deserialize;
@@ -144,7 +145,9 @@ fn read(folder: &str) -> (Counts, Counts) {
     paths.sort();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end != "json")) {
         let marked: Marked = serde_json::from_slice(&fs::read(path.with_extension("json")).unwrap()).unwrap();
-        let facts = found(&sentences(None, &fs::read_to_string(path).unwrap()), &world).list;
+        let sentences = sentences(None, &fs::read_to_string(path).unwrap());
+        let facts = found(&sentences, &world).list;
+        assert_eq!(is_no_policy(&sentences, &facts), None, "{}", path.display());
         let of = |kind| facts.iter().filter(|fact| fact.kind == kind).collect::<Vec<_>>();
         let name = path.file_name().unwrap().to_string_lossy();
         categories.add(&name, &marked.categories, &of(Kind::DataCategory), &[], is_category);

@@ -13,10 +13,11 @@ mod reading;
 mod steps;
 mod systems;
 mod text;
+mod unread;
 mod vocabulary;
 mod words;
 
-use facts::Kind;
+use facts::{Facts, Kind};
 use palisade_planning::{World, plain};
 use palisade_sdk::{
     Analyser, ConfigSchema, Context, Description, Failure, Input, Metadata, Property, Request, Result,
@@ -115,6 +116,7 @@ impl Analyser for PolicyToRunbook {
         let mut sentences = Vec::new();
         for section in ctx.items::<Section>(POLICY) {
             let section = section?;
+            unread::is_no_text(&section.content).into_iter().for_each(|why| ctx.skip("the policy", why));
             sentences.extend(text::sentences(section.heading.as_deref(), &section.content));
         }
         if sentences.is_empty() {
@@ -125,10 +127,8 @@ impl Analyser for PolicyToRunbook {
         if let Some(model) = &config.model {
             reading::read(ctx, model, &sentences, &world, &mut facts)?;
         }
-        for section in ctx.items::<Section>(ARCHITECTURE) {
-            let Section { heading, content } = section?;
-            architecture::systems(heading.as_deref(), &content, &world).into_iter().for_each(|fact| facts.add(fact));
-        }
+        unread::is_no_policy(&sentences, &facts.list).into_iter().for_each(|why| ctx.skip("the policy", why));
+        describe_systems(ctx, &world, &mut facts)?;
         let facts = facts.list;
         for fact in &facts {
             ctx.emit(FACTS, fact)?;
@@ -138,7 +138,8 @@ impl Analyser for PolicyToRunbook {
                 ctx.skip(format!("system `{}`", fact.value), why);
             }
         }
-        let steps = steps::steps(&world, &facts);
+        let mut steps = steps::steps(&world, &facts);
+        steps.tell_idle(&config.components, &world);
         for missing in &steps.left_out {
             ctx.skip(&missing.what, &missing.why);
         }
@@ -165,6 +166,25 @@ impl Analyser for PolicyToRunbook {
         let facts: Value = json!({"title": title, "language": language, "summary": counts});
         Ok(vec![Metadata::new(RUNBOOK, &runbook)?, Metadata::new(FACTS, &facts)?])
     }
+}
+
+/// Adds the systems that descriptions of them name, and tells what of these is not read.
+fn describe_systems(ctx: &Context, world: &World, facts: &mut Facts) -> Result<()> {
+    let (mut sections, mut named, mut unread) = (0_usize, 0, Vec::new());
+    for section in ctx.items::<Section>(ARCHITECTURE) {
+        let Section { heading, content } = section?;
+        sections += 1;
+        unread.extend(unread::is_no_text(&content));
+        let read = architecture::read(heading.as_deref(), &content, world);
+        named += read.systems.len();
+        unread.extend(read.unread);
+        read.systems.into_iter().for_each(|fact| facts.add(fact));
+    }
+    if sections > 0 && named == 0 {
+        unread.push("no system is read in it".to_owned());
+    }
+    unread.into_iter().for_each(|why| ctx.skip("the description of the systems", why));
+    Ok(())
 }
 
 palisade_sdk::export!(PolicyToRunbook);

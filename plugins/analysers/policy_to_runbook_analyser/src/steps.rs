@@ -1,5 +1,6 @@
 //! The steps of the runbook: every system is read, everything that fits is run over what comes of it, and each step says why.
 
+use crate::categories;
 use crate::facts::{Fact, Kind};
 use palisade_planning::{Analysis, Component, Port, World, config, identifier, plain, source};
 use palisade_sdk::serde_json::Value;
@@ -56,17 +57,18 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
     }
     // What was run over the data themselves is not run again over what others made of them.
     let mut done: BTreeSet<usize> = BTreeSet::new();
-    let mut without_ruleset: BTreeMap<&str, &str> = BTreeMap::new();
+    // Analyses that would fit, and why there are none.
+    let mut unable: BTreeMap<&str, String> = BTreeMap::new();
     for _ in 0..ROUNDS {
         let mut new = Vec::new();
         for (index, component) in world.components.iter().enumerate() {
             let Some(port) = only_port(component).filter(|_| !done.contains(&index)) else { continue };
             for inputs in fitting(port, &artifacts) {
                 done.insert(index);
-                let config = match config(world, component) {
+                let config = match able(world, component) {
                     Ok(config) => config,
-                    Err(kind) => {
-                        without_ruleset.insert(&component.name, kind);
+                    Err(why) => {
+                        unable.insert(&component.name, why);
                         continue;
                     }
                 };
@@ -91,11 +93,8 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
         }
         artifacts.extend(new);
     }
-    let missing = |(name, kind): (&str, &str)| LeftOut {
-        what: format!("analysis `{name}`"),
-        why: format!("there is no ruleset of type `{kind}` for it: not checked"),
-    };
-    made.left_out.extend(without_ruleset.into_iter().map(missing));
+    let missing = |(name, why): (&str, String)| LeftOut { what: format!("analysis `{name}`"), why };
+    made.left_out.extend(unable.into_iter().map(missing));
     let used = |system: &str| made.steps.iter().any(|step| reads(step, system));
     let unread: Vec<String> =
         artifacts.iter().take(world.systems.len()).filter(|one| !used(&one.name)).map(|one| one.name.clone()).collect();
@@ -107,6 +106,27 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
         made.steps.retain(|step| step["id"] != name.as_str());
     }
     made
+}
+
+impl Steps {
+    /// Tells of the components that somebody named and that neither are run nor are told already.
+    pub(crate) fn tell_idle(&mut self, named: &[String], world: &World) {
+        let is_run = |name: &str| self.steps.iter().any(|step| step["analyser"] == name);
+        let is_told = |what: &str| self.left_out.iter().any(|left_out| left_out.what == what);
+        let is_there = |name: &str| world.components.iter().any(|component| component.name == name);
+        let idle = named.iter().filter(|name| is_there(name) && !is_run(name)).map(|name| format!("analysis `{name}`"));
+        let idle: Vec<String> = idle.filter(|what| !is_told(what)).collect();
+        let why = "nothing that is read or made is what it reads: not checked";
+        self.left_out.extend(idle.into_iter().map(|what| LeftOut { what, why: why.to_owned() }));
+    }
+}
+
+/// The config with which a component can run, or why it can't.
+fn able(world: &World, component: &Component) -> Result<Value, String> {
+    if let Some(why) = &component.lacks {
+        return Err(format!("it {why}: not checked"));
+    }
+    config(world, component).map_err(|kind| format!("there is no ruleset of type `{kind}` for it: not checked"))
 }
 
 fn reads(step: &Value, artifact: &str) -> bool {
@@ -152,9 +172,12 @@ fn analysis(
     (step, artifact)
 }
 
-/// Why a component is run: a statement of the policy that speaks of what it looks for.
+/// Why a component is run: the statement of the policy that speaks most nearly of what it says that it does, or else of what
+/// it is run over.
 fn reason(component: &Component, facts: &[Fact]) -> String {
     let about = format!("{} {}", component.title, component.description).to_lowercase();
+    let looked_for: Vec<&str> = categories::named(&about).map(|category| category.name).collect();
+    let is_data = |fact: &&Fact| matches!(fact.kind, Kind::DataCategory | Kind::DeniedCategory);
     let speaks = |fact: &&Fact| match fact.kind {
         Kind::DataCategory | Kind::DeniedCategory => about.contains("personal data") || about.contains("collect"),
         Kind::Purpose => about.contains("purpose"),
@@ -162,14 +185,22 @@ fn reason(component: &Component, facts: &[Fact]) -> String {
         Kind::ThirdParty => about.contains("service") || about.contains("third part"),
         Kind::System | Kind::Retention | Kind::Transfer | Kind::LegalBasis => false,
     };
+    let is_special = |fact: &&Fact| fact.special_category == Some(true);
     let first = facts
         .iter()
-        .filter(|fact| fact.special_category == Some(true))
+        .filter(is_special)
         .find(speaks)
-        .or_else(|| facts.iter().find(speaks));
-    match first {
-        Some(fact) if fact.kind == Kind::DeniedCategory => cites("The policy denies a data category", fact),
-        Some(fact) => cites(&format!("The policy states {}", fact.kind.name().replace('_', " ")), fact),
+        .or_else(|| facts.iter().find(speaks))
+        .or_else(|| facts.iter().find(|fact| is_data(fact) && looked_for.contains(&fact.value.as_str())));
+    if let Some(fact) = first {
+        return match fact.kind {
+            Kind::DeniedCategory => cites("The policy denies a data category", fact),
+            _ => cites(&format!("The policy states {}", fact.kind.name().replace('_', " ")), fact),
+        };
+    }
+    let is_kept = |fact: &&Fact| fact.kind == Kind::System && fact.checked == Some(true) && !fact.in_architecture;
+    match facts.iter().find(is_kept).or_else(|| facts.iter().find(is_data)) {
+        Some(fact) => cites("The policy says nothing of what it looks for, and this of what it is run over", fact),
         None => "The policy says nothing of it; what the data hold is looked at all the same.".to_owned(),
     }
 }

@@ -149,6 +149,54 @@ fn only_the_components_that_are_named_are_used() {
     assert_eq!(named(json!([])), ["crm", "personal_data", "classifier"]);
 }
 
+/// What is told to be left out, with why.
+fn skipped(outcome: &TestOutcome) -> Vec<(&str, &str)> {
+    outcome.skips.iter().map(|(what, why)| (what.as_str(), why.as_str())).collect()
+}
+
+#[test]
+fn what_can_not_run_as_things_are_is_left_out_and_told() {
+    let mut validates = component("acme:validator", "Validates", "found/1.0.0", "found/1.0.0", None);
+    validates["lacks"] = json!("needs a language model, and none is set up");
+    let outcome = run("We keep names.", &[system("CRM", &[])], &[validates]);
+    assert_eq!(outcome.items("runbook").len(), 3);
+    let why = "it needs a language model, and none is set up: not checked";
+    assert_eq!(skipped(&outcome), [("analysis `acme:validator`", why)]);
+}
+
+#[test]
+fn an_analysis_that_was_asked_for_and_fits_nothing_is_told() {
+    let code = component("acme:code", "Reads code", "source_code/1.0.0", "code/1.0.0", None);
+    let outcome = TestContext::new()
+        .input("policy", [json!({"content": "We keep names."})])
+        .artifact(world(&[system("CRM", &[])], &[code]))
+        .config(json!({"components": ["personal_data", "acme:code"]}))
+        .run::<PolicyToRunbook>();
+    assert_eq!(outcome.items("runbook").len(), 2);
+    let why = "nothing that is read or made is what it reads: not checked";
+    assert_eq!(skipped(&outcome), [("analysis `acme:code`", why)]);
+}
+
+#[test]
+fn every_step_cites_the_policy_where_it_says_anything_that_bears_on_it() {
+    let reason = |policy: &str, title: &str| {
+        let other = component("acme:other", title, "standard_input/1.0.0", "acme.other/1.0.0", None);
+        let steps = run(policy, &[system("CRM", &[])], &[other]).items("runbook");
+        let step = steps.iter().find(|step| step["analyser"] == "acme:other").unwrap();
+        step["description"].as_str().unwrap().to_owned()
+    };
+    let policy = "Names and your date of birth are kept in the CRM.";
+    assert_eq!(
+        reason(policy, "Finds dates of birth"),
+        format!("The policy states data category (date of birth): “{policy}”")
+    );
+    let of_the_data = "The policy says nothing of what it looks for, and this of what it is run over";
+    assert_eq!(reason(policy, "Counts words"), format!("{of_the_data} (CRM): “{policy}”"));
+    let nowhere = "We keep your name.";
+    assert_eq!(reason(nowhere, "Counts words"), format!("{of_the_data} (name): “{nowhere}”"));
+    assert!(reason("Write to us.", "Counts words").starts_with("The policy says nothing of it;"));
+}
+
 #[test]
 fn nothing_that_a_policy_says_means_anything_to_who_reads_the_runbook() {
     let hostile = "Our CRM holds your name ${HOME} {{ secret }}\u{202e}\u{7}\nand: - a\nrun: everything.";
@@ -503,6 +551,69 @@ fn a_diagram_names_what_is_drawn_as_a_store() {
     assert_eq!(of_architecture(flow), ["shop database true", "Audit log false", "CRM true"]);
     let c4 = "C4Context\n  Person(p, \"Patient\")\n  SystemDb_Ext(r, \"Laboratory records\", \"results\")\n  System(c, \"CRM\")\n  System(w, \"Web site\")\n";
     assert_eq!(of_architecture(c4), ["Laboratory records false", "CRM true"]);
+/// What of a policy and of a description of the systems is told to be unread.
+fn unread(policy: &str, architecture: &str) -> Vec<(String, String)> {
+    let outcome = TestContext::new()
+        .input("policy", [json!({"content": policy})])
+        .input("architecture", [json!({"content": architecture})])
+        .artifact(world(&[system("CRM", &[])], &[]))
+        .config(json!({}))
+        .run::<PolicyToRunbook>();
+    outcome.items("runbook");
+    outcome.skips.into_iter().filter(|(what, _)| !what.starts_with("system `")).collect()
+}
+
+#[test]
+fn what_of_a_description_of_the_systems_can_not_be_read_is_told() {
+    let told = |architecture: &str| -> Vec<String> {
+        let unread = unread("We keep your name.", architecture);
+        assert!(unread.iter().all(|(what, _)| what == "the description of the systems"), "{unread:?}");
+        unread.into_iter().map(|(_, why)| why).collect()
+    };
+    let is_text = |why: &str| [format!("what looks like a Compose file is none ({why}), so that it is read as text")];
+    let broken = told("services:\n  crm: {image: mariadb\n  x: [\nThe CRM: a database");
+    assert!(broken[0].starts_with("what looks like a Compose file is none (line "), "{broken:?}");
+    assert!(broken[0].contains(" is no YAML: ") && broken.len() == 1, "{broken:?}");
+    assert_eq!(told("services:\n  - The CRM: a database\n"), is_text("its `services` are no mapping"));
+    let long = format!("services:\n{}The CRM: a database", "  # x\n".repeat(200_000));
+    assert_eq!(told(&long), is_text("it has more than 1048576 bytes"));
+    assert!(told("# Ours\n\nservices:\n\nThe CRM: a database that we like").is_empty());
+    let open = "graph TD\n  CRM[(CRM)]\n  a[(Orders --> b[Web\n  c{{x\n";
+    assert_eq!(told(open), ["3 labels of its Mermaid diagram have no end, first in line 3: not read"]);
+    assert_eq!(
+        told("# D\n\nThe CRM: a database\n\n```mermaid\ngraph TD\n  a[(Orders\n```\n"),
+        ["1 label of its Mermaid diagram has no end, first in line 2: not read"]
+    );
+    assert_eq!(told("milk\neggs\n"), ["no system is read in it"]);
+    assert_eq!(told(""), ["no system is read in it"]);
+    assert_eq!(
+        told("CRM: a database\u{0}\u{1}"),
+        ["it has 2 characters that no text has, so that it may be none: these are left out"]
+    );
+    assert!(told("The CRM: a database").is_empty());
+}
+
+#[test]
+fn what_is_no_policy_is_told() {
+    let told = |policy: &str| -> Vec<String> {
+        let unread = unread(policy, "The CRM: a database");
+        assert!(unread.iter().all(|(what, _)| what == "the policy"), "{unread:?}");
+        unread.into_iter().map(|(_, why)| why).collect()
+    };
+    let no_policy =
+        |read: &str| format!("it reads like none, with {read}: what it is told not to state proves nothing");
+    assert_eq!(told("milk\neggs\nbread\n"), [no_policy("0 statements in 1 sentence")]);
+    assert_eq!(told("Milk. A telephone number."), [no_policy("1 statement in 2 sentences")]);
+    assert_eq!(
+        told("a\u{0}b\u{1}\u{2}"),
+        [
+            "it has 3 characters that no text has, so that it may be none: these are left out".to_owned(),
+            no_policy("0 statements in 1 sentence"),
+        ]
+    );
+    assert!(told("We keep your name.").is_empty());
+}
+
 }
 
 #[test]
