@@ -288,6 +288,8 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
         if any(column, PARTY_COLUMNS) && !products::names_one(cell) {
             facts.add(fact(Kind::ThirdParty, cell, sentence));
         }
+        // `Perch Cloud (our own, on Microsoft Azure)`
+        let cell = cell.split_once(" (").map_or(cell, |(head, _)| if products::names_one(cell) { head } else { cell });
         if any(column, SYSTEM_COLUMNS)
             && !products::names_one(cell)
             && !is_place(cell)

@@ -339,6 +339,13 @@ fn a_system_is_told_once_however_short_it_is_called_later() {
 }
 
 #[test]
+fn a_cell_that_says_on_what_a_system_runs_names_the_system() {
+    let page = "<h2>Systems</h2>\n<table>\n <tr>\n  <th>System</th>\n  <th>What</th>\n </tr>\n <tr>\n  <td>Perch Cloud (our own, on Azure)</td>\n  \
+                <td>accounts</td>\n </tr>\n</table>";
+    assert!(facts(page).contains(&"system Perch Cloud".to_owned()), "{:?}", facts(page));
+}
+
+#[test]
 fn many_systems_and_many_words_take_the_time_of_their_length() {
     let systems = (0..4_000).map(|n| format!("Data are kept in our storage{n} system. ")).collect::<String>();
     assert!(facts(&systems).len() >= 4_000);
@@ -544,13 +551,6 @@ fn a_compose_file_names_what_keeps_data() {
     assert_eq!(of_architecture("services:\n  - [\nThe CRM: a database"), ["CRM true"]);
 }
 
-#[test]
-fn a_diagram_names_what_is_drawn_as_a_store() {
-    let flow = "flowchart LR\n  %% a comment[(not this)]\n  U([Customer]) --> W[Web shop] --> O[(\"orders-db<br/>Postgres\")]\n  W -->|writes| \
-                L[(Audit log)]\n  W --> C{{CRM}}\n  W --> X[broken\n";
-    assert_eq!(of_architecture(flow), ["shop database true", "Audit log false", "CRM true"]);
-    let c4 = "C4Context\n  Person(p, \"Patient\")\n  SystemDb_Ext(r, \"Laboratory records\", \"results\")\n  System(c, \"CRM\")\n  System(w, \"Web site\")\n";
-    assert_eq!(of_architecture(c4), ["Laboratory records false", "CRM true"]);
 /// What of a policy and of a description of the systems is told to be unread.
 fn unread(policy: &str, architecture: &str) -> Vec<(String, String)> {
     let outcome = TestContext::new()
@@ -614,6 +614,13 @@ fn what_is_no_policy_is_told() {
     assert!(told("We keep your name.").is_empty());
 }
 
+#[test]
+fn a_diagram_names_what_is_drawn_as_a_store() {
+    let flow = "flowchart LR\n  %% a comment[(not this)]\n  U([Customer]) --> W[Web shop] --> O[(\"orders-db<br/>Postgres\")]\n  W -->|writes| \
+                L[(Audit log)]\n  W --> C{{CRM}}\n  W --> X[broken\n";
+    assert_eq!(of_architecture(flow), ["shop database true", "Audit log false", "CRM true"]);
+    let c4 = "C4Context\n  Person(p, \"Patient\")\n  SystemDb_Ext(r, \"Laboratory records\", \"results\")\n  System(c, \"CRM\")\n  System(w, \"Web site\")\n";
+    assert_eq!(of_architecture(c4), ["Laboratory records false", "CRM true"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! From a policy as text, Markdown or HTML to sentences.
 
+mod html;
+
 use palisade_planning::plain;
 
 /// A sentence, and the heading it stands under.
@@ -47,7 +49,7 @@ const MAX_COLUMNS: usize = 20;
 /// The sentences of a section. A row of a table is one.
 pub(crate) fn sentences(heading: Option<&str>, content: &str) -> Vec<Sentence> {
     let mut reader = Reader { heading: heading.map(|heading| plain(heading, MAX_SENTENCE)), ..Reader::default() };
-    let text = if looks_like_html(content) { without_tags(content) } else { content.to_owned() };
+    let text = if html::is_html(content) { html::as_text(content) } else { content.to_owned() };
     for line in text.lines() {
         reader.line(line.trim());
     }
@@ -201,140 +203,6 @@ pub(crate) fn language(sentences: &[Sentence]) -> &'static str {
     };
     // The first of equals is the last that `max_by_key` gives.
     WORDS.iter().rev().max_by_key(|(_, words)| count(words)).map_or("en", |(language, _)| language)
-}
-
-fn looks_like_html(text: &str) -> bool {
-    let lower = text.trim_start().to_lowercase();
-    lower.starts_with("<!doctype")
-        || lower.starts_with("<html")
-        || ["<p>", "<p ", "<h1", "<h2", "<li>", "<br"].iter().any(|tag| lower.contains(tag))
-}
-
-/// HTML as text: headings as in Markdown, blocks on lines of their own, scripts and styles left away.
-fn without_tags(html: &str) -> String {
-    let mut out = String::new();
-    let mut rest = html;
-    // A row with heads of columns is told as Markdown tells it.
-    let mut has_head = false;
-    while let Some(at) = rest.find('<') {
-        let (before, tag) = rest.split_at(at);
-        out.push_str(before);
-        let Some(end) = tag.find('>') else { return entities(&out) };
-        let name: String =
-            tag[1..end].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/' || *c == '!').collect();
-        let name = name.to_lowercase();
-        rest = &tag[end + 1..];
-        if ["script", "style", "nav", "footer"].contains(&name.as_str()) {
-            let close = format!("</{name}");
-            let is_close = |at: &[u8]| at.eq_ignore_ascii_case(close.as_bytes());
-            let Some(past) = rest.as_bytes().windows(close.len()).position(is_close) else { return entities(&out) };
-            rest = rest.get(past..).unwrap_or_default();
-            continue;
-        }
-        match name.as_str() {
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => out.push_str("\n\n# "),
-            "li" => out.push_str("\n- "),
-            "tr" => {
-                has_head = false;
-                out.push_str("\n| ");
-            }
-            "td" => {}
-            "th" => has_head = true,
-            "/td" | "/th" => out.push_str(" | "),
-            "/tr" if has_head => out.push_str("\n|-|"),
-            "b" | "/b" | "i" | "/i" | "em" | "/em" | "strong" | "/strong" | "a" | "/a" | "span" | "/span" | "u"
-            | "/u" => {}
-            _ => out.push_str("\n\n"),
-        }
-    }
-    out.push_str(rest);
-    entities(&out)
-}
-
-/// Most bytes of an entity.
-const MAX_ENTITY: usize = 10;
-
-/// Entities by their names, those of the languages that are read.
-const ENTITIES: &[(&str, char)] = &[
-    ("nbsp", '\u{a0}'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("apos", '\''),
-    ("rsquo", '’'),
-    ("lsquo", '‘'),
-    ("ldquo", '“'),
-    ("rdquo", '”'),
-    ("bdquo", '„'),
-    ("sbquo", '‚'),
-    ("laquo", '«'),
-    ("raquo", '»'),
-    ("ndash", '–'),
-    ("mdash", '—'),
-    ("hellip", '…'),
-    ("sect", '§'),
-    ("euro", '€'),
-    ("middot", '·'),
-    ("bull", '•'),
-    ("auml", 'ä'),
-    ("ouml", 'ö'),
-    ("uuml", 'ü'),
-    ("Auml", 'Ä'),
-    ("Ouml", 'Ö'),
-    ("Uuml", 'Ü'),
-    ("szlig", 'ß'),
-    ("eacute", 'é'),
-    ("egrave", 'è'),
-    ("ecirc", 'ê'),
-    ("euml", 'ë'),
-    ("agrave", 'à'),
-    ("acirc", 'â'),
-    ("ccedil", 'ç'),
-    ("icirc", 'î'),
-    ("iuml", 'ï'),
-    ("ocirc", 'ô'),
-    ("ugrave", 'ù'),
-    ("ucirc", 'û'),
-    ("oelig", 'œ'),
-    ("Eacute", 'É'),
-    ("Egrave", 'È'),
-    ("Agrave", 'À'),
-    ("Ccedil", 'Ç'),
-    ("Ecirc", 'Ê'),
-    ("amp", '&'),
-];
-
-/// The characters that entities stand for; what is none stays.
-fn entities(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        let (before, entity) = rest.split_at(at);
-        out.push_str(before);
-        let end = entity.bytes().take(MAX_ENTITY).position(|byte| byte == b';');
-        let character = end.and_then(|end| Some((character(entity.get(1..end)?)?, end)));
-        match character {
-            Some((character, end)) => {
-                out.push(character);
-                rest = &entity[end + 1..];
-            }
-            None => {
-                out.push('&');
-                rest = &entity[1..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The character of an entity, by its number or by its name.
-fn character(entity: &str) -> Option<char> {
-    if let Some(number) = entity.strip_prefix('#') {
-        let hexadecimal = number.strip_prefix(['x', 'X']).map(|number| u32::from_str_radix(number, 16));
-        return char::from_u32(hexadecimal.unwrap_or_else(|| number.parse()).ok()?);
-    }
-    ENTITIES.iter().find(|(name, _)| *name == entity).map(|(_, character)| *character)
 }
 
 /// Markdown's marks within a line: emphasis, code, and links, of which the words stay.
