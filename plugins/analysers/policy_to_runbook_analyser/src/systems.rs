@@ -80,6 +80,10 @@ pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
         {
             add(joined(&words, at, end));
             past = end;
+            if let Some((first, last)) = names::and_another(&words, end, is_german) {
+                add(joined(&words, first, last));
+                past = last;
+            }
         }
     }
     // What is in a cabinet is told by that.
@@ -210,6 +214,16 @@ mod tests {
         assert!(called("Our firm sells cloud software.", Where::Kept).is_empty());
         assert_eq!(called("Mail is kept by FrontApp (support inbox).", Where::Kept), ["FrontApp"]);
         assert!(called("It is on a server of our own in Keswick.", Where::Listed).iter().all(|name| name != "Keswick"));
+    }
+
+    #[test]
+    fn two_names_are_two_systems_and_what_is_no_name_is_none() {
+        assert_eq!(called("Payments are taken by Worldpay and PayPal.", Where::Kept), ["Worldpay", "PayPal"]);
+        assert_eq!(called("Nous utilisons Pennylane et Crisp.", Where::Said), ["Pennylane", "Crisp"]);
+        assert_eq!(called("Help requests are stored in our Freshdesk.", Where::Kept), ["Freshdesk"]);
+        assert_eq!(called("Die Seite wird bei der IONOS SE in Kiel gehostet.", Where::Kept), ["IONOS SE"]);
+        assert!(called("We use “we” of the association.", Where::Said).is_empty());
+        assert!(called("It is run by Driftless Apps LLC.", Where::Kept).iter().all(|name| name != "Driftless Apps"));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::names::{is_name, name};
 use super::{MAX_MORE, Where, Word};
 use crate::vocabulary::{
     ADJECTIVES, ADJECTIVES_FRENCH, ALONE_FRENCH, ALONE_GERMAN, ALONE_GERMAN_THERE, ARTICLES, BEHIND, BOOKS, CALLED,
-    ENGLISH, HAS, HEADS, HEADS_FRENCH, HEADS_FRENCH_THERE, HEADS_THERE, INTO, NAMED_GERMAN, NO_SYSTEMS_GERMAN, OWNED,
-    PAPERS, PLACED, SELLS, SMALL_WORDS, SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
+    COMPANY_FORMS, ENGLISH, HAS, HEADS, HEADS_FRENCH, HEADS_FRENCH_THERE, HEADS_THERE, INTO, NAMED_GERMAN,
+    NO_SYSTEMS_GERMAN, OWNED, PAPERS, PLACED, SELLS, SMALL_WORDS, SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
 };
 
 /// Fewest bytes of an ending that says by itself what something is.
@@ -33,6 +33,10 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     // German writes it as a name, with small words before it.
     let before = at.checked_sub(1).map(|before| &words[before])?;
     if is_name(&words[at]) && !is_name(before) {
+        return None;
+    }
+    // `Driftless Apps LLC` is a company.
+    if !words[at].ends && words.get(at + 1).is_some_and(|next| COMPANY_FORMS.contains(&next.text)) {
         return None;
     }
     // `cloud database` is no cloud.

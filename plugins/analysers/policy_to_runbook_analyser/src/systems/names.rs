@@ -3,7 +3,7 @@
 use super::{MAX_MORE, Where, Word, joined};
 use crate::vocabulary::{
     ARTICLES, BY_WAY_OF, CALLED, COMPANY_FORMS, ENDINGS, GERMAN_ENDINGS, GERMAN_NOUNS, HEADS, HEADS_FRENCH, HOLDING,
-    INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
+    INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, OWNED, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
 };
 
 /// Most words between what says that something is kept and the word before the name.
@@ -12,6 +12,9 @@ const MAX_BETWEEN: usize = 4;
 /// What German says at the end of a sentence of what is done with data.
 const HOSTED: &[&str] =
     &["gespeichert", "verarbeitet", "geführt", "verwaltet", "betrieben", "abgelegt", "gesichert", "erfasst"];
+
+/// What joins two names.
+const AND: &[&str] = &["and", "or", "und", "oder", "et", "ou"];
 
 /// Fewest letters of a name that begins with no capital letter.
 const MIN_SMALL: usize = 5;
@@ -51,8 +54,10 @@ pub(super) fn name(words: &[Word<'_>], at: usize) -> Option<usize> {
 /// Where ends what begins with a quotation mark there: `„Meine Belege“`.
 fn quoted(words: &[Word<'_>], at: usize) -> Option<usize> {
     words.get(at).filter(|word| word.quotes)?;
-    let count = words[at..].iter().take(MAX_QUOTED).position(|word| word.closes)?;
-    Some(at + count + 1)
+    let end = at + words[at..].iter().take(MAX_QUOTED).position(|word| word.closes)? + 1;
+    // `we use “we” of the association`
+    let is_named = words[at..end].iter().any(|word| word.text.chars().any(|c| c.is_uppercase() || c.is_ascii_digit()));
+    is_named.then_some(end)
 }
 
 /// What is of the kind that stands there, with the name beside it, and where that ends: `our core platform, Symitar`,
@@ -145,6 +150,7 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
     };
     // `bei der Hetzner Online GmbH`
     let is_company = is_company(words, at);
+    let is_done_there = || words[at..].iter().any(|word| word.is(HOSTED) || word.is(&["gehostet"]));
     if is_german
         && !is_written_oddly(words[at].text)
         && !words[at].opens
@@ -155,8 +161,11 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
         return None;
     }
     let mut before = at.checked_sub(1)?;
+    // `in our Freshdesk`
+    let is_ours = || !is_german && words[before].is(OWNED) && name(words, at).is_some_and(|end| words[end - 1].ends);
     // `in einer InfluxDB`
-    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && (is_company || has_hump(words[at].text)) {
+    let is_named_so = || is_company || has_hump(words[at].text) || is_ours();
+    if before > 0 && words[before].is(ARTICLES) && !words[before].ends && is_named_so() {
         before -= 1;
     }
     let is_used = words[before].is(USED) && !words[before].ends;
@@ -166,7 +175,8 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
         true => earlier.iter().rev().take(2).any(|word| word.is(KEPT) && !word.is(IS)),
         false => earlier.iter().rev().take_while(|word| !word.ends).any(|word| word.is(KEPT)),
     };
-    let is_kept = place == Where::Kept && (words[before].is(THROUGH) || is_hosted() || says_so())
+    let is_kept = place == Where::Kept
+        && (words[before].is(THROUGH) || is_hosted() || is_company && is_done_there() || says_so())
         || place == Where::Said && words[before].is(BY_WAY_OF);
     if !(is_used && place >= Where::Said || is_behind && (place == Where::Listed || is_kept)) {
         return None;
@@ -180,6 +190,14 @@ pub(super) fn kept_in(words: &[Word<'_>], at: usize, place: Where, is_german: bo
     // `in Valencia, Spain`
     let is_place = words[end - 1].ends && words.get(end).is_some_and(|next| PLACES.contains(&next.text));
     (!is_place).then_some(end)
+}
+
+/// Where the other name begins and ends that stands behind one: `Worldpay and PayPal`.
+pub(super) fn and_another(words: &[Word<'_>], end: usize, is_german: bool) -> Option<(usize, usize)> {
+    let is_joined = !words[end - 1].ends && words.get(end).is_some_and(|word| word.is(AND) && !word.ends);
+    let first = words.get(end + 1).filter(|first| is_joined && (!is_german || is_written_oddly(first.text)))?;
+    let last = name(words, end + 1).filter(|_| !first.quotes)?;
+    Some((end + 1, last))
 }
 
 /// Where a name ends that begins there, behind the word for what it is: `a program called StockHound`, `our telephone

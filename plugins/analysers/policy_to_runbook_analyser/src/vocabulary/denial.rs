@@ -307,6 +307,11 @@ pub(crate) const ANSWERS: &[(&str, bool)] = &[
 /// Words by which a sentence says what a word means, or how things are in general. It states nothing of its author.
 pub(crate) const DEFINES: &[&str] = &[
     "law treats",
+    "law gives examples",
+    "special rules on",
+    "special rules for",
+    "besondere vorschriften für",
+    "règles particulières pour",
     "treats some kinds of",
     "hear people speak",
     "speak of special category",

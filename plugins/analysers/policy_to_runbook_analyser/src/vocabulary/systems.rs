@@ -1674,6 +1674,18 @@ pub(crate) const KEPT: &[&str] = &[
     "landen",
     "hosted",
     "answered",
+    "taken",
+    "charged",
+    "measured",
+    "collected",
+    "expédiés",
+    "expédiées",
+    "envoyée",
+    "envoyées",
+    "envoyés",
+    "vendus",
+    "mesurée",
+    "part",
     "are",
     "is",
     "sont",
@@ -1784,6 +1796,8 @@ pub(crate) const ADJECTIVES_FRENCH: &[&str] = &[
 /// Those of [`HEADS_FRENCH`] that are enough by themselves.
 pub(crate) const ALONE_FRENCH: &[&str] = &[
     "tableur",
+    "tablette",
+    "tablettes",
     "classeur",
     "progiciel",
     "registre",
@@ -1980,6 +1994,7 @@ pub(crate) const HEADS_FRENCH_THERE: &[&str] = &[
 /// As [`SUFFIXES_GERMAN`], where something is said to go into it.
 pub(crate) const SUFFIXES_GERMAN_THERE: &[&str] = &[
     "akten",
+    "pool",
     "akte",
     "liste",
     "listen",
@@ -2030,6 +2045,8 @@ pub(crate) const BEHIND: &[(&[&str], &[&str])] = &[
         &["mobile", "web", "desktop", "cloud", "phone", "browser", "smartphone", "in-house", "business"],
     ),
     (&["extension"], &["browser"]),
+    (&["controller", "controllers"], &["door", "access", "gate"]),
+    (&["record"], &["patient"]),
     (
         &["engine", "program", "programme", "tool"],
         &[
@@ -2583,4 +2600,5 @@ pub(crate) const GERMAN_NOUNS: &[&str] = &[
 ];
 
 /// What stands behind the name of a company.
-pub(crate) const COMPANY_FORMS: &[&str] = &["GmbH", "AG", "SE", "KG", "eG", "AöR"];
+pub(crate) const COMPANY_FORMS: &[&str] =
+    &["GmbH", "AG", "SE", "KG", "eG", "AöR", "LLC", "Ltd", "Limited", "Inc", "Corp", "PBC", "plc", "SAS", "SARL"];

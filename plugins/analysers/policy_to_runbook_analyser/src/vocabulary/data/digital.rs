@@ -536,6 +536,11 @@ pub(super) const WORDS: Words = &[
     (
         "location data",
         &[
+            "have trackers",
+            "has a tracker",
+            "fitted with a tracker",
+            "fitted with trackers",
+            "vehicle tracker",
             "location data",
             "geolocation",
             "=gps",
