@@ -18,14 +18,41 @@ pub struct Leak {
     pub label: String,
     /// Where it would get to.
     pub sink: Sink,
-    /// The steps and inputs through which it comes there, from where it has the label.
-    pub through: Vec<String>,
+    /// Through what it comes there.
+    pub through: Route,
     /// The rule that keeps it; none = no rule lets it go.
     pub kept_by: Option<String>,
 }
 
-/// Labels, each with the steps through which it came.
-type Labels = BTreeMap<String, Vec<String>>;
+/// The steps and inputs through which something comes, from where it has its label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The first, and the last few.
+    pub names: Vec<String>,
+    /// How many are left out behind the first.
+    pub left_out: usize,
+}
+
+/// Most names of a route.
+const MAX_NAMES: usize = 8;
+
+/// All routes, as a tree: what many labels came through is there once, however long a chain of steps is.
+#[derive(Debug, Default)]
+struct Routes(Vec<Place>);
+
+/// A step or input on a route.
+#[derive(Debug)]
+struct Place {
+    name: String,
+    before: Option<PlaceId>,
+}
+
+/// The end of a route: a place in [`Routes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PlaceId(usize);
+
+/// Labels, each with the last place through which it came; those of a runbook that nobody has planned yet come from none.
+type Labels = BTreeMap<String, Option<PlaceId>>;
 
 /// The labels of something.
 #[derive(Debug, Clone, Default)]
@@ -58,22 +85,24 @@ pub fn leaks(
     back_to: Option<&PlannedStep>,
     rules: LabelRules<'_>,
 ) -> Vec<Leak> {
-    let around = around.iter().map(|label| (label.clone(), vec!["what made the runbook".to_owned()])).collect();
+    let mut walk = Walk { rules, routes: Routes::default(), leaks: Vec::new() };
+    let maker = Some(walk.routes.add("what made the runbook", None));
+    let around = around.iter().map(|label| (label.clone(), maker)).collect();
     let around = Labelled { has: around, ..Labelled::default() };
-    let mut found = Vec::new();
     let given = BTreeMap::new();
-    let made = labelled(plan, &given, &around, &mut Vec::new(), rules, &mut found);
+    let made = walk.labelled(plan, &given, &around, &mut Vec::new());
     // What a child gives out is a result of the run where its parent makes it one.
     let of_steps = plan.steps.iter().filter(|step| step.outputs.iter().any(|output| output.exported));
-    let of_steps = of_steps.map(|step| (vec![step.id.clone()], made.get(&step.id).cloned().unwrap_or_default()));
+    let of_steps = of_steps.map(|step| (&step.id, made.get(&step.id).cloned().unwrap_or_default()));
     let aliases = plan.aliases.iter().filter(|alias| alias.exported);
     let of_aliases = aliases.filter_map(|alias| match &alias.source {
-        BindingSource::Step { step, .. } => Some((vec![step.clone()], of(&alias.source, plan, &given, &made))),
+        BindingSource::Step { step, .. } => Some((step, made.get(step).cloned().unwrap_or_default())),
         BindingSource::Input { .. } | BindingSource::Ruleset { .. } => None,
     });
-    for (way, labels) in of_steps.chain(of_aliases) {
-        let leaks = blocked(labels.has.iter(), &Sink::Output, &way, rules);
-        found.extend(leaks.into_iter().filter(|leak| !found.contains(leak)).collect::<Vec<_>>());
+    for (step, labels) in of_steps.chain(of_aliases) {
+        let leaks = walk.blocked(labels.has.iter(), &Sink::Output, std::slice::from_ref(step));
+        let new = leaks.into_iter().filter(|leak| !walk.leaks.contains(leak)).collect::<Vec<_>>();
+        walk.leaks.extend(new);
     }
     let results = plan.results().into_iter().map(|(_, source)| source);
     let handed_back: Vec<_> = plan.offers.values().cloned().chain(results).collect();
@@ -82,96 +111,164 @@ pub fn leaks(
             handed_back.iter().any(|source| matches!(source, BindingSource::Step { step, .. } if step == id))
         };
         for (step, labels) in made.iter().filter(|(step, _)| is_handed_back(step)) {
-            found.extend(blocked(labels.all(), &sink, std::slice::from_ref(step), rules));
+            walk.note(labels, &sink, std::slice::from_ref(step));
         }
     }
-    found
+    walk.leaks
 }
 
-/// Labels what a plan makes, `given` being what its inputs have; gives that of its steps by their ports, and notes leaks.
-fn labelled(
-    plan: &Plan,
-    given: &BTreeMap<String, Labelled>,
-    around: &Labelled,
-    way: &mut Vec<StepId>,
-    rules: LabelRules<'_>,
-    leaks: &mut Vec<Leak>,
-) -> BTreeMap<StepId, Labelled> {
-    let mut made: BTreeMap<StepId, Labelled> = BTreeMap::new();
-    for step in &plan.steps {
-        let mut labels = Labelled::default();
-        for source in step.needs() {
-            labels.join(of(source, plan, given, &made));
-        }
-        let handed = labels.clone();
-        // What it brings in itself. Of all others, `labels` of the step holds what they read.
-        for own in step.labels.iter().filter(|_| step.kind() == "source") {
-            labels.has.entry(own.clone()).or_insert_with(|| vec![step.id.to_string()]);
-        }
-        labels.join(around.clone());
-        way.push(step.id.clone());
-        for sink in sinks(step, rules) {
-            let leaving = if is_all_it_reads(step, &sink) { &handed } else { &labels };
-            leaks.extend(blocked(leaving.all(), &sink, way, rules));
-        }
-        if let Some(PlannedChildRunbook::File { plan: child, .. }) = step.child().map(|child| &child.runbook) {
-            let of_input = |port: &str| {
-                let mut input = Labelled::default();
-                let bound = step.inputs.iter().filter(|binding| binding.port == port);
-                bound.for_each(|binding| input.join(of(&binding.source, plan, given, &made)));
-                input
-            };
-            let inputs = child.inputs.iter().map(|input| (input.name.key(), of_input(input.name.as_str()))).collect();
-            let of_child = labelled(child, &inputs, around, way, rules, leaks);
-            of_child.values().for_each(|inner| labels.join(inner.clone()));
-        }
-        if step.plans_later() {
-            let later = rules.read_later.iter().map(|label| (label.clone(), Vec::new())).collect();
-            labels.join(Labelled { may_have: later, ..Labelled::default() });
-        }
-        way.pop();
-        for lost in step.call().map(|call| &call.declassifies).into_iter().flatten() {
-            labels.has.remove(lost);
-            labels.may_have.remove(lost);
-        }
-        for through in labels.has.values_mut().chain(labels.may_have.values_mut()) {
-            if through.last().map(String::as_str) != Some(step.id.as_str()) {
-                through.push(step.id.to_string());
+/// A walk over a plan and those of its children.
+struct Walk<'r> {
+    rules: LabelRules<'r>,
+    routes: Routes,
+    /// What was found by now.
+    leaks: Vec<Leak>,
+}
+
+impl Walk<'_> {
+    /// Labels what a plan makes, `given` being what its inputs have; gives that of its steps by their ports, and notes leaks.
+    fn labelled(
+        &mut self,
+        plan: &Plan,
+        given: &BTreeMap<String, Labelled>,
+        around: &Labelled,
+        way: &mut Vec<StepId>,
+    ) -> BTreeMap<StepId, Labelled> {
+        let mut made: BTreeMap<StepId, Labelled> = BTreeMap::new();
+        for step in &plan.steps {
+            let mut labels = Labelled::default();
+            for source in step.needs() {
+                labels.join(self.of(source, plan, given, &made));
             }
-        }
-        made.insert(step.id.clone(), labels);
-        if let Some(undo) = step.compensate.as_deref() {
-            // It reads what it names itself, what the step made among it.
-            let mut labels = around.clone();
-            undo.needs().for_each(|source| labels.join(of(source, plan, given, &made)));
-            way.push(undo.id.clone());
-            for sink in sinks(undo, rules) {
-                leaks.extend(blocked(labels.all(), &sink, way, rules));
+            let handed = labels.clone();
+            // What it brings in itself. Of all others, `labels` of the step holds what they read.
+            for own in step.labels.iter().filter(|_| step.kind() == "source") {
+                labels.has.entry(own.clone()).or_insert_with(|| Some(self.routes.add(step.id.as_str(), None)));
+            }
+            labels.join(around.clone());
+            way.push(step.id.clone());
+            for sink in sinks(step, self.rules) {
+                let leaving = if is_all_it_reads(step, &sink) { &handed } else { &labels };
+                self.note(leaving, &sink, way);
+            }
+            if let Some(PlannedChildRunbook::File { plan: child, .. }) = step.child().map(|child| &child.runbook) {
+                let mut of_input = |port: &str| {
+                    let mut input = Labelled::default();
+                    let bound = step.inputs.iter().filter(|binding| binding.port == port);
+                    bound.for_each(|binding| input.join(self.of(&binding.source, plan, given, &made)));
+                    input
+                };
+                let inputs =
+                    child.inputs.iter().map(|input| (input.name.key(), of_input(input.name.as_str()))).collect();
+                let of_child = self.labelled(child, &inputs, around, way);
+                of_child.into_values().for_each(|inner| labels.join(inner));
+            }
+            if step.plans_later() {
+                let later = self.rules.read_later.iter().map(|label| (label.clone(), None)).collect();
+                labels.join(Labelled { may_have: later, ..Labelled::default() });
             }
             way.pop();
+            for lost in step.call().map(|call| &call.declassifies).into_iter().flatten() {
+                labels.has.remove(lost);
+                labels.may_have.remove(lost);
+            }
+            for last in labels.has.values_mut().chain(labels.may_have.values_mut()) {
+                *last = Some(self.routes.pass(step.id.as_str(), *last));
+            }
+            made.insert(step.id.clone(), labels);
+            if let Some(undo) = step.compensate.as_deref() {
+                // It reads what it names itself, what the step made among it.
+                let mut labels = around.clone();
+                for source in undo.needs() {
+                    labels.join(self.of(source, plan, given, &made));
+                }
+                way.push(undo.id.clone());
+                for sink in sinks(undo, self.rules) {
+                    self.note(&labels, &sink, way);
+                }
+                way.pop();
+            }
+        }
+        made
+    }
+
+    /// The labels of what something stands for.
+    fn of(
+        &mut self,
+        source: &BindingSource,
+        plan: &Plan,
+        given: &BTreeMap<String, Labelled>,
+        made: &BTreeMap<StepId, Labelled>,
+    ) -> Labelled {
+        match source {
+            BindingSource::Step { step, .. } => made.get(step).cloned().unwrap_or_default(),
+            BindingSource::Input { name } => {
+                let mut labels = given.get(&name.key()).cloned().unwrap_or_default();
+                let input = plan.inputs.iter().find(|input| input.name == *name);
+                for label in input.map(crate::plan::PlannedInput::labels).unwrap_or_default() {
+                    labels.has.entry(label).or_insert_with(|| Some(self.routes.add(name.as_str(), None)));
+                }
+                labels
+            }
+            BindingSource::Ruleset { .. } => Labelled::default(),
         }
     }
-    made
+
+    /// Notes the labels that may not get to a place.
+    fn note(&mut self, labels: &Labelled, sink: &Sink, way: &[StepId]) {
+        let leaks = self.blocked(labels.all(), sink, way);
+        self.leaks.extend(leaks);
+    }
+
+    fn blocked<'l>(
+        &self,
+        labels: impl Iterator<Item = (&'l String, &'l Option<PlaceId>)>,
+        sink: &Sink,
+        way: &[StepId],
+    ) -> Vec<Leak> {
+        let blocked = labels.filter_map(|(label, last)| {
+            let kept_by = match self.rules.flows.decide(label, sink) {
+                Flow::Allowed => return None,
+                Flow::Kept(rule) => Some(rule.stated.clone()),
+                Flow::Unsaid => None,
+            };
+            let (label, through) = (label.clone(), self.routes.to(*last));
+            Some(Leak { way: way.to_vec(), label, sink: sink.clone(), through, kept_by })
+        });
+        blocked.collect()
+    }
 }
 
-/// The labels of what something stands for.
-fn of(
-    source: &BindingSource,
-    plan: &Plan,
-    given: &BTreeMap<String, Labelled>,
-    made: &BTreeMap<StepId, Labelled>,
-) -> Labelled {
-    match source {
-        BindingSource::Step { step, .. } => made.get(step).cloned().unwrap_or_default(),
-        BindingSource::Input { name } => {
-            let mut labels = given.get(&name.key()).cloned().unwrap_or_default();
-            let input = plan.inputs.iter().find(|input| input.name == *name);
-            for label in input.map(crate::plan::PlannedInput::labels).unwrap_or_default() {
-                labels.has.entry(label).or_insert_with(|| vec![name.to_string()]);
+impl Routes {
+    /// Goes on from a place to another.
+    fn add(&mut self, name: &str, before: Option<PlaceId>) -> PlaceId {
+        self.0.push(Place { name: name.to_owned(), before });
+        PlaceId(self.0.len() - 1)
+    }
+
+    /// As [`Routes::add`], but where it is there already it stays.
+    fn pass(&mut self, name: &str, last: Option<PlaceId>) -> PlaceId {
+        let here = last.filter(|last| self.place(*last).is_some_and(|place| place.name == name));
+        here.unwrap_or_else(|| self.add(name, last))
+    }
+
+    fn to(&self, last: Option<PlaceId>) -> Route {
+        let back = std::iter::successors(last.and_then(|last| self.place(last)), |place| self.place(place.before?));
+        let mut names = Vec::new();
+        let mut left_out = 0;
+        for place in back {
+            if names.len() + 1 < MAX_NAMES || place.before.is_none() {
+                names.push(place.name.clone());
+            } else {
+                left_out += 1;
             }
-            labels
         }
-        BindingSource::Ruleset { .. } => Labelled::default(),
+        names.reverse();
+        Route { names, left_out }
+    }
+
+    fn place(&self, PlaceId(index): PlaceId) -> Option<&Place> {
+        self.0.get(index)
     }
 }
 
@@ -186,7 +283,7 @@ impl Labelled {
     }
 
     /// All of them, each once.
-    fn all(&self) -> impl Iterator<Item = (&String, &Vec<String>)> {
+    fn all(&self) -> impl Iterator<Item = (&String, &Option<PlaceId>)> {
         self.has.iter().chain(self.may_have.iter().filter(|(label, _)| !self.has.contains_key(*label)))
     }
 }
@@ -224,20 +321,23 @@ fn is_all_it_reads(step: &PlannedStep, sink: &Sink) -> bool {
     is_one && !reading.into_iter().any(|other| other != power && call.may_use(other))
 }
 
-fn blocked<'l>(
-    labels: impl Iterator<Item = (&'l String, &'l Vec<String>)>,
-    sink: &Sink,
-    way: &[StepId],
-    rules: LabelRules<'_>,
-) -> Vec<Leak> {
-    let blocked = labels.filter_map(|(label, through)| {
-        let kept_by = match rules.flows.decide(label, sink) {
-            Flow::Allowed => return None,
-            Flow::Kept(rule) => Some(rule.stated.clone()),
-            Flow::Unsaid => None,
-        };
-        let (label, through) = (label.clone(), through.clone());
-        Some(Leak { way: way.to_vec(), label, sink: sink.clone(), through, kept_by })
-    });
-    blocked.collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_has_its_first_place_and_the_last_few() {
+        let mut routes = Routes::default();
+        let mut last = None;
+        for number in 0..1_000 {
+            let here = routes.pass(&number.to_string(), last);
+            assert_eq!(routes.pass(&number.to_string(), Some(here)), here);
+            last = Some(here);
+            let Route { names, left_out } = routes.to(last);
+            assert_eq!(names.len() + left_out, number + 1);
+            assert_eq!((names.first().unwrap(), names.last().unwrap()), (&"0".to_owned(), &number.to_string()));
+        }
+        let Route { names, left_out } = routes.to(last);
+        assert_eq!((names.join(" ").as_str(), left_out), ("0 993 994 995 996 997 998 999", 992));
+    }
 }

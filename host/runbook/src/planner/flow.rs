@@ -44,7 +44,11 @@ impl Planner<'_> {
 
 fn message(leak: &Leak) -> String {
     let step = leak.way.iter().map(StepId::as_str).collect::<Vec<_>>().join("/");
-    let through: Vec<String> = leak.through.iter().map(|name| format!("`{}`", neutral::line(name, 80))).collect();
+    let mut through: Vec<String> =
+        leak.through.names.iter().map(|name| format!("`{}`", neutral::line(name, 80))).collect();
+    if leak.through.left_out > 0 {
+        through.insert(1.min(through.len()), format!("{} more", leak.through.left_out));
+    }
     let label = neutral::line(&leak.label, 80);
     let why = match &leak.kept_by {
         Some(rule) => format!("{} keeps it from there", neutral::line(rule, 200)),
