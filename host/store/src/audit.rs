@@ -39,11 +39,12 @@ pub struct AuditEntry {
     pub hash: Digest,
 }
 
-/// The edge of the tree as this process left it, so that who adds to the log need not read a node for each bit of its size.
+/// The edge of the tree as the connection of this store left it, so that who adds to the log need not read a node for each
+/// bit of its size.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    /// What SQLite counts when another connection commits. While it stays, nobody but this process wrote, and what this
-    /// process wrote last it took back if the log is shorter than the edge.
+    /// What SQLite counts when another connection commits. While it stays, nobody else did, and what this one wrote
+    /// last was taken back if the log is shorter than the edge.
     data_version: i64,
     frontier: Frontier,
 }

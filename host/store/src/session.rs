@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Length of a session's id in hex digits.
 const ID_LENGTH: usize = 32;
-/// Most files that are synced at once.
+/// Most files of one append that are synced at once.
 const MOST_SYNCS: usize = 16;
 
 /// Makes files for spools.
@@ -275,12 +275,13 @@ mod tests {
         const FILES: u64 = 3 * MOST_SYNCS as u64;
         // A folder is made and synced, then each file is made and written.
         const WRITTEN: u64 = 2 + 2 * FILES;
+        // One operation fails, and all others work: that it failed must not be lost between the threads.
         for (operations, expected) in [(WRITTEN + FILES + 2, true), (WRITTEN + FILES / 2, false), (WRITTEN + 1, false)]
         {
             let dir = tempfile::tempdir().unwrap();
             let folders = Folders { sessions: dir.path().join("sessions"), artifacts: dir.path().join("artifacts") };
             std::fs::create_dir(&folders.sessions).unwrap();
-            let disk = BrokenDisk::after(operations, Failing::Before, false);
+            let disk = BrokenDisk::after(operations, Failing::Before, true);
             let session = Session::new(disk.clone(), folders);
             let files: Vec<_> = (0..FILES).map(|_| session.create().unwrap()).collect();
             files.iter().for_each(|file| file.backend.append(&file.file, b"written").unwrap());
