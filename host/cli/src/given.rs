@@ -190,7 +190,7 @@ impl Reading<'_> {
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             CliError::usage(format!("{} is not UTF-8: byte {at} is wrong", shown(self.shown)))
-                .help("what is no text, as a PDF or a Word document, has to be saved as text first")
+                .help("save it as text in UTF-8; a PDF or a Word document is none")
         })?;
         let item = json!({"content": text});
         let validator = self.schema.item().map_err(|error| CliError::from_error(ExitCode::Usage, &error))?;

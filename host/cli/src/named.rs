@@ -1,4 +1,4 @@
-//! The components that `palisade.toml` names and that are not registered: without them a system would go unread, a check
+//! The components that `palisade.toml` names and that are not registered (those of grants aside, which `grants show` tells): without them a system would go unread, a check
 //! undone or a deny unheeded, and nobody would hear of it.
 
 use crate::failure::CliError;
@@ -15,7 +15,11 @@ pub(crate) fn needed(workspace: &Workspace, settings: &Settings) -> impl Iterato
     let written = &settings.written;
     let is_registered = |name: &ComponentName| {
         let mut known = workspace.catalogue.list().into_iter();
-        known.any(|entry| entry.manifest.id.to_string() == name.name)
+        known.any(|entry| {
+            let manifest = &entry.manifest;
+            // One that is pinned to a version that is not there would have another run in its place.
+            manifest.id.to_string() == name.name && name.version.as_ref().is_none_or(|own| *own == manifest.version)
+        })
     };
     let aliases = written.aliases.iter().filter(move |(_, name)| !is_registered(name));
     let aliases = aliases.map(|(alias, name)| (format!("[aliases] `{alias}`"), name));
@@ -58,11 +62,15 @@ fn unregistered<'s>(
 }
 
 fn told(workspace: &Workspace, of: &str, name: &str, so: &str) -> CliError {
+    let help = near(workspace, name.split('@').next().unwrap_or(name)).unwrap_or_else(|| REGISTERED.to_owned());
+    CliError::usage(format!("{of} names `{name}`, which is not registered{so}")).help(help)
+}
+
+/// What may have been meant by a name of nothing.
+pub(crate) fn near(workspace: &Workspace, name: &str) -> Option<String> {
     let known = workspace.catalogue.list().into_iter();
     // A short name is near a short one, and a long one near a long one.
     let known = known.map(|entry| if name.contains(':') { entry.manifest.id.to_string() } else { named_as(entry) });
     let known: Vec<String> = known.collect();
-    let help = suggestion(name.split('@').next().unwrap_or(name), known.iter().map(String::as_str));
-    CliError::usage(format!("{of} names `{name}`, which is not registered{so}"))
-        .help(help.unwrap_or_else(|| REGISTERED.to_owned()))
+    suggestion(name, known.iter().map(String::as_str))
 }

@@ -5,10 +5,13 @@
 use crate::rulesets::{self, RulesetFolders};
 use crate::settings::Settings;
 use crate::workspace::{Workspace, named_as};
+use palisade_authority::{Use, authorise};
 use palisade_engine::Entry;
 use palisade_model::manifest::{Arity, ComponentKind, InputSource, Power, ruleset_type};
 use palisade_model::{Manifest, SchemaRef};
-use palisade_runbook::{Components, KnownComponent, OperatorEntry, RulesetName, Source, no_model, read_ruleset};
+use palisade_runbook::{
+    Components, KnownComponent, OperatorEntry, RulesetName, Source, no_model, read_ruleset, unpriced,
+};
 use palisade_schema::ConfigSchema;
 use palisade_settings::THIS_FOLDER;
 use serde_json::{Value, json};
@@ -122,22 +125,37 @@ fn component(entry: &Entry, schemas: &BTreeSet<&SchemaRef>) -> Value {
 
 /// Why a component can't run in a runbook that names nothing but rulesets in its config.
 fn lacks(component: &KnownComponent, settings: &Settings) -> Option<String> {
-    if let Some(none) = no_model(component, &settings.written.llm) {
+    let llm = &settings.written.llm;
+    if component.not_accepted.is_some() {
+        return Some("is not accepted: `palisade grants accept` shows it".to_owned());
+    }
+    if let Some(none) = no_model(component, llm) {
         return Some(none.why);
+    }
+    if let Some(alias) = unpriced(component, llm).first() {
+        return Some(format!("may ask the model `{alias}`, and it is not known what that costs"));
     }
     let manifest = &component.manifest;
     let needs_model = manifest.requests.iter().any(|request| request.power == Power::Llm && !request.optional);
-    // A default model that is not granted is what it would ask, and be denied.
-    if needs_model && component.granted.reach(Power::Llm).places().is_some_and(|models| models.is_empty()) {
-        return Some("needs a language model, and none is granted to it".to_owned());
+    // A default model that is not granted, or one that is denied, is what it would ask in vain.
+    let may_ask = |alias: &str| authorise(&component.granted, &Use::Llm { model: alias.to_owned() }).allowed();
+    if needs_model && !llm.models.iter().any(|model| may_ask(&model.alias)) {
+        return Some("needs a language model, and may ask none of those that are set up".to_owned());
     }
     let (schema, config) = with_defaults(&manifest.config_schema)?;
     let rulesets: Vec<String> = wanted(manifest).into_iter().map(|(pointer, _)| pointer + "/").collect();
     // What lies on the way to a ruleset is stated with it.
-    let is_stated = |pointer: &str| rulesets.iter().any(|ruleset| ruleset.starts_with(&format!("{pointer}/")));
-    let missing = schema.validate(&config).into_iter().filter_map(|wrong| Some((wrong.pointer, wrong.missing_key?)));
-    let mut missing = missing.filter(|(pointer, key)| !is_stated(&format!("{pointer}/{key}")));
-    missing.next().map(|(_, key)| format!("needs a config that states `{key}`"))
+    let is_stated = |pointer: &str, key: &str| {
+        let way = format!("{pointer}/{}/", key.replace('~', "~0").replace('/', "~1"));
+        rulesets.iter().any(|ruleset| ruleset.starts_with(&way))
+    };
+    let mut wrong = schema.validate(&config).into_iter();
+    let wrong =
+        wrong.find(|wrong| wrong.missing_key.as_ref().is_none_or(|missing| !is_stated(&wrong.pointer, missing)))?;
+    Some(match wrong.missing_key {
+        Some(key) => format!("needs a config that states `{key}`"),
+        None => "needs a config that somebody writes".to_owned(),
+    })
 }
 
 /// What a config has at a pointer where nobody says otherwise.

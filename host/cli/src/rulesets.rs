@@ -37,12 +37,18 @@ impl RulesetFolders {
         if let Some(missing) = typed.iter().find(|dir| !dir.is_dir()) {
             return Err(CliError::usage(format!("--rulesets {}: there is no such folder", missing.display())));
         }
-        if let Some(missing) = settings.ruleset_paths.iter().find(|dir| !dir.is_dir()) {
-            let told =
-                format!("`paths` of [rulesets] in palisade.toml: {}: there is no such folder", missing.display());
-            return Err(CliError::usage(told).help("they are relative to palisade.toml"));
+        if let Some(missing) = Self::not_there(settings).next() {
+            return Err(missing);
         }
         Ok(Self(typed.into_iter().chain(settings.ruleset_paths.iter().cloned()).collect()))
+    }
+
+    /// Those of `palisade.toml` that are not there.
+    pub(crate) fn not_there(settings: &Settings) -> impl Iterator<Item = CliError> {
+        settings.ruleset_paths.iter().filter(|dir| !dir.is_dir()).map(|dir| {
+            let told = format!("`paths` of [rulesets] in palisade.toml: {}: there is no such folder", dir.display());
+            CliError::usage(told).help("they are relative to palisade.toml")
+        })
     }
 
     /// The file of a ruleset. A name that could leave its folder finds nothing.

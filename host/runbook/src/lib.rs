@@ -63,7 +63,7 @@ pub use plan::{
 pub use plan_diff::{Change, Difference, Subject, plan_diff};
 pub use planner::{
     Caller, ChildLookup, NoModel, PlanContext, WantedChild, artifact_source, no_model, plan, plan_artifact,
-    stays_within, wanted_children, wanted_rulesets,
+    stays_within, unpriced, wanted_children, wanted_rulesets,
 };
 pub use reference::{Reference, ReferenceError, Segment};
 pub use ruleset::{Ruleset, RulesetLookup, RulesetName, RulesetNameError, WantedRuleset, read as read_ruleset};

@@ -22,7 +22,7 @@ mod writers;
 
 use crate::codes::Code;
 pub use generated::{Caller, artifact_source, plan_artifact, stays_within};
-pub use models::{NoModel, no_model};
+pub use models::{NoModel, no_model, unpriced};
 
 use crate::components::{Components, KnownComponent, NotAccepted, NotFound};
 use crate::config::{self, ConfigForm};

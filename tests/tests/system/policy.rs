@@ -348,9 +348,29 @@ fn the_seed_leaves_out_what_can_not_run_as_things_are_set_up() {
         let rules = shown["rules"].as_array().unwrap();
         let of = |name: &str| rules.iter().find(|rule| rule["name"] == name).unwrap();
         assert_eq!(of("finding_reviewer")["lacks"], "needs a config that states `goal`");
-        let ungranted = "needs a language model, and none is granted to it";
+        let which = if default.is_empty() { "none is granted to it" } else { "may ask none of those that are set up" };
+        let ungranted = format!("needs a language model, and {which}");
         assert_eq!(of("personal_data_validator")["lacks"], ungranted, "{default}");
         assert_eq!(of("personal_data")["lacks"], Value::Null);
+        let _ = palisade(&folder, seed).exits(0);
+    }
+    // A model that is granted all the same, and can't be asked.
+    let remote = "[[model]]\nalias = 'here'\nprovider = 'openai-compatible'\nmodel = 'm'\nbase_url = 'https://api.example.org'\nlocal = false\n";
+    let granted = "[[grant]]\ncomponent = 'palisade:personal_data_validator'\nallow = ['llm=here']\n";
+    let denied = "[[deny]]\ncomponent = '*'\ndeny = ['llm=here']\n";
+    let price = "price = { input = 1, output = 2, as_of = '2026-11-01' }\n";
+    for (settings_of_model, expected) in [
+        (format!("{remote}{granted}"), "may ask the model `here`, and it is not known what that costs"),
+        (
+            format!("{remote}{price}{granted}{denied}"),
+            "needs a language model, and may ask none of those that are set up",
+        ),
+    ] {
+        dir.write("policy_check/saas/palisade.toml", format!("{settings}\n{settings_of_model}"));
+        let shown = palisade(&folder, ["ruleset", "show", "local/planning_context/1.0.0", "--format", "json"]).exits(0);
+        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+        let mut rules = shown["rules"].as_array().unwrap().iter();
+        assert_eq!(rules.find(|rule| rule["name"] == "personal_data_validator").unwrap()["lacks"], expected);
         let _ = palisade(&folder, seed).exits(0);
     }
 }

@@ -59,6 +59,12 @@ pub fn no_model(component: &KnownComponent, known: &LlmSettings) -> Option<NoMod
     Some(NoModel { why: format!("needs a language model, and {why}"), help })
 }
 
+/// The models that a component may ask and of which nobody knows what they cost.
+pub fn unpriced(component: &KnownComponent, known: &LlmSettings) -> Vec<String> {
+    let is_unpriced = |alias: &String| known.model(alias).is_some_and(|model| model.price.is_none() && !model.local);
+    asked_by(component, known).into_iter().filter(is_unpriced).collect()
+}
+
 impl Planner<'_> {
     /// The models that a step may ask.
     pub(super) fn models_of(&mut self, call: &Call, component: &KnownComponent) -> Vec<String> {
@@ -70,14 +76,9 @@ impl Planner<'_> {
             self.diagnostics.push(told.with_help(help));
         }
         // Every step has a limit of what its calls may cost.
-        for alias in &models {
-            let Some(model) = known.model(alias).filter(|model| model.price.is_none() && !model.local) else {
-                continue;
-            };
-            let message = format!(
-                "`{}` may ask the model `{}`, and it is not known what that costs",
-                component.manifest.id, model.alias
-            );
+        for alias in unpriced(component, known) {
+            let id = &component.manifest.id;
+            let message = format!("`{id}` may ask the model `{alias}`, and it is not known what that costs");
             let told = Diagnostic::new(Code::NoPrice, &self.runbook.source, call.component.span, message)
                 .with_help("set `price` of the [[model]] in palisade.toml, with the day on which it was so");
             self.diagnostics.push(told);

@@ -13,7 +13,7 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     let settings = &context.settings;
     // What is wrong with the data directory, or with what was accepted, is told elsewhere.
     let (Ok(workspace), Ok(_)) = (Workspace::open(settings), lock::read(settings)) else { return Vec::new() };
-    let needed = named::needed(&workspace, settings).chain(RulesetFolders::new(&[], settings).err());
+    let needed = named::needed(&workspace, settings).chain(RulesetFolders::not_there(settings));
     let needed = needed.map(|error| missing("names", error.message, error.help));
     // Who forbids something to a component before it is added may mean just that.
     let others = named::denied(&workspace, settings).chain(named::trusted(&workspace, settings));

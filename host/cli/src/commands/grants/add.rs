@@ -4,6 +4,7 @@ use super::edit::{Change, File, not_changed};
 use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
+use crate::named;
 use crate::policy::{Policy, powers};
 use crate::workspace::Workspace;
 use palisade_authority::{Capability, Deny, Grant, ParseCapabilityError, Place, ScopedPath, WorkingFolder};
@@ -140,8 +141,7 @@ fn notes(
 ) -> Vec<String> {
     let mut notes = Vec::new();
     if entries.is_empty() {
-        let known: Vec<String> = workspace.catalogue.list().iter().map(|entry| entry.manifest.id.to_string()).collect();
-        let near = suggestion(&target.id.to_string(), known.iter().map(String::as_str));
+        let near = named::near(workspace, &target.id.to_string());
         let near = near.filter(|help| help.starts_with("did")).map_or_else(String::new, |help| format!("; {help}"));
         notes.push(format!("warning: {target} is not registered{near}"));
     }
