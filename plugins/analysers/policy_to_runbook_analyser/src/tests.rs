@@ -647,3 +647,36 @@ fn what_the_policy_and_the_architecture_name_is_the_policys() {
     let told = ("system `other (mariadb)`", "the architecture names it and no system is called so: not checked");
     assert_eq!(outcome.skips, [(told.0.to_owned(), told.1.to_owned())]);
 }
+
+#[test]
+fn a_page_in_a_cell_and_a_long_row_are_read_to_their_ends() {
+    let filler = "We are a small shop and like what we do.<br><br>".repeat(60);
+    let page =
+        format!("<table><tr><td>We collect your name.<br><br>{filler}We keep your telephone number.</td></tr></table>");
+    states(&page, &["data_category"], &["data_category name", "data_category telephone number"]);
+    let filler = "We are a small shop and like what we do. ".repeat(60);
+    let rows = format!(
+        "| System | What |\n|---|---|\n| CRM | We collect your name. {filler}We keep your telephone number. |\n| Wiki | notes |\n"
+    );
+    let expected = ["data_category name", "data_category telephone number", "system CRM", "system Wiki"];
+    states(&rows, &["data_category", "system"], &expected);
+}
+
+#[test]
+fn a_row_with_a_head_of_its_own_and_an_empty_first_cell_keep_their_columns() {
+    let page = "<p>What we keep:</p><table><tr><th scope=\"row\">E-mail address</th><td>CRM</td></tr></table>";
+    states(page, &["data_category"], &["data_category email address"]);
+    let table = "| What | System |\n|---|---|\n| names | CRM |\n| | Wiki |\n|  | Intranet |\n";
+    states(table, &["system"], &["system CRM", "system Wiki", "system Intranet"]);
+    let wide = format!("|{} telephone number |", "a|".repeat(30));
+    states(&format!("We keep your data.\n\n{wide}\n"), &["data_category"], &["data_category telephone number"]);
+}
+
+#[test]
+fn long_heads_and_introductions_are_not_copied_whole() {
+    let long = "x".repeat(100_000);
+    let list = format!("{long}:\n{}", "- a name\n".repeat(20_000));
+    assert!(text::sentences(None, &list).iter().all(|sentence| sentence.intro.len() < 1_000));
+    let table = format!("| {long} | b |\n|---|---|\n{}", "| a | b |\n".repeat(20_000));
+    assert!(text::sentences(None, &table).iter().all(|sentence| sentence.context.len() < 1_000));
+}

@@ -43,7 +43,7 @@ const MAX_SENTENCE: usize = 600;
 
 /// Most characters of a cell that is taken for a name.
 const MAX_NAME: usize = 80;
-/// Most columns of a table that are told apart.
+/// Most columns of a table that are told apart; what stands in more is taken for the last one's.
 const MAX_COLUMNS: usize = 20;
 
 /// The sentences of a section. A row of a table is one.
@@ -111,11 +111,13 @@ impl Reader {
     }
 
     fn table_row(&mut self, line: &str) {
-        let cells = line.trim_matches(['|', ' ']).split('|').take(MAX_COLUMNS);
-        let cells: Vec<String> = cells.map(|cell| plain(&without_marks(cell), MAX_SENTENCE)).collect();
+        let line = line.strip_prefix('|').unwrap_or(line);
+        let cells = line.strip_suffix('|').unwrap_or(line).splitn(MAX_COLUMNS, '|');
+        let cells: Vec<String> = cells.map(|cell| plain(&without_marks(cell), usize::MAX)).collect();
         let is_rule = cells.iter().all(|cell| cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':')));
         if is_rule && self.row.is_some() {
-            self.columns = self.row.take().into_iter().flatten().map(|cell| cell.to_lowercase()).collect();
+            let heads = self.row.take().into_iter().flatten();
+            self.columns = heads.map(|cell| plain(&cell, MAX_NAME).to_lowercase()).collect();
             return;
         }
         let columns = self.columns.clone();
@@ -139,14 +141,32 @@ impl Reader {
             for text in split(&paragraph) {
                 self.add(&text, false, Vec::new());
                 if !in_list && text.ends_with(':') {
-                    self.intro = text.to_lowercase().replace('’', "'");
+                    self.intro = plain(&text, MAX_SENTENCE).to_lowercase().replace('’', "'");
                 }
             }
         }
         if let Some(cells) = self.row.take() {
-            self.add(&cells.join(" | "), false, cells);
+            self.close_row(cells);
         }
         self.columns.clear();
+    }
+
+    /// Adds a row: as one, or if it is too long for that, the sentences of its cells, each as a row of its column.
+    fn close_row(&mut self, cells: Vec<String>) {
+        let text = cells.join(" | ");
+        if text.chars().nth(MAX_SENTENCE).is_none() {
+            if cells.iter().any(|cell| !cell.is_empty()) {
+                self.add(&text, false, cells);
+            }
+            return;
+        }
+        let mut columns = std::mem::take(&mut self.columns).into_iter();
+        for cell in cells {
+            self.columns = columns.next().into_iter().collect();
+            for text in split(&cell) {
+                self.add(&text, false, vec![plain(&text, MAX_SENTENCE)]);
+            }
+        }
     }
 
     fn add(&mut self, text: &str, is_heading: bool, cells: Vec<String>) {
