@@ -404,7 +404,7 @@ fn what_can_not_be_read_is_told_and_does_not_end_the_check() {
     holds(&page(), "what looks like a Compose file is none (line ");
     holds(
         &check("policy.md", Some("broken.mmd"), 0),
-        "1 label of its Mermaid diagram has no end, first in line 2: not read",
+        "1 label of its Mermaid diagram has no end, first in line 2 of the diagram: not read",
     );
     holds(&check("policy.md", Some("empty.md"), 0), "no system is read in it");
     holds(&check("policy.md", Some("list.txt"), 0), "no system is read in it");

@@ -45,9 +45,16 @@ impl Read {
 /// Reads a section.
 pub(crate) fn read(heading: Option<&str>, content: &str, world: &World) -> Read {
     let mut read = Read::default();
-    if let Some(services) = compose::read(content, &mut read) {
-        read.candidates(&services, world);
-        return read;
+    // What has fenced blocks is Markdown, and so are Compose files in it.
+    if !content.lines().any(|line| line.starts_with("```")) {
+        match compose::read(content) {
+            Ok(Some(services)) => {
+                read.candidates(&services, world);
+                return read;
+            }
+            Ok(None) => {}
+            Err(why) => read.unread(format!("what looks like a Compose file is none ({why}), so that it is read as text")),
+        }
     }
     if mermaid::is_diagram(content) {
         let nodes = mermaid::read(content, heading, &mut read);
@@ -61,7 +68,13 @@ pub(crate) fn read(heading: Option<&str>, content: &str, world: &World) -> Read 
     for block in blocks {
         let candidates = match block.language.as_str() {
             "mermaid" => mermaid::read(&block.text, heading, &mut read),
-            "yaml" | "yml" | "compose" => compose::read(&block.text, &mut read).unwrap_or_default(),
+            "yaml" | "yml" | "compose" => match compose::read(&block.text) {
+                Ok(services) => services.unwrap_or_default(),
+                Err(why) => {
+                    read.unread(format!("a fenced block that looks like a Compose file is none ({why}): it is not read"));
+                    Vec::new()
+                }
+            },
             _ => Vec::new(),
         };
         read.candidates(&candidates, world);

@@ -575,15 +575,32 @@ fn what_of_a_description_of_the_systems_can_not_be_read_is_told() {
     assert!(broken[0].starts_with("what looks like a Compose file is none (line "), "{broken:?}");
     assert!(broken[0].contains(" is no YAML: ") && broken.len() == 1, "{broken:?}");
     assert_eq!(told("services:\n  - The CRM: a database\n"), is_text("its `services` are no mapping"));
-    let long = format!("services:\n{}The CRM: a database", "  # x\n".repeat(200_000));
+    for begins in ["services:\n\tcrm:", "services:\n# ours\n\n  crm: {image: mariadb"] {
+        let broken = told(&format!("{begins}\n x: [\nThe CRM: a database"));
+        assert!(broken.len() == 1 && broken[0].ends_with("), so that it is read as text"), "{broken:?}");
+    }
+    let fenced = |file: &str| format!("# Ours\n\nThe CRM: a database\n\n```yaml\n{file}```\n");
+    assert!(told(&fenced("services:\n  crm: {image: mariadb}\n")).is_empty());
+    let broken = told(&fenced("services:\n  crm: {image: mariadb\n"));
+    assert!(broken.len() == 1 && broken[0].starts_with("a fenced block that looks like"), "{broken:?}");
+    assert!(broken[0].ends_with("): it is not read"), "{broken:?}");
+    let long = format!("services:\n{}\nThe CRM: a database", "  x: {}\n".repeat(200_000));
     assert_eq!(told(&long), is_text("it has more than 1048576 bytes"));
     assert!(told("# Ours\n\nservices:\n\nThe CRM: a database that we like").is_empty());
     let open = "graph TD\n  CRM[(CRM)]\n  a[(Orders --> b[Web\n  c{{x\n";
-    assert_eq!(told(open), ["3 labels of its Mermaid diagram have no end, first in line 3: not read"]);
+    assert_eq!(told(open), ["3 labels of its Mermaid diagram have no end, first in line 3 of the diagram: not read"]);
     assert_eq!(
         told("# D\n\nThe CRM: a database\n\n```mermaid\ngraph TD\n  a[(Orders\n```\n"),
-        ["1 label of its Mermaid diagram has no end, first in line 2: not read"]
+        ["1 label of its Mermaid diagram has no end, first in line 2 of the diagram: not read"]
     );
+    for whole in [
+        "erDiagram\n CUSTOMER ||--o{ ORDER : places",
+        "classDiagram\n class Animal{\n  +int age\n }",
+        "graph TD\n a[A]\n click a \"https://x/f(1\"\n style a fill:x(1\n classDef b(1\n linkStyle c(1",
+    ] {
+        assert!(told(&format!("The CRM: a database\n\n```mermaid\n{whole}\n```\n")).is_empty(), "{whole}");
+    }
+    assert_eq!(told("---\ntitle: Ours\n---\nflowchart TD\n CRM[(CRM)]\n a[(b\n").len(), 1);
     assert_eq!(told("milk\neggs\n"), ["no system is read in it"]);
     assert_eq!(told(""), ["no system is read in it"]);
     assert_eq!(
@@ -679,4 +696,17 @@ fn long_heads_and_introductions_are_not_copied_whole() {
     assert!(text::sentences(None, &list).iter().all(|sentence| sentence.intro.len() < 1_000));
     let table = format!("| {long} | b |\n|---|---|\n{}", "| a | b |\n".repeat(20_000));
     assert!(text::sentences(None, &table).iter().all(|sentence| sentence.context.len() < 1_000));
+}
+
+#[test]
+fn markdown_with_a_compose_file_in_it_is_read_as_both() {
+    let both = "The CRM: a database.\n\n```yaml\nservices:\n  cache: {image: redis}\n```\n";
+    assert_eq!(of_architecture(both), ["CRM true", "cache (redis) false"]);
+}
+
+#[test]
+fn a_long_line_of_a_diagram_takes_the_time_of_its_length() {
+    let nodes = "CRM[(CRM)] ".repeat(50_000);
+    assert_eq!(of_architecture(&format!("graph TD\n{nodes}\n")), ["CRM true"]);
+    assert!(of_architecture(&format!("graph TD\n{}\n", "a[(a".repeat(300_000))).is_empty());
 }

@@ -1,6 +1,6 @@
 //! The services of a Compose file.
 
-use super::{Candidate, MAX_NAME, Read};
+use super::{Candidate, MAX_NAME};
 use crate::text::has_word;
 use palisade_planning::plain;
 use saphyr::{LoadableYamlNode as _, Yaml};
@@ -54,19 +54,18 @@ const STORES: &[&str] = &[
     "sftp",
 ];
 
-/// The services of a Compose file; none if it is no such file. What looks like one and can't be read is told.
-pub(super) fn read(content: &str, told: &mut Read) -> Option<Vec<Candidate>> {
-    let mut lines = content.lines().map(str::trim_end).skip_while(|line| *line != "services:");
-    lines.next()?;
-    let is_indented = lines.find(|line| !line.is_empty()).is_some_and(|line| line.starts_with(' '));
+/// The services of a Compose file; none if it is no such file. An error says why what looks like one is none.
+pub(super) fn read(content: &str) -> Result<Option<Vec<Candidate>>, String> {
+    let mut lines = content.lines().skip_while(|line| line.trim_end() != "services:");
+    if lines.next().is_none() {
+        return Ok(None);
+    }
+    let is_said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let is_indented = lines.find(is_said).is_some_and(|line| line.starts_with([' ', '\t']));
     match services(content) {
-        Ok(services) => Some(services),
-        Err(why) => {
-            if is_indented {
-                told.unread(format!("what looks like a Compose file is none ({why}), so that it is read as text"));
-            }
-            None
-        }
+        Ok(services) => Ok(Some(services)),
+        Err(why) if is_indented => Err(why),
+        Err(_) => Ok(None),
     }
 }
 

@@ -40,27 +40,37 @@ const C4: &[(&str, bool)] = &[
 const DIAGRAMS: &[&str] =
     &["graph", "flowchart", "C4Context", "C4Container", "C4Component", "C4Deployment", "architecture-beta"];
 
-/// Whether a text is a diagram and nothing else.
-pub(super) fn is_diagram(content: &str) -> bool {
-    let first = content.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("%%"));
-    first.and_then(|line| line.split_whitespace().next()).is_some_and(|word| DIAGRAMS.contains(&word))
+/// Those whose nodes are what `SHAPES` says: in others brackets mean something else, as in `CUSTOMER ||--o{ ORDER`.
+const FLOWCHARTS: &[&str] = &["graph", "flowchart", "flowchart-elk"];
+
+/// With what lines of a flowchart begin that draw nothing.
+const NO_NODES: &[&str] = &["click", "style", "classDef", "linkStyle"];
+
+/// The word that says what kind of diagram it is, behind the front matter and comments.
+fn kind(content: &str) -> Option<&str> {
+    let mut lines = content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("%%")).peekable();
+    if lines.next_if_eq(&"---").is_some() {
+        lines.find(|line| *line == "---")?;
+    }
+    lines.next()?.split_whitespace().next()
 }
 
-/// The nodes of a diagram; labels that have no end are told.
+/// Whether a text is a diagram and nothing else.
+pub(super) fn is_diagram(content: &str) -> bool {
+    kind(content).is_some_and(|kind| DIAGRAMS.contains(&kind))
+}
+
+/// The nodes of a diagram; labels of a flowchart that have no end are told.
 pub(super) fn read(content: &str, heading: Option<&str>, told: &mut Read) -> Vec<Candidate> {
     let heading = heading.map(|heading| plain(heading, MAX_NAME)).or_else(|| Some("Mermaid diagram".to_owned()));
     let mut found = Vec::new();
     let mut open: Option<(usize, usize)> = None;
-    for (number, line) in (1..).zip(content.lines().map(str::trim)).filter(|(_, line)| !line.starts_with("%%")) {
+    for (number, line) in (1..).zip(content.lines().map(str::trim)).filter(|(_, line)| draws(line)) {
+        let shown = plain(line, MAX_LINE);
         let mut add = |label: &str, keeps| {
             let name = plain(&without_markup(label), MAX_NAME);
             if name.chars().any(char::is_alphabetic) {
-                found.push(Candidate {
-                    names: vec![name],
-                    keeps,
-                    line: plain(line, MAX_LINE),
-                    heading: heading.clone(),
-                });
+                found.push(Candidate { names: vec![name], keeps, line: shown.clone(), heading: heading.clone() });
             }
         };
         if let Some((keeps, label)) = c4(line) {
@@ -74,11 +84,18 @@ pub(super) fn read(content: &str, heading: Option<&str>, told: &mut Read) -> Vec
             }
         }
     }
-    if let Some((first, count)) = open {
+    if let Some((first, count)) = open.filter(|_| kind(content).is_some_and(|kind| FLOWCHARTS.contains(&kind))) {
         let (labels, have) = if count == 1 { ("label", "has") } else { ("labels", "have") };
-        told.unread(format!("{count} {labels} of its Mermaid diagram {have} no end, first in line {first}: not read"));
+        told.unread(format!(
+            "{count} {labels} of its Mermaid diagram {have} no end, first in line {first} of the diagram: not read"
+        ));
     }
     found
+}
+
+/// Whether a line may have nodes.
+fn draws(line: &str) -> bool {
+    !line.starts_with("%%") && !line.split_whitespace().next().is_some_and(|word| NO_NODES.contains(&word))
 }
 
 /// The label of a C4 macro, and whether it stands for a store.
@@ -107,6 +124,8 @@ enum Node<'l> {
 /// The nodes on a line.
 fn nodes(line: &str) -> impl Iterator<Item = Node<'_>> {
     let mut rest = line;
+    // What closes nothing in the rest of the line, which is then not searched for it again.
+    let mut missed: Vec<&str> = Vec::new();
     std::iter::from_fn(move || {
         loop {
             let at = rest.find(['[', '(', '{'])?;
@@ -114,7 +133,10 @@ fn nodes(line: &str) -> impl Iterator<Item = Node<'_>> {
             let is_node = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
             let (open, close, keeps) = SHAPES.iter().find(|(open, ..)| opened.starts_with(open))?;
             let inner = &opened[open.len()..];
-            let end = inner.find(close);
+            let end = if missed.contains(close) { None } else { inner.find(close) };
+            if end.is_none() && !missed.contains(close) {
+                missed.push(close);
+            }
             rest = end.map_or(inner, |end| &inner[end + close.len()..]);
             if is_node {
                 return Some(end.map_or(Node::Open, |end| Node::Label(&inner[..end], *keeps)));
