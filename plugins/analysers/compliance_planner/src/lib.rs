@@ -233,7 +233,13 @@ impl Analyser for CompliancePlanner {
             policy.truncate(end);
         }
         let mut world = World::read(ctx, WORLD)?;
-        world.components.retain(|component| component.lacks.is_none());
+        world.components.retain(|component| match &component.lacks {
+            Some(why) => {
+                ctx.skip(format!("analysis `{}`", component.name), format!("it {why}: the model is not told of it"));
+                false
+            }
+            None => true,
+        });
         let mut planner = Planner { world, policy, may_submit: runbooks::most(ctx) };
         let setup = Setup {
             goal: config.goal.clone(),

@@ -17,7 +17,10 @@ fn world() -> TestInput {
         "systems": [{"name": "CRM", "aliases": [], "labels": [], "schema": "standard_input/1.0.0", "builtin": false}],
         "rulesets": [{"name": "local/mine/1.0.0", "types": ["personal"]}],
     });
-    TestInput::new("context", [finds]).metadata(beside)
+    let mut lacking = finds.clone();
+    lacking["name"] = json!("acme:lacking");
+    lacking["lacks"] = json!("needs a language model");
+    TestInput::new("context", [finds, lacking]).metadata(beside)
 }
 
 /// Plans; the model says these things in their order, then the last again.
@@ -74,6 +77,15 @@ fn an_answer_becomes_a_runbook() {
     assert_eq!(asked.len(), 1);
     let told = &asked[0].messages[2].content;
     assert!(told.contains("We keep names.") && told.contains("CRM") && told.contains("Finds personal data"), "{told}");
+}
+
+#[test]
+fn what_can_not_run_as_things_are_is_left_out_and_told() {
+    let (outcome, asked) = plan(&[answer(&[step("crm", "CRM", "", &[])])]);
+    let told =
+        ("analysis `acme:lacking`".to_owned(), "it needs a language model: the model is not told of it".to_owned());
+    assert_eq!(outcome.skips, [told]);
+    assert!(asked[0].messages.iter().all(|message| !message.content.contains("acme:lacking")));
 }
 
 #[test]

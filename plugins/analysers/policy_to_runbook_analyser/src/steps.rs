@@ -34,6 +34,8 @@ pub(crate) struct LeftOut {
 struct Artifact {
     name: String,
     schema: String,
+    /// Of what systems it is made, by their numbers.
+    systems: BTreeSet<usize>,
 }
 
 /// Makes the steps.
@@ -41,7 +43,7 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
     let mut made = Steps::default();
     let mut names = BTreeSet::new();
     let mut artifacts: Vec<Artifact> = Vec::new();
-    for system in &world.systems {
+    for (number, system) in world.systems.iter().enumerate() {
         let name = free(&identifier(&system.name), &mut names);
         let says = facts.iter().find(|fact| fact.kind == Kind::System && fact.value == system.name);
         let why = match says {
@@ -53,12 +55,12 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
             }
         };
         made.steps.push(source(&name, &system.name, &why));
-        artifacts.push(Artifact { name, schema: system.schema.clone() });
+        artifacts.push(Artifact { name, schema: system.schema.clone(), systems: [number].into() });
     }
     // What was run over the data themselves is not run again over what others made of them.
     let mut done: BTreeSet<usize> = BTreeSet::new();
-    // Analyses that would fit, and why there are none.
-    let mut unable: BTreeMap<&str, String> = BTreeMap::new();
+    // Analyses that would fit, and why there are none, or too few.
+    let mut missing: BTreeMap<&str, String> = BTreeMap::new();
     for _ in 0..ROUNDS {
         let mut new = Vec::new();
         for (index, component) in world.components.iter().enumerate() {
@@ -68,7 +70,7 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
                 let config = match able(world, component) {
                     Ok(config) => config,
                     Err(why) => {
-                        unable.insert(&component.name, why);
+                        missing.insert(&component.name, why);
                         continue;
                     }
                 };
@@ -76,13 +78,23 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
                     if port.many { vec![inputs] } else { inputs.into_iter().map(|input| vec![input]).collect() };
                 for inputs in groups {
                     if made.steps.len() >= MAX_STEPS {
-                        made.left_out.push(LeftOut {
-                            what: component.name.clone(),
-                            why: "the runbook has enough steps".to_owned(),
-                        });
+                        let why = format!("the runbook has its {MAX_STEPS} steps: not checked, or not over everything");
+                        missing.insert(&component.name, why);
                         continue;
                     }
-                    let (step, artifact) = analysis(component, &inputs, &config, facts, &mut names);
+                    let systems = inputs.iter().flat_map(|input| input.systems.iter().copied()).collect();
+                    let inputs: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+                    let name = free(&identifier(component.name.rsplit(':').next().unwrap_or_default()), &mut names);
+                    let step = palisade_planning::analysis(&Analysis {
+                        id: &name,
+                        title: &component.title,
+                        component: &component.name,
+                        inputs: &inputs,
+                        config: &config,
+                        why: &reason(component, facts, &called(world, &systems)),
+                    });
+                    let makes = component.outputs.first();
+                    let artifact = makes.map(|output| Artifact { name, schema: output.schema.clone(), systems });
                     made.steps.push(step);
                     new.extend(artifact);
                 }
@@ -93,16 +105,17 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
         }
         artifacts.extend(new);
     }
-    let missing = |(name, why): (&str, String)| LeftOut { what: format!("analysis `{name}`"), why };
-    made.left_out.extend(unable.into_iter().map(missing));
+    let left_out = |(name, why): (&str, String)| LeftOut { what: format!("analysis `{name}`"), why };
+    made.left_out.extend(missing.into_iter().map(left_out));
     let used = |system: &str| made.steps.iter().any(|step| reads(step, system));
     let unread: Vec<String> =
         artifacts.iter().take(world.systems.len()).filter(|one| !used(&one.name)).map(|one| one.name.clone()).collect();
+    let why = match made.steps.len() < MAX_STEPS {
+        true => "no analysis fits what is read from it: not checked".to_owned(),
+        false => format!("the runbook has its {MAX_STEPS} steps: not checked"),
+    };
     for name in unread {
-        made.left_out.push(LeftOut {
-            what: format!("system `{name}`"),
-            why: "no analysis fits what is read from it: not checked".to_owned(),
-        });
+        made.left_out.push(LeftOut { what: format!("system `{name}`"), why: why.clone() });
         made.steps.retain(|step| step["id"] != name.as_str());
     }
     made
@@ -113,11 +126,18 @@ impl Steps {
     pub(crate) fn tell_idle(&mut self, named: &[String], world: &World) {
         let is_run = |name: &str| self.steps.iter().any(|step| step["analyser"] == name);
         let is_told = |what: &str| self.left_out.iter().any(|left_out| left_out.what == what);
-        let is_there = |name: &str| world.components.iter().any(|component| component.name == name);
-        let idle = named.iter().filter(|name| is_there(name) && !is_run(name)).map(|name| format!("analysis `{name}`"));
-        let idle: Vec<String> = idle.filter(|what| !is_told(what)).collect();
-        let why = "nothing that is read or made is what it reads: not checked";
-        self.left_out.extend(idle.into_iter().map(|what| LeftOut { what, why: why.to_owned() }));
+        let there = named.iter().filter_map(|name| world.components.iter().find(|there| there.name == *name));
+        let idle = there.filter(|component| !is_run(&component.name)).map(|component| LeftOut {
+            what: format!("analysis `{}`", component.name),
+            why: match component.inputs.iter().filter(|port| !port.optional).count() {
+                0 => "it needs nothing of what is read or made: not checked",
+                1 => "nothing that is read or made is what it reads: not checked",
+                _ => "it reads several things at once, which this planner does not put together: not checked",
+            }
+            .to_owned(),
+        });
+        let idle: Vec<LeftOut> = idle.filter(|idle| !is_told(&idle.what)).collect();
+        self.left_out.extend(idle);
     }
 }
 
@@ -140,41 +160,25 @@ fn only_port(component: &Component) -> Option<&Port> {
 }
 
 /// The artifacts that a port takes, those of one schema together: a port takes one schema at a time.
-fn fitting<'a>(port: &Port, artifacts: &'a [Artifact]) -> Vec<Vec<&'a str>> {
-    let mut by_schema: Vec<(&str, Vec<&str>)> = Vec::new();
+fn fitting<'a>(port: &Port, artifacts: &'a [Artifact]) -> Vec<Vec<&'a Artifact>> {
+    let mut by_schema: Vec<(&str, Vec<&Artifact>)> = Vec::new();
     for artifact in artifacts.iter().filter(|artifact| port.schemas.contains(&artifact.schema)) {
         match by_schema.iter_mut().find(|(schema, _)| *schema == artifact.schema) {
-            Some((_, names)) => names.push(&artifact.name),
-            None => by_schema.push((&artifact.schema, vec![&artifact.name])),
+            Some((_, fitting)) => fitting.push(artifact),
+            None => by_schema.push((&artifact.schema, vec![artifact])),
         }
     }
-    by_schema.into_iter().map(|(_, names)| names).collect()
+    by_schema.into_iter().map(|(_, fitting)| fitting).collect()
 }
 
-fn analysis(
-    component: &Component,
-    inputs: &[&str],
-    config: &Value,
-    facts: &[Fact],
-    names: &mut BTreeSet<String>,
-) -> (Value, Option<Artifact>) {
-    let short = component.name.rsplit(':').next().unwrap_or(&component.name);
-    let name = free(&identifier(short), names);
-    let step = palisade_planning::analysis(&Analysis {
-        id: &name,
-        title: &component.title,
-        component: &component.name,
-        inputs,
-        config,
-        why: &reason(component, facts),
-    });
-    let artifact = component.outputs.first().map(|output| Artifact { name, schema: output.schema.clone() });
-    (step, artifact)
+/// How the operator calls systems.
+fn called<'w>(world: &'w World, systems: &BTreeSet<usize>) -> Vec<&'w str> {
+    systems.iter().filter_map(|number| world.systems.get(*number)).map(|system| system.name.as_str()).collect()
 }
 
 /// Why a component is run: the statement of the policy that speaks most nearly of what it says that it does, or else of what
-/// it is run over.
-fn reason(component: &Component, facts: &[Fact]) -> String {
+/// it is run over, `systems`.
+fn reason(component: &Component, facts: &[Fact], systems: &[&str]) -> String {
     let about = format!("{} {}", component.title, component.description).to_lowercase();
     let looked_for: Vec<&str> = categories::named(&about).map(|category| category.name).collect();
     let is_data = |fact: &&Fact| matches!(fact.kind, Kind::DataCategory | Kind::DeniedCategory);
@@ -193,15 +197,26 @@ fn reason(component: &Component, facts: &[Fact]) -> String {
         .or_else(|| facts.iter().find(speaks))
         .or_else(|| facts.iter().find(|fact| is_data(fact) && looked_for.contains(&fact.value.as_str())));
     if let Some(fact) = first {
-        return match fact.kind {
-            Kind::DeniedCategory => cites("The policy denies a data category", fact),
-            _ => cites(&format!("The policy states {}", fact.kind.name().replace('_', " ")), fact),
-        };
+        return cites(&format!("The policy {}", says(fact)), fact);
     }
-    let is_kept = |fact: &&Fact| fact.kind == Kind::System && fact.checked == Some(true) && !fact.in_architecture;
-    match facts.iter().find(is_kept).or_else(|| facts.iter().find(is_data)) {
-        Some(fact) => cites("The policy says nothing of what it looks for, and this of what it is run over", fact),
+    let nothing = "The policy says nothing of what it looks for";
+    let is_input = |fact: &&Fact| {
+        fact.kind == Kind::System && !fact.in_architecture && systems.contains(&fact.value.as_str())
+    };
+    if let Some(fact) = facts.iter().find(is_input) {
+        return cites(&format!("{nothing}, and this of what it is run over"), fact);
+    }
+    match facts.iter().find(is_data) {
+        Some(fact) => cites(&format!("{nothing}; it {}", says(fact)), fact),
         None => "The policy says nothing of it; what the data hold is looked at all the same.".to_owned(),
+    }
+}
+
+/// What a policy does that has a fact in it.
+fn says(fact: &Fact) -> String {
+    match fact.kind {
+        Kind::DeniedCategory => "denies a data category".to_owned(),
+        kind => format!("states {}", kind.name().replace('_', " ")),
     }
 }
 

@@ -193,8 +193,55 @@ fn every_step_cites_the_policy_where_it_says_anything_that_bears_on_it() {
     let of_the_data = "The policy says nothing of what it looks for, and this of what it is run over";
     assert_eq!(reason(policy, "Counts words"), format!("{of_the_data} (CRM): “{policy}”"));
     let nowhere = "We keep your name.";
-    assert_eq!(reason(nowhere, "Counts words"), format!("{of_the_data} (name): “{nowhere}”"));
+    let states = "The policy says nothing of what it looks for; it states data category (name)";
+    assert_eq!(reason(nowhere, "Counts words"), format!("{states}: “{nowhere}”"));
+    let denies = "The policy says nothing of what it looks for; it denies a data category (health data)";
+    let nothing = "We do not collect health data.";
+    assert_eq!(reason(nothing, "Counts words"), format!("{denies}: “{nothing}”"));
     assert!(reason("Write to us.", "Counts words").starts_with("The policy says nothing of it;"));
+}
+
+#[test]
+fn a_step_cites_the_system_that_it_runs_over() {
+    let mut one = component("acme:one", "Counts words", "standard_input/1.0.0", "acme.one/1.0.0", None);
+    one["inputs"][0]["many"] = json!(false);
+    let after = component("acme:after", "Counts them", "acme.one/1.0.0", "acme.after/1.0.0", None);
+    let systems = [system("CRM", &[]), system("Wiki", &[]), system("Vault", &[])];
+    let steps = run("Names are kept in the CRM. Notes are kept in the Wiki.", &systems, &[one, after]).items("runbook");
+    let of = |analyser: &str| -> Vec<&str> {
+        let steps = steps.iter().filter(|step| step["analyser"] == analyser);
+        steps.map(|step| step["description"].as_str().unwrap()).collect()
+    };
+    let run_over = "The policy says nothing of what it looks for, and this of what it is run over";
+    let of_the_crm = format!("{run_over} (CRM): “Names are kept in the CRM.”");
+    let of_the_wiki = format!("{run_over} (Wiki): “Notes are kept in the Wiki.”");
+    let of_none = "The policy says nothing of what it looks for; it states data category (name): “Names are kept in the CRM.”";
+    assert_eq!(of("acme:one"), [of_the_crm.as_str(), &of_the_wiki, of_none]);
+    assert_eq!(of("acme:after"), [of_the_crm]);
+}
+
+#[test]
+fn why_an_analysis_that_was_asked_for_is_not_run_is_told_once() {
+    let idle = |systems: usize, asked: Value| {
+        let name = asked["name"].clone();
+        let systems: Vec<Value> = (0..systems).map(|number| system(&format!("CRM {number}"), &[])).collect();
+        let outcome = TestContext::new()
+            .input("policy", [json!({"content": "We keep names."})])
+            .artifact(world(&systems, &[asked]))
+            .config(json!({"components": ["personal_data", name]}))
+            .run::<PolicyToRunbook>();
+        outcome.skips.iter().map(|(what, why)| format!("{what}: {why}")).collect::<Vec<_>>()
+    };
+    let mut both = component("acme:both", "Takes both", "standard_input/1.0.0", "both/1.0.0", None);
+    both["inputs"] = json!([both["inputs"][0], both["inputs"][0]]);
+    let several = "it reads several things at once, which this planner does not put together: not checked";
+    assert_eq!(idle(1, both.clone()), [format!("analysis `acme:both`: {several}")]);
+    both["inputs"] = json!([]);
+    assert_eq!(idle(1, both), ["analysis `acme:both`: it needs nothing of what is read or made: not checked"]);
+    let mut each = component("acme:each", "Takes each", "standard_input/1.0.0", "each/1.0.0", None);
+    each["inputs"][0]["many"] = json!(false);
+    let enough = "the runbook has its 150 steps: not checked, or not over everything";
+    assert_eq!(idle(149, each), [format!("analysis `acme:each`: {enough}")]);
 }
 
 #[test]
