@@ -227,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn documents_are_no_systems() {
+        for text in [
+            "More details are in our Cookie Policy.",
+            "How long they are kept is set out in our Retention Schedule.",
+            "That is set out in our Terms.",
+            "It is stored as stated in our Staff Handbook.",
+            "Näheres steht in unserer Datenschutzerklärung.",
+            "Das wird mit den AGB gespeichert.",
+            "Elles sont conservées selon notre Politique de confidentialité.",
+            "Le détail figure dans notre Charte.",
+            "Privacy Notice holds the details.",
+        ] {
+            for place in [Where::Said, Where::Kept, Where::Listed] {
+                assert!(called(text, place).is_empty(), "{text}: {:?}", called(text, place));
+            }
+        }
+    }
+
+    #[test]
     fn any_words_end_in_names_or_none() {
         for text in [
             "the",

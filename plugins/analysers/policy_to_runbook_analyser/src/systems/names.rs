@@ -22,6 +22,38 @@ const MIN_SMALL: usize = 5;
 /// Most words between quotation marks that are taken for a name.
 const MAX_QUOTED: usize = 5;
 
+/// With what the names of documents end, in which a policy says that more stands.
+const DOCUMENTS: &[&str] = &[
+    "policy",
+    "policies",
+    "notice",
+    "notices",
+    "statement",
+    "statements",
+    "schedule",
+    "schedules",
+    "terms",
+    "guide",
+    "handbook",
+    "charter",
+    "faq",
+    "faqs",
+    "agb",
+    "politique",
+    "politiques",
+    "charte",
+    "conditions",
+];
+
+/// The same in German, which joins words.
+const GERMAN_DOCUMENTS: &[&str] =
+    &["richtlinie", "richtlinien", "erklärung", "erklärungen", "hinweis", "hinweise", "hinweisen"];
+
+/// Whether a name that ends with a word is one of a document: `our Cookie Policy`.
+fn is_document(last: &Word<'_>) -> bool {
+    last.is(DOCUMENTS) || GERMAN_DOCUMENTS.iter().any(|end| last.lower.ends_with(end))
+}
+
 /// Whether a word is written as a name and is none that is known for something else.
 pub(super) fn is_name(word: &Word<'_>) -> bool {
     let is_owner = word.text.ends_with(['s', 'S']) && word.text.contains(['\'', '’']);
@@ -38,8 +70,13 @@ fn has_hump(word: &str) -> bool {
     word.chars().zip(word.chars().skip(1)).any(|(one, next)| one.is_lowercase() && next.is_uppercase())
 }
 
-/// Where a name ends that begins there. The first word of a sentence is written as one anyway.
+/// Where a name ends that begins there, unless it is one of a document. The first word of a sentence is written as one anyway.
 pub(super) fn name(words: &[Word<'_>], at: usize) -> Option<usize> {
+    written(words, at).filter(|end| !is_document(&words[end - 1]))
+}
+
+/// Where ends what is written as a name.
+fn written(words: &[Word<'_>], at: usize) -> Option<usize> {
     if let Some(end) = quoted(words, at) {
         return Some(end);
     }
@@ -223,7 +260,7 @@ pub(super) fn holding(words: &[Word<'_>], at: usize, place: Where) -> Option<usi
     let count = words.iter().take(MAX_MORE).take_while(|word| is_name(word)).count();
     let verb = words.get(count)?;
     let is_used = || verb.is(IS) && words.get(count + 1).is_some_and(|word| word.is(&["used"]));
-    (count > 0 && (verb.is(HOLDING) || is_used())).then_some(count)
+    (count > 0 && !is_document(&words[count - 1]) && (verb.is(HOLDING) || is_used())).then_some(count)
 }
 
 /// Whether the name of a company stands there, behind `bei` or `bei der`.
