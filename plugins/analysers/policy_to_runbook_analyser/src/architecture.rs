@@ -53,7 +53,9 @@ pub(crate) fn read(heading: Option<&str>, content: &str, world: &World) -> Read 
                 return read;
             }
             Ok(None) => {}
-            Err(why) => read.unread(format!("what looks like a Compose file is none ({why}), so that it is read as text")),
+            Err(why) => {
+                read.unread(format!("what looks like a Compose file is none ({why}), so that it is read as text"))
+            }
         }
     }
     if mermaid::is_diagram(content) {
@@ -71,7 +73,9 @@ pub(crate) fn read(heading: Option<&str>, content: &str, world: &World) -> Read 
             "yaml" | "yml" | "compose" => match compose::read(&block.text) {
                 Ok(services) => services.unwrap_or_default(),
                 Err(why) => {
-                    read.unread(format!("a fenced block that looks like a Compose file is none ({why}): it is not read"));
+                    read.unread(format!(
+                        "a fenced block that looks like a Compose file is none ({why}): it is not read"
+                    ));
                     Vec::new()
                 }
             },

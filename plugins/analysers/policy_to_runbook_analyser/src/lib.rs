@@ -168,22 +168,29 @@ impl Analyser for PolicyToRunbook {
     }
 }
 
-/// Adds the systems that descriptions of them name, and tells what of these is not read.
+/// Adds the systems that descriptions of them name, and tells what of each is not read.
 fn describe_systems(ctx: &Context, world: &World, facts: &mut Facts) -> Result<()> {
-    let (mut sections, mut named, mut unread) = (0_usize, 0, Vec::new());
-    for section in ctx.items::<Section>(ARCHITECTURE) {
-        let Section { heading, content } = section?;
-        sections += 1;
-        unread.extend(unread::is_no_text(&content));
-        let read = architecture::read(heading.as_deref(), &content, world);
-        named += read.systems.len();
-        unread.extend(read.unread);
-        read.systems.into_iter().for_each(|fact| facts.add(fact));
+    let is_one = ctx.inputs(ARCHITECTURE).nth(1).is_none();
+    for (number, description) in (1_usize..).zip(ctx.inputs(ARCHITECTURE)) {
+        let (mut named, mut unread) = (0, Vec::new());
+        description.for_each(|section| {
+            let Section { heading, content } = section.parse()?;
+            unread.extend(unread::is_no_text(&content));
+            let read = architecture::read(heading.as_deref(), &content, world);
+            named += read.systems.len();
+            unread.extend(read.unread);
+            read.systems.into_iter().for_each(|fact| facts.add(fact));
+            Ok(())
+        })?;
+        if named == 0 {
+            unread.push("no system is read in it".to_owned());
+        }
+        let which = match is_one {
+            true => "the description of the systems".to_owned(),
+            false => format!("description {number} of the systems"),
+        };
+        unread.into_iter().for_each(|why| ctx.skip(&which, why));
     }
-    if sections > 0 && named == 0 {
-        unread.push("no system is read in it".to_owned());
-    }
-    unread.into_iter().for_each(|why| ctx.skip("the description of the systems", why));
     Ok(())
 }
 

@@ -200,9 +200,8 @@ fn reason(component: &Component, facts: &[Fact], systems: &[&str]) -> String {
         return cites(&format!("The policy {}", says(fact)), fact);
     }
     let nothing = "The policy says nothing of what it looks for";
-    let is_input = |fact: &&Fact| {
-        fact.kind == Kind::System && !fact.in_architecture && systems.contains(&fact.value.as_str())
-    };
+    let is_input =
+        |fact: &&Fact| fact.kind == Kind::System && !fact.in_architecture && systems.contains(&fact.value.as_str());
     if let Some(fact) = facts.iter().find(is_input) {
         return cites(&format!("{nothing}, and this of what it is run over"), fact);
     }

@@ -215,7 +215,8 @@ fn a_step_cites_the_system_that_it_runs_over() {
     let run_over = "The policy says nothing of what it looks for, and this of what it is run over";
     let of_the_crm = format!("{run_over} (CRM): “Names are kept in the CRM.”");
     let of_the_wiki = format!("{run_over} (Wiki): “Notes are kept in the Wiki.”");
-    let of_none = "The policy says nothing of what it looks for; it states data category (name): “Names are kept in the CRM.”";
+    let of_none =
+        "The policy says nothing of what it looks for; it states data category (name): “Names are kept in the CRM.”";
     assert_eq!(of("acme:one"), [of_the_crm.as_str(), &of_the_wiki, of_none]);
     assert_eq!(of("acme:after"), [of_the_crm]);
 }
@@ -241,7 +242,12 @@ fn why_an_analysis_that_was_asked_for_is_not_run_is_told_once() {
     let mut each = component("acme:each", "Takes each", "standard_input/1.0.0", "each/1.0.0", None);
     each["inputs"][0]["many"] = json!(false);
     let enough = "the runbook has its 150 steps: not checked, or not over everything";
-    assert_eq!(idle(149, each), [format!("analysis `acme:each`: {enough}")]);
+    assert_eq!(idle(149, each.clone()), [format!("analysis `acme:each`: {enough}")]);
+    let left_out = idle(150, each);
+    assert!(
+        left_out.contains(&"system `crm_149`: the runbook has its 150 steps: not checked".to_owned()),
+        "{left_out:?}"
+    );
 }
 
 #[test]
@@ -353,6 +359,28 @@ fn words_that_only_look_like_statements_are_none() {
     ] {
         states(policy, &["data_category", "third_party", "system", "purpose", "data_subject"], &[]);
     }
+}
+
+#[test]
+fn a_word_that_policies_use_otherwise_is_no_category() {
+    let check = |policy: &str, category: &str| {
+        let category = format!("data_category {category}");
+        assert!(!facts(policy).contains(&category), "{policy}");
+    };
+    check("Our newsletters have trackers.", "location data");
+    check("We keep your name. This policy is subject to an annual review.", "assessments");
+    check("Staff who break these rules face disciplinary action.", "disciplinary records");
+    check("We may delete your account without any warning.", "disciplinary records");
+    check("We store the last digits of your Visa card.", "residence status");
+    check("We keep data of citizens who live in the Union.", "trade union membership");
+    states(
+        "We keep records of disciplinary action.",
+        &["data_category"],
+        &["data_category disciplinary records", "data_category employment data"],
+    );
+    states("Our vans have trackers.", &["data_category"], &["data_category location data"]);
+    states("We keep your visa.", &["data_category"], &["data_category residence status"]);
+    states("We keep the notes of your annual review.", &["data_category"], &["data_category assessments"]);
 }
 
 #[test]
@@ -650,11 +678,23 @@ fn what_of_a_description_of_the_systems_can_not_be_read_is_told() {
     assert_eq!(told("---\ntitle: Ours\n---\nflowchart TD\n CRM[(CRM)]\n a[(b\n").len(), 1);
     assert_eq!(told("milk\neggs\n"), ["no system is read in it"]);
     assert_eq!(told(""), ["no system is read in it"]);
-    assert_eq!(
-        told("CRM: a database\u{0}\u{1}"),
-        ["it has 2 characters that no text has, so that it may be none: these are left out"]
-    );
+    assert_eq!(told("CRM: a database\u{0}\u{1}"), ["it has 2 characters that no text has, so that it may be none"]);
+    assert_eq!(told("CRM: a database\u{fffd}"), ["it has 1 character that no text has, so that it may be none"]);
     assert!(told("The CRM: a database").is_empty());
+}
+
+#[test]
+fn which_of_several_descriptions_can_not_be_read_is_told() {
+    let outcome = TestContext::new()
+        .input("policy", [json!({"content": "We keep your name."})])
+        .input("architecture", [json!({"content": "The CRM: a database"})])
+        .input("architecture", [json!({"content": "milk\n"}), json!({"content": "graph TD\n a[(b"})])
+        .artifact(world(&[system("CRM", &[])], &[]))
+        .config(json!({}))
+        .run::<PolicyToRunbook>();
+    let open = "1 label of its Mermaid diagram has no end, first in line 2 of the diagram: not read";
+    let which = "description 2 of the systems";
+    assert_eq!(skipped(&outcome), [(which, open), (which, "no system is read in it")]);
 }
 
 #[test]
@@ -671,7 +711,7 @@ fn what_is_no_policy_is_told() {
     assert_eq!(
         told("a\u{0}b\u{1}\u{2}"),
         [
-            "it has 3 characters that no text has, so that it may be none: these are left out".to_owned(),
+            "it has 3 characters that no text has, so that it may be none".to_owned(),
             no_policy("0 statements in 1 sentence"),
         ]
     );
@@ -724,6 +764,10 @@ fn a_page_in_a_cell_and_a_long_row_are_read_to_their_ends() {
     );
     let expected = ["data_category name", "data_category telephone number", "system CRM", "system Wiki"];
     states(&rows, &["data_category", "system"], &expected);
+    for filler in ["odds, ".repeat(300), "é".repeat(2_000)] {
+        let list = format!("We keep these data:\n\n| What |\n|---|\n| {filler} your telephone number |\n");
+        states(&list, &["data_category"], &["data_category telephone number"]);
+    }
 }
 
 #[test]
@@ -734,6 +778,8 @@ fn a_row_with_a_head_of_its_own_and_an_empty_first_cell_keep_their_columns() {
     states(table, &["system"], &["system CRM", "system Wiki", "system Intranet"]);
     let wide = format!("|{} telephone number |", "a|".repeat(30));
     states(&format!("We keep your data.\n\n{wide}\n"), &["data_category"], &["data_category telephone number"]);
+    let wide = format!("| System |{}\n|{}\n| CRM |{}\n", "a|".repeat(30), "-|".repeat(31), "b|".repeat(30));
+    states(&wide, &["system"], &["system CRM"]);
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Reader {
         let line = line.strip_prefix('|').unwrap_or(line);
         let cells = line.strip_suffix('|').unwrap_or(line).splitn(MAX_COLUMNS, '|');
         let cells: Vec<String> = cells.map(|cell| plain(&without_marks(cell), usize::MAX)).collect();
-        let is_rule = cells.iter().all(|cell| cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':')));
+        let is_rule = cells.iter().all(|cell| cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':' | ' ')));
         if is_rule && self.row.is_some() {
             let heads = self.row.take().into_iter().flatten();
             self.columns = heads.map(|cell| plain(&cell, MAX_NAME).to_lowercase()).collect();
@@ -163,8 +163,10 @@ impl Reader {
         let mut columns = std::mem::take(&mut self.columns).into_iter();
         for cell in cells {
             self.columns = columns.next().into_iter().collect();
-            for text in split(&cell) {
-                self.add(&text, false, vec![plain(&text, MAX_SENTENCE)]);
+            for sentence in split(&cell) {
+                for text in parts(&sentence) {
+                    self.add(text, false, vec![text.to_owned()]);
+                }
             }
         }
     }
@@ -269,6 +271,20 @@ fn split(paragraph: &str) -> Vec<String> {
     found.push(paragraph[begin..].trim().to_owned());
     found.retain(|sentence| !sentence.is_empty());
     found
+}
+
+/// A text in parts that are no longer than a sentence, cut between words where there are any.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest
+            .char_indices()
+            .nth(MAX_SENTENCE)
+            .map_or(rest.len(), |(most, _)| rest[..most].rfind(' ').filter(|space| *space > 0).unwrap_or(most));
+        let (part, behind) = rest.split_at(end);
+        rest = behind.trim_start();
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// Whether a word, or several, stand there as such: what is around them is no letter and no digit.

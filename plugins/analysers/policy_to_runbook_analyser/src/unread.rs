@@ -13,8 +13,7 @@ const OF_DATA: &[&str] =
 pub(crate) fn is_no_text(content: &str) -> Option<String> {
     let is_strange = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}') || *c == '\u{fffd}';
     let count = content.chars().filter(is_strange).count();
-    (count > 0)
-        .then(|| format!("it has {count} characters that no text has, so that it may be none: these are left out"))
+    (count > 0).then(|| format!("it has {} that no text has, so that it may be none", counted(count, "character")))
 }
 
 /// Why what was given as a policy hardly is one: it states nothing, or what it states has nothing to do with data.

@@ -48,7 +48,8 @@ const NO_NODES: &[&str] = &["click", "style", "classDef", "linkStyle"];
 
 /// The word that says what kind of diagram it is, behind the front matter and comments.
 fn kind(content: &str) -> Option<&str> {
-    let mut lines = content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("%%")).peekable();
+    let mut lines =
+        content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("%%")).peekable();
     if lines.next_if_eq(&"---").is_some() {
         lines.find(|line| *line == "---")?;
     }

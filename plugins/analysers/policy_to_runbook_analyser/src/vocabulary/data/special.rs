@@ -529,9 +529,7 @@ pub(super) const WORDS: Words = &[
     (
         "trade union membership",
         &[
-            "in the union",
             "member of a union",
-            "member of the union",
             "trade union",
             "in a union",
             "union subscription",
