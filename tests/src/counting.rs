@@ -21,29 +21,7 @@ impl Counting {
 }
 
 impl Backend for Counting {
-    fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        Disk.create_folder(folder)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<File> {
-        Disk.create(path)
-    }
-
-    fn scratch(&self, path: &Path) -> io::Result<File> {
-        Disk.scratch(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        Disk.open(path)
-    }
-
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        Disk.append(file, bytes)
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        Disk.read_at(file, buffer, offset)
-    }
+    crate::as_the_disk! { create_folder create scratch open append read_at rename remove }
 
     fn sync(&self, file: &File) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::Relaxed);
@@ -53,14 +31,6 @@ impl Backend for Counting {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Disk.sync_folder(folder)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        Disk.remove(path)
     }
 
     fn commit(&self, transaction: rusqlite::Transaction<'_>) -> rusqlite::Result<()> {

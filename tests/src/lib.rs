@@ -5,6 +5,7 @@ pub mod counting;
 mod cpu;
 pub mod cuts;
 pub mod dir;
+mod disk;
 pub mod effects;
 pub mod guest;
 pub mod journal;

@@ -4,8 +4,8 @@ use palisade_engine::{Event, Observed, Observer, RunError, Silent};
 use palisade_model::Digest;
 use palisade_model::record::Status;
 use palisade_store::{Backend, Disk, Store};
-use palisade_tests::Dir;
 use palisade_tests::stepping::{Stepping, chain};
+use palisade_tests::{Dir, as_the_disk};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -51,46 +51,12 @@ impl SlowDisk {
 }
 
 impl Backend for SlowDisk {
-    fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        Disk.create_folder(folder)
-    }
+    as_the_disk! { create_folder scratch open append read_at sync sync_folder rename remove }
 
     fn create(&self, path: &Path) -> io::Result<File> {
         self.state.lock().unwrap().files += 1;
         self.changed.notify_all();
         Disk.create(path)
-    }
-
-    fn scratch(&self, path: &Path) -> io::Result<File> {
-        Disk.scratch(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        Disk.open(path)
-    }
-
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        Disk.append(file, bytes)
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        Disk.read_at(file, buffer, offset)
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        Disk.sync(file)
-    }
-
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        Disk.sync_folder(folder)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        Disk.remove(path)
     }
 
     fn commit(&self, transaction: rusqlite::Transaction<'_>) -> rusqlite::Result<()> {

@@ -12,7 +12,7 @@ use palisade_store::{Backend, Disk};
 use palisade_tests::effects::{End, Journals, told_anew};
 use palisade_tests::server::Server;
 use palisade_tests::stepping::Stepping;
-use palisade_tests::{Dir, journal};
+use palisade_tests::{Dir, as_the_disk, journal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
@@ -103,6 +103,8 @@ impl Watched {
 }
 
 impl Backend for Watched {
+    as_the_disk! { scratch open append read_at rename remove }
+
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         if folder.parent().is_some_and(|above| above.ends_with("artifacts")) && !folder.exists() {
             self.state.lock().unwrap().unnamed.insert(folder.to_owned());
@@ -113,22 +115,6 @@ impl Backend for Watched {
     fn create(&self, path: &Path) -> io::Result<File> {
         self.state.lock().unwrap().unnamed.insert(path.to_owned());
         Disk.create(path)
-    }
-
-    fn scratch(&self, path: &Path) -> io::Result<File> {
-        Disk.scratch(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        Disk.open(path)
-    }
-
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        Disk.append(file, bytes)
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        Disk.read_at(file, buffer, offset)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -143,14 +129,6 @@ impl Backend for Watched {
         Disk.sync_folder(folder)?;
         self.state.lock().unwrap().unnamed.retain(|path| path.parent() != Some(folder));
         Ok(())
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        Disk.remove(path)
     }
 
     fn commit(&self, transaction: rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
