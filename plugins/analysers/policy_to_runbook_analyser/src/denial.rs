@@ -62,7 +62,8 @@ const MAX_NONE: usize = 3;
 
 /// A sentence without what a `no` stands before: `we use no advertising cookies`.
 pub(crate) fn without_none(lower: &str) -> Cow<'_, str> {
-    if !has_word(lower, "no") {
+    // `no cookies other than those that keep you logged in`
+    if !has_word(lower, "no") || has_word(lower, "other than") {
         return lower.into();
     }
     let mut hidden = 0;

@@ -7,8 +7,8 @@ use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
     ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE, NOT,
-    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SELLS, SHARES, SOCIAL, SPECIAL,
-    SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
+    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SCOPES, SELLS, SHARES, SOCIAL,
+    SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -131,7 +131,14 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
         let part = if is_all_said { None } else { affirmed(sentence) };
         let before = facts.list.len();
         let said = if is_all_said { Some(sentence) } else { part.as_ref() };
-        said.into_iter().for_each(|said| others(said, world, &mut facts));
+        // What somebody asks for, or a policy covers, keeps nothing.
+        let names_systems = !is_question && !any(lower, SCOPES);
+        if let Some(said) = said {
+            mapped(said, world, &mut facts);
+            if names_systems {
+                others(said, world, &mut facts);
+            }
+        }
         // What was read of a part is in the whole sentence.
         facts.list.iter_mut().skip(before).for_each(|fact| fact.sentence.clone_from(&sentence.text));
         if !not && (around(LEAVES) || around(SHARES)) {
@@ -274,12 +281,16 @@ fn mapped_in<'w>(lower: &str, world: &'w World) -> impl Iterator<Item = &'w Syst
     world.systems.iter().filter(is_named)
 }
 
-/// Systems and third parties: those that the operator named, products that are known, and kinds of systems.
-fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
-    let lower = &sentence.lower;
-    for system in mapped_in(lower, world) {
+/// The systems that the operator named.
+fn mapped(sentence: &Sentence, world: &World, facts: &mut Facts) {
+    for system in mapped_in(&sentence.lower, world) {
         facts.add(Fact { checked: Some(true), ..fact(Kind::System, &system.name, sentence) });
     }
+}
+
+/// Other systems and third parties: products that are known, and kinds of systems.
+fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
+    let lower = &sentence.lower;
     let is_mapped = |value: &str| system_called(world, value).is_some();
     for (column, cell) in sentence.cells() {
         if any(column, COUNTRY_COLUMNS) {

@@ -168,6 +168,16 @@ mod tests {
             ("Loan files from before 2017 are on paper.", "paper files"),
             ("Wir führen die Personalakten auf Papier.", "Personalakten auf Papier"),
             ("Les anciens dossiers sur papier sont conservés.", "dossiers sur papier"),
+            ("Our ledgers are kept in a separate accounts package.", "accounts package"),
+            ("Deeds are held in our strongroom.", "strongroom"),
+            ("The router keeps a log of the addresses.", "log"),
+            ("Wir führen sie im Händlerprogramm, das heißt WERBAS und läuft.", "WERBAS (Händlerprogramm)"),
+            ("Sie nutzen die Kunden-App „simplr“.", "Kunden-App simplr"),
+            (
+                "Ils sont suivis dans le système de gestion de la bibliothèque, Koha.",
+                "Koha (système de gestion de la bibliothèque)",
+            ),
+            ("Les copies sont archivées sous forme papier.", "copies papier"),
             ("Matomo est installé sur nos propres serveurs.", "propres serveurs"),
             ("Die Bilder werden auf einem Rekorder in der Pforte gespeichert.", "Rekorder in der Pforte"),
         ] {

@@ -373,6 +373,24 @@ fn a_word_that_policies_use_otherwise_is_no_category() {
     check("We may delete your account without any warning.", "disciplinary records");
     check("We store the last digits of your Visa card.", "residence status");
     check("We keep data of citizens who live in the Union.", "trade union membership");
+    check("We keep your name. Ask your school for help with it.", "education data");
+    check("Cookies are deleted at the end of your session.", "usage data");
+    check("We keep your name. Any landlord, tenant or owner may ask for it.", "property data");
+    check("Die Telefonnummer, unter der Sie uns erreichen, steht unten.", "telephone number");
+    check("Si vous avez le permis, vous pouvez conduire nos véhicules.", "driving licence");
+    check("We keep your name. Tell the people who live with you of this.", "family members");
+    check("Envoyez-nous une copie de la lettre.", "communication");
+    check("Retirez votre colis dans un point de livraison.", "reference number");
+    check("Nous gardons votre nom, car nous vous écrivons.", "vehicle data");
+    check("We are a savings bank and keep your name.", "assets");
+    check("Nous gardons votre nom pour nos appels aux dons.", "donations");
+    check("Die Bank holt die Schufa-Auskunft ein, nicht wir.", "credit score");
+    check("We have no list of anyone's nationality.", "nationality");
+    check("Cookies are files; many sites use them to keep a browsing history.", "usage data");
+    states("We put down the school and class.", &["data_category"], &["data_category education data"]);
+    states("We ask whether you own or rent.", &["data_category"], &["data_category property data"]);
+    states("We keep a video selfie.", &["data_category"], &["data_category video recordings"]);
+    states("Our site sets no cookies other than those it needs.", &["data_category"], &["data_category cookies"]);
     states(
         "We keep records of disciplinary action.",
         &["data_category"],
@@ -381,6 +399,19 @@ fn a_word_that_policies_use_otherwise_is_no_category() {
     states("Our vans have trackers.", &["data_category"], &["data_category location data"]);
     states("We keep your visa.", &["data_category"], &["data_category residence status"]);
     states("We keep the notes of your annual review.", &["data_category"], &["data_category assessments"]);
+}
+
+#[test]
+fn a_system_that_is_asked_for_or_covered_or_the_readers_own_keeps_nothing() {
+    for policy in [
+        "We keep your name. What about the booking system?",
+        "We keep your name. This policy covers our mobile app.",
+        "We keep readings if you have a voice recorder.",
+        "The router keeps the address of your phone or laptop.",
+        "Das Newsletterprogramm Brevo verwenden wir nicht.",
+    ] {
+        assert!(facts(policy).iter().all(|fact| !fact.starts_with("system ")), "{policy}: {:?}", facts(policy));
+    }
 }
 
 #[test]

@@ -8,6 +8,12 @@ use crate::vocabulary::{
     NO_SYSTEMS_GERMAN, OWNED, PAPERS, PLACED, SELLS, SMALL_WORDS, SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
 };
 
+/// Small words of French between what something is and what it is for.
+const LINKS: &[&str] = &["de", "du", "des", "à", "au", "sur", "dans", "en"];
+
+/// What somebody does with a thing of their own.
+const YOU_HAVE: &[&str] = &["have", "own", "rely", "bring", "buy", "wear"];
+
 /// Fewest bytes of an ending that says by itself what something is.
 const MIN_ALONE: usize = 11;
 
@@ -55,7 +61,10 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     let more = if bare < more { more - bare } else { more.min(1) };
     let first = at - more;
     let is_had = || place >= Where::Said && BOOKS.contains(&head) && is_behind(words, first, HAS);
-    if is_weak && !is_gone_into(words, first, place) && !is_had() || is_told_of_another(words, first, at) {
+    if is_weak && !is_gone_into(words, first, place) && !is_had()
+        || is_told_of_another(words, first, at)
+        || is_the_readers(words, first)
+    {
         return None;
     }
     if more > 0 {
@@ -64,11 +73,25 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     if ["server", "servers"].contains(&head) && before.is(OWNED) && place != Where::Unsaid {
         return Some((at - 1, at + 1));
     }
-    let end = placed(words, at + 1);
+    // `a log of the addresses` stands in none of them.
+    let is_of_what = BOOKS.contains(&head) && words.get(at + 1).is_some_and(|next| next.is(&["of"]));
+    let end = if is_of_what { at + 1 } else { placed(words, at + 1) };
     // What it begins with in brackets, or as the first word of the sentence, is one all the same.
     let is_enough = end > at + 1
-        || ["laptop", "recorder", "recorders", "spreadsheet", "nas", "log", "logbook", "notebook", "diary", "album"]
-            .contains(&head);
+        || [
+            "laptop",
+            "recorder",
+            "recorders",
+            "spreadsheet",
+            "nas",
+            "log",
+            "logbook",
+            "notebook",
+            "diary",
+            "album",
+            "strongroom",
+        ]
+        .contains(&head);
     is_enough.then_some((first, end))
 }
 
@@ -78,6 +101,13 @@ fn is_told_of_another(words: &[Word<'_>], first: usize, last: usize) -> bool {
     let is_sold = words[first..last].iter().chain(before).any(|word| word.is(SELLS));
     let is_purpose = words[first].opens && !words[first].quotes && words[last].ends;
     is_sold || is_purpose && before.is_some_and(|before| before.text.starts_with(char::is_uppercase))
+}
+
+/// Whether it is the reader who has what begins there: `if you have a smart meter`, `your phone or laptop`.
+fn is_the_readers(words: &[Word<'_>], first: usize) -> bool {
+    let is = |back: usize, list: &[&str]| first.checked_sub(back).is_some_and(|at| words[at].is(list));
+    let is_had = is(1, &["a", "an"]) && (is(2, YOU_HAVE) && is(3, &["you"]) || is(3, YOU_HAVE) && is(4, &["you"]));
+    is_had || is(1, &["or", "and"]) && is(3, &["your"])
 }
 
 /// Whether something is said to go into what begins there: `is kept in the day diary`.
@@ -135,10 +165,12 @@ fn french(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
     let mut end = at + 1;
     while end < words.len() && end - at <= MAX_MORE && !words[end - 1].ends {
         let next = words[end].lower.as_str();
-        let links = ["de", "du", "des", "à", "au", "sur", "dans", "en"].contains(&next);
+        let links = LINKS.contains(&next);
         if links && end + 1 < words.len() {
-            let behind = end + 1 + usize::from(words[end + 1].is(ARTICLES) && end + 2 < words.len());
-            return Some((at, behind + 1));
+            // `le système de gestion de la bibliothèque`
+            let is_of = |at: usize| words.get(at).is_some_and(|word| word.is(&["de", "du", "des"]));
+            let behind = linked(words, end);
+            return Some((at, if is_of(end) && is_of(behind) { linked(words, behind) } else { behind }));
         }
         let is_adjective = ADJECTIVES_FRENCH.iter().any(|ending| next.ends_with(ending));
         if !is_adjective && !next.starts_with("d'") && !next.starts_with("d’") {
@@ -161,6 +193,13 @@ fn french(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
     }
     // `base` alone is many things.
     (end > at + 1 || ALONE_FRENCH.contains(&plain)).then_some((at, end))
+}
+
+/// Where ends what a small word of French links to what stands before it: `de la bibliothèque`. Where it begins if none does.
+fn linked(words: &[Word<'_>], at: usize) -> usize {
+    let is_link = !words[at - 1].ends && words.get(at).is_some_and(|word| word.is(LINKS) && !word.ends);
+    let noun = at + 1 + usize::from(words.get(at + 1).is_some_and(|next| next.is(ARTICLES)) && at + 2 < words.len());
+    if is_link && noun < words.len() { noun + 1 } else { at }
 }
 
 /// The word of a system, which German writes as one.

@@ -106,8 +106,10 @@ pub(super) fn with_name(words: &[Word<'_>], first: usize, end: usize, is_german:
         is_german && words.get(end).is_some_and(|word| word.opens && !word.quotes && !is_written_oddly(word.text));
     if let Some(to) = name(words, end + link).filter(|_| !is_noun).map(|to| to + small_name(words, to, is_german)) {
         let is_verb = words[end].is(IS);
-        let text = match words[end - 1].ends || words[end].opens || is_verb {
-            true => format!("{} ({kind})", joined(words, end + usize::from(is_verb), to)),
+        let is_apart = words[end - 1].ends || words[end].opens || is_verb;
+        let from = if words[end - 1].ends { end + link } else { end + usize::from(is_verb) };
+        let text = match is_apart {
+            true => format!("{} ({kind})", joined(words, from, to)),
             false => format!("{kind} {}", joined(words, end, to)),
         };
         return (text, to);
@@ -131,7 +133,9 @@ fn small_name(words: &[Word<'_>], at: usize, is_german: bool) -> usize {
         let is_version = text.contains('.') && text.chars().any(|c| c.is_ascii_digit());
         let is_word =
             text.len() < MIN_SMALL || !text.is_ascii() || GERMAN_ENDINGS.iter().any(|end| text.ends_with(end));
-        text.starts_with(char::is_lowercase) && !word.opens && !word.is(SMALL_WORDS) && (is_version || !is_word)
+        let is_quoted = word.quotes && word.closes && text.len() > 3;
+        let is_plain = !word.opens && !word.is(SMALL_WORDS) && (is_version || !is_word);
+        text.starts_with(char::is_lowercase) && (is_quoted || is_plain)
     };
     usize::from(is_german && is_behind(at) && words.get(at).filter(is_small).is_some())
 }
@@ -139,6 +143,10 @@ fn small_name(words: &[Word<'_>], at: usize, is_german: bool) -> usize {
 /// How many words link a kind of system and its name: `inbox in Front`, `folder of our Drive`.
 fn link(words: &[Word<'_>], end: usize) -> usize {
     let is = |at: usize, list: &[&str]| words.get(at).is_some_and(|word| word.is(list) && !word.ends);
+    // `, das heißt WERBAS`
+    if words[end - 1].ends && is(end, &["das", "der", "die"]) && is(end + 1, &["heißt"]) {
+        return 2;
+    }
     if words[end - 1].ends || !is(end, CALLED) {
         return 0;
     }

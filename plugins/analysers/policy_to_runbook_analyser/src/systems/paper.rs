@@ -17,7 +17,10 @@ pub(super) fn on_paper(words: &[Word<'_>], place: Where) -> Option<String> {
     let is_said =
         |pair: &[Word<'_>]| ON_PAPER.iter().any(|said| pair.iter().zip(*said).all(|(word, is)| word.lower == *is));
     let at = words.windows(2).position(is_said)?;
-    let said = format!("{} {}", words[at].text, words[at + 1].text);
+    let said = match words[at].lower.as_str() {
+        "forme" => words[at + 1].text.to_owned(),
+        _ => format!("{} {}", words[at].text, words[at + 1].text),
+    };
     let earlier = &words[at.saturating_sub(MAX_BETWEEN)..at];
     let noun = earlier.last().filter(|word| words[at].is(&["auf", "aus"]) && word.text.starts_with(char::is_uppercase));
     let what = noun.or_else(|| earlier.iter().rev().find(|word| word.is(PAPER_FILES)))?;

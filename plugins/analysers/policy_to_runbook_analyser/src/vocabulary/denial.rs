@@ -34,6 +34,7 @@ pub(crate) const NOT: &[&str] = &[
     "jamais",
     "=pas",
     "!pas seulement",
+    "=wouldn't",
 ];
 
 /// Words that say that an author does without something that others use.
@@ -49,6 +50,9 @@ pub(crate) const RENOUNCES: &[&str] = &[
     "doesn't use",
     "nicht ein",
     "n'utilisons pas",
+    "nutzen wir nicht",
+    "verwenden wir nicht",
+    "benutzen wir nicht",
 ];
 
 /// Words that say that data are taken and kept.
@@ -106,6 +110,13 @@ pub(crate) const WITHIN_BOUNDS: &[&str] = &[
 /// A word that says no, and what it says no to: the data are not taken at all. The number is how many words may stand
 /// between them; none = they stand anywhere in the sentence.
 pub(crate) const DENIALS: &[(&[&str], Option<usize>, &[&str])] = &[
+    (&["=nicht wir"], None, &["holt", "erheb", "speicher", "erhält", "bekommt"]),
+    (&["=not us"], None, &["collect", "keep", "store", "hold", "receive"]),
+    (
+        &["no list of", "wouldn't know", "keine liste von", "aucune liste de"],
+        None,
+        &["no list of", "wouldn't know", "keine liste von", "aucune liste de"],
+    ),
     (
         &["=not", "=never", "=cannot", "don't", "doesn't", "aren't", "isn't", "didn't", "won't", "can't", "haven't"],
         Some(3),
@@ -405,6 +416,16 @@ pub(crate) const DEFINES: &[&str] = &[
     "some firms",
     "many firms",
     "par exemple une donnée",
+    "law gives as examples",
+    "many sites use them",
+    "most sites use them",
+    "many websites use them",
+    "viele seiten nutzen sie",
+    "viele websites nutzen",
+    "avez lu ailleurs",
+    "lesen sie woanders",
+    "may have read elsewhere",
+    "mit denen sich etwa",
 ];
 
 /// Headings under which a policy says whom to ask and what one's rights are.
@@ -459,3 +480,17 @@ pub(crate) const SENSITIVE: &[&str] = &[
 /// Words by which an author speaks of itself.
 pub(crate) const OURS: &[&str] =
     &["=we", "=our", "=us", "=i", "=wir", "=uns", "unser", "=nous", "=notre", "=nos", "=je"];
+
+/// Words by which a policy says what it is about: no system of it is said to keep anything.
+pub(crate) const SCOPES: &[&str] = &[
+    "policy covers",
+    "policy applies to",
+    "notice covers",
+    "notice applies to",
+    "statement applies to",
+    "erklärung gilt für",
+    "hinweise gelten für",
+    "politique s'applique",
+    "politique concerne",
+    "notice concerne",
+];

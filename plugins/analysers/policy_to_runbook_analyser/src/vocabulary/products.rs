@@ -1058,6 +1058,7 @@ pub(crate) const PRODUCTS: &[&str] = &[
     "EVU-Assist",
     "Domus 4000",
     "VIF Aid'Asso",
+    "Outlook",
 ];
 
 /// Those of them that are words too: only as they are written there.
@@ -1213,6 +1214,7 @@ pub(crate) const WORDS: &[&str] = &[
     "Mitel",
     "Rhombus",
     "Branch.io",
+    "Outlook",
 ];
 
 /// Products in which people show themselves, shops, those who rate others and what people have on

@@ -1989,6 +1989,7 @@ pub(crate) const HEADS_FRENCH_THERE: &[&str] = &[
     "carton",
     "cartons",
     "répertoire",
+    "annuaire",
 ];
 
 /// As [`SUFFIXES_GERMAN`], where something is said to go into it.
@@ -2035,7 +2036,6 @@ pub(crate) const SUFFIXES_GERMAN_THERE: &[&str] = &[
 /// Words of English that are kinds of systems behind some words alone, with those words.
 pub(crate) const BEHIND: &[(&[&str], &[&str])] = &[
     (&["camera", "cameras"], &["body", "body-worn", "dash", "doorbell", "webcam"]),
-    (&["meter", "meters"], &["smart"]),
     (
         &["unit", "units", "device", "devices", "box"],
         &["telematics", "tracking", "gps", "handheld", "recording", "black"],
@@ -2100,6 +2100,7 @@ pub(crate) const BEHIND: &[(&[&str], &[&str])] = &[
     ),
     (&["store"], &["deeds", "records", "file", "document", "object", "data", "paper", "archive", "key-value"]),
     (&["filing"], &["paper", "electronic"]),
+    (&["package", "packages"], &["accounts", "accounting", "bookkeeping", "payroll", "billing", "invoicing"]),
 ];
 
 /// Small words of English, and of no other language that is read.
@@ -2152,6 +2153,13 @@ pub(crate) const NAMED_GERMAN: &[&str] = &[
     "kundenportal",
     "verfahren",
     "fachverfahren",
+    "warenwirtschaft",
+    "terminverwaltung",
+    "kundenverwaltung",
+    "mitgliederverwaltung",
+    "provider",
+    "hoster",
+    "webhoster",
 ];
 
 /// Verbs that say that something is what follows.
@@ -2498,6 +2506,19 @@ pub(crate) const DOES: &[&str] = &[
     "part avec",
     "partent avec",
     "confié",
+    "worked through in",
+    "dealt with in",
+    "=tippt",
+    "=tippen",
+    "eingetippt",
+    "abgetippt",
+    "applications are taken in",
+    "orders are taken in",
+    "bookings are taken in",
+    "sont suivis dans",
+    "sont suivies dans",
+    "est suivi dans",
+    "est suivie dans",
 ];
 
 /// Verbs that say that somebody has what follows.
@@ -2557,7 +2578,8 @@ pub(crate) const UNDER: &[&str] =
 pub(crate) const INTRODUCED: &[&str] = &["called", "named", "namens", "nommé", "nommée", "appelé", "appelée"];
 
 /// What German writes as one of many things, where something is said to go into it.
-pub(crate) const ALONE_GERMAN_THERE: &[&str] = &["mappe", "mappen", "kalender", "heft", "karteikarten", "buch"];
+pub(crate) const ALONE_GERMAN_THERE: &[&str] =
+    &["mappe", "mappen", "kalender", "heft", "karteikarten", "buch", "terminal", "logfiles", "logdateien"];
 
 /// Words behind which a name is one of what something goes through, even in a sentence that says nothing of where things are.
 pub(crate) const BY_WAY_OF: &[&str] = &["via", "through", "über"];
@@ -2572,8 +2594,14 @@ pub(crate) const GERMAN_ENDINGS: &[&str] = &[
 ];
 
 /// Words that say that something is on paper.
-pub(crate) const ON_PAPER: &[&[&str]] =
-    &[&["on", "paper"], &["auf", "papier"], &["aus", "papier"], &["sur", "papier"], &["format", "papier"]];
+pub(crate) const ON_PAPER: &[&[&str]] = &[
+    &["on", "paper"],
+    &["auf", "papier"],
+    &["aus", "papier"],
+    &["sur", "papier"],
+    &["format", "papier"],
+    &["forme", "papier"],
+];
 
 /// What is kept on paper.
 pub(crate) const PAPER_FILES: &[&str] = &[

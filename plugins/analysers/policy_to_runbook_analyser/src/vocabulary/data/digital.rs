@@ -311,6 +311,9 @@ pub(super) const WORDS: Words = &[
     (
         "usage data",
         &[
+            "start and end of your session",
+            "beginn und ende ihrer sitzung",
+            "début et la fin de votre session",
             "usage data",
             "usage information",
             "log file",
@@ -536,6 +539,7 @@ pub(super) const WORDS: Words = &[
     (
         "location data",
         &[
+            "!telematikinfrastruktur",
             "have trackers & vehicle",
             "have trackers & van ",
             "have trackers & vans",
@@ -681,6 +685,13 @@ pub(super) const WORDS: Words = &[
     (
         "communication",
         &[
+            "faisons une copie de la lettre",
+            "gardons une copie de la lettre",
+            "gardons une copie du courrier",
+            "!ihnen eine sms",
+            "!ihnen dann eine sms",
+            "!send you an sms",
+            "!envoyons un sms",
             "messages you",
             "=messages",
             "=chat",
@@ -891,6 +902,7 @@ pub(super) const WORDS: Words = &[
     (
         "feedback",
         &[
+            "!reviews reports",
             "review you",
             "reviews you",
             "product review",
@@ -952,6 +964,12 @@ pub(super) const WORDS: Words = &[
     (
         "preferences",
         &[
+            "music taste",
+            "taste in music",
+            "musical taste",
+            "musikgeschmack",
+            "goûts musicaux",
+            "reading tastes",
             "preference",
             "your interests",
             "language that you chose",

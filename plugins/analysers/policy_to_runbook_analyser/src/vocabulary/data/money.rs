@@ -6,6 +6,8 @@ pub(super) const WORDS: Words = &[
     (
         "payment data",
         &[
+            "!like a bill",
+            "!utility bill",
             "payment",
             "credit card",
             "card number",
@@ -252,6 +254,15 @@ pub(super) const WORDS: Words = &[
     (
         "income",
         &[
+            "monthly housing cost",
+            "nettoverdienst",
+            "bruttoverdienst",
+            "nettolohn",
+            "bruttolohn",
+            "statement of earnings",
+            "statements of earnings",
+            "bulletins de salaire",
+            "!household benefits",
             "income",
             "salary",
             "salaries",
@@ -420,6 +431,8 @@ pub(super) const WORDS: Words = &[
     (
         "pension data",
         &[
+            "statements of earnings and pension",
+            "pension and benefits information",
             "pension contribution",
             "pension details",
             "pension data",
@@ -438,6 +451,8 @@ pub(super) const WORDS: Words = &[
     (
         "assets",
         &[
+            "!savings bank",
+            "!savings banks",
             "=savings",
             "property you own",
             "=vermögen",
@@ -519,6 +534,10 @@ pub(super) const WORDS: Words = &[
     (
         "donations",
         &[
+            "!appels aux dons",
+            "!appel aux dons",
+            "!appel à dons",
+            "!appels à dons",
             "gift aid",
             "=spende",
             "=spenden",
@@ -563,6 +582,11 @@ pub(super) const WORDS: Words = &[
     (
         "order history",
         &[
+            "prêts de documents & suivi",
+            "prêts de documents & enregistr",
+            "prêts de documents & conserv",
+            "ausgeliehene medien & speicher",
+            "ausgeliehenen medien & speicher",
             "order history",
             "purchase history",
             "orders you",
@@ -849,6 +873,16 @@ pub(super) const WORDS: Words = &[
     (
         "consumption data",
         &[
+            "charging sessions & hold",
+            "charging sessions & keep",
+            "charging sessions & record",
+            "charging sessions & collect",
+            "charging sessions & store",
+            "ladevorgänge & erfass",
+            "ladevorgänge & speicher",
+            "ladevorgänge & verarbeit",
+            "sessions de recharge & conserv",
+            "sessions de recharge & enregistr",
             "meter reading",
             "meter data",
             "energy use",

@@ -122,6 +122,13 @@ pub(super) const WORDS: Words = &[
     (
         "driving licence",
         &[
+            "si vous avez le permis & notons",
+            "si vous avez le permis & enregistr",
+            "si vous avez le permis & conserv",
+            "points on your licence",
+            "punkte in flensburg",
+            "punktestand in flensburg",
+            "points sur votre permis",
             "driving licen",
             "driver's licen",
             "driver licen",
@@ -151,6 +158,18 @@ pub(super) const WORDS: Words = &[
     (
         "vehicle data",
         &[
+            "!car un ",
+            "!car une ",
+            "!car nous",
+            "!car les ",
+            "!car le ",
+            "!car la ",
+            "!car il",
+            "!car elle",
+            "!car vous",
+            "!car c'",
+            "!car ces ",
+            "!car notre",
             "number plate",
             "license plate",
             "licence plate",
@@ -344,6 +363,9 @@ pub(super) const WORDS: Words = &[
     (
         "tax data",
         &[
+            "!kfz-steuer",
+            "!vehicle tax",
+            "!road tax",
             "tax id",
             "tax number",
             "tax class",
@@ -455,6 +477,20 @@ pub(super) const WORDS: Words = &[
     (
         "reference number",
         &[
+            "meter point number",
+            "meter point reference",
+            "numéro de point de livraison",
+            "marktlokations-id",
+            "=mprn",
+            "=mpan",
+            "=gprn",
+            "=mprns",
+            "numéro de compteur",
+            "identifiant national étudiant",
+            "borrower number",
+            "leseausweisnummer",
+            "bibliotheksausweisnummer",
+            "numéro de lecteur",
             "customer number",
             "client number",
             "customer id",
@@ -529,6 +565,12 @@ pub(super) const WORDS: Words = &[
     (
         "property data",
         &[
+            "whether you are a landlord",
+            "whether you are a tenant",
+            "whether you own or rent",
+            "ob sie mieter",
+            "ob sie eigentümer",
+            "locataire ou propriétaire",
             "property details",
             "details of the property",
             "details of your home",

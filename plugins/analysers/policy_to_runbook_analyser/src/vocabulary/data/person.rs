@@ -247,6 +247,7 @@ pub(super) const WORDS: Words = &[
     (
         "marital status",
         &[
+            "!à l'état civil",
             "marital",
             "whether you are married",
             "whether you're married",
@@ -566,6 +567,16 @@ pub(super) const WORDS: Words = &[
     (
         "video recordings",
         &[
+            "video selfie",
+            "video-selfie",
+            "pictures are overwritten",
+            "images are overwritten",
+            "recordings are overwritten",
+            "bilder werden überschrieben",
+            "images sont écrasées",
+            "turn on your camera & record",
+            "kamera einschalten & aufgezeichnet",
+            "séance est filmée",
             "cctv",
             "video recording",
             "video surveillance",

@@ -529,6 +529,7 @@ pub(super) const WORDS: Words = &[
     (
         "trade union membership",
         &[
+            "check-off & membership",
             "member of a union",
             "trade union",
             "in a union",

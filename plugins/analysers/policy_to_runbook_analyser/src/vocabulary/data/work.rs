@@ -298,6 +298,16 @@ pub(super) const WORDS: Words = &[
     (
         "education data",
         &[
+            "school and year group",
+            "name of your school",
+            "school and class",
+            "class and school",
+            "schule und klasse",
+            "école et classe",
+            "conventions de stage",
+            "convention de stage",
+            "internship agreement",
+            "praktikumsvertr",
             "education data",
             "educational",
             "your education",
