@@ -57,12 +57,28 @@ impl Counts {
 /// Words of the authors' own that mean what a category of `policy_facts` does, or a part of it. What only goes with it does
 /// not stand here: a residence permit is no nationality.
 const SAME: &[(&str, &[&str])] = &[
+    ("usage data", &["log data"]),
+    (
+        "reference number",
+        &[
+            "library card number",
+            "benefit claimant number",
+            "meter point number (mprn/gprn)",
+            "student identifier (ine)",
+        ],
+    ),
+    ("property data", &["occupancy status (landlord, tenant, owner)"]),
+    ("pension data", &["pension and benefits", "pension details"]),
+    ("identity document", &["identity card copy", "passport or driving licence copy"]),
+    ("employment data", &["job title", "tachograph data and working hours"]),
+    ("education data", &["internship agreements"]),
+    ("disciplinary records", &["disciplinary sanctions"]),
     ("access records", &["access badge logs", "access logs", "gate passages"]),
     ("account data", &["nickname"]),
     ("animals", &["animal records", "pet data", "pets"]),
     ("assessments", &["interview notes", "interview notes and assessment", "performance reviews", "risk score"]),
-    ("assets", &["investment data", "savings", "savings and loan balances", "shareholdings"]),
-    ("attendance", &["attendance records", "attendance times", "visit history", "visit times"]),
+    ("assets", &["source of funds", "investment data", "savings", "savings and loan balances", "shareholdings"]),
+    ("attendance", &["absences", "attendance records", "attendance times", "visit history", "visit times"]),
     (
         "bookings",
         &[
@@ -74,10 +90,28 @@ const SAME: &[(&str, &[&str])] = &[
             "travel and booking data",
         ],
     ),
-    ("consumption data", &["consumption data (heat and water)", "energy consumption", "meter readings"]),
+    (
+        "consumption data",
+        &[
+            "energy consumption data",
+            "charging sessions",
+            "consumption data (heat and water)",
+            "energy consumption",
+            "meter readings",
+        ],
+    ),
     ("device data", &["advertising id"]),
     ("donations", &["donation history"]),
-    ("driving licence", &["driving licence check", "driving licence class", "driving licence data"]),
+    (
+        "driving licence",
+        &[
+            "driver's license",
+            "penalty points",
+            "driving licence check",
+            "driving licence class",
+            "driving licence data",
+        ],
+    ),
     ("email address", &["parent's email address", "partner's email address"]),
     (
         "employment data",
@@ -91,14 +125,14 @@ const SAME: &[(&str, &[&str])] = &[
         &["identity document data", "identity documents", "passport copy", "passport data", "passport number"],
     ),
     ("incident reports", &["accident data", "damage reports", "fines and tolls", "traffic fines"]),
-    ("income", &["benefits", "benefits data", "social benefits"]),
+    ("income", &["household expenses", "housing cost", "benefits", "benefits data", "social benefits"]),
     ("insurance data", &["claims data"]),
     ("languages", &["language", "languages spoken", "native language"]),
     ("legal proceedings", &["county court judgments", "court judgments", "custody judgment", "custody ruling"]),
     ("loyalty points", &["loyalty membership data", "loyalty programme data"]),
     ("order history", &["subscription data", "subscription status"]),
-    ("payment data", &["account balances", "account history"]),
-    ("physical characteristics", &["body measurements", "body weight", "height and weight"]),
+    ("payment data", &["payment history", "account balances", "account history"]),
+    ("physical characteristics", &["height", "body measurements", "body weight", "height and weight"]),
     (
         "politically exposed person",
         &[
