@@ -131,8 +131,8 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
         let part = if is_all_said { None } else { affirmed(sentence) };
         let before = facts.list.len();
         let said = if is_all_said { Some(sentence) } else { part.as_ref() };
-        // What somebody asks for, or a policy covers, keeps nothing.
-        let names_systems = !is_question && !any(lower, SCOPES);
+        // What somebody asks for, or a policy covers, keeps nothing, unless it is said to.
+        let names_systems = !is_question && (!any(lower, SCOPES) || any(lower, KEEPS));
         if let Some(said) = said {
             mapped(said, world, &mut facts);
             if names_systems {

@@ -388,6 +388,12 @@ fn a_word_that_policies_use_otherwise_is_no_category() {
     check("We have no list of anyone's nationality.", "nationality");
     check("Cookies are files; many sites use them to keep a browsing history.", "usage data");
     states("We put down the school and class.", &["data_category"], &["data_category education data"]);
+    let not_without = "Without your telephone number we wouldn't be able to reach you.";
+    states(not_without, &["data_category"], &["data_category telephone number"]);
+    let to_know = "We wouldn't know what to send you without your postal address.";
+    states(to_know, &["data_category"], &["data_category postal address"]);
+    let covered = "This policy applies to customers whose data we keep in our booking system.";
+    states(covered, &["system"], &["system booking system"]);
     states("We ask whether you own or rent.", &["data_category"], &["data_category property data"]);
     states("We keep a video selfie.", &["data_category"], &["data_category video recordings"]);
     states("Our site sets no cookies other than those it needs.", &["data_category"], &["data_category cookies"]);

@@ -34,7 +34,6 @@ pub(crate) const NOT: &[&str] = &[
     "jamais",
     "=pas",
     "!pas seulement",
-    "=wouldn't",
 ];
 
 /// Words that say that an author does without something that others use.
@@ -113,9 +112,9 @@ pub(crate) const DENIALS: &[(&[&str], Option<usize>, &[&str])] = &[
     (&["=nicht wir"], None, &["holt", "erheb", "speicher", "erhält", "bekommt"]),
     (&["=not us"], None, &["collect", "keep", "store", "hold", "receive"]),
     (
-        &["no list of", "wouldn't know", "keine liste von", "aucune liste de"],
+        &["no list of", "wouldn't know anyone's", "keine liste von", "aucune liste de"],
         None,
-        &["no list of", "wouldn't know", "keine liste von", "aucune liste de"],
+        &["no list of", "wouldn't know anyone's", "keine liste von", "aucune liste de"],
     ),
     (
         &["=not", "=never", "=cannot", "don't", "doesn't", "aren't", "isn't", "didn't", "won't", "can't", "haven't"],
