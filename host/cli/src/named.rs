@@ -1,5 +1,5 @@
-//! The components that `palisade.toml` names and that are not registered (those of grants aside, which `grants show` tells): without them a system would go unread, a check
-//! undone or a deny unheeded, and nobody would hear of it.
+//! The components that `palisade.toml` names and that are not registered: without them a system would go unread, a check
+//! undone or a deny unheeded, and nobody would hear of it. Those of grants are told by `grants show`.
 
 use crate::failure::CliError;
 use crate::settings::Settings;
