@@ -132,8 +132,8 @@ fn lacks(component: &KnownComponent, settings: &Settings) -> Option<String> {
     if let Some(none) = no_model(component, llm) {
         return Some(none.why);
     }
-    if let Some(alias) = unpriced(component, llm).first() {
-        return Some(format!("may ask the model `{alias}`, and it is not known what that costs"));
+    if let Some(why) = unpriced(component, llm).into_iter().next() {
+        return Some(why);
     }
     let manifest = &component.manifest;
     let needs_model = manifest.requests.iter().any(|request| request.power == Power::Llm && !request.optional);

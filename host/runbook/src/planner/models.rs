@@ -59,10 +59,11 @@ pub fn no_model(component: &KnownComponent, known: &LlmSettings) -> Option<NoMod
     Some(NoModel { why: format!("needs a language model, and {why}"), help })
 }
 
-/// The models that a component may ask and of which nobody knows what they cost.
+/// Why a component can't ask each of the models that it may ask and of which nobody knows what they cost.
 pub fn unpriced(component: &KnownComponent, known: &LlmSettings) -> Vec<String> {
     let is_unpriced = |alias: &String| known.model(alias).is_some_and(|model| model.price.is_none() && !model.local);
-    asked_by(component, known).into_iter().filter(is_unpriced).collect()
+    let unpriced = asked_by(component, known).into_iter().filter(is_unpriced);
+    unpriced.map(|alias| format!("may ask the model `{alias}`, and it is not known what that costs")).collect()
 }
 
 impl Planner<'_> {
@@ -76,9 +77,8 @@ impl Planner<'_> {
             self.diagnostics.push(told.with_help(help));
         }
         // Every step has a limit of what its calls may cost.
-        for alias in unpriced(component, known) {
-            let id = &component.manifest.id;
-            let message = format!("`{id}` may ask the model `{alias}`, and it is not known what that costs");
+        for why in unpriced(component, known) {
+            let message = format!("`{}` {why}", component.manifest.id);
             let told = Diagnostic::new(Code::NoPrice, &self.runbook.source, call.component.span, message)
                 .with_help("set `price` of the [[model]] in palisade.toml, with the day on which it was so");
             self.diagnostics.push(told);
