@@ -1,6 +1,6 @@
 //! The settings of wasmtime: one set of flags for compiling and running, two ways to allocate.
 
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 /// The call stack of a guest. Named in `wit/palisade.wit`; no one can raise it.
 pub(crate) const STACK_BYTES: usize = 512 << 10;
@@ -67,6 +67,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_tables_per_module(MAX_TABLES)
         .table_elements(MAX_TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
-        .table_keep_resident(64 << 10);
+        .table_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
     pool
 }
