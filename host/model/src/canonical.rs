@@ -64,11 +64,11 @@ pub fn digest(value: &impl Serialize) -> Digest {
 pub fn artifact_digest(schema: &crate::SchemaRef, items: Digest, metadata: &Value) -> Digest {
     #[derive(Serialize)]
     struct Parts<'a> {
-        schema: &'a crate::SchemaRef,
         items: Digest,
         metadata: Digest,
+        schema: &'a crate::SchemaRef,
     }
-    digest(&Parts { schema, items, metadata: digest(metadata) })
+    digest(&Parts { items, metadata: digest(metadata), schema })
 }
 
 #[cfg(test)]

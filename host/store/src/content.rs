@@ -203,15 +203,10 @@ impl Pending {
 pub(crate) fn insert(connection: &Connection, tenant: &TenantId, pending: &Pending) -> rusqlite::Result<bool> {
     let content = &pending.content;
     let (tenant, digest) = (tenant.key(), content.digest());
-    let known = connection
-        .prepare_cached("SELECT 1 FROM content WHERE tenant = ?1 AND digest = ?2")?
-        .exists(params![tenant, digest.as_bytes()])?;
-    if known {
-        return Ok(false);
-    }
-    connection
+    let inserted = connection
         .prepare_cached(
-            "INSERT INTO content (tenant, digest, length, lines, marks, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO content (tenant, digest, length, lines, marks, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (tenant, digest) DO NOTHING",
         )?
         .execute(params![
             tenant,
@@ -221,6 +216,9 @@ pub(crate) fn insert(connection: &Connection, tenant: &TenantId, pending: &Pendi
             marks_to_bytes(content.marks()),
             content.memory(),
         ])?;
+    if inserted == 0 {
+        return Ok(false);
+    }
     let sql = "INSERT INTO segment (tenant, digest, position, file, length) VALUES (?1, ?2, ?3, ?4, ?5)";
     for (position, (file, segment)) in (0_i64..).zip(content.shared.files.iter().zip(content.segments())) {
         let row = params![tenant, digest.as_bytes(), position, file.name, segment.length.cast_signed()];
