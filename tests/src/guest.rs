@@ -130,7 +130,7 @@ impl Guest {
             let ports = Memory { told: Arc::clone(&told), schema: setting.schema.clone(), stall: setting.stall };
             let job = Job {
                 meter: Arc::clone(&meter),
-                config: config.to_owned(),
+                config: config.into(),
                 ports: Box::new(ports),
                 granted: setting.granted.clone(),
                 seed: 1,

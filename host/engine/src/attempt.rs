@@ -56,8 +56,8 @@ pub struct Attempt {
     pub manifest: Arc<Manifest>,
     /// Its code.
     pub prepared: Prepared,
-    /// The config with its defaults.
-    pub config: Value,
+    /// JSON text of the config with its defaults.
+    pub config: Arc<str>,
     /// The limits in force.
     pub limits: Limits,
     /// What it may use.
@@ -131,6 +131,9 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) cancel: &'a Cancel,
     /// Told in how many parts it starts, and then now and again what was used.
     pub(crate) progress: &'a dyn Fn(Progress),
+    /// What else this thread has to do, each millisecond or so: it drives the run, and has a permit. None = it has no other work
+    /// and takes one.
+    pub(crate) meanwhile: Option<&'a dyn Fn()>,
     /// Answers what the component asks of the host and is written down; none = nothing is.
     pub(crate) answering: Option<&'a dyn Answering>,
     /// How a map is durable; none = it is one piece.
@@ -180,7 +183,8 @@ fn run_once(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
         Err(failure) => return Ended::before_start(failure),
     };
     // Who called a tool has a permit, and waits.
-    let permit = around.meter.is_none().then(|| around.permits.take(instances.len()));
+    let has_one = around.meter.is_some() || around.meanwhile.is_some();
+    let permit = (!has_one).then(|| around.permits.take(instances.len(), &|| {}));
     (around.progress)(Progress::Started { parts: instances.len() });
     let running = Running::new(attempt, around);
     let finished = match instances.as_slice() {
@@ -315,6 +319,9 @@ impl<'a> Running<'a> {
     fn run_here(&self, only: &Instance, last: &SharedLeft) -> Result<Alone, Failure> {
         let (prepared, lefts, mut told) = (&self.attempt.prepared, [only.left.clone(), last.clone()], Instant::now());
         let mut look = || {
+            if let Some(meanwhile) = self.around.meanwhile {
+                meanwhile();
+            }
             if told.elapsed() >= LOOK_EVERY {
                 self.tell_progress(&lefts);
                 told = Instant::now();
@@ -562,7 +569,7 @@ pub(crate) fn job(
     };
     Job {
         meter: Arc::clone(meter),
-        config: attempt.config.to_string(),
+        config: Arc::clone(&attempt.config),
         ports: Box::new(ports),
         granted: Some(Arc::clone(&attempt.granted)),
         seed: attempt.seed,

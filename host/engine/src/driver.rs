@@ -4,6 +4,7 @@
 //! happens becomes durable, and when it is told, is in `writing.rs`.
 
 pub(crate) mod approval;
+mod at_hand;
 mod attempts;
 mod begin;
 mod calls;
@@ -31,18 +32,20 @@ use crate::keep::Kept;
 use crate::lookup::Lookup;
 use crate::memo::Done;
 use crate::observe::Observer;
+use crate::permits::Permit;
 use crate::planning::Refusal;
 use crate::record::{self, Ran};
 use crate::requests::Request;
 use crate::run::{RunError, Work};
 use crate::subtree::Subtree;
 use crate::threads::Threads;
+use at_hand::AtHand;
 pub(crate) use attempts::component_runs;
 pub(crate) use begin::graph;
 use calls::Answered;
 use children::{ChildDone, ReadyChild};
 use palisade_interpreter::{CancelReason, Event, Machine, Parent, Question, RunState, State, StepState, Turn};
-use palisade_model::{Digest, RunId, RunLimitKind, RunLimits, Spent, StepId};
+use palisade_model::{Digest, Failure, RunId, RunLimitKind, RunLimits, Spent, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedCall, PlannedStep, PlannedWork};
 use palisade_store::{NewArtifact, NewEntry, NewMemo, NewUsage, Pending, Pin, Room, RunLock};
 use room::Asked;
@@ -51,7 +54,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use writing::Writing;
@@ -211,6 +214,12 @@ pub(crate) struct Driver<'a> {
     /// The plan's steps by their ids.
     steps: BTreeMap<&'a StepId, &'a PlannedStep>,
     machine: Machine,
+    /// What is to be started, in the order in which it was commanded.
+    waiting: VecDeque<Turn>,
+    /// How many attempts and children go on.
+    running: usize,
+    /// For what this thread runs itself; kept from one attempt to the next.
+    permit: Option<Permit<'a>>,
     /// The inputs of the run, by their names without case.
     inputs: BTreeMap<String, Digest>,
     /// The attempts that run.
@@ -308,57 +317,68 @@ impl<'a> Driver<'a> {
         let (report, outcomes) = channel();
         let crew = Crew { scope, threads: Threads::default(), report, stop };
         let _loading = self.load_ahead(&crew);
-        let (mut waiting, mut running) = (VecDeque::new(), 0_usize);
         // Looked at before anything else: a run that is taken up to be cancelled would wait for a person again.
-        self.look_around(cancel, stop, &mut waiting)?;
+        self.look_around(cancel, stop)?;
         if !self.only_ends() {
             self.engine.check_bytes(self.work.plan)?;
         }
-        waiting.extend(self.advance(Vec::new(), Beside::default())?);
+        let first = self.advance(Vec::new(), Beside::default())?;
+        self.waiting.extend(first);
         loop {
-            if !self.has_ended() {
-                self.start_what_has_room(&crew, &mut waiting, &mut running)?;
-            }
+            let at_hand = if self.has_ended() { None } else { self.start_what_has_room(&crew)? };
             if self.has_ended() {
+                self.permit = None;
                 return self.settle();
             }
             self.send(&crew)?;
-            match outcomes.recv_timeout(self.next_look()) {
+            let outcome = match at_hand {
+                Some(attempt) => Ok(self.attend(attempt, &crew, &outcomes, cancel)?),
+                None => {
+                    self.permit = None;
+                    outcomes.recv_timeout(self.next_look())
+                }
+            };
+            if self.has_ended() {
+                continue;
+            }
+            match outcome {
                 Ok(outcome) => {
-                    self.take_outcome(outcome, &mut waiting, &mut running)?;
-                    // What came meanwhile is written down together, and what follows is begun together.
-                    while !self.has_ended()
-                        && let Ok(outcome) = outcomes.try_recv()
-                    {
-                        self.take_outcome(outcome, &mut waiting, &mut running)?;
-                    }
+                    self.take_outcome(outcome)?;
+                    self.take_outcomes(&outcomes)?;
                 }
                 // An attempt that takes a while is seen to run, and is known to have run if the process dies. (This thread
                 // holds a sender, so nobody ever is the last to hang up.)
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.wait_no_longer(),
             }
-            self.look_around(cancel, stop, &mut waiting)?;
+            self.look_around(cancel, stop)?;
         }
     }
 
-    fn take_outcome(
-        &mut self,
-        outcome: Outcome,
-        waiting: &mut VecDeque<Turn>,
-        running: &mut usize,
-    ) -> Result<(), RunError> {
+    /// Takes what came meanwhile: it is written down together, and what follows is begun together.
+    fn take_outcomes(&mut self, outcomes: &Receiver<Outcome>) -> Result<(), RunError> {
+        while !self.has_ended()
+            && let Ok(outcome) = outcomes.try_recv()
+        {
+            self.take_outcome(outcome)?;
+        }
+        Ok(())
+    }
+
+    fn take_outcome(&mut self, outcome: Outcome) -> Result<(), RunError> {
         match outcome {
             Outcome::Attempt { turn, done, spent } => {
-                *running -= 1;
+                self.running -= 1;
                 self.place.subtree.leave();
                 let ended = self.work.gate.map(|_| turn.clone());
-                waiting.extend(self.take(turn, done, spent)?);
+                let start = self.take(turn, done, spent)?;
+                self.waiting.extend(start);
                 self.stand_after(ended)
             }
             Outcome::Child { turn, child, done } => {
-                *running -= 1;
+                self.running -= 1;
                 let ended = self.work.gate.map(|_| turn.clone());
-                waiting.extend(self.take_child(turn, child, *done?)?);
+                let start = self.take_child(turn, child, *done?)?;
+                self.waiting.extend(start);
                 self.stand_after(ended)
             }
             Outcome::Call { turn, call, tell } => self.take_call(turn, *call, tell),
@@ -377,46 +397,47 @@ impl<'a> Driver<'a> {
     }
 
     /// Takes in what did not come from its own threads: time, what others ask, and that the run is to end.
-    fn look_around(&mut self, cancel: &Cancel, stop: &Stop, waiting: &mut VecDeque<Turn>) -> Result<(), RunError> {
-        waiting.extend(self.fire_timers()?);
-        waiting.extend(self.take_requests()?);
+    fn look_around(&mut self, cancel: &Cancel, stop: &Stop) -> Result<(), RunError> {
+        let start = self.fire_timers()?;
+        self.waiting.extend(start);
+        let start = self.take_requests()?;
+        self.waiting.extend(start);
         if let Some(reason) = self.reason_to_stop(cancel) {
             let state = self.machine.state();
             stop.of(state).cancel_for(reason);
             // A child that has not ended has a journal, in which it is to be told that it is cancelled.
             let cancelled = reason != CancelReason::Interrupted;
-            waiting.retain(|turn| cancelled && self.machine.state().child(&turn.step, turn.iteration).is_some());
+            let state = self.machine.state();
+            self.waiting.retain(|turn| cancelled && state.child(&turn.step, turn.iteration).is_some());
             let (resumed, compensating) = (state.resumed(), state.compensation().is_some());
             let event = Event::CancelRequested { reason, at_ms: now_ms(), resumed, compensating };
             let answered = std::mem::take(&mut self.answered);
-            waiting.extend(self.advance(vec![event], Beside { answered, ..Beside::default() })?);
+            let start = self.advance(vec![event], Beside { answered, ..Beside::default() })?;
+            self.waiting.extend(start);
         }
         Ok(())
     }
 
-    /// Starts attempts and children in the order in which they were commanded, as many as may run at once.
-    fn start_what_has_room<'s>(
-        &mut self,
-        crew: &Crew<'s, '_>,
-        waiting: &mut VecDeque<Turn>,
-        running: &mut usize,
-    ) -> Result<(), RunError>
+    /// Starts attempts and children in the order in which they were commanded, as many as may run at once. Gives the one that
+    /// this thread is to run itself.
+    fn start_what_has_room<'s>(&mut self, crew: &Crew<'s, '_>) -> Result<Option<AtHand<'s>>, RunError>
     where
         'a: 's,
     {
         let mut children = Vec::new();
-        self.start_attempts(crew, waiting, running, &mut children)?;
-        if children.is_empty() { Ok(()) } else { self.start_children(crew, children) }
+        let at_hand = self.start_attempts(crew, &mut children)?;
+        if !children.is_empty() {
+            self.start_children(crew, children)?;
+        }
+        Ok(at_hand)
     }
 
     /// Starts attempts, and makes children ready. A child takes no room itself beside its attempts: it could wait for itself.
     fn start_attempts<'s>(
         &mut self,
         crew: &Crew<'s, '_>,
-        waiting: &mut VecDeque<Turn>,
-        running: &mut usize,
         children: &mut Vec<ReadyChild<'a, 's>>,
-    ) -> Result<(), RunError>
+    ) -> Result<Option<AtHand<'s>>, RunError>
     where
         'a: 's,
     {
@@ -424,49 +445,52 @@ impl<'a> Driver<'a> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
         // Who holds a run wants to see one thing happen after the other.
         let most = if self.work.gate.is_some() { 1 } else { most };
-        if !waiting.is_empty() && !self.has_room()? {
-            return Ok(());
+        if !self.waiting.is_empty() && !self.has_room()? {
+            return Ok(None);
         }
-        while *running < most
+        while self.running < most
             && !self.is_far_ahead()
-            && let Some(turn) = waiting.pop_front()
+            && let Some(turn) = self.waiting.pop_front()
         {
             if self.machine.state().is_given_up(&turn) {
                 continue;
             }
             if self.is_held(&turn, false, None)? {
-                waiting.push_front(turn);
-                return Ok(());
+                self.waiting.push_front(turn);
+                return Ok(None);
             }
             let step = self.planned(&turn.step)?;
             if let PlannedWork::Reuse { from_run, artifact } = &step.work {
-                waiting.extend(self.take_reused(turn, from_run, artifact)?);
+                let start = self.take_reused(turn, from_run, artifact)?;
+                self.waiting.extend(start);
                 continue;
             }
             if let Some(child) = self.child_due(step) {
                 match self.ready_child(crew, &turn, child)? {
                     Ok(child) => {
                         children.push(child);
-                        *running += 1;
+                        self.running += 1;
                     }
-                    Err((run, refused)) => waiting.extend(self.take_child(turn, run, refused)?),
+                    Err((run, refused)) => {
+                        let start = self.take_child(turn, run, refused)?;
+                        self.waiting.extend(start);
+                    }
                 }
                 continue;
             }
             if !self.place.subtree.enter() {
-                waiting.push_front(turn);
-                return Ok(());
+                self.waiting.push_front(turn);
+                return Ok(None);
             }
             let room = match self.room_for(step)? {
                 Asked::Has(room) => room,
                 Asked::Waits => {
                     self.place.subtree.leave();
-                    waiting.push_front(turn);
-                    return Ok(());
+                    self.waiting.push_front(turn);
+                    return Ok(None);
                 }
                 Asked::Never(failure) => {
-                    self.place.subtree.leave();
-                    waiting.extend(self.take(turn, Done::before_start(failure), Spent::default())?);
+                    self.never_starts(turn, failure)?;
                     continue;
                 }
             };
@@ -475,16 +499,24 @@ impl<'a> Driver<'a> {
             // What undoes is counted apart: that a limit ended the run does not hold it back.
             let counted = if self.machine.state().compensation().is_none() { runs } else { 0 };
             match self.place.subtree.take_runs(counted) {
-                Err(failure) => {
-                    self.place.subtree.leave();
-                    waiting.extend(self.take(turn, Done::before_start(failure), Spent::default())?);
-                }
+                Err(failure) => self.never_starts(turn, failure)?,
                 Ok(()) => {
-                    self.start_attempt(crew, turn, inputs, runs, room)?;
-                    *running += 1;
+                    let at_hand = self.start_attempt(crew, turn, inputs, runs, room)?;
+                    self.running += 1;
+                    if at_hand.is_some() {
+                        return Ok(at_hand);
+                    }
                 }
             }
         }
+        Ok(None)
+    }
+
+    /// Takes that an attempt that had entered the subtree failed before it began.
+    fn never_starts(&mut self, turn: Turn, failure: Failure) -> Result<(), RunError> {
+        self.place.subtree.leave();
+        let start = self.take(turn, Done::before_start(failure), Spent::default())?;
+        self.waiting.extend(start);
         Ok(())
     }
 

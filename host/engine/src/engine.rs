@@ -5,10 +5,9 @@ use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
 use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, ChangedBytes, Entry};
-use crate::done::Durable;
-use crate::gate::ItemGate;
 use crate::network::SystemNetwork;
 use crate::observe::{Observed, Observer};
+use crate::perform::Task;
 use crate::permits::Permits;
 use crate::threads::Threads;
 use palisade_llm::Gateway;
@@ -239,11 +238,13 @@ impl Engine {
         attempt: &Attempt,
         cancel: &Cancel,
         progress: &dyn Fn(Progress),
-        answering: Option<&dyn Answering>,
-        durable: Option<Durable>,
-        item_gate: Option<Arc<dyn ItemGate>>,
+        meanwhile: Option<&dyn Fn()>,
+        task: &Task<'_>,
     ) -> Ended {
-        attempt::run(attempt, &Surroundings { answering, durable, item_gate, ..self.around(cancel, progress) })
+        let answering = task.calls.as_ref().map(|calls| calls as &dyn Answering);
+        let (durable, item_gate) = (task.durable.clone(), task.item_gate.clone());
+        let around = self.around(cancel, progress);
+        attempt::run(attempt, &Surroundings { meanwhile, answering, durable, item_gate, ..around })
     }
 
     /// Runs a tool to its end, on the thread of the attempt that called it.
@@ -265,6 +266,7 @@ impl Engine {
             threads: self.parts.threads.get(),
             cancel,
             progress,
+            meanwhile: None,
             answering: None,
             durable: None,
             item_gate: None,

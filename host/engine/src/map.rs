@@ -46,7 +46,7 @@ pub(crate) fn run(attempt: &Attempt, each: Each, around: &Surroundings<'_>) -> E
     let most = if around.item_gate.is_some() { 1 } else { each.max_concurrency };
     let most = usize::try_from(most).unwrap_or(usize::MAX).min(around.threads);
     let workers = most.min(usize::try_from(items.saturating_sub(begun.items)).unwrap_or(usize::MAX)).max(1);
-    let permit = around.permits.take(workers);
+    let permit = around.permits.take(workers, &|| {});
     (around.progress)(Progress::Started { parts: workers });
     let pool = match Pool::new(attempt, mapped, begun, workers, around) {
         Ok(pool) => Arc::new(pool),

@@ -1,7 +1,7 @@
-//! Performs one attempt of a planned step, on a thread of its own: from the plan to what the sandbox takes.
+//! Performs one attempt of a planned step: from the plan to what the sandbox takes.
 
 use crate::attempt::{Attempt, AttemptInput, Each, Ended, Progress};
-use crate::calls::{Answering, Calls};
+use crate::calls::Calls;
 use crate::cancel::Cancel;
 use crate::done::Durable;
 use crate::engine::Engine;
@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub(crate) struct Performer<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) observer: &'a dyn Observer,
+    /// What else the thread of the attempt has to do, see `Surroundings`.
+    pub(crate) meanwhile: Option<&'a dyn Fn()>,
     pub(crate) work: Work<'a>,
     pub(crate) root: PathBuf,
     /// Names the work of the run, see `Driver`.
@@ -69,8 +71,7 @@ impl Performer<'_> {
                 Progress::Going { usage, items, said } => Observed::StepProgress { step: id, usage, items, said },
             });
         };
-        let answering = task.calls.as_ref().map(|calls| calls as &dyn Answering);
-        self.engine.attempt_with(attempt, stop, &progress, answering, task.durable.clone(), task.item_gate.clone())
+        self.engine.attempt_with(attempt, stop, &progress, self.meanwhile, task)
     }
 
     /// From the plan to what the sandbox takes.
@@ -102,8 +103,11 @@ impl Performer<'_> {
             network: Arc::clone(&self.engine.parts.network) as _,
             run: Arc::clone(&task.run),
         };
-        let config =
-            if values.is_empty() { call.config.clone() } else { filled(call, values, &entry.manifest.config_schema)? };
+        let config = if values.is_empty() {
+            call.config.to_string()
+        } else {
+            filled(call, values, &entry.manifest.config_schema)?.to_string()
+        };
         let each = match &step.work {
             PlannedWork::Map { max_items, max_concurrency, .. } => {
                 Some(Each { max_items: *max_items, max_concurrency: *max_concurrency })
@@ -114,7 +118,7 @@ impl Performer<'_> {
             outputs: entry.manifest.outputs.iter().map(schema).collect::<Result<_, _>>()?,
             manifest: Arc::clone(&entry.manifest),
             prepared,
-            config,
+            config: config.into(),
             limits: call.limits.clone(),
             granted: Arc::new(granted),
             connections: Arc::clone(&self.engine.parts.connections),

@@ -2,8 +2,14 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often who waits for a permit looks at what else goes on.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How long one may keep a permit for what it does next, though others wait.
+const TURN: Duration = Duration::from_millis(2);
 
 /// A fixed number of permits, given out in the order in which they were asked for: a step that wants all of them is not
 /// passed by for ever by steps that want one.
@@ -25,6 +31,7 @@ struct State {
 pub(crate) struct Permit<'a> {
     permits: &'a Permits,
     count: usize,
+    since: Instant,
 }
 
 impl Permits {
@@ -32,26 +39,35 @@ impl Permits {
         Self { all: count.get(), state: Mutex::new(State { free: count.get(), waiting: VecDeque::new() }) }
     }
 
-    /// Waits until `count` permits are free, all of them if there are fewer in all.
-    pub(crate) fn take(&self, count: usize) -> Permit<'_> {
+    /// Waits until `count` permits are free, all of them if there are fewer in all. `look` is called now and again meanwhile.
+    pub(crate) fn take(&self, count: usize, look: &dyn Fn()) -> Permit<'_> {
         let count = count.min(self.all);
-        let permit = Permit { permits: self, count };
+        let permit = |since| Permit { permits: self, count, since };
         let mut state = self.lock();
         if state.waiting.is_empty() && state.free >= count {
             state.free -= count;
-            return permit;
+            return permit(Instant::now());
         }
         let (tell, told) = sync_channel(1);
         state.waiting.push_back((count, tell));
         drop(state);
         // Who tells holds the other end until it has.
-        let _ = told.recv();
-        permit
+        while told.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            look();
+        }
+        permit(Instant::now())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // The guarded numbers are right even if a holder panicked: nothing can panic between lock and change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit<'_> {
+    /// Whether it may be kept for what is done next: each time that it goes to another thread, that one has to be woken.
+    pub(crate) fn may_be_kept(&self) -> bool {
+        self.since.elapsed() < TURN || self.permits.lock().waiting.is_empty()
     }
 }
 
@@ -83,7 +99,7 @@ mod tests {
             for wanted in [1, 3, 2, 9, 1, 1, 2, 3, 1, 2] {
                 let (permits, running, most) = (&permits, &running, &most);
                 scope.spawn(move || {
-                    let permit = permits.take(wanted);
+                    let permit = permits.take(wanted, &|| {});
                     most.fetch_max(running.fetch_add(permit.count, Ordering::SeqCst) + permit.count, Ordering::SeqCst);
                     std::thread::yield_now();
                     running.fetch_sub(permit.count, Ordering::SeqCst);
@@ -91,5 +107,20 @@ mod tests {
             }
         });
         assert_eq!(most.into_inner(), 3);
+    }
+
+    #[test]
+    fn who_waits_looks_at_what_else_goes_on() {
+        let permits = Permits::new(NonZeroUsize::MIN);
+        let held = permits.take(1, &|| {});
+        let (tell, told) = sync_channel(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _permit = permits.take(1, &|| drop(tell.try_send(())));
+            });
+            // It has not got its permit, and looks all the same.
+            told.recv_timeout(Duration::from_secs(60)).unwrap();
+            drop(held);
+        });
     }
 }

@@ -158,7 +158,7 @@ impl<'a> Toolbox<'a> {
         Ok(Attempt {
             manifest: Arc::clone(&entry.manifest),
             prepared,
-            config,
+            config: config.to_string().into(),
             limits: planned.limits.clone(),
             connections: Arc::new(Connections::none()),
             granted: Arc::new(Granted {

@@ -88,7 +88,7 @@ pub fn describe(prepared: &Prepared) -> Result<Manifest, DescribeError> {
 fn ask(prepared: &Prepared, seed: u64) -> Result<wit::Description, DescribeError> {
     let job = Job {
         meter: AttemptMeter::new(Limits::settle(&BTreeMap::new(), &BTreeMap::from(LIMITS), &BTreeMap::new())),
-        config: String::new(),
+        config: "".into(),
         ports: Box::new(Refusing),
         granted: None,
         seed,

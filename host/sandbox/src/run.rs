@@ -41,7 +41,7 @@ pub struct Job {
     /// The meter of the attempt, the same for all its parts.
     pub meter: Arc<AttemptMeter>,
     /// JSON text of the config, defaults filled in.
-    pub config: String,
+    pub config: Arc<str>,
     /// The door to the world, of this instance alone.
     pub ports: Box<dyn Ports>,
     /// What may be used; none = nothing.
@@ -110,7 +110,7 @@ impl Prepared {
     pub fn run(&self, job: Job, inputs: Vec<Input>, look: &mut dyn FnMut()) -> Result<Vec<u8>, Failure> {
         let span = tracing::debug_span!("run", inputs = inputs.len());
         let _entered = span.enter();
-        let config = job.config.clone();
+        let config = Arc::clone(&job.config);
         self.call(job, look, async |guest, store| {
             let mut readers = Vec::with_capacity(inputs.len());
             for Input { port, items, of_all } in inputs {
@@ -134,7 +134,7 @@ impl Prepared {
     ) -> Result<Vec<OutputMetadata>, Failure> {
         let span = tracing::debug_span!("finish", partials = partials.len());
         let _entered = span.enter();
-        let (config, meter) = (job.config.clone(), Arc::clone(&job.meter));
+        let (config, meter) = (Arc::clone(&job.config), Arc::clone(&job.meter));
         let outputs = self.call(job, look, async |guest, store| {
             guest.palisade_plugin_step().call_finish(store, partials, &config).await
         })?;

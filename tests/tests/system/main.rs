@@ -10,6 +10,7 @@ mod allowance;
 mod approvals;
 mod arrows;
 mod asking;
+mod at_hand;
 mod audit;
 mod bound;
 mod cases;

@@ -1,5 +1,6 @@
 //! Attempts of components: what starts one, and what becomes of its end.
 
+use super::at_hand::AtHand;
 use super::calls::Recorder;
 use super::{Begun, Beside, Crew, Driver, Outcome, now_ms, random};
 use crate::attempt::{self, AttemptInput, Ended, Made};
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl<'a> Driver<'a> {
+    /// Starts an attempt on a thread of its own; gives it back if this one is to run it.
     pub(super) fn start_attempt<'s>(
         &mut self,
         crew: &Crew<'s, '_>,
@@ -35,7 +37,7 @@ impl<'a> Driver<'a> {
         inputs: Vec<AttemptInput>,
         runs: u64,
         room: Option<Room>,
-    ) -> Result<(), RunError>
+    ) -> Result<Option<AtHand<'s>>, RunError>
     where
         'a: 's,
     {
@@ -62,6 +64,7 @@ impl<'a> Driver<'a> {
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
         let (engine, work, plan_digest) = (self.engine, self.work, self.plan_digest);
         let (root, work_key) = (self.root.clone(), self.place.work_key.clone());
+        let at_hand = self.is_at_hand(step, call, input_bytes);
         let (observer, report) = (self.ahead(), crew.report.clone());
         let stop = crew.stop.of(self.machine.state());
         let known = self.known_calls(step, &turn);
@@ -69,10 +72,11 @@ impl<'a> Driver<'a> {
         let item_gate = self.item_gate(step, &turn, &crew.report);
         let caller = self.caller(&turn.step, call);
         let subtree = self.place.subtree.clone();
-        crew.run(move || {
+        let of_attempt = turn.clone();
+        let attempt: AtHand<'s> = Box::new(move |meanwhile| {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
-            let performer = Performer { engine, observer: &observer, work, root, work_key, plan_digest };
-            let recorder = Recorder::new(&turn, report.clone());
+            let performer = Performer { engine, observer: &observer, meanwhile, work, root, work_key, plan_digest };
+            let recorder = Recorder::new(&turn, report);
             let spending = Arc::new(Spending::new(subtree, recorder.clone()));
             let run: Arc<dyn RunBounds> = spending.clone();
             let models = Models { gateway: engine.models(), caller, stop, run: Arc::clone(&run) };
@@ -88,16 +92,24 @@ impl<'a> Driver<'a> {
             };
             let default_model = call.default_model.as_deref();
             let calls = step.asks().then(|| Calls::new(toolbox, Some(models), default_model, known, Some(&recorder)));
-            let task = Task { turn: turn.clone(), step, call, inputs, values, calls, durable, item_gate, run };
+            let task = Task { turn, step, call, inputs, values, calls, durable, item_gate, run };
             let wanted = performer.work.reuse;
-            let work = || span.in_scope(|| memo::perform(&performer, &task, stop, wanted)).or_suspended(&task);
-            let panicked = || Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
-            // The driver may have given up; then nobody wants to know.
-            attempt::reported(work, panicked, |done| {
-                drop(report.send(Outcome::Attempt { turn, done, spent: spending.end() }));
-            });
+            let done = span.in_scope(|| memo::perform(&performer, &task, stop, wanted)).or_suspended(&task);
+            Outcome::Attempt { turn: task.turn, done, spent: spending.end() }
         });
-        Ok(())
+        if at_hand {
+            return Ok(Some(attempt));
+        }
+        let report = crew.report.clone();
+        crew.run(move || {
+            let panicked = || {
+                let done = Done::before_start(Failure::new(FailureKind::Host, "Palisade itself failed"));
+                Outcome::Attempt { turn: of_attempt, done, spent: Spent::default() }
+            };
+            // The driver may have given up; then nobody wants to know.
+            attempt::reported(|| attempt(None), panicked, |outcome| drop(report.send(outcome)));
+        });
+        Ok(None)
     }
 
     /// Takes what came of an attempt.

@@ -218,6 +218,9 @@ impl<'a> Driver<'a> {
             answered: Vec::new(),
             room: None,
             waits_for_room: false,
+            waiting: std::collections::VecDeque::new(),
+            running: 0,
+            permit: None,
             _lock: lock,
         })
     }

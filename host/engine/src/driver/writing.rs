@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// How many events a run may be ahead of its journal: what is made meanwhile is held.
 const MOST_AHEAD: usize = 256;
 /// How long after a commit what an attempt that runs may add to is gathered for the next one: each costs a sync.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(10);
 
 /// How far the journal is behind the run. The numbers count events.
 #[derive(Default)]

@@ -144,7 +144,7 @@ impl<'a> Workbench<'a> {
             outputs: self.manifest.outputs.iter().map(schema).collect::<Result<_, _>>()?,
             manifest: Arc::clone(&self.manifest),
             prepared: self.prepared.clone(),
-            config,
+            config: config.to_string().into(),
             limits: self.limits(trial),
             granted: Arc::new(granted),
             connections: Arc::new(self.context.settings.connections()),

@@ -1,0 +1,84 @@
+//! An attempt that the driver runs itself: to hand it to another thread, and to be woken when it is over, would take longer
+//! than most of them do.
+//!
+//! What the driver has to do meanwhile it does in between: the guest comes back each slice of its fuel.
+
+use super::{Crew, Driver, Outcome};
+use crate::cancel::Cancel;
+use crate::permits::Permit;
+use crate::run::RunError;
+use crate::split;
+use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
+use std::cell::RefCell;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+/// An attempt that is ready to run, on a thread of its own, or on one that has a permit, and this to do meanwhile.
+pub(super) type AtHand<'s> = Box<dyn FnOnce(Option<&dyn Fn()>) -> Outcome + Send + 's>;
+
+/// What a driver does while it runs an attempt.
+struct Meanwhile<'d, 'a> {
+    driver: &'d mut Driver<'a>,
+    next: Instant,
+    done: Result<(), RunError>,
+}
+
+impl<'a> Driver<'a> {
+    /// Whether this thread is to run an attempt itself. It must be the only thing that goes on, or others would begin later. It
+    /// must come back in time by itself, and ask nothing: the answer would have to come from this thread.
+    pub(super) fn is_at_hand(&self, step: &PlannedStep, call: &PlannedCall, input_bytes: u64) -> bool {
+        let is_alone = self.running == 0 && self.waiting.is_empty() && self.work.gate.is_none();
+        let is_one = !matches!(step.work, PlannedWork::Map { .. })
+            && split::worthwhile(input_bytes, self.engine.parts.threads.get()) == 1;
+        is_alone && is_one && !step.asks() && self.engine.is_known_pure(&call.component_digest)
+    }
+
+    /// Runs an attempt on this thread, and does meanwhile what there is to do.
+    pub(super) fn attend<'s>(
+        &mut self,
+        attempt: AtHand<'s>,
+        crew: &Crew<'s, '_>,
+        outcomes: &Receiver<Outcome>,
+        cancel: &Cancel,
+    ) -> Result<Outcome, RunError>
+    where
+        'a: 's,
+    {
+        let (kept, permits) = (self.permit.take().filter(Permit::may_be_kept), &self.engine.permits);
+        let next = Instant::now() + self.next_look();
+        let meanwhile = RefCell::new(Meanwhile { driver: self, next, done: Ok(()) });
+        let look = || {
+            let mut meanwhile = meanwhile.borrow_mut();
+            if meanwhile.done.is_ok() && meanwhile.next <= Instant::now() {
+                meanwhile.done = meanwhile.driver.go_on(crew, outcomes, cancel);
+                meanwhile.next = Instant::now() + meanwhile.driver.next_look();
+                if meanwhile.done.is_err() {
+                    // It must not go on for a run that nobody writes down any more.
+                    crew.stop.doing.cancel();
+                    crew.stop.undoing.cancel();
+                }
+            }
+        };
+        let permit = kept.unwrap_or_else(|| permits.take(1, &look));
+        let outcome = attempt(Some(&look));
+        let Meanwhile { driver, done, .. } = meanwhile.into_inner();
+        driver.permit = Some(permit);
+        done.map(|()| outcome)
+    }
+
+    /// What a driver does when nothing was told for a while, though an attempt is at hand.
+    fn go_on<'s>(&mut self, crew: &Crew<'s, '_>, outcomes: &Receiver<Outcome>, cancel: &Cancel) -> Result<(), RunError>
+    where
+        'a: 's,
+    {
+        self.wait_no_longer();
+        self.take_outcomes(outcomes)?;
+        self.look_around(cancel, crew.stop)?;
+        if !self.has_ended() {
+            // None of it is at hand: something goes on.
+            drop(self.start_what_has_room(crew)?);
+            self.send(crew)?;
+        }
+        Ok(())
+    }
+}
