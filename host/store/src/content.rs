@@ -136,6 +136,12 @@ impl Content {
         &self.shared.marks
     }
 
+    /// How many of its bytes are held in memory: all of few, and none of many, which are in files.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.memory().map_or(0, <[u8]>::len)
+    }
+
     pub(crate) fn memory(&self) -> Option<&[u8]> {
         match &self.shared.place {
             Place::Memory(bytes) => Some(bytes),

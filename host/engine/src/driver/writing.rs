@@ -15,8 +15,10 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many events a run may be ahead of its journal: what is made meanwhile is held.
-const MOST_AHEAD: usize = 256;
+/// How many events a run may be ahead of its journal: some commits of a slow disk.
+const MOST_AHEAD: usize = 1_024;
+/// And how many bytes of what was made meanwhile may be held.
+const MOST_HELD_BYTES: usize = 4 << 20;
 /// How long after a commit what an attempt that runs may add to is gathered for the next one: each costs a sync.
 const GATHER: Duration = Duration::from_millis(10);
 
@@ -36,6 +38,7 @@ pub(super) struct Writing {
     /// Artifacts that are not in the store yet, and with how many events they will be.
     pub(super) made: BTreeMap<Digest, Artifact>,
     made_with: VecDeque<(usize, Digest)>,
+    held_bytes: usize,
     /// Milliseconds that the journal took when it was written last.
     pub(super) commit_ms: u64,
     /// When that was.
@@ -128,14 +131,17 @@ impl<'a> Driver<'a> {
         for artifact in &beside.artifacts {
             let artifact = artifact.unstored();
             self.writing.made_with.push_back((with, artifact.digest));
-            self.writing.made.insert(artifact.digest, artifact);
+            let bytes = artifact.items.held_bytes();
+            if self.writing.made.insert(artifact.digest, artifact).is_none() {
+                self.writing.held_bytes += bytes;
+            }
         }
         self.writing.beside.add(beside, before);
     }
 
     /// Whether the run is so far ahead of its journal that nothing more is to begin.
     pub(super) fn is_far_ahead(&self) -> bool {
-        self.events.len() - self.writing.durable >= MOST_AHEAD
+        self.events.len() - self.writing.durable >= MOST_AHEAD || self.writing.held_bytes >= MOST_HELD_BYTES
     }
 
     /// What waits to be written is to wait no longer.
@@ -236,7 +242,8 @@ impl<'a> Driver<'a> {
         let (before, durable) = (self.writing.durable, self.writing.sent);
         self.writing.durable = durable;
         while let Some((_, digest)) = self.writing.made_with.pop_front_if(|(with, _)| *with <= durable) {
-            self.writing.made.remove(&digest);
+            let removed = self.writing.made.remove(&digest);
+            self.writing.held_bytes -= removed.map_or(0, |artifact| artifact.items.held_bytes());
         }
         for event in self.events.get(before..durable).unwrap_or_default() {
             self.tell(event);
