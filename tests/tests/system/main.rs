@@ -33,6 +33,7 @@ mod http;
 mod injected_results;
 mod injections;
 mod kept;
+mod kept_agents;
 mod llm_validation;
 mod maps;
 mod memo;
