@@ -4,6 +4,7 @@ use crate::commands::runs::not_told;
 use crate::failure::CliError;
 use crate::workspace::not_read;
 use palisade_engine::{Event, History, PlanningOutcome, State};
+use palisade_model::unit::Count;
 use palisade_model::{Digest, RunId, StepId, neutral};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork};
 use palisade_store::Store;
@@ -106,7 +107,7 @@ fn add(
 /// What a person is asked of a runbook that is an artifact.
 fn question(step: &PlannedStep) -> String {
     let Some(plan) = step.runs_or_submits().and_then(|child| child.runbook.plan()) else { return String::new() };
-    let steps = if plan.steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", plan.steps.len()) };
+    let steps = Count(plan.steps.len() as u64).of("step");
     format!("may the runbook `{}` run, of {steps}, which nobody has read yet?", neutral::line(&plan.name, 80))
 }
 
@@ -130,7 +131,7 @@ fn shown(plan: &Plan, step: &PlannedStep, state: &State, history: &History) -> V
             BindingSource::Input { name } => given.iter().find(|input| input.name == *name).map(|input| input.items),
             BindingSource::Ruleset { .. } => None,
         };
-        let items = items.map_or_else(String::new, |items| format!(", {items} items"));
+        let items = items.map_or_else(String::new, |items| format!(", {}", Count(items).of("item")));
         Some(format!("{} ({}{items})", plan.name_of(source), plan.schema_of(source)?))
     };
     step.inputs.iter().filter_map(|binding| one(&binding.source)).collect()

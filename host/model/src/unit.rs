@@ -156,6 +156,15 @@ impl fmt::Display for Millis {
     }
 }
 
+impl Count {
+    /// With what is counted: `1 item`, `1,024 items`. The word gets an `s` where it is not one.
+    #[must_use]
+    pub fn of(self, what: &str) -> String {
+        let s = if self.0 == 1 { "" } else { "s" };
+        format!("{self} {what}{s}")
+    }
+}
+
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.0.to_string();
@@ -209,6 +218,7 @@ mod tests {
         assert_eq!(Millis(1_500).to_string(), "1.5 s");
         assert_eq!(Count(1_234_567).to_string(), "1,234,567");
         assert_eq!(Count(12).to_string(), "12");
+        assert_eq!([0, 1, 1_024].map(|count| Count(count).of("item")), ["0 items", "1 item", "1,024 items"]);
         for (micro, shown) in
             [(0, "0.00"), (1_230_000, "1.23"), (1_230_001, "1.230001"), (1_500, "0.0015"), (7, "0.000007")]
         {

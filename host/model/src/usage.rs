@@ -72,11 +72,10 @@ impl Usage {
     #[must_use]
     pub fn of_models(&self) -> Option<String> {
         let Self { llm_calls: calls, llm_recorded: recorded, .. } = *self;
-        let (tokens, cost) = (Count(self.llm_tokens), MicroUsd(self.llm_cost_micro_usd));
-        let plural = if calls == 1 { "" } else { "s" };
+        let (tokens, cost) = (Count(self.llm_tokens).of("token"), MicroUsd(self.llm_cost_micro_usd));
         let recorded =
             if recorded == 0 { String::new() } else { format!(" ({} answered from the record)", Count(recorded)) };
-        (calls > 0).then(|| format!("{} call{plural} of models{recorded}, {tokens} tokens, {cost}", Count(calls)))
+        (calls > 0).then(|| format!("{} of models{recorded}, {tokens}, {cost}", Count(calls).of("call")))
     }
 
     /// Adds what another instance of the same attempt, or another attempt, used. Peaks and wall time take the larger.

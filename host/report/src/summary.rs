@@ -117,7 +117,7 @@ fn fork(run: &RunRecord, indent: &str, style: TextStyle, out: &mut impl Write) -
 
 /// `1 step`, `12 steps`.
 fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" })
+    Count(count).of(noun)
 }
 
 /// What a status looks like.

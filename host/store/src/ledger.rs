@@ -146,11 +146,10 @@ impl Measure {
     /// So much of it, as people read it.
     #[must_use]
     pub fn of(self, amount: u64) -> String {
-        let pieces = |one: &str| format!("{} {one}{}", Count(amount), if amount == 1 { "" } else { "s" });
         match self {
             Self::Cost => MicroUsd(amount).to_string(),
-            Self::Tokens => pieces("token"),
-            Self::Calls => pieces("call"),
+            Self::Tokens => Count(amount).of("token"),
+            Self::Calls => Count(amount).of("call"),
         }
     }
 }

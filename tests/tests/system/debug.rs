@@ -331,7 +331,7 @@ fn loops_and_maps_stop_at_each_attempt() {
     let expected =
         ["before grow, iteration 1", "before grow, iteration 2", "before each", "the run has ended: succeeded"];
     assert_eq!(stops(&told), expected, "{}", told.stdout);
-    says(&told, &["texts: 1 items", "until lengths.summary.longest >= 3, at most 9 times"]);
+    says(&told, &["texts: 1 item, ", "until lengths.summary.longest >= 3, at most 9 times"]);
 }
 
 const MAP: &str = "name: Map\ninputs:\n  docs: {input_schema: standard_input}\noutputs: {last: last}\nexecution:\n\
@@ -383,7 +383,7 @@ fn a_map_over_a_component_is_stepped_into_item_by_item() {
     // Before an item what it gets, behind it what it made.
     assert!(answers[1].contains(r#"0  {"content":"-","#) && !answers[1].contains("\"--\""), "{}", answers[1]);
     assert!(answers[2].contains(r#"0  {"content":"-x","#), "{}", answers[2]);
-    assert!(answers[3].contains("each[1].texts") && answers[3].contains("1 items  made here"), "{}", answers[3]);
+    assert!(answers[3].contains("each[1].texts") && answers[3].contains("1 item  made here"), "{}", answers[3]);
     assert!(answers[4].contains(r#""-x""#), "{}", answers[4]);
     assert!(answers[6].contains("there is no artifact `each[1].texts`"), "what an item made is gone behind it");
     let _ = palisade(dir.path(), ["resume", "-q", "last", "--out", "out"]).exits(0);
@@ -478,7 +478,7 @@ fn a_map_over_a_child_stops_at_each_item_and_is_stepped_into() {
     let answers = answers(&told);
     // Before each item, what its child gets.
     assert!(answers[0].contains("docs: 2 items") && answers[0].contains(r#"0  {"content":"-","#), "{}", answers[0]);
-    assert!(answers[2].contains("texts: 1 items") && answers[2].contains(r#"{"content":"-","#), "{}", answers[2]);
+    assert!(answers[2].contains("texts: 1 item, ") && answers[2].contains(r#"{"content":"-","#), "{}", answers[2]);
     assert!(answers[4].contains(r#"1  {"content":"--","#), "{}", answers[4]);
     let hidden = debug(&dir, &args[..3], &["q"]).exits(6);
     assert!(hidden.stdout.contains("•••••") && !hidden.stdout.contains("\"-\""), "{}", hidden.stdout);

@@ -189,7 +189,7 @@ pub(crate) fn verified(found: &AuditVerified, root: &str) -> String {
     let AuditVerified {
         size, key, checkpoints, signed, runs, removed, outside, files, problems, problem_count, ..
     } = found;
-    let many = |count: u64, noun: &str| format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" });
+    let many = |count: u64, noun: &str| Count(count).of(noun);
     let entries = if *size == 1 { "1 entry".to_owned() } else { format!("{} entries", Count(*size)) };
     let mut rows = vec![["log".to_owned(), format!("{entries}, root {root}")]];
     rows.extend(key.as_ref().map(|key| ["key".to_owned(), key.clone()]));

@@ -13,7 +13,7 @@ pub(crate) use mermaid::mermaid;
 pub(crate) use worst::shown as shown_amount;
 
 use super::table;
-use palisade_model::unit::Bytes;
+use palisade_model::unit::{Bytes, Count};
 use palisade_model::{RunLimits, StepId, neutral};
 use palisade_runbook::PlanDocument;
 use std::fmt::Write as _;
@@ -43,14 +43,8 @@ pub(crate) fn human(document: &PlanDocument, style: Style<'_>) -> String {
     if !plan.description.is_empty() {
         let _ = writeln!(out, "  {}", foreign(&plan.description));
     }
-    let steps = match plan.steps.len() {
-        1 => "1 step".to_owned(),
-        number => format!("{number} steps"),
-    };
-    let waves = match document.waves.len() {
-        1 => "1 wave".to_owned(),
-        number => format!("{number} waves"),
-    };
+    let steps = Count(plan.steps.len() as u64).of("step");
+    let waves = Count(document.waves.len() as u64).of("wave");
     let _ = writeln!(out, "  plan {} · {steps} in {waves}", document.plan_digest.short());
     if !plan.inputs.is_empty() {
         let _ = writeln!(out, "\n{}", heading(style, "Inputs"));

@@ -80,11 +80,11 @@ impl Progress {
             Observed::StepSucceeded { step, iteration, items, skipped, usage } => {
                 let iteration = if *iteration > 0 { format!("iteration {iteration}: ") } else { String::new() };
                 let skipped = if *skipped > 0 { format!(", {} skipped", Count(*skipped)) } else { String::new() };
-                self.end(&name(step), &format!("{iteration}{} items{skipped}, {}", Count(*items), figures(usage)));
+                self.end(&name(step), &format!("{iteration}{}{skipped}, {}", Count(*items).of("item"), figures(usage)));
             }
             Observed::StepKnown { step, iteration, items } => {
                 let iteration = if *iteration > 0 { format!("iteration {iteration}: ") } else { String::new() };
-                self.end(&name(step), &format!("{iteration}{} items, known from before", Count(*items)));
+                self.end(&name(step), &format!("{iteration}{}, known from before", Count(*items).of("item")));
             }
             Observed::StepFailed { step, failure } if failure.kind == FailureKind::Cancelled => {
                 self.end(&name(step), "cancelled");
@@ -166,7 +166,7 @@ impl Bars {
                 Some((done, None)) => format!("{} done, ", Count(done)),
                 None => String::new(),
             };
-            bar.set_message(format!("{said}{} items, {}", Count(items), figures(usage)));
+            bar.set_message(format!("{said}{}, {}", Count(items).of("item"), figures(usage)));
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn line(run: RunId, ended: &Result<Replayed, CliError>, colour: bool)
         names => format!("  only {what}: {}\n", neutral::line(&names.join(", "), MAX_TEXT)),
     };
     let only = only("in this runbook", &replayed.new) + &only("in the record", &replayed.gone);
-    let events = if replayed.events == 1 { "1 event".to_owned() } else { format!("{} events", Count(replayed.events)) };
+    let events = Count(replayed.events as u64).of("event");
     let differs = replayed.difference.as_ref().map_or_else(String::new, |differs| format!("  {}\n", told(differs)));
     format!("{sign}  {run}  {name}{edited}\n{differs}{only}  {events}, {}\n", attempts(&replayed.attempts))
 }

@@ -2,6 +2,7 @@
 
 use crate::feed::Feed;
 use palisade_interpreter::Event;
+use palisade_model::unit::Count;
 use palisade_model::{StepId, neutral};
 use palisade_schema::escape;
 use palisade_store::{Artifact, Fault};
@@ -237,7 +238,7 @@ fn shape(value: Option<&Value>) -> String {
 }
 
 fn items(count: u64) -> String {
-    if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
+    Count(count).of("item")
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ pub(super) fn time(rfc3339: &str) -> String {
 
 /// `1 finding`, `1,204 findings`.
 pub(super) fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", palisade_model::unit::Count(count), if count == 1 { "" } else { "s" })
+    palisade_model::unit::Count(count).of(noun)
 }
 
 #[cfg(test)]

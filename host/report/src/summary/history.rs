@@ -75,7 +75,7 @@ fn outputs(run: &RunRecord, style: TextStyle, out: &mut impl Write) -> io::Resul
         .iter()
         .map(|(output, note)| {
             let name = fit(output.name.as_str(), 40);
-            let items = format!("{} items", Count(output.count));
+            let items = Count(output.count).of("item");
             [name, items, Bytes(output.bytes).to_string(), (*note).to_owned()]
         })
         .collect();

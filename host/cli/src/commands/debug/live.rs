@@ -7,6 +7,7 @@ use super::view::{Style, View};
 use crate::failure::CliError;
 use crate::render::console;
 use palisade_engine::{AtItem, Event, Gate, Reuse, Stand, StepState};
+use palisade_model::unit::Count;
 use palisade_model::{StepId, neutral};
 use palisade_runbook::{Plan, PlannedStep, PlannedWork, Setting};
 use palisade_store::{Content, Store};
@@ -415,12 +416,16 @@ fn runs(at: &Stand<'_>) -> String {
 
 fn made(at: &Stand<'_>) -> String {
     if let Some(AtItem { ended: Some(Ok(made)), .. }) = at.item {
-        let made = made.iter().map(|(port, content)| format!("{} {} items", neutral::line(port, 64), content.lines()));
+        let made = made
+            .iter()
+            .map(|(port, content)| format!("{} {}", neutral::line(port, 64), Count(content.lines()).of("item")));
         return made.collect::<Vec<_>>().join(", ");
     }
     let outputs = at.state.outputs(&at.turn.step).or_else(|| at.state.latest(&at.turn.step)).unwrap_or_default();
-    let made: Vec<_> =
-        outputs.iter().map(|output| format!("{} {} items", neutral::line(&output.port, 64), output.items)).collect();
+    let made: Vec<_> = outputs
+        .iter()
+        .map(|output| format!("{} {}", neutral::line(&output.port, 64), Count(output.items).of("item")))
+        .collect();
     format!("{}{}", made.join(", "), known(at))
 }
 

@@ -75,7 +75,7 @@ impl View<'_> {
         }
         match &step.work {
             PlannedWork::Map { max_items, max_concurrency, .. } => {
-                fact("map", format!("at most {max_items} items, {max_concurrency} at once"));
+                fact("map", format!("at most {}, {max_concurrency} at once", Count(*max_items).of("item")));
             }
             PlannedWork::Loop { until, max_iterations, .. } => {
                 fact("loop", format!("until {}, at most {max_iterations} times", neutral::line(&until.text, 200)));
@@ -110,13 +110,13 @@ impl View<'_> {
         let mut rows = Vec::new();
         for (name, digest) in self.all().into_iter().filter_map(|(name, digest)| Some((name, digest?))) {
             let told = match self.store.artifact(digest).map_err(|fault| unreadable(&fault))? {
-                Some(found) => vec![format!("{} items", Count(found.items.lines())), found.schema.to_string()],
+                Some(found) => vec![Count(found.items.lines()).of("item"), found.schema.to_string()],
                 None => vec!["not there any more".to_owned(), String::new()],
             };
             rows.push([vec![name, digest.short()], told].concat());
         }
         for (name, content) in &self.made {
-            let told = vec![format!("{} items", Count(content.lines())), MADE_HERE.to_owned()];
+            let told = vec![Count(content.lines()).of("item"), MADE_HERE.to_owned()];
             rows.push([vec![name.clone(), content.digest().short()], told].concat());
         }
         if rows.is_empty() {
@@ -130,7 +130,7 @@ impl View<'_> {
     /// A page of an artifact's items.
     pub(super) fn print(&self, print: &Print) -> Result<String, String> {
         let (name, items, what) = self.found(print)?;
-        let head = format!("{name}: {} items, {what}\n", Count(items.lines()));
+        let head = format!("{name}: {}, {what}\n", Count(items.lines()).of("item"));
         self.page(print, &name, &items).map(|page| head + &page)
     }
 
@@ -193,7 +193,7 @@ impl View<'_> {
             out.push_str("  no item is so\n");
         }
         if unanswered > 0 {
-            let _ = writeln!(out, "  no answer for {} items; {why}", Count(unanswered));
+            let _ = writeln!(out, "  no answer for {}; {why}", Count(unanswered).of("item"));
         }
         if shown > 0 && !self.style.full {
             out.push_str("  texts are hidden; `--items full` shows them\n");

@@ -88,7 +88,7 @@ fn inspect(store: &Store) -> Result<Inspected, Fault> {
 }
 
 fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" })
+    Count(count).of(noun)
 }
 
 fn locked(settings: &Settings, workspace: &Workspace) -> Check {

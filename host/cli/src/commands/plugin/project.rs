@@ -13,6 +13,7 @@ use palisade_kit::{
     BuildError, CargoOutput, Environment, GuestsError, TARGET, Toolchain, add_rustup_target, build_guest, inspect,
     list_guests,
 };
+use palisade_model::unit::Count;
 use palisade_sandbox::{Sandbox, Settings, Symbols};
 use std::collections::BTreeSet;
 use std::fs;
@@ -67,7 +68,7 @@ impl Project {
         if uses_unpacked_sdk(&text) {
             let changed = unpack_sdk(&root)?;
             if changed > 0 {
-                console::err(&format!("brought {changed} files of {SDK_FOLDER}/ up to date\n"));
+                console::err(&format!("brought {} of {SDK_FOLDER}/ up to date\n", Count(changed as u64).of("file")));
             }
         }
         let environment = Environment::of_process();

@@ -109,7 +109,7 @@ fn tell(workbench: &Workbench<'_>, trial: &Trial<'_>, ended: &Ended) {
     }
     for made in ended.result.iter().flatten() {
         let items = Count(made.items.content().lines());
-        text.push_str(&format!("{}: {items} items of {}\n", made.port, made.schema.name()));
+        text.push_str(&format!("{}: {} of {}\n", made.port, items.of("item"), made.schema.name()));
         if made.metadata.as_object().is_none_or(|metadata| !metadata.is_empty()) {
             text.push_str(&format!("{}: metadata {}\n", made.port, neutral::line(&made.metadata.to_string(), 2_000)));
         }

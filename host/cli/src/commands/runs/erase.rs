@@ -41,10 +41,8 @@ pub(super) fn exec(context: &Context, store: Option<&Store>, args: &RunsEraseArg
     if json {
         console::json(&ErasedRun::new(FORM, &family, &erased, true));
     } else {
-        let count = erased.artifacts.len() as u64;
-        let noun = if count == 1 { "artifact" } else { "artifacts" };
-        let (count, bytes) = (Count(count), Bytes(erased.bytes));
-        console::err(&format!("erased: {count} {noun}, {bytes}; the journal stays, and what it says\n"));
+        let (artifacts, bytes) = (Count(erased.artifacts.len() as u64).of("artifact"), Bytes(erased.bytes));
+        console::err(&format!("erased: {artifacts}, {bytes}; the journal stays, and what it says\n"));
     }
     if !erased.overwritten {
         console::err(

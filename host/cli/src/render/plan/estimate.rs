@@ -71,10 +71,7 @@ fn shown(range: Range, show: fn(u64) -> String) -> String {
 }
 
 fn based(basis: &Basis, input_bytes: u64) -> String {
-    let attempts = match basis.attempts {
-        1 => "1 attempt".to_owned(),
-        attempts => format!("{} attempts", Count(attempts)),
-    };
+    let attempts = Count(basis.attempts).of("attempt");
     let (least, most) = (Bytes(basis.least_input_bytes).to_string(), Bytes(basis.most_input_bytes).to_string());
     let over = if least == most { most } else { format!("{least} to {most}") };
     let config = if basis.same_config { "" } else { ", with other configs" };

@@ -113,7 +113,7 @@ fn heading(out: &mut String, title: &str, colour: bool) {
 
 /// An artifact whose findings are not compared.
 fn row(artifact: &ArtifactDiff) -> Vec<String> {
-    let shown = |known: &Known| format!("{} items, {}", Count(known.items), known.digest.short());
+    let shown = |known: &Known| format!("{}, {}", Count(known.items).of("item"), known.digest.short());
     let told = match (&artifact.old, &artifact.new) {
         (Some(_), Some(new)) if artifact.same => format!("the same: {}", shown(new)),
         (Some(old), Some(new)) => format!("differs: {} → {}", shown(old), shown(new)),

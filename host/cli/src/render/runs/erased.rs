@@ -61,9 +61,9 @@ impl<'a> ErasedRun<'a> {
 pub(crate) fn human(told: &ErasedRun<'_>, family: &Family, colour: bool) -> String {
     let state = signed(colour, family.standing.name());
     let mut out = format!("{}  {state}  run {}\n", super::foreign(&family.root.summary.title), told.run_id);
-    let counted = |count: u64, noun: &str| format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" });
+    let counted = |count: u64, noun: &str| Count(count).of(noun);
     let below =
-        if told.children == 0 { String::new() } else { format!(", with {} runs below it", Count(told.children)) };
+        if told.children == 0 { String::new() } else { format!(", with {} below it", counted(told.children, "run")) };
     let (artifacts, usages) = (counted(told.artifacts.len() as u64, "artifact"), counted(told.usages, "attempt"));
     let _ = writeln!(out, "  to erase: {artifacts}, {}, and what {usages} used{below}", Bytes(told.bytes));
     if told.erased_before > 0 {

@@ -65,8 +65,7 @@ impl EventLines {
             Event::RunStarted(started) => {
                 let given = match started.inputs.len() {
                     0 => String::new(),
-                    1 => ", 1 input".to_owned(),
-                    inputs => format!(", {inputs} inputs"),
+                    inputs => format!(", {}", Count(inputs as u64).of("input")),
                 };
                 let (name, plan) = (foreign(&started.title), started.plan.short());
                 format!("{name}: plan {plan}, Palisade {}{given}", foreign(&started.palisade_version))
@@ -89,7 +88,7 @@ impl EventLines {
             },
             Event::LoopEnded { step, iteration, held } => {
                 let why = if *held { "its condition holds" } else { "it came to its bound" };
-                format!("{step}: after {iteration} iterations, {why}")
+                format!("{step}: after {}, {why}", Count((*iteration).into()).of("iteration"))
             }
             Event::AttemptStarted(started) => {
                 let component = self.components.get(&started.component);
@@ -98,8 +97,8 @@ impl EventLines {
             }
             Event::AttemptSucceeded(ended) => {
                 let made = ended.outputs.iter().map(|output| {
-                    let (items, bytes) = (Count(output.items), Bytes(output.bytes));
-                    format!("{} {items} items, {bytes}, {}", foreign(&output.port), output.artifact.short())
+                    let (items, bytes) = (Count(output.items).of("item"), Bytes(output.bytes));
+                    format!("{} {items}, {bytes}, {}", foreign(&output.port), output.artifact.short())
                 });
                 let made: Vec<_> = made.collect();
                 let skipped = match ended.skipped_count {
@@ -132,7 +131,7 @@ impl EventLines {
                 let mut told: Vec<_> =
                     to.map(|(sink, bytes)| format!("send {} to {}", Bytes(*bytes), foreign(sink))).collect();
                 if more.reserved.denials > 0 {
-                    told.push(format!("be denied {} times", Count(more.reserved.denials)));
+                    told.push(format!("be denied {}", Count(more.reserved.denials).of("time")));
                 }
                 format!("{turn} may {}", told.join(", "))
             }
@@ -166,18 +165,18 @@ impl EventLines {
             }
             Event::ItemsDone(done) => {
                 let turn = self.turn(&done.step, done.attempt, done.iteration);
-                format!("{turn}, {} items are done", Count(done.first.saturating_add(done.items)))
+                format!("{turn}, {} done", Count(done.first.saturating_add(done.items)).of("item"))
             }
             Event::MapExpanded(expanded) => match &expanded.outcome {
                 ExpansionOutcome::Expanded { items } => {
-                    format!("{}: over {} items", expanded.step, Count((*items).into()))
+                    format!("{}: over {}", expanded.step, Count((*items).into()).of("item"))
                 }
                 ExpansionOutcome::Refused { failure } => format!("{}: {}", expanded.step, foreign(&failure.message)),
             },
             Event::MapEnded(ended) => match &ended.outcome {
                 MapOutcome::Joined { outputs } => {
                     let items = outputs.first().map_or(0, |output| output.items);
-                    format!("{}: {} items, joined of what its children made", ended.step, Count(items))
+                    format!("{}: {}, joined of what its children made", ended.step, Count(items).of("item"))
                 }
                 MapOutcome::Failed { failure } => format!("{}: {}", ended.step, foreign(&failure.message)),
             },

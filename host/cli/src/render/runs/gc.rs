@@ -87,7 +87,7 @@ impl Unneeded {
 
     /// How much it is, in a line.
     pub(crate) fn sum(&self) -> String {
-        let counted = |count: u64, noun: &str| format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" });
+        let counted = |count: u64, noun: &str| Count(count).of(noun);
         let all = self.runs.iter().map(|run| 1 + run.children).sum();
         let contents = format!("{} in {}", counted(self.contents, "content"), counted(self.files, "file"));
         let (runs, artifacts) = (counted(all, "run"), counted(self.artifacts, "artifact"));

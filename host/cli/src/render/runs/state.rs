@@ -62,10 +62,14 @@ fn about(state: &State, id: &StepId) -> String {
             facts.push(format!("what attempt {attempt} wrote is to be put in its place"));
         }
         Some(StepState::Mapping(mapping)) => {
-            facts.push(format!("{} of {} items done", Count(mapping.ended().into()), Count(mapping.items().into())));
+            facts.push(format!(
+                "{} of {} done",
+                Count(mapping.ended().into()),
+                Count(mapping.items().into()).of("item")
+            ));
         }
         Some(StepState::Succeeded { outputs, .. }) => facts.extend(outputs.iter().map(|output| {
-            format!("{} {} items, {}", foreign(&output.port), Count(output.items), output.artifact.short())
+            format!("{} {}, {}", foreign(&output.port), Count(output.items).of("item"), output.artifact.short())
         })),
         Some(StepState::Failed { attempt: 0 }) => facts.push("before its first attempt".to_owned()),
         Some(StepState::Failed { attempt } | StepState::Cancelled { attempt, .. }) => {

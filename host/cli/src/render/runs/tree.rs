@@ -80,8 +80,7 @@ pub(super) fn used(usage: &Usage) -> String {
         let _ = write!(used, " · {of_models}");
     }
     if usage.http_requests > 0 {
-        let requests =
-            format!("{} request{}", Count(usage.http_requests), if usage.http_requests == 1 { "" } else { "s" });
+        let requests = Count(usage.http_requests).of("request");
         let _ = write!(used, " · {requests} over HTTP, {}", Bytes(usage.http_bytes));
     }
     used
@@ -91,16 +90,16 @@ fn below(attempt: &AttemptNode) -> Vec<String> {
     let mut lines = Vec::new();
     let failed_at = attempt.failure.as_ref().and_then(|failure| failure.at.as_ref());
     if let Some(items) = attempt.mapped_items {
-        let items = Count(items);
+        let items = Count(items).of("item");
         lines.push(match failed_at {
-            Some((_, item)) => format!("over {items} items, failed at item {}, counted from 0", Count(*item)),
-            None if attempt.state == "succeeded" => format!("over {items} items, all done"),
-            None => format!("over {items} items"),
+            Some((_, item)) => format!("over {items}, failed at item {}, counted from 0", Count(*item)),
+            None if attempt.state == "succeeded" => format!("over {items}, all done"),
+            None => format!("over {items}"),
         });
     }
     for output in &attempt.outputs {
-        let (items, bytes) = (Count(output.items), Bytes(output.bytes));
-        lines.push(format!("{} → {items} items, {bytes}, {}", foreign(&output.port), output.artifact.short()));
+        let (items, bytes) = (Count(output.items).of("item"), Bytes(output.bytes));
+        lines.push(format!("{} → {items}, {bytes}, {}", foreign(&output.port), output.artifact.short()));
     }
     lines.extend(attempt.failure.iter().flat_map(told));
     lines
