@@ -63,7 +63,10 @@ pub use fork::{ForkPoint, ForkPointError, Forking, Otherwise, Past, Side, asks_a
 pub use gate::{AtItem, Gate, Stand};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
-pub use lineage::{Allowed, Answer, Lineage, LineageArtifact, LineageStep, Origin, Part, Read, attempt_id};
+pub use lineage::{
+    Allowed, Answer, Called, Followed, Gap, Lineage, LineageArtifact, LineageStep, Origin, Part, Read, Relative, Start,
+    StepChild, attempt_id,
+};
 pub use network::SystemNetwork;
 pub use observe::{Observed, Observer, Silent};
 pub use palisade_interpreter::{

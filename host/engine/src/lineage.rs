@@ -2,17 +2,23 @@
 //! artifact was made from is for the item to say, and never guessed here.
 
 mod allowed;
+mod called;
 mod part;
+mod walk;
 
 pub use allowed::{Allowed, Answer};
+pub use called::Called;
 pub use part::Part;
+pub use walk::{Followed, Gap, Relative, Start};
 
-use crate::tree::tree;
-use palisade_interpreter::{Event, Output, RunInput, State};
+use crate::record::rfc3339;
+use crate::tree::{AttemptNode, tree};
+use palisade_interpreter::{Event, Output, Parent, RunInput, State};
 use palisade_model::record::ComponentRecord;
 use palisade_model::{ArtifactName, Digest, RunId, SchemaRef, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, Use};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The artifacts and steps of a run and how they hang together.
@@ -22,12 +28,18 @@ pub struct Lineage {
     pub artifacts: Vec<LineageArtifact>,
     /// The steps, in the order of the plan.
     pub steps: Vec<LineageStep>,
+    /// What it hands to the run above: the artifacts by the names that they have there.
+    #[serde(skip)]
+    pub offers: BTreeMap<String, String>,
+    /// What started it; none = a person did.
+    #[serde(skip)]
+    pub parent: Option<Parent>,
 }
 
 /// An artifact, made or only planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineageArtifact {
-    /// What it is called within the run: its name in the runbook, the name of a ruleset, or `STEP:PORT` where the
+    /// What it is called within the run: its name in the runbook, the name of a ruleset, or `STEP/PORT` where the
     /// runbook has no name for it.
     pub name: String,
     /// Its further names in the runbook.
@@ -46,6 +58,9 @@ pub struct LineageArtifact {
     /// How many bytes its items have, where the run noted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// When its data were erased, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased: Option<String>,
     /// It is a result of the run, by any of its names.
     pub exported: bool,
 }
@@ -81,9 +96,13 @@ pub struct LineageStep {
     /// The component that it runs itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<ComponentRecord>,
-    /// The last child run that it started, whose own lineage goes on from there; none for a map, which started one for each item.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub child: Option<RunId>,
+    /// The child runs that it started, where their own lineages go on: of a loop the last of each iteration, of a map that of each item, of
+    /// an agent each that it submitted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<StepChild>,
+    /// It has a child run for each item of what it reads first.
+    #[serde(skip)]
+    pub maps_child: bool,
     /// How it stands, in one word.
     pub state: &'static str,
     /// How often it was tried.
@@ -91,6 +110,9 @@ pub struct LineageStep {
     /// Files, folders and databases that its config names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<String>,
+    /// Whom its component called.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub called: Vec<Called>,
     /// What people, or the runbook, said beforehand or when they were asked, without which it would not have run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<Allowed>,
@@ -100,11 +122,29 @@ pub struct LineageStep {
     pub makes: Vec<String>,
 }
 
+/// A child run that a step started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepChild {
+    /// Which run.
+    pub run_id: RunId,
+    /// The iteration of a loop or the item of a map, from 1; 0 = the step is neither.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub iteration: u32,
+    /// How it stands, in one word.
+    pub state: &'static str,
+    /// How many items it handed over, by their names in the child.
+    #[serde(skip)]
+    made: Vec<(String, u64)>,
+}
+
 /// A use of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Read {
     /// The artifact's name.
     pub artifact: String,
+    /// The port of the component, or the input of the child, that it is given to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
     /// For what.
     #[serde(rename = "as")]
     pub used_as: Use,
@@ -114,11 +154,11 @@ impl Lineage {
     /// Folds the events. `goes_on` says whether somebody works on the run.
     #[must_use]
     pub fn of(plan: &Plan, events: &[Event], goes_on: bool) -> Self {
-        let inputs = events.iter().find_map(|event| match event {
-            Event::RunStarted(started) => Some(started.inputs.as_slice()),
+        let started = events.iter().find_map(|event| match event {
+            Event::RunStarted(started) => Some(started),
             _ => None,
         });
-        let inputs = inputs.unwrap_or_default();
+        let inputs = started.map_or(&[][..], |started| &started.inputs);
         let state = State::after(events);
         let mut artifacts: Vec<LineageArtifact> = inputs.iter().map(given).collect();
         let not_given = plan.inputs.iter().filter(|planned| inputs.iter().all(|given| given.name != planned.name));
@@ -159,12 +199,9 @@ impl Lineage {
                 version: call.version.clone(),
                 digest: call.component_digest,
             }),
-            child: node
-                .attempts
-                .iter()
-                .rev()
-                .find_map(|attempt| Some(attempt.child.as_ref()?.run_id))
-                .filter(|_| !step.maps_child()),
+            children: children(&node.attempts, step.call().is_some()),
+            maps_child: step.maps_child(),
+            called: called::called(events, step),
             state: node.state,
             attempts: node.attempts.len() as u64,
             data: data(step),
@@ -176,7 +213,23 @@ impl Lineage {
                 .map(|output| output_name(&step.id, &output.port, output.artifact.as_ref()))
                 .collect(),
         });
-        Self { artifacts, steps: steps.collect() }
+        let offered = plan.offers.iter().map(|(name, source)| (name.clone(), source_name(plan, source)));
+        let results = plan.results().into_iter().map(|(name, source)| (name.to_string(), source_name(plan, &source)));
+        Self {
+            artifacts,
+            steps: steps.collect(),
+            // A result's name goes before what else is offered under it.
+            offers: offered.chain(results).collect(),
+            parent: started.and_then(|started| started.parent.clone()),
+        }
+    }
+
+    /// Notes when data were erased.
+    pub fn note_erased(&mut self, erased: &BTreeMap<Digest, u64>) {
+        for artifact in &mut self.artifacts {
+            let at_ms = artifact.digest.and_then(|digest| erased.get(&digest));
+            artifact.erased = at_ms.map(|at_ms| rfc3339(*at_ms));
+        }
     }
 
     /// The artifact of that name, by any of its names.
@@ -218,6 +271,29 @@ impl LineageArtifact {
     }
 }
 
+impl LineageStep {
+    /// The place of the child that made an item of what the step made, and the item's number in what the child handed over.
+    pub(crate) fn child_of_item(&self, port: &str, item: u64) -> Option<(usize, u64)> {
+        if !self.maps_child {
+            return Some((self.children.len().checked_sub(1)?, item));
+        }
+        let mut before = 0;
+        for (place, child) in self.children.iter().enumerate() {
+            let made = child.made.iter().find(|(name, _)| name == port).map_or(0, |(_, items)| *items);
+            if item < before + made {
+                return Some((place, item - before));
+            }
+            before += made;
+        }
+        None
+    }
+
+    /// Whether it goes over the items of what it reads so.
+    fn is_mapped(&self, read: &Read) -> bool {
+        self.maps_child && self.reads.first() == Some(read)
+    }
+}
+
 /// The id of an attempt for other programs, a UUID: the same whenever it is asked for.
 #[must_use]
 pub fn attempt_id(run: RunId, step: &StepId, iteration: u32, attempt: u32) -> String {
@@ -227,7 +303,17 @@ pub fn attempt_id(run: RunId, step: &StepId, iteration: u32, attempt: u32) -> St
 
 fn empty(name: String, from: Origin, schema: &SchemaRef) -> LineageArtifact {
     let schema = schema.clone();
-    LineageArtifact { name, also: Vec::new(), from, schema, digest: None, items: None, bytes: None, exported: false }
+    LineageArtifact {
+        name,
+        also: Vec::new(),
+        from,
+        schema,
+        digest: None,
+        items: None,
+        bytes: None,
+        erased: None,
+        exported: false,
+    }
 }
 
 fn given(input: &RunInput) -> LineageArtifact {
@@ -245,7 +331,7 @@ fn filled(artifact: LineageArtifact, output: &Output) -> LineageArtifact {
 }
 
 fn output_name(step: &StepId, port: &str, artifact: Option<&ArtifactName>) -> String {
-    artifact.map_or_else(|| format!("{step}:{port}"), ToString::to_string)
+    artifact.map_or_else(|| format!("{step}/{port}"), ToString::to_string)
 }
 
 fn source_name(plan: &Plan, source: &BindingSource) -> String {
@@ -257,7 +343,33 @@ fn source_name(plan: &Plan, source: &BindingSource) -> String {
 }
 
 fn reads(plan: &Plan, step: &PlannedStep) -> Vec<Read> {
-    step.uses().map(|(source, used_as)| Read { artifact: source_name(plan, source), used_as }).collect()
+    let ports = step.inputs.iter().map(|binding| Some(binding.port.clone())).chain(std::iter::repeat(None));
+    let read = |((source, used_as), port)| Read { artifact: source_name(plan, source), port, used_as };
+    // Its inputs stand before what else it uses.
+    step.uses().zip(ports).map(read).collect()
+}
+
+/// The child runs of attempts. What was tried again is told where it was tried last; an agent reads what came of each.
+fn children(attempts: &[AttemptNode], of_agent: bool) -> Vec<StepChild> {
+    let mut children: Vec<StepChild> = Vec::new();
+    let mut attempts: Vec<_> = attempts.iter().collect();
+    // Those of a map that goes on stand as they began.
+    attempts.sort_by_key(|attempt| attempt.iteration);
+    for attempt in attempts {
+        let Some(child) = &attempt.child else { continue };
+        let (run_id, iteration, state) = (child.run_id, attempt.iteration, attempt.state);
+        let made = attempt.outputs.iter().map(|output| (output.port.clone(), output.items)).collect();
+        let child = StepChild { run_id, iteration, state, made };
+        match children.last_mut().filter(|last| !of_agent && last.iteration == iteration) {
+            Some(last) => *last = child,
+            None => children.push(child),
+        }
+    }
+    children
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn data(step: &PlannedStep) -> Vec<String> {

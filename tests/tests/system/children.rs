@@ -87,7 +87,7 @@ fn openlineage_is_told_which_attempt_a_child_is() {
         (&json!("Parent of c1.go"), &json!("Parent of c1.go"))
     );
     let of_leaf = lineage(leaf["run_id"].as_str().unwrap(), "longer");
-    let above = &of_leaf.last().unwrap()["run"]["facets"]["parent"];
+    let above = &of_leaf[0]["run"]["facets"]["parent"];
     assert_eq!(
         (&above["root"]["run"]["runId"], &above["root"]["job"]["name"]),
         (&root["run_id"], &json!("Parent of c1"))
@@ -133,10 +133,10 @@ fn what_came_from_a_child_is_followed_to_the_files_rules_components_and_answers_
         of.iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names(&told, "/up/steps", "step"), ["go"]);
-    let children: Vec<&Value> = told["children"].as_array().unwrap().iter().collect();
-    let [middle, search] = children[..] else { panic!("{told:#}") };
+    let runs: Vec<&Value> = told["runs"].as_array().unwrap().iter().collect();
+    let [middle, search] = runs[..] else { panic!("{told:#}") };
     assert_eq!((&middle["run"]["name"], &middle["results"]), (&json!("Middle"), &json!(["found"])));
-    assert_eq!(told.pointer("/up/steps/0/child"), Some(&middle["run"]["run_id"]));
+    assert_eq!(told.pointer("/up/steps/0/children/0/run_id"), Some(&middle["run"]["run_id"]));
     assert_eq!((&search["run"]["name"], &search["results"]), (&json!("Search"), &json!(["words"])));
     assert_eq!(names(search, "/up/artifacts", "name"), ["local/shop/1.0.0", "files", "words"]);
     assert_eq!(names(search, "/up/steps", "step"), ["files", "words"]);

@@ -8,7 +8,7 @@
 //! ```
 
 use super::kept::{STATE, archives, json_of, over, runs, tar};
-use palisade_tests::told::{fits, write_texts};
+use palisade_tests::told::{fits, holds, write_texts};
 use palisade_tests::{Dir, ModelServer, palisade, root};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -98,6 +98,36 @@ fn check(archive: &Path) {
     let results: Vec<_> = replayed["runs"].as_array().unwrap().iter().map(|run| run["result"].clone()).collect();
     assert_eq!(results, vec![json!("same"); 6], "{replayed:#}");
     assert_eq!(json_of(&dir, &["audit", "verify"])["problem_count"], 0);
+    lineages(&dir);
+}
+
+/// From what was made to everybody who had a part in it.
+fn lineages(dir: &Dir) {
+    let of_agent = json_of(dir, &["lineage", "seen", "--up"]);
+    fits("palisade.lineage", &of_agent);
+    let agent = of_agent.pointer("/up/steps/0").unwrap();
+    assert_eq!(
+        (&agent["component"]["component"], &agent["allowed"][0]["answer"]),
+        (&json!("test:delegate"), &json!("approved"))
+    );
+    assert_eq!((&agent["called"][0]["component"], &agent["called"][0]["calls"]), (&json!("test:stepper"), &json!(1)));
+    let submitted = &of_agent["runs"][0];
+    assert_eq!(
+        (&submitted["run"]["name"], &submitted["run"]["run_id"]),
+        (&json!("Submitted"), &agent["children"][0]["run_id"])
+    );
+    let asked = submitted.pointer("/up/steps/0/called/0").unwrap();
+    assert_eq!((&asked["model"], asked["requests"].as_array().map(Vec::len)), (&json!("big"), Some(1)));
+    // And from what was submitted to who did, and who said that it may run.
+    let run = submitted["run"]["run_id"].as_str().unwrap();
+    let told = over(dir, &["lineage", "asked", "--run", run]).exits(0).stdout;
+    let (_, above) = told.split_once("Its run was started by").unwrap();
+    for part in ["step agent  agent  test:delegate@1.0.0", "approved by ", "test:stepper@1.0.0", "in Agent\n  seen  "] {
+        holds(above, part);
+    }
+    let of_map = json_of(dir, &["lineage", "found", "--up"]);
+    fits("palisade.lineage", &of_map);
+    assert_eq!((of_map["runs"].as_array().map(Vec::len), &of_map["gaps"]), (Some(3), &Value::Null));
 }
 
 #[test]

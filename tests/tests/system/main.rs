@@ -34,6 +34,7 @@ mod injected_results;
 mod injections;
 mod kept;
 mod kept_agents;
+mod lineage;
 mod llm_validation;
 mod maps;
 mod memo;

@@ -3,7 +3,7 @@
 //! There is no index of findings: ids are not stored but follow from the data, so they are computed where one is looked
 //! for, in the newest runs first.
 
-mod below;
+mod gap;
 mod search;
 
 use super::Context;
@@ -12,23 +12,28 @@ use crate::args::{Format, LineageArgs};
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::render::console;
-use crate::render::lineage::openlineage::Exported;
-use crate::render::lineage::openlineage::ParentAttempt;
-use crate::render::lineage::{self, FoundIn, LineageDocument, What};
+use crate::render::lineage::openlineage::{Exported, ParentAttempt};
+use crate::render::lineage::{self, FoundIn, GapTold, HangsFrom, LineageDocument, RelativeTold, What};
 use crate::render::runs::RunHead;
 use crate::workspace::existing_store;
-use below::ChildRun;
-use palisade_engine::{Event, History, HistoryError, Lineage, Part, Standing, attempt_id};
+use gap::Unread;
+use palisade_engine::{Event, Followed, History, HistoryError, Lineage, Part, Relative, Standing, Start, attempt_id};
 use palisade_model::record::RunRecord;
 use palisade_model::{OutputName, RunId, StepId, strict_json};
 use palisade_report::FindingTeller;
 use palisade_schema::Registry;
-use palisade_store::Store;
+use palisade_store::{Fault, Store};
 use search::{Finding, Target, Wanted, look_in_all, look_in_one};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Version of the JSON form.
 const FORM: u32 = 1;
+/// Most runs that are followed: a map may have a hundred thousand children, and each is read whole.
+const MAX_FOLLOWED: usize = 1_000;
+
+/// What hangs together with what is asked about.
+type Known = Followed<OneRun, Unread>;
 
 pub(crate) fn exec(context: &Context, args: &LineageArgs) -> Result<ExitCode, CliError> {
     let store = existing_store(&context.settings)?;
@@ -42,16 +47,14 @@ pub(crate) fn exec(context: &Context, args: &LineageArgs) -> Result<ExitCode, Cl
     } else {
         look_in_all(store, &wanted)?
     };
-    tell(context, args, store, &run, &target)?;
-    Ok(ExitCode::Done)
+    tell(context, args, store, run, &target)
 }
 
 /// A run with all that is looked at.
 struct OneRun {
     told: Told,
-    schemas: Registry,
     record: RunRecord,
-    lineage: Lineage,
+    lineage: Rc<Lineage>,
 }
 
 impl OneRun {
@@ -60,10 +63,29 @@ impl OneRun {
         let (_, standing) = Standing::of(store, row)?;
         let told = Told::new(run, standing, History::read(store, run)?);
         let plan = told.history.plan(store)?;
-        let schemas = told.history.schemas(store)?;
         let record = told.history.record(&plan)?;
-        let lineage = Lineage::of(&plan, told.history.events(), told.goes_on());
-        Ok(Self { told, schemas, record, lineage })
+        let lineage = Rc::new(Lineage::of(&plan, told.history.events(), told.goes_on()));
+        Ok(Self { told, record, lineage })
+    }
+
+    /// Reads one that another run speaks of.
+    fn read_other(store: &Store, run: RunId) -> Result<(Self, Rc<Lineage>), Unread> {
+        if store.run(run)?.is_none() {
+            return Err(Unread::NotStored);
+        }
+        let mut read = Self::read(store, run)?;
+        read.note_erased(store)?;
+        let lineage = Rc::clone(&read.lineage);
+        Ok((read, lineage))
+    }
+
+    fn note_erased(&mut self, store: &Store) -> Result<(), HistoryError> {
+        Rc::make_mut(&mut self.lineage).note_erased(&self.told.history.erased(store)?);
+        Ok(())
+    }
+
+    fn schemas(&self, store: &Store) -> Result<Registry, HistoryError> {
+        self.told.history.schemas(store)
     }
 
     fn head(&self) -> RunHead {
@@ -71,65 +93,112 @@ impl OneRun {
     }
 }
 
-/// The attempt that a child run is, in the run that started it.
-fn parent_attempt(store: &Store, history: &History) -> Result<Option<ParentAttempt>, HistoryError> {
-    let Some(parent) = &history.start()?.parent else { return Ok(None) };
-    let above = History::read(store, parent.run)?;
+fn tell(
+    context: &Context,
+    args: &LineageArgs,
+    store: &Store,
+    mut run: OneRun,
+    target: &Target,
+) -> Result<ExitCode, CliError> {
+    run.note_erased(store).map_err(|error| not_told(&error))?;
+    let (what, lineage) = (what(args, &run, target), Rc::clone(&run.lineage));
+    let start = Start { artifacts: target.starts(), up: !args.down, down: !args.up };
+    let first = (run.told.history.run(), run, lineage);
+    let known = Known::from(first, &start, MAX_FOLLOWED, &mut |run| OneRun::read_other(store, run));
+    let gaps = gap::told(&known);
+    if context.format == Format::OpenLineage {
+        export(store, &known).map_err(|error| not_told(&error))?;
+    } else if let Some(document) = document(&known, what, &start, gaps.clone()) {
+        if context.format == Format::Json {
+            console::json(&document);
+        } else {
+            let names = start.artifacts.iter().map(|(name, _)| *name).collect();
+            console::out(&lineage::human(&document, &names, context.settings.colour_stdout));
+        }
+    }
+    // It is said with all else, and whoever looks at nothing but the end of it is told too.
+    Ok(if gap::is_damage(&known) { ExitCode::Integrity } else { ExitCode::Done })
+}
+
+fn document(known: &Known, what: What, start: &Start<'_>, gaps: Vec<GapTold>) -> Option<LineageDocument> {
+    let (first, others) = known.runs.split_first()?;
+    Some(LineageDocument {
+        v: FORM,
+        run: first.run.head(),
+        parent: hangs_from(known, first),
+        what,
+        up: start.up.then(|| first.up.of(&first.lineage)),
+        down: start.down.then(|| first.down.of(&first.lineage)),
+        runs: others.iter().map(|other| relative(known, other)).collect(),
+        gaps,
+    })
+}
+
+fn relative(known: &Known, of: &Relative<OneRun>) -> RelativeTold {
+    let part = |part: &Part| (!part.is_empty()).then(|| part.of(&of.lineage));
+    RelativeTold {
+        run: of.run.head(),
+        parent: hangs_from(known, of),
+        results: of.results.iter().cloned().collect(),
+        given: of.given.iter().cloned().collect(),
+        up: part(&of.up),
+        down: part(&of.down),
+    }
+}
+
+/// The step that started a run.
+fn hangs_from(known: &Known, child: &Relative<OneRun>) -> Option<HangsFrom> {
+    let parent = child.lineage.parent.as_ref()?;
+    let step = known.run(parent.run).and_then(|above| above.lineage.step(&parent.step));
+    let of_step = step.and_then(|step| step.children.iter().find(|one| one.run_id == child.id));
+    Some(HangsFrom {
+        run_id: parent.run,
+        step: parent.step.clone(),
+        iteration: of_step.map_or(0, |child| child.iteration),
+    })
+}
+
+/// Writes what was followed as events of OpenLineage, run by run.
+fn export(store: &Store, known: &Known) -> Result<(), HistoryError> {
+    let gaps: BTreeMap<RunId, &'static str> = known.gaps.iter().map(|gap| (gap.run, gap::reason(gap))).collect();
+    for Relative { run, lineage, up, down, .. } in &known.runs {
+        let exported = Exported {
+            record: &run.record,
+            lineage,
+            events: run.told.history.events(),
+            steps: up.steps.union(&down.steps).cloned().collect::<BTreeSet<StepId>>(),
+            parent: parent_attempt(store, known, lineage)?,
+            gaps: &gaps,
+        };
+        exported.events(&mut |event| console::out(&format!("{event}\n")));
+    }
+    Ok(())
+}
+
+/// The attempt that a child run is, in the run that started it; by its step alone where that run can't be told.
+fn parent_attempt(store: &Store, known: &Known, lineage: &Lineage) -> Result<Option<ParentAttempt>, Fault> {
+    let Some(parent) = &lineage.parent else { return Ok(None) };
     let place = usize::try_from(parent.seq.saturating_sub(1)).unwrap_or(usize::MAX);
-    let Some(Event::ChildStarted(started)) = above.events().get(place) else { return Ok(None) };
+    let id = |events: &[Event]| match events.get(place) {
+        Some(Event::ChildStarted(started)) => {
+            Some(attempt_id(parent.run, &started.step, started.iteration, started.attempt))
+        }
+        _ => None,
+    };
+    let id = match known.run(parent.run) {
+        Some(above) => id(above.run.told.history.events()),
+        // Nothing of it belongs to what is told.
+        None => History::read(store, parent.run).ok().and_then(|above| id(above.events())),
+    };
     let title = |run| store.run(run).map(|row| row.map_or_else(String::new, |row| row.summary.title));
     Ok(Some(ParentAttempt {
-        id: attempt_id(parent.run, &started.step, started.iteration, started.attempt),
+        run: parent.run,
+        id,
         runbook: title(parent.run)?,
-        step: started.step.clone(),
+        step: parent.step.clone(),
         root: parent.root,
         root_runbook: title(parent.root)?,
     }))
-}
-
-fn tell(context: &Context, args: &LineageArgs, store: &Store, run: &OneRun, target: &Target) -> Result<(), CliError> {
-    let names = target.artifacts();
-    let part = |walk: &dyn Fn(&str) -> Part| {
-        let mut whole = Part::default();
-        names.iter().for_each(|name| whole.join(walk(name)));
-        whole
-    };
-    let up = (!args.down).then(|| part(&|name| run.lineage.up(name)));
-    let down = (!args.up).then(|| part(&|name| run.lineage.down(name)));
-    let children = up.as_ref().map_or_else(|| Ok(Vec::new()), |up| below::below(store, &run.lineage, up));
-    let children = children.map_err(|error| not_told(&error))?;
-    if context.format == Format::OpenLineage {
-        let steps = up.iter().chain(&down).flat_map(|part| part.steps.iter().cloned()).collect();
-        export(store, run, steps)?;
-        return children.into_iter().try_for_each(|child| export(store, &child.run, child.part.steps));
-    }
-    let document = LineageDocument {
-        v: FORM,
-        run: run.head(),
-        what: what(args, run, target),
-        up: up.as_ref().map(|part| part.of(&run.lineage)),
-        children: children.into_iter().map(ChildRun::told).collect(),
-        down: down.as_ref().map(|part| part.of(&run.lineage)),
-    };
-    if context.format == Format::Json {
-        console::json(&document);
-    } else {
-        console::out(&lineage::human(&document, &names, context.settings.colour_stdout));
-    }
-    Ok(())
-}
-
-/// Writes a run and the attempts of these steps as events of OpenLineage.
-fn export(store: &Store, run: &OneRun, steps: BTreeSet<StepId>) -> Result<(), CliError> {
-    let exported = Exported {
-        record: &run.record,
-        lineage: &run.lineage,
-        events: run.told.history.events(),
-        steps,
-        parent: parent_attempt(store, &run.told.history).map_err(|error| not_told(&error))?,
-    };
-    exported.events(&mut |event| console::out(&format!("{event}\n")));
-    Ok(())
 }
 
 fn what(args: &LineageArgs, run: &OneRun, target: &Target) -> What {

@@ -1,6 +1,6 @@
-//! Which artifacts and steps of a run lead to an artifact, and which come from it.
+//! Which artifacts and steps of a run belong to the lineage of an artifact.
 
-use super::{Lineage, Origin};
+use super::Lineage;
 use palisade_model::StepId;
 use std::collections::BTreeSet;
 
@@ -19,54 +19,17 @@ impl Part {
     pub fn of(&self, lineage: &Lineage) -> Lineage {
         let artifacts = lineage.artifacts.iter().filter(|artifact| self.artifacts.contains(&artifact.name));
         let steps = lineage.steps.iter().filter(|step| self.steps.contains(&step.step));
-        Lineage { artifacts: artifacts.cloned().collect(), steps: steps.cloned().collect() }
-    }
-
-    /// Adds another part.
-    pub fn join(&mut self, other: Self) {
-        self.artifacts.extend(other.artifacts);
-        self.steps.extend(other.steps);
-    }
-}
-
-impl Lineage {
-    /// All that an artifact was made from, itself among it: the steps behind it and whatever these needed.
-    #[must_use]
-    pub fn up(&self, name: &str) -> Part {
-        let mut part = Part::default();
-        let mut todo = vec![name.to_owned()];
-        while let Some(name) = todo.pop() {
-            let Some(artifact) = self.artifact(&name) else { continue };
-            if !part.artifacts.insert(artifact.name.clone()) {
-                continue;
-            }
-            if let Origin::Step { step, .. } = &artifact.from
-                && let Some(step) = self.step(step)
-                && part.steps.insert(step.step.clone())
-            {
-                todo.extend(step.reads.iter().map(|read| read.artifact.clone()));
-            }
+        Lineage {
+            artifacts: artifacts.cloned().collect(),
+            steps: steps.cloned().collect(),
+            offers: lineage.offers.clone(),
+            parent: lineage.parent.clone(),
         }
-        part
     }
 
-    /// All that was made from an artifact, itself among it: the steps that need it and whatever these make.
+    /// Whether nothing belongs to it.
     #[must_use]
-    pub fn down(&self, name: &str) -> Part {
-        let mut part = Part::default();
-        let mut todo = vec![name.to_owned()];
-        while let Some(name) = todo.pop() {
-            let Some(artifact) = self.artifact(&name) else { continue };
-            if !part.artifacts.insert(artifact.name.clone()) {
-                continue;
-            }
-            let reading = self.steps.iter().filter(|step| step.reads.iter().any(|read| read.artifact == artifact.name));
-            for step in reading {
-                if part.steps.insert(step.step.clone()) {
-                    todo.extend(step.makes.iter().cloned());
-                }
-            }
-        }
-        part
+    pub fn is_empty(&self) -> bool {
+        self.artifacts.is_empty() && self.steps.is_empty()
     }
 }

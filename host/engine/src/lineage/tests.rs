@@ -7,6 +7,7 @@ use palisade_runbook::{
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 fn from_step(step: &str) -> BindingSource {
     BindingSource::Step { step: step.parse().unwrap(), port: "out".to_owned() }
@@ -196,30 +197,42 @@ fn what_was_made_and_what_was_only_planned_are_told_apart() {
 fn an_artifact_has_all_its_names_and_is_a_result_by_any() {
     let lineage = lineage();
     let result = lineage.artifact("result").unwrap();
-    assert_eq!((result.name.as_str(), result.exported), ("b:out", true));
-    assert_eq!(lineage.artifact("b:out"), Some(result));
+    assert_eq!((result.name.as_str(), result.exported), ("b/out", true));
+    assert_eq!(lineage.artifact("b/out"), Some(result));
     assert!(!lineage.artifact("a").unwrap().exported && lineage.artifact("nothing").is_none());
+}
+
+/// Follows an artifact in one run.
+fn follow(lineage: &Lineage, name: &str, up: bool) -> Part {
+    let start = Start { artifacts: vec![(name, None)], up, down: !up };
+    let first = (RunId::new(1, [1; 10]), (), Rc::new(lineage.clone()));
+    let mut followed = Followed::<(), ()>::from(first, &start, 9, &mut |_| Err(()));
+    let Relative { up: above, down: below, .. } = followed.runs.remove(0);
+    if up { above } else { below }
 }
 
 #[test]
 fn upwards_lie_all_that_a_step_needed() {
     let lineage = lineage();
-    check(&lineage.up("c"), &["a", "b:out", "c", "given", "local/r/1.0.0"], &["a", "b", "c"]);
-    check(&lineage.up("d"), &["a", "b:out", "d", "given", "local/r/1.0.0"], &["a", "b", "d"]);
-    check(&lineage.up("given"), &["given"], &[]);
-    check(&lineage.up("nothing"), &[], &[]);
+    let up = |name| follow(&lineage, name, true);
+    check(&up("c"), &["a", "b/out", "c", "given", "local/r/1.0.0"], &["a", "b", "c"]);
+    check(&up("d"), &["a", "b/out", "d", "given", "local/r/1.0.0"], &["a", "b", "d"]);
+    check(&up("given"), &["given"], &[]);
+    check(&up("nothing"), &[], &[]);
     let d = lineage.step(&"d".parse().unwrap()).unwrap();
-    let reads: Vec<_> = d.reads.iter().map(|read| (read.artifact.as_str(), read.used_as)).collect();
-    assert_eq!(reads, [("a", Use::Input), ("b:out", Use::Condition)]);
+    let reads: Vec<_> =
+        d.reads.iter().map(|read| (read.artifact.as_str(), read.port.as_deref(), read.used_as)).collect();
+    assert_eq!(reads, [("a", Some("in"), Use::Input), ("b/out", None, Use::Condition)]);
 }
 
 #[test]
 fn downwards_lies_all_that_was_made_from_it() {
     let lineage = lineage();
-    check(&lineage.down("result"), &["b:out", "c", "d"], &["c", "d"]);
-    check(&lineage.down("local/r/1.0.0"), &["b:out", "c", "d", "local/r/1.0.0"], &["b", "c", "d"]);
-    check(&lineage.down("c"), &["c"], &[]);
-    let part = lineage.down("result").of(&lineage);
+    let down = |name| follow(&lineage, name, false);
+    check(&down("result"), &["b/out", "c", "d"], &["c", "d"]);
+    check(&down("local/r/1.0.0"), &["b/out", "c", "d", "local/r/1.0.0"], &["b", "c", "d"]);
+    check(&down("c"), &["c"], &[]);
+    let part = down("result").of(&lineage);
     assert_eq!((part.artifacts.len(), part.steps.len()), (3, 2));
 }
 
@@ -240,4 +253,13 @@ fn the_ids_of_attempts_are_fixed_and_differ() {
     let id = attempt_id(run, &step, 0, 1);
     assert_eq!((id.as_str(), id.get(14..15)), (attempt_id(run, &step, 0, 1).as_str(), Some("5")));
     assert!(id != attempt_id(run, &step, 1, 1) && id != attempt_id(run, &step, 0, 2));
+}
+
+#[test]
+fn what_was_erased_is_known_by_its_digest() {
+    let mut lineage = lineage();
+    lineage.note_erased(&BTreeMap::from([(Digest::of(b"a"), 0)]));
+    let erased: Vec<_> = lineage.artifacts.iter().filter(|one| one.erased.is_some()).map(|one| &*one.name).collect();
+    assert_eq!(erased, ["a"]);
+    assert_eq!(lineage.artifact("a").unwrap().erased.as_deref(), Some("1970-01-01T00:00:00.000Z"));
 }

@@ -257,7 +257,7 @@ impl View<'_> {
             for output in &step.outputs {
                 let source = BindingSource::Step { step: step.id.clone(), port: output.port.clone() };
                 let name = step.output_name(output).map(|name| name.to_string());
-                all.push((name.unwrap_or_else(|| format!("{}:{}", step.id, output.port)), self.digest(&source)));
+                all.push((name.unwrap_or_else(|| format!("{}/{}", step.id, output.port)), self.digest(&source)));
             }
         }
         all.extend(self.plan.aliases.iter().map(|alias| (alias.artifact.to_string(), self.digest(&alias.source))));

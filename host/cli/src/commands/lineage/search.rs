@@ -6,9 +6,9 @@ use crate::commands::unreadable;
 use crate::failure::CliError;
 use crate::render::console;
 use crate::workspace::not_read;
-use palisade_engine::{Document, DocumentError, Export, LineageArtifact};
+use palisade_engine::{Document, DocumentError, Export, HistoryError, LineageArtifact};
 use palisade_model::{Digest, neutral};
-use palisade_schema::FindingId;
+use palisade_schema::{FindingId, Registry};
 use palisade_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,11 +81,13 @@ impl IdBeginning {
 }
 
 impl Target {
-    /// Names of the artifacts that it is, or is in.
-    pub(super) fn artifacts(&self) -> BTreeSet<&str> {
+    /// The artifacts that it is, or is in, with the item that it is there.
+    pub(super) fn starts(&self) -> Vec<(&str, Option<u64>)> {
         match self {
-            Self::Artifact { names } => names.iter().map(String::as_str).collect(),
-            Self::Finding { found_in, .. } => found_in.iter().map(|found| found.artifact.as_str()).collect(),
+            Self::Artifact { names } => names.iter().map(|name| (name.as_str(), None)).collect(),
+            Self::Finding { found_in, .. } => {
+                found_in.iter().map(|found| (found.artifact.as_str(), Some(found.item))).collect()
+            }
         }
     }
 }
@@ -101,33 +103,41 @@ pub(super) fn look_in_one(store: &Store, run: &OneRun, wanted: &Wanted<'_>) -> R
 /// Looks in the newest runs, the latest first.
 ///
 /// # Errors
-/// As [`look_in_one`]. A run that a newer Palisade wrote is passed over, and said to be.
+/// As [`look_in_one`]. A run that can't be told is passed over, and said to be; if nothing is found then, and one is not what
+/// was written, that is the error.
 pub(super) fn look_in_all(store: &Store, wanted: &Wanted<'_>) -> Result<(OneRun, Target), CliError> {
-    let mut rows = store.latest_runs(MAX_RUNS + 1, true, None).map_err(|fault| not_read(&fault))?;
-    // What a person knows by name stands in the runs that people started; those below them come after.
-    rows.sort_by_key(|row| row.summary.parent.is_some());
+    let latest = |children| store.latest_runs(MAX_RUNS + 1, children, None).map_err(|fault| not_read(&fault));
+    // What a person knows by name stands in the runs that people started; those below them, of which one run may have many, come after.
+    let (mut rows, children) = (latest(false)?, latest(true)?);
+    let cut = rows.len() > MAX_RUNS || children.len() > MAX_RUNS;
+    rows.truncate(MAX_RUNS);
+    rows.extend(children.into_iter().filter(|row| row.summary.parent.is_some()).take(MAX_RUNS));
     // What was looked through in a newer run need not be looked through again.
     let mut seen = BTreeSet::new();
-    let mut names = None;
-    for row in rows.iter().take(MAX_RUNS) {
+    let (mut names, mut damaged) = (None, None);
+    for row in &rows {
         let run = match OneRun::read(store, row.run) {
             Ok(run) => run,
-            Err(error) if error.is_of_another_version() => {
+            Err(HistoryError::Store(fault)) => return Err(not_read(&fault)),
+            Err(error) => {
                 let why = neutral::line(&palisade_model::causes(&error), 300);
                 console::err(&format!("note: run {} is passed over: {why}\n", row.run));
+                damaged = damaged.or(error.is_damage().then(|| not_told(&error)));
                 continue;
             }
-            Err(error) => return Err(not_told(&error)),
         };
         if let Some(target) = look(store, &run, wanted, &mut seen)? {
             return Ok((run, target));
         }
         names.get_or_insert_with(|| artifacts(&run));
     }
+    if let Some(damaged) = damaged {
+        return Err(damaged);
+    }
     let looked = match rows.len() {
+        _ if cut => format!("in the newest {} runs; `--run RUN` looks in another", rows.len()),
         1 => "in the one run there is".to_owned(),
-        all if all <= MAX_RUNS => format!("in the {all} runs there are"),
-        _ => format!("in the newest {MAX_RUNS} runs; `--run RUN` looks in another"),
+        all => format!("in the {all} runs there are"),
     };
     Err(not_there(wanted, &looked, &names.unwrap_or_default()))
 }
@@ -139,9 +149,7 @@ fn look(
     wanted: &Wanted<'_>,
     seen: &mut BTreeSet<Digest>,
 ) -> Result<Option<Target>, CliError> {
-    // `STEP/NAME` is how results without a name in the runbook are told and written.
-    let told = || run.lineage.artifact(&wanted.text.replacen('/', ":", 1));
-    if let Some(artifact) = run.lineage.artifact(wanted.text).or_else(told) {
+    if let Some(artifact) = run.lineage.artifact(wanted.text) {
         return Ok(Some(Target::Artifact { names: vec![artifact.name.clone()] }));
     }
     let mut artifacts: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
@@ -152,11 +160,11 @@ fn look(
     }
     let mut findings: BTreeMap<FindingId, Vec<Finding>> = BTreeMap::new();
     if let Some(beginning) = wanted.id {
-        let seen_before = seen.clone();
+        let (seen_before, schemas) = (seen.clone(), run.schemas(store).map_err(|error| not_told(&error))?);
         for artifact in &run.lineage.artifacts {
             let Some(digest) = artifact.digest.filter(|digest| !seen_before.contains(digest)) else { continue };
             seen.insert(digest);
-            look_through(store, run, artifact, digest, beginning, &mut findings)?;
+            look_through(store, &schemas, artifact, digest, beginning, &mut findings)?;
         }
     }
     let named = artifacts.keys().map(|digest| format!("the artifact {digest}"));
@@ -173,16 +181,16 @@ fn look(
 /// Computes the ids of all findings of an artifact and takes those that begin so, of at most [`MAX_NAMED`] ids.
 fn look_through(
     store: &Store,
-    run: &OneRun,
+    schemas: &Registry,
     artifact: &LineageArtifact,
     digest: Digest,
     beginning: IdBeginning,
     findings: &mut BTreeMap<FindingId, Vec<Finding>>,
 ) -> Result<(), CliError> {
-    let has_ids = run.schemas.get(&artifact.schema).is_some_and(|schema| schema.has_finding_ids());
+    let has_ids = schemas.get(&artifact.schema).is_some_and(|schema| schema.has_finding_ids());
     let Some(name) = artifact.artifact_name().filter(|_| has_ids) else { return Ok(()) };
     let export = Export { name: name.into(), artifact: digest, schema: artifact.schema.clone(), started_ms: 0 };
-    let document = match Document::open(store, &run.schemas, &export) {
+    let document = match Document::open(store, schemas, &export) {
         // Others may have what is looked for.
         Err(error @ DocumentError::Erased { .. }) => {
             console::err(&format!("note: {} and can't be looked through\n", neutral::line(&error.to_string(), 300)));

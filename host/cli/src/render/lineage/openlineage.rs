@@ -32,13 +32,17 @@ pub(crate) struct Exported<'r> {
     pub(crate) steps: BTreeSet<StepId>,
     /// What started it; none = a person did.
     pub(crate) parent: Option<ParentAttempt>,
+    /// Runs that belong to it and can't be told, with the reason in one word.
+    pub(crate) gaps: &'r BTreeMap<RunId, &'static str>,
 }
 
 /// The attempt that a child run is, in the run that started it.
 #[derive(Debug)]
 pub(crate) struct ParentAttempt {
-    /// The attempt's id, as that run's own events have it.
-    pub(crate) id: String,
+    /// That run.
+    pub(crate) run: RunId,
+    /// The attempt's id, as that run's own events have it; none = that run can't be told.
+    pub(crate) id: Option<String>,
     /// The name of that run's runbook, and the step.
     pub(crate) runbook: String,
     pub(crate) step: StepId,
@@ -88,6 +92,7 @@ impl Exported<'_> {
                     let inputs = self.inputs(&started.step, folder);
                     let mut event = self.of_attempt("START", started.at_ms, attempt, inputs, Vec::new());
                     event["run"]["facets"]["palisade_attempt"]["child"] = json!(started.child);
+                    self.note_gap(&mut event, started.child);
                     take(event);
                 }
                 Event::AttemptSucceeded(ended) if self.steps.contains(&ended.step) => {
@@ -170,17 +175,34 @@ impl Exported<'_> {
             "runbookDigest": record.runbook_digest, "planDigest": record.plan_digest,
             "palisadeVersion": record.palisade_version,
         }))});
-        if let Some(ParentAttempt { id, runbook, step, root, root_runbook }) = &self.parent {
+        if let Some(ParentAttempt { run, id, runbook, step, root, root_runbook }) = &self.parent {
+            // Of what can't be told the run itself is named.
+            let (id, job) = match id {
+                Some(id) => (json!(id), format!("{runbook}.{step}")),
+                None => (json!(run), runbook.clone()),
+            };
             facets["parent"] = facet(
                 PARENT,
                 json!({
-                    "run": {"runId": id}, "job": {"namespace": NAMESPACE, "name": format!("{runbook}.{step}")},
+                    "run": {"runId": id}, "job": {"namespace": NAMESPACE, "name": job},
                     "root": {"run": {"runId": root}, "job": {"namespace": NAMESPACE, "name": root_runbook}},
                 }),
             );
         }
         let run = json!({"runId": record.run_id, "facets": facets});
-        event(how, at_ms, run, json!({"namespace": NAMESPACE, "name": record.runbook.name}), inputs, outputs)
+        let job = json!({"namespace": NAMESPACE, "name": record.runbook.name});
+        let mut event = event(how, at_ms, run, job, inputs, outputs);
+        if let Some(parent) = &self.parent {
+            self.note_gap(&mut event, parent.run);
+        }
+        event
+    }
+
+    /// Says that a run which belongs here is not told of, where it is so, and why.
+    fn note_gap(&self, event: &mut Value, run: RunId) {
+        if let Some(reason) = self.gaps.get(&run) {
+            event["run"]["facets"]["palisade_gap"] = facet(BASE_FACET, json!({"run": run, "reason": reason}));
+        }
     }
 
     fn of_attempt(

@@ -1,8 +1,8 @@
 //! A lineage as a tree: artifacts with the steps behind them, or with those that read them.
 
-use super::ChildLineage;
+use super::{GapTold, HangsFrom, LineageDocument, RelativeTold};
 use crate::render::runs::{foreign, painted, signed};
-use palisade_engine::{Allowed, Answer, Lineage, LineageArtifact, LineageStep, Origin};
+use palisade_engine::{Allowed, Answer, Called, Lineage, LineageArtifact, LineageStep, Origin, StepChild};
 use palisade_model::RunId;
 use palisade_model::unit::{Bytes, Count};
 use palisade_runbook::Use;
@@ -11,40 +11,72 @@ use std::fmt::Write as _;
 
 /// Most levels of artifacts that are shown: a chain of steps may be of any length, and nobody reads further.
 const MAX_LEVELS: usize = 50;
+/// Most child runs of a step that are shown.
+const MAX_CHILDREN: usize = 20;
+/// Most requests of a model that are named.
+const MAX_REQUESTS: usize = 3;
+const MORE: &str = "… `--format json` has all";
 
-/// Draws parts of lineages, that of a run and those of child runs behind its artifacts.
+/// Draws parts of lineages, that of the run that was asked about and those of runs that hang together with it.
 pub(super) struct Tree<'l> {
-    children: &'l [ChildLineage],
+    document: &'l LineageDocument,
     up: bool,
     colour: bool,
-    /// Artifacts whose branches are drawn, by their runs; none = the run that was asked about.
-    drawn: BTreeSet<(Option<RunId>, &'l str)>,
+    /// Artifacts whose branches are drawn, by their runs.
+    drawn: BTreeSet<(RunId, &'l str)>,
     out: String,
 }
 
-/// The part of the run that is drawn.
+/// The part of a run that is drawn.
 #[derive(Clone, Copy)]
 struct Place<'l> {
-    /// None = the run that was asked about.
-    child: Option<RunId>,
+    run: RunId,
     part: &'l Lineage,
 }
 
+/// What hangs on a step.
+enum Below<'l> {
+    Artifact(Place<'l>, &'l LineageArtifact, &'static str),
+    /// A child run, with what of it is drawn.
+    Child(&'l RelativeTold, &'l Lineage, String),
+    Step(Place<'l>, &'l LineageStep),
+    Text(String),
+}
+
 impl<'l> Tree<'l> {
-    /// Upwards or downwards; `children` are gone into where they are met upwards.
-    pub(super) fn new(children: &'l [ChildLineage], up: bool, colour: bool) -> Self {
-        Self { children, up, colour, drawn: BTreeSet::new(), out: String::new() }
+    /// Upwards or downwards; other runs are gone into where they are met.
+    pub(super) const fn new(document: &'l LineageDocument, up: bool, colour: bool) -> Self {
+        Self { document, up, colour, drawn: BTreeSet::new(), out: String::new() }
     }
 
-    /// Draws an artifact and all beyond it.
-    pub(super) fn add(&mut self, part: &'l Lineage, name: &str) {
+    /// Draws an artifact of the run that was asked about and all beyond it.
+    pub(super) fn add_asked(&mut self, part: &'l Lineage, name: &str) {
+        self.add(self.document.run.run_id, part, name);
+    }
+
+    /// Draws an artifact of a run and all beyond it.
+    pub(super) fn add(&mut self, run: RunId, part: &'l Lineage, name: &str) {
         if let Some(artifact) = part.artifact(name) {
-            self.artifact(Place { child: None, part }, artifact, "", "  ", "  ", 0);
+            self.artifact(Place { run, part }, artifact, "", ("  ", "  "), 0);
         }
     }
 
-    pub(super) fn text(self) -> String {
-        self.out
+    /// Draws a step of a run that started another, and all that it had for that.
+    pub(super) fn add_step(&mut self, of: &'l RelativeTold, started: &HangsFrom) {
+        let Some(part) = &of.up else { return };
+        let Some(step) = part.step(&started.step) else { return };
+        let place = Place { run: of.run.run_id, part };
+        let turn = turn(step, started.iteration);
+        let turn = if turn.is_empty() { turn } else { format!("{turn}  of ") };
+        let _ = writeln!(self.out, "  {turn}{}\n  of {}", self.step_line(step), of.run.line(self.colour));
+        let mut below = leaves(step);
+        below.extend(self.read(place, step));
+        self.below(below, "  ", 0);
+    }
+
+    /// What was drawn since it was taken last.
+    pub(super) fn take(&mut self) -> String {
+        std::mem::take(&mut self.out)
     }
 
     /// `first` stands before its line, `rest` before those below it.
@@ -53,11 +85,10 @@ impl<'l> Tree<'l> {
         place: Place<'l>,
         artifact: &'l LineageArtifact,
         suffix: &str,
-        first: &str,
-        rest: &str,
+        (first, rest): (&str, &str),
         level: usize,
     ) {
-        let seen = !self.drawn.insert((place.child, &artifact.name));
+        let seen = !self.drawn.insert((place.run, &artifact.name));
         let steps: Vec<&'l LineageStep> = match (&artifact.from, self.up) {
             (Origin::Step { step, .. }, true) => place.part.step(step).into_iter().collect(),
             (_, true) => Vec::new(),
@@ -67,11 +98,11 @@ impl<'l> Tree<'l> {
             }
         };
         let more = match (seen || level == MAX_LEVELS, steps.is_empty()) {
-            (false, _) | (_, true) => "",
-            _ if seen => "  (see above)",
-            _ => "  … `--format json` has all",
+            (false, _) | (_, true) => String::new(),
+            _ if seen => "  (see above)".to_owned(),
+            _ => format!("  {MORE}"),
         };
-        let line = format!("{first}{}{suffix}{more}", self.artifact_line(artifact));
+        let line = format!("{first}{}{suffix}{more}", self.artifact_line(place, artifact));
         let _ = writeln!(self.out, "{line}");
         if !more.is_empty() {
             return;
@@ -84,44 +115,135 @@ impl<'l> Tree<'l> {
 
     fn step(&mut self, place: Place<'l>, step: &'l LineageStep, first: &str, rest: &str, level: usize) {
         let line = self.step_line(step);
-        let _ = writeln!(self.out, "{first}{line}");
-        let mut below: Vec<(Place<'l>, &'l LineageArtifact, &str)> = Vec::new();
+        let more = if level > MAX_LEVELS { format!("  {MORE}") } else { String::new() };
+        let _ = writeln!(self.out, "{first}{line}{more}");
+        if !more.is_empty() {
+            return;
+        }
+        let mut below = if self.up { leaves(step) } else { Vec::new() };
+        below.extend(self.children(place, step));
         if self.up {
-            below.extend(self.taken_from_child(step));
-            let mut told = BTreeSet::new();
-            for read in step.reads.iter().filter(|read| told.insert((&read.artifact, read.used_as))) {
-                let artifact = place.part.artifact(&read.artifact);
-                below.extend(artifact.map(|artifact| (place, artifact, used_as(read.used_as))));
-            }
+            below.extend(self.read(place, step));
         } else {
-            below.extend(step.makes.iter().filter_map(|name| Some((place, place.part.artifact(name)?, ""))));
+            let made = step.makes.iter().filter_map(|name| place.part.artifact(name));
+            below.extend(made.map(|artifact| Below::Artifact(place, artifact, "")));
         }
-        let mut leaves: Vec<String> = Vec::new();
-        if self.up {
-            leaves.extend(step.allowed.iter().map(|answer| said(step, answer)));
-            let names = |path: &String| format!("{}  file or folder that its config names", foreign(path));
-            leaves.extend(step.data.iter().map(names));
-        }
-        for (index, leaf) in leaves.iter().enumerate() {
-            let (branch, _) = branches(below.is_empty() && index + 1 == leaves.len());
-            let _ = writeln!(self.out, "{rest}{branch}{leaf}");
-        }
-        for (index, &(place, artifact, suffix)) in below.iter().enumerate() {
-            let (branch, trunk) = branches(index + 1 == below.len());
-            self.artifact(place, artifact, suffix, &format!("{rest}{branch}"), &format!("{rest}{trunk}"), level + 1);
+        self.below(below, rest, level);
+    }
+
+    fn below(&mut self, below: Vec<Below<'l>>, rest: &str, level: usize) {
+        let count = below.len();
+        for (index, one) in below.into_iter().enumerate() {
+            let (branch, trunk) = branches(index + 1 == count);
+            let (first, rest) = (format!("{rest}{branch}"), format!("{rest}{trunk}"));
+            match one {
+                Below::Text(text) => {
+                    let _ = writeln!(self.out, "{first}{text}");
+                }
+                Below::Artifact(place, artifact, suffix) => {
+                    self.artifact(place, artifact, suffix, (&first, &rest), level + 1);
+                }
+                Below::Step(place, step) => self.step(place, step, &first, &rest, level + 1),
+                Below::Child(child, part, what) => {
+                    let state = signed(self.colour, &child.run.state);
+                    let _ = writeln!(self.out, "{first}{what}{state}  {}", self.child_line(child.run.run_id));
+                    let below = self.of_child(child, part, "");
+                    self.below(below, &rest, level + 1);
+                }
+            }
         }
     }
 
-    /// What the child run made that a step was.
-    fn taken_from_child(&self, step: &LineageStep) -> Vec<(Place<'l>, &'l LineageArtifact, &'static str)> {
-        let child = self.children.iter().find(|child| step.child == Some(child.run.run_id));
-        let Some(ChildLineage { run, results, up: part }) = child else { return Vec::new() };
-        let place = Place { child: Some(run.run_id), part };
-        let taken = results.iter().filter_map(|name| part.artifact(name));
-        taken.map(|artifact| (place, artifact, "  of the child run")).collect()
+    /// What a step read.
+    fn read(&self, place: Place<'l>, step: &'l LineageStep) -> Vec<Below<'l>> {
+        let mut told = BTreeSet::new();
+        let reads = step.reads.iter().filter(|read| told.insert((&read.artifact, read.used_as)));
+        let read = |read: &palisade_engine::Read| {
+            Some(Below::Artifact(place, place.part.artifact(&read.artifact)?, used_as(read.used_as)))
+        };
+        reads.filter_map(read).collect()
     }
 
-    fn artifact_line(&self, artifact: &LineageArtifact) -> String {
+    /// The child runs that a step started, as far as they belong to it.
+    fn children(&self, place: Place<'l>, step: &'l LineageStep) -> Vec<Below<'l>> {
+        if let ([only], None) = (step.children.as_slice(), &step.component)
+            && only.iteration == 0
+        {
+            return match self.child(only) {
+                Some((child, part)) => self.of_child(child, part, "  of the child run"),
+                None => self.gap(only).map(|gap| Below::Text(not_told(gap))).into_iter().collect(),
+            };
+        }
+        let (mut all, mut more, mut others) = (Vec::new(), 0_u64, 0_u64);
+        for one in &step.children {
+            let turn = turn(step, one.iteration);
+            let what = if turn.is_empty() { turn } else { format!("{turn}  ") };
+            let below = match (self.child(one), self.gap(one)) {
+                (Some((child, part)), _) => Below::Child(child, part, what),
+                (None, Some(gap)) => Below::Text(format!("{what}child run {}  {}", one.run_id, not_told(gap))),
+                (None, None) => {
+                    others += 1;
+                    continue;
+                }
+            };
+            if all.len() < MAX_CHILDREN { all.push(below) } else { more += 1 }
+        }
+        if more > 0 {
+            all.push(Below::Text(format!("{} more  {MORE}", Count(more))));
+        }
+        // Those that were too many are told with the first of them; others are known to have no part in it.
+        let of_step = |gap: &&GapTold| gap.met_in == place.run && gap.step.as_ref() == Some(&step.step);
+        let untold = self.document.gaps.iter().filter(of_step);
+        let untold: u64 = untold.map(|gap| gap.runs - 1).sum();
+        if untold > 0 {
+            all.push(Below::Text(format!("{} more can't be told, see below", Count(untold))));
+        }
+        let others = others.saturating_sub(untold);
+        if others > 0 {
+            all.push(Below::Text(format!("{} other child runs have no part in it", Count(others))));
+        }
+        all
+    }
+
+    fn child(&self, child: &StepChild) -> Option<(&'l RelativeTold, &'l Lineage)> {
+        let found = self.document.runs.iter().find(|other| other.run.run_id == child.run_id)?;
+        let part = if self.up { &found.up } else { &found.down };
+        Some((found, part.as_ref()?))
+    }
+
+    fn gap(&self, child: &StepChild) -> Option<&'l GapTold> {
+        self.document.gaps.iter().find(|gap| gap.run_id == child.run_id)
+    }
+
+    /// Where what is drawn of a child begins: with what its parent took of it, or gave it.
+    fn of_child(&self, child: &'l RelativeTold, part: &'l Lineage, suffix: &'static str) -> Vec<Below<'l>> {
+        let place = Place { run: child.run.run_id, part };
+        if !self.up && child.given.is_empty() {
+            let begins = |step: &&LineageStep| step.reads.iter().all(|read| part.artifact(&read.artifact).is_none());
+            return part.steps.iter().filter(begins).map(|step| Below::Step(place, step)).collect();
+        }
+        let names = if self.up { &child.results } else { &child.given };
+        let begins = names.iter().filter_map(|name| part.artifact(name));
+        begins.map(|artifact| Below::Artifact(place, artifact, suffix)).collect()
+    }
+
+    /// What the input of a child run was above.
+    fn given(&self, run: RunId, name: &str) -> Option<String> {
+        let document = self.document;
+        let other = |run: RunId| document.runs.iter().find(|other| other.run.run_id == run);
+        let parent = if run == document.run.run_id { &document.parent } else { &other(run)?.parent };
+        let parent = parent.as_ref()?;
+        let part = if parent.run_id == document.run.run_id { &document.up } else { &other(parent.run_id)?.up };
+        let step = part.as_ref()?.step(&parent.step)?;
+        let read = step.reads.iter().find(|read| read.port.as_deref() == Some(name) && step.component.is_none())?;
+        let item = match parent.iteration {
+            item if item > 0 && step.maps_child && step.reads.first() == Some(read) => format!("item {item} of "),
+            _ => String::new(),
+        };
+        Some(format!("{item}`{}` of the run above", foreign(&read.artifact)))
+    }
+
+    fn artifact_line(&self, place: Place<'l>, artifact: &LineageArtifact) -> String {
         let mut facts = vec![painted(self.colour, "1", &foreign(&artifact.name))];
         if !artifact.also.is_empty() {
             let names = artifact.also.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -129,28 +251,90 @@ impl<'l> Tree<'l> {
         }
         facts.push(match &artifact.from {
             Origin::Step { .. } => String::new(),
-            Origin::Input { is_default: false } => "input of the run".to_owned(),
+            Origin::Input { is_default: false } => match self.given(place.run, &artifact.name) {
+                Some(what) => format!("input of the run, {what}"),
+                None => "input of the run".to_owned(),
+            },
             Origin::Input { is_default: true } => "input of the run, its default".to_owned(),
             Origin::Ruleset => "ruleset".to_owned(),
         });
-        facts.push(artifact.items.map_or_else(String::new, |items| format!("{} items", Count(items))));
+        facts.push(artifact.items.map_or_else(String::new, |items| Count(items).of("item")));
         facts.push(artifact.bytes.map_or_else(String::new, |bytes| Bytes(bytes).to_string()));
-        facts.push(artifact.digest.map_or_else(|| "not there".to_owned(), |digest| digest.short()));
+        facts.push(artifact.digest.map_or_else(|| absent(artifact).to_owned(), |digest| digest.short()));
         facts.push(artifact.schema.to_string());
         facts.push(if artifact.exported { "result".to_owned() } else { String::new() });
+        facts.push(artifact.erased.as_ref().map_or_else(String::new, |at| format!("its data were erased {at}")));
         facts.retain(|fact| !fact.is_empty());
         facts.join("  ")
     }
 
+    /// A child run by its id, and by what it ran where that can be told.
+    fn child_line(&self, child: RunId) -> String {
+        let known = self.document.runs.iter().map(|other| &other.run).find(|head| head.run_id == child);
+        let ran = known.map_or_else(String::new, |head| {
+            let name = painted(self.colour, "1", &foreign(&head.name));
+            format!("  {name}  runbook {}", head.runbook_digest.short())
+        });
+        format!("child run {child}{ran}")
+    }
+
     fn step_line(&self, step: &LineageStep) -> String {
-        let runs = step.component.as_ref();
-        let runs = runs.map(|ran| format!("{}@{} {}", ran.component, ran.version, ran.digest.short()));
-        let runs = runs.or_else(|| step.child.map(|child| format!("child run {child}")));
-        let attempts = if step.attempts > 1 { format!("  in {} attempts", step.attempts) } else { String::new() };
+        let runs = match (&step.component, step.children.as_slice()) {
+            (Some(ran), _) => format!("{}@{} {}", ran.component, ran.version, ran.digest.short()),
+            (None, []) => String::new(),
+            (None, [child]) if child.iteration == 0 => self.child_line(child.run_id),
+            (None, children) => Count(children.len() as u64).of("child run"),
+        };
+        let tried = step.attempts > 1 && step.children.len() < 2;
+        let attempts = if tried { format!("  in {} attempts", step.attempts) } else { String::new() };
         let state = signed(self.colour, step.state);
-        let line = format!("{state}  step {}  {}  {}{attempts}", step.step, step.kind, runs.unwrap_or_default());
+        let line = format!("{state}  step {}  {}  {runs}{attempts}", step.step, step.kind);
         line.trim_end().to_owned()
     }
+}
+
+/// Which of the child runs of a step; empty where it has but one at a time.
+fn turn(step: &LineageStep, iteration: u32) -> String {
+    match iteration {
+        0 => String::new(),
+        item if step.maps_child => format!("item {item}"),
+        iteration => format!("iteration {iteration}"),
+    }
+}
+
+/// What is said of an artifact that has no digest.
+const fn absent(artifact: &LineageArtifact) -> &'static str {
+    match artifact.from {
+        Origin::Input { .. } => "not given",
+        Origin::Step { .. } | Origin::Ruleset => "not made",
+    }
+}
+
+/// What a step had by itself: answers, what it called, the data that its config names.
+fn leaves<'l>(step: &LineageStep) -> Vec<Below<'l>> {
+    let allowed = step.allowed.iter().map(|answer| said(step, answer));
+    let called = step.called.iter().map(called);
+    let data = step.data.iter().map(|path| format!("{}  file or folder that its config names", foreign(path)));
+    allowed.chain(called).chain(data).map(Below::Text).collect()
+}
+
+fn called(called: &Called) -> String {
+    match called {
+        Called::Component { component: called, calls } => {
+            let (digest, calls) = (called.digest.short(), Count(*calls).of("time"));
+            format!("{}@{} {digest}  called {calls}", called.component, called.version)
+        }
+        Called::Model { model, calls, requests } => {
+            let shown: Vec<_> = requests.iter().take(MAX_REQUESTS).map(|request| request.short()).collect();
+            let more = if requests.len() > MAX_REQUESTS { ", …" } else { "" };
+            let calls = Count(*calls).of("time");
+            format!("model {}  asked {calls}: request {}{more}", foreign(model), shown.join(", "))
+        }
+    }
+}
+
+fn not_told(gap: &GapTold) -> String {
+    format!("can't be told: {}", foreign(&gap.message))
 }
 
 /// What was said of a step, in a line.
@@ -187,7 +371,11 @@ fn used_as(used_as: Use) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::lineage::What;
+    use crate::render::runs::RunHead;
     use palisade_engine::Read;
+    use palisade_model::Digest;
+    use std::collections::BTreeMap;
 
     fn artifact(name: &str, from: Origin) -> LineageArtifact {
         LineageArtifact {
@@ -198,6 +386,7 @@ mod tests {
             digest: None,
             items: None,
             bytes: None,
+            erased: None,
             exported: false,
         }
     }
@@ -205,45 +394,63 @@ mod tests {
     /// Each step makes the artifact of its name from those that are named.
     fn lineage(steps: &[(&str, &[&str])]) -> Lineage {
         let made = |name: &str| artifact(name, Origin::Step { step: name.parse().unwrap(), port: "out".to_owned() });
+        let read = |name: &&str| Read { artifact: (*name).to_owned(), port: None, used_as: Use::Input };
         let step = |(name, reads): &(&str, &[&str])| LineageStep {
             step: name.parse().unwrap(),
             kind: "analyse",
             component: None,
-            child: None,
+            children: Vec::new(),
+            maps_child: false,
             state: "succeeded",
             attempts: 1,
             data: Vec::new(),
+            called: Vec::new(),
             allowed: Vec::new(),
-            reads: reads.iter().map(|read| Read { artifact: (*read).to_owned(), used_as: Use::Input }).collect(),
+            reads: reads.iter().map(read).collect(),
             makes: vec![(*name).to_owned()],
         };
         Lineage {
             artifacts: steps.iter().map(|(name, _)| made(name)).collect(),
             steps: steps.iter().map(step).collect(),
+            offers: BTreeMap::new(),
+            parent: None,
         }
     }
 
     fn drawn(lineage: &Lineage, up: bool, name: &str) -> String {
-        let mut tree = Tree::new(&[], up, false);
-        tree.add(lineage, name);
-        tree.text()
+        let run = RunHead {
+            run_id: RunId::new(1, [1; 10]),
+            name: "n".to_owned(),
+            state: "succeeded".to_owned(),
+            started_at: String::new(),
+            palisade_version: String::new(),
+            runbook_digest: Digest::of(b"runbook"),
+            plan_digest: Digest::of(b"plan"),
+            edited: false,
+        };
+        let what = What::Artifact { names: vec![name.to_owned()] };
+        let (runs, gaps) = (Vec::new(), Vec::new());
+        let document = LineageDocument { v: 1, run, parent: None, what, up: None, down: None, runs, gaps };
+        let mut tree = Tree::new(&document, up, false);
+        tree.add_asked(lineage, name);
+        tree.take()
     }
 
     #[test]
     fn what_is_needed_twice_is_drawn_once() {
         let lineage = lineage(&[("a", &[]), ("b", &["a"]), ("c", &["a", "b", "a"])]);
-        let expected = "  c  not there  x/1.0.0
+        let expected = "  c  not made  x/1.0.0
   └─ ✓ succeeded  step c  analyse
-     ├─ a  not there  x/1.0.0
+     ├─ a  not made  x/1.0.0
      │  └─ ✓ succeeded  step a  analyse
-     └─ b  not there  x/1.0.0
+     └─ b  not made  x/1.0.0
         └─ ✓ succeeded  step b  analyse
-           └─ a  not there  x/1.0.0  (see above)
+           └─ a  not made  x/1.0.0  (see above)
 ";
         assert_eq!(drawn(&lineage, true, "c"), expected);
-        let expected = "  b  not there  x/1.0.0
+        let expected = "  b  not made  x/1.0.0
   └─ ✓ succeeded  step c  analyse
-     └─ c  not there  x/1.0.0
+     └─ c  not made  x/1.0.0
 ";
         assert_eq!(drawn(&lineage, false, "b"), expected);
     }
