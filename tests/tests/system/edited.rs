@@ -155,3 +155,25 @@ execution:
     let told = palisade(dir.path(), ["replay", "last", "--runbook", "edited.yaml"]).exits(2).stderr;
     assert!(told.contains("step `go`: the runbook that it runs is another artifact than was recorded"), "{told}");
 }
+
+#[test]
+fn a_step_that_differs_is_found_below_an_item_of_a_map_and_below_its_child() {
+    let Some(dir) = with_stepper() else { return };
+    write_texts(&dir, "docs.json", &["-", "--", "---"]);
+    dir.write("leaf.yaml", LEAF);
+    let middle = "name: Middle\ninputs: {texts: {input_schema: standard_input}}\noutputs: {found: found}\nexecution:\n  \
+                  - {id: go, type: execute_workflow, file: leaf.yaml, inputs: {texts: texts}, outputs: {found: found}}\n";
+    dir.write("middle.yaml", middle);
+    let top = "name: Top\ninputs: {docs: {input_schema: standard_input}}\nexecution:\n  \
+               - {id: each, type: map, file: middle.yaml, max_items: 9, inputs: {texts: docs}, outputs: {found: all}}\n";
+    dir.write("top.yaml", top);
+    let _ = palisade(dir.path(), ["run", "-q", "top.yaml", "--input", "docs=docs.json"]).exits(0);
+    assert_eq!(by(&dir, "top.yaml", 0)["attempts"]["replayed"], 6);
+    dir.write("leaf.yaml", LEAF.replace("append: b", "append: b, fail_at: --a"));
+    let edited = by(&dir, "top.yaml", 1);
+    // The first item is as it was.
+    assert_eq!(within(&edited), [("each", 2), ("go", 0)], "{edited:#}");
+    assert_eq!(edited["difference"]["step"], "two");
+    let told = palisade(dir.path(), ["replay", "last", "--runbook", "top.yaml"]).exits(1).stdout;
+    assert!(told.contains("child 2 of `each`, child of `go`, step `two`"), "{told}");
+}
