@@ -116,6 +116,53 @@ fn a_shop_holds_what_its_policy_denies() {
 }
 
 #[test]
+fn a_finding_of_a_grandchild_leads_to_who_planned_it_from_which_policy_and_who_allowed_it() {
+    let dir = examples();
+    let shop = dir.join("policy_check/shop");
+    let given = "inputs: {privacy_policy_document: policy}";
+    let outer = format!(
+        "name: Outer\ninputs: {{policy: {{input_schema: privacy_policy_document}}}}\nexecution:\n  \
+         - {{id: go, type: execute_workflow, file: check.yaml, {given}}}\n"
+    );
+    std::fs::write(shop.join("outer.yaml"), outer).unwrap();
+    std::fs::copy(dir.join("policy_check/check.yaml"), shop.join("check.yaml")).unwrap();
+    let _ = palisade(&shop, ["run", "-q", "outer.yaml", "--input", "policy=policy.md", "--out", "out"]).exits(0);
+    let found = std::fs::read_to_string(shop.join("out/go/classified.json")).unwrap();
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let finding = found["findings"][0]["id"].as_str().unwrap();
+    // From the run that a person started down to the files and the rules, and to the policy behind the runbook.
+    let up = palisade(&shop, ["lineage", finding, "--up"]).exits(0).stdout;
+    let planned = [
+        "approved beforehand by the runbook, ",
+        "generated_runbook  ",
+        "  as the runbook that it runs",
+        "palisade:policy_to_runbook_analyser@",
+        "privacy_policy_document  input of the run, `policy` of the run above",
+        "local/planning_context/1.0.0  ruleset",
+    ];
+    let behind = [
+        "step go  execute_workflow  child run ",
+        "step check_the_systems  execute_workflow  child run ",
+        "palisade:gdpr_personal_data_classifier@",
+        "palisade:personal_data@",
+        "data/orders  file or folder that its config names",
+    ];
+    for part in planned.iter().chain(&behind) {
+        assert!(up.contains(part), "no {part}:\n{up}");
+    }
+    // From the grandchild up to the same, and to what its grandparent got of it.
+    let runs = palisade(&shop, ["runs", "list", "--children", "--format", "json"]).exits(0).stdout;
+    let runs: Value = serde_json::from_str(&runs).unwrap();
+    let grandchild = runs["runs"][0]["run_id"].as_str().unwrap();
+    let told = palisade(&shop, ["lineage", finding, "--run", grandchild]).exits(0).stdout;
+    let (_, above) = told.split_once("Its run was started by").unwrap();
+    assert_eq!(above.matches("Its run was started by").count(), 1, "{told}");
+    for part in planned.iter().chain(&["  of Outer  ✓ succeeded  run ", "in Outer\n  go/classified  "]) {
+        assert!(above.contains(part), "no {part}:\n{told}");
+    }
+}
+
+#[test]
 fn the_summary_is_as_the_documents_show_it() {
     let dir = examples();
     let shop = dir.join("policy_check/shop");
