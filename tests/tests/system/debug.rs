@@ -383,7 +383,7 @@ fn a_map_over_a_component_is_stepped_into_item_by_item() {
     // Before an item what it gets, behind it what it made.
     assert!(answers[1].contains(r#"0  {"content":"-","#) && !answers[1].contains("\"--\""), "{}", answers[1]);
     assert!(answers[2].contains(r#"0  {"content":"-x","#), "{}", answers[2]);
-    assert!(answers[3].contains("each[1].texts") && answers[3].contains("1 item  made here"), "{}", answers[3]);
+    assert!(answers[3].contains("each[1].texts") && answers[3].contains("1 item   made here"), "{}", answers[3]);
     assert!(answers[4].contains(r#""-x""#), "{}", answers[4]);
     assert!(answers[6].contains("there is no artifact `each[1].texts`"), "what an item made is gone behind it");
     let _ = palisade(dir.path(), ["resume", "-q", "last", "--out", "out"]).exits(0);
