@@ -12,10 +12,8 @@ use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::{Digest, RunId, StepId};
 use palisade_runbook::{Comparison, Estimate, PerMeasure, Plan, PlanFormError, compare};
 use palisade_schema::Registry;
-use palisade_store::{Fault, Head, Journal, RunRow, Store, Unchecked, VerifyError};
+use palisade_store::{Fault, Head, Journal, RunRow, Store, VerifyError};
 use std::collections::{BTreeMap, VecDeque};
-use std::num::NonZeroUsize;
-use std::thread::ScopedJoinHandle;
 
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,19 +166,8 @@ impl Standing {
     }
 }
 
-/// Events that one thread checks and reads at a time; for a shorter journal none is started.
-const BATCH: usize = 4_096;
-
-fn events_of(run: RunId, batch: Unchecked) -> Result<Vec<Event>, HistoryError> {
-    batch.check()?.events().map(|(seq, bytes)| event_of(run, seq, bytes)).collect()
-}
-
 fn event_of(run: RunId, seq: u64, bytes: &[u8]) -> Result<Event, HistoryError> {
     Event::from_bytes(bytes).map_err(|source| HistoryError::Event { run, seq, source })
-}
-
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl<'s> Events<'s> {
@@ -221,34 +208,10 @@ impl History {
     /// # Errors
     /// When an event is not what was written, or can't be read. Nothing is added then.
     pub fn read_on(&mut self, store: &Store) -> Result<(), HistoryError> {
-        let (run, before, mut journal) = (self.run, self.events.len(), store.journal_after(self.run, self.head));
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let events = &mut self.events;
-        let read = std::thread::scope(|scope| {
-            let mut under_way = VecDeque::new();
-            loop {
-                let next = journal.next_unchecked(BATCH);
-                let is_full = next.as_ref().is_ok_and(|batch| batch.len() == BATCH);
-                // An error is told unless something before it is wrong.
-                while under_way.len() > if is_full { threads } else { 0 } {
-                    events.extend(under_way.pop_front().map(joined).transpose()?.unwrap_or_default());
-                }
-                let batch = next?;
-                if batch.is_empty() {
-                    return Ok(());
-                }
-                if is_full {
-                    under_way.push_back(scope.spawn(move || events_of(run, batch)));
-                } else {
-                    events.extend(events_of(run, batch)?);
-                }
-            }
-        });
-        match read {
-            Ok(()) => self.head = journal.head(),
-            Err(_) => self.events.truncate(before),
-        }
-        read
+        let run = self.run;
+        let read = |seq, bytes: &[u8]| event_of(run, seq, bytes);
+        self.head = store.read_events(run, self.head, &mut self.events, read)?;
+        Ok(())
     }
 
     /// Which run.
@@ -419,6 +382,9 @@ mod tests {
     use palisade_model::TenantId;
     use palisade_store::{Append, NewEvent, RunSummary};
 
+    /// So many events that several threads read them.
+    const MANY: usize = 20_000;
+
     fn scheduled(attempt: u32) -> Vec<u8> {
         Event::StepScheduled { step: "s".parse().unwrap(), attempt, iteration: 0 }.to_bytes()
     }
@@ -436,18 +402,18 @@ mod tests {
     #[test]
     fn a_journal_that_several_threads_read_is_in_order_and_its_first_fault_is_told() {
         let run = RunId::new(1, [1; 10]);
-        for count in [0, 1, BATCH, 3 * BATCH + 7] {
+        for count in [0, 1, MANY] {
             let folder = tempfile::tempdir().unwrap();
             let all: Vec<_> = (1..).take(count).map(scheduled).collect();
             let history = History::read(&store(folder.path(), run, &all), run).unwrap();
             assert!(history.events().iter().map(Event::to_bytes).eq(all), "{count}");
         }
         let folder = tempfile::tempdir().unwrap();
-        let mut all: Vec<_> = (1..).take(3 * BATCH).map(scheduled).collect();
-        for wrong in [BATCH + 7, BATCH + 9, 2 * BATCH + 9] {
+        let mut all: Vec<_> = (1..).take(MANY).map(scheduled).collect();
+        for wrong in [MANY / 2, MANY / 2 + 2, MANY - 9] {
             all[wrong] = b"{}".to_vec();
         }
         let read = History::read(&store(folder.path(), run, &all), run);
-        assert!(matches!(read, Err(HistoryError::Event { seq, .. }) if seq == BATCH as u64 + 8), "{read:?}");
+        assert!(matches!(read, Err(HistoryError::Event { seq, .. }) if seq == MANY as u64 / 2 + 1), "{read:?}");
     }
 }

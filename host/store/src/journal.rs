@@ -8,7 +8,6 @@ use crate::audit::NewEntry;
 use crate::content::{self, Pending};
 use crate::fault::Fault;
 use crate::memos::{self, NewMemo};
-use crate::page::{Page, Row};
 use crate::requests;
 use crate::runs::{self, RunRow, RunSummary};
 use crate::store::Store;
@@ -21,8 +20,6 @@ use rusqlite::{Connection, params};
 const MAX_EVENT_BYTES: usize = 64 << 20;
 /// Most characters of a kind.
 const MAX_KIND_CHARS: usize = 64;
-/// Events that are read at a time where all of them are looked at by whoever reads.
-const PAGE: usize = 256;
 
 /// The last event of a run: its number, from 1, and its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,12 +161,6 @@ pub enum VerifyError {
     Fault(#[from] Fault),
 }
 
-impl JournalEvent {
-    const fn head(&self) -> Head {
-        Head { seq: self.seq, hash: self.hash }
-    }
-}
-
 impl Head {
     /// What stands before the first event.
     #[must_use]
@@ -274,153 +265,6 @@ impl Store {
         }
         new.into_iter().for_each(Pending::keep);
         committed.map_err(|error| self.fault(error))
-    }
-
-    /// The events of a run behind event `after`, at most `limit`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn events(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<JournalEvent>, Fault> {
-        let page = self.page(run, after, limit)?;
-        Ok(page.rows().map(Row::into_event).collect())
-    }
-
-    fn page(&self, run: RunId, after: u64, limit: usize) -> Result<Page, Fault> {
-        let read = || {
-            let sql = "SELECT seq, kind, bytes, hash FROM event WHERE tenant = ?1 AND run = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let reader = self.reader();
-            let mut statement = reader.prepare_cached(sql)?;
-            let mut rows = statement.query(params![self.tenant().key(), run.as_bytes(), after.cast_signed(), limit])?;
-            let mut page = Page::default();
-            while let Some(row) = rows.next()? {
-                page.push(Row::read(row)?);
-            }
-            Ok(page)
-        };
-        read().map_err(|error| self.fault(error))
-    }
-
-    /// A reader of a run's events from the first on.
-    #[must_use]
-    pub fn journal(&self, run: RunId) -> Journal<'_> {
-        self.journal_after(run, Head::start(run))
-    }
-
-    /// A reader of the events of a run that follow one that was read and checked.
-    #[must_use]
-    pub const fn journal_after(&self, run: RunId, head: Head) -> Journal<'_> {
-        Journal { store: self, head, run }
-    }
-
-    /// Checks every event of a run against the chain of hashes, and the chain against the run's head. Says that the
-    /// journal is consistent in itself, no more: who can write the database can write another consistent one.
-    ///
-    /// # Errors
-    /// At the first event that is missing or changed.
-    pub fn verify(&self, run: RunId) -> Result<Head, VerifyError> {
-        let mut journal = self.journal(run);
-        while !journal.next_unchecked(PAGE)?.check()?.is_empty() {}
-        Ok(journal.head)
-    }
-}
-
-/// Reads the events of a run, each checked against the chain of hashes. Takes no lock: the run may go on meanwhile.
-#[derive(Debug)]
-pub struct Journal<'s> {
-    store: &'s Store,
-    run: RunId,
-    head: Head,
-}
-
-/// Events as they lie in the journal, not yet checked against the chain of hashes.
-#[derive(Debug)]
-pub struct Unchecked {
-    run: RunId,
-    before: Head,
-    page: Page,
-}
-
-impl Journal<'_> {
-    /// The next events, in order; none once all that the run has by now were read. Asked again later, it gives what came
-    /// since.
-    ///
-    /// # Errors
-    /// At an event that is missing or changed, once all before it were given, and where the run is unknown.
-    pub fn next_page(&mut self) -> Result<Vec<JournalEvent>, VerifyError> {
-        let Unchecked { run, before, page } = self.read(PAGE)?;
-        let (sound, broken) = page.sound(run, before);
-        if let Some(broken) = broken.filter(|_| sound == 0) {
-            return Err(broken);
-        }
-        // What is wrong behind the sound ones is found again the next time.
-        let events: Vec<_> = page.rows().take(sound).map(Row::into_event).collect();
-        self.pass(events.last().map(JournalEvent::head));
-        Ok(events)
-    }
-
-    /// The next events, at most so many, to be checked by someone else: what follows them is checked against their last
-    /// hash as it stands here. None once all that the run has by now were read.
-    ///
-    /// # Errors
-    /// Where the run is unknown, or ends elsewhere than its events do.
-    pub fn next_unchecked(&mut self, most: usize) -> Result<Unchecked, VerifyError> {
-        let unchecked = self.read(most)?;
-        self.pass(unchecked.page.head());
-        Ok(unchecked)
-    }
-
-    /// The last event that was given.
-    #[must_use]
-    pub const fn head(&self) -> Head {
-        self.head
-    }
-
-    fn pass(&mut self, last: Option<Head>) {
-        self.head = last.unwrap_or(self.head);
-    }
-
-    fn read(&self, most: usize) -> Result<Unchecked, VerifyError> {
-        let (run, before) = (self.run, self.head);
-        let mut page = self.store.page(run, before.seq, most)?;
-        if page.is_empty() {
-            // Read after the events: another process may have appended some, and then there are more to be read.
-            let expected = self.store.run(run)?.ok_or(VerifyError::Unknown { run })?.head;
-            if before != expected {
-                if before.seq < expected.seq {
-                    page = self.store.page(run, before.seq, most)?;
-                }
-                if page.is_empty() {
-                    return Err(VerifyError::Head { run, expected: expected.seq, found: before.seq });
-                }
-            }
-        }
-        Ok(Unchecked { run, before, page })
-    }
-}
-
-impl Unchecked {
-    /// How many.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.page.len()
-    }
-
-    /// There are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.page.is_empty()
-    }
-
-    /// The events, if they are what was written behind those before.
-    ///
-    /// # Errors
-    /// At the first that is missing or changed.
-    pub fn check(self) -> Result<Page, VerifyError> {
-        match self.page.sound(self.run, self.before) {
-            (_, None) => Ok(self.page),
-            (_, Some(broken)) => Err(broken),
-        }
     }
 }
 

@@ -24,7 +24,7 @@ mod lock_file;
 mod memos;
 mod model_records;
 mod naming;
-mod page;
+mod reading;
 mod removal;
 mod requests;
 mod room;
@@ -58,7 +58,7 @@ pub use fault::Fault;
 pub use gc::{Collected, Doing};
 pub use inspect::{Damage, Inspection};
 pub use items::{Batch, ItemsReader, Part};
-pub use journal::{Append, AppendError, Head, Journal, JournalEvent, NewEvent, Unchecked, VerifyError};
+pub use journal::{Append, AppendError, Head, JournalEvent, NewEvent, VerifyError};
 pub use ledger::{
     Account, Balance, Books, CallRow, Ledger, Measure, NewCall, Outcome, Reservation, ReserveError, Settled, Used,
 };
@@ -67,7 +67,7 @@ pub use lock_file::{LockFile, LockFileError, Locked, LockedComponent};
 pub use memos::NewMemo;
 pub use model_records::ModelRecord;
 pub use naming::{Named, Naming, NamingError};
-pub use page::Page;
+pub use reading::Journal;
 pub use requests::Asked;
 pub use room::{Amounts, HostRoom, Room};
 pub use runs::{FindRunError, RunRow, RunSummary};

@@ -1,7 +1,7 @@
 //! What the journals of runs name, so that it is known what nobody needs. What an event names is for its writer to say.
 
 use crate::journal::{Head, JournalEvent};
-use crate::page::read_event;
+use crate::reading::read_event;
 use crate::runs;
 use crate::store::Store;
 use crate::{Fault, RunRow};

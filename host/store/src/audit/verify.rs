@@ -5,7 +5,7 @@
 
 use crate::fault::Fault;
 use crate::journal::Head;
-use crate::page::read_event;
+use crate::reading::read_event;
 use crate::runs;
 use crate::sqlite;
 use crate::store::Store;
