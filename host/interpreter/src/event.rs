@@ -6,7 +6,8 @@
 use palisade_model::llm::LlmMode;
 use palisade_model::record::{LogRecord, SkipRecord, Status};
 use palisade_model::{ArtifactName, Digest, Failure, Limits, RunId, SchemaRef, Spent, StepId, Usage};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ pub use reserved::SpendingReserved;
 pub use suspended::AttemptSuspended;
 
 /// How every event begins, up to its kind, that was written in the form of a version: of the first, of the second.
-const BEGINNINGS: [&[u8]; 2] = [br#"{"v":1,"kind":""#, br#"{"v":2,"kind":""#];
+const BEGINNINGS: [&str; 2] = [r#"{"v":1,"kind":""#, r#"{"v":2,"kind":""#];
 
 /// Something that happened. Times are milliseconds since 1970, read by the driver.
 ///
@@ -350,6 +351,7 @@ pub struct AttemptSucceeded {
     /// When.
     pub at_ms: u64,
     /// What it made.
+    #[serde(deserialize_with = "few")]
     pub outputs: Vec<Output>,
     /// What it used.
     pub usage: Usage,
@@ -526,7 +528,15 @@ fn is_false(truth: &bool) -> bool {
     !*truth
 }
 
-/// What `StepScheduled` says: one event of three is.
+/// Reads a list that has one element most times, into no more memory than it needs: a run holds all its events, and room
+/// for four outputs is as much as all else that the end of an attempt says.
+fn few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let mut list = Vec::deserialize(deserializer)?;
+    list.shrink_to_fit();
+    Ok(list)
+}
+
+/// What `StepScheduled` says: one event of three is, one of four in a loop.
 #[derive(Deserialize)]
 struct Scheduled {
     step: StepId,
@@ -535,20 +545,29 @@ struct Scheduled {
     iteration: u32,
 }
 
+/// What `ConditionEvaluated` says: one event of four in a loop is.
+#[derive(Deserialize)]
+struct Evaluated {
+    step: StepId,
+    #[serde(default)]
+    iteration: u32,
+    outcome: ConditionOutcome,
+}
+
 /// The version of the form in which events of a kind are written. Those before it are read.
-const fn known_version(kind: &[u8]) -> u32 {
+fn known_version(kind: &str) -> u32 {
     match kind {
-        b"AttemptStarted" => 2,
+        "AttemptStarted" => 2,
         _ => 1,
     }
 }
 
-fn check_version(kind: &[u8], version: u32) -> Result<(), EventError> {
+fn check_version(kind: &str, version: u32) -> Result<(), EventError> {
     let known = known_version(kind);
     if (1..=known).contains(&version) {
         return Ok(());
     }
-    Err(EventError::Newer { kind: String::from_utf8_lossy(kind).into_owned(), version, known })
+    Err(EventError::Newer { kind: kind.to_owned(), version, known })
 }
 
 #[derive(Serialize)]
@@ -708,7 +727,7 @@ impl Event {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         // Strings, whole numbers, lists and maps with string keys: there is always a JSON form.
-        serde_json::to_vec(&Stored { v: known_version(self.kind().as_bytes()), event: self }).unwrap_or_default()
+        serde_json::to_vec(&Stored { v: known_version(self.kind()), event: self }).unwrap_or_default()
     }
 
     /// Reads the bytes of the journal.
@@ -716,24 +735,30 @@ impl Event {
     /// # Errors
     /// When they are no event, of an unknown kind, or of a newer version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EventError> {
-        let beginning = (1..).zip(BEGINNINGS).find_map(|(v, beginning)| Some((v, bytes.strip_prefix(beginning)?)));
+        // Once for all the strings that are in it.
+        let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+        let beginning = (1..).zip(BEGINNINGS).find_map(|(v, beginning)| Some((v, text.strip_prefix(beginning)?)));
         let Some((v, rest)) = beginning else {
-            let Probe { kind, v } = serde_json::from_slice(bytes)?;
-            check_version(kind.as_bytes(), v)?;
-            return Ok(serde_json::from_slice(bytes)?);
+            let Probe { kind, v } = serde_json::from_str(text)?;
+            check_version(&kind, v)?;
+            return Ok(serde_json::from_str(text)?);
         };
         // Of most bytes of a journal the kind is known before they are read; else they are kept until it is found.
-        let kind = rest.split(|&byte| byte == b'"').next().unwrap_or_default();
+        let kind = rest.split('"').next().unwrap_or_default();
         check_version(kind, v)?;
         Ok(match kind {
-            b"StepScheduled" => {
-                let Scheduled { step, attempt, iteration } = serde_json::from_slice(bytes)?;
+            "StepScheduled" => {
+                let Scheduled { step, attempt, iteration } = serde_json::from_str(text)?;
                 Self::StepScheduled { step, attempt, iteration }
             }
-            b"AttemptStarted" => Self::AttemptStarted(serde_json::from_slice(bytes)?),
-            b"AttemptSucceeded" => Self::AttemptSucceeded(serde_json::from_slice(bytes)?),
-            b"AttemptFailed" => Self::AttemptFailed(serde_json::from_slice(bytes)?),
-            _ => serde_json::from_slice(bytes)?,
+            "ConditionEvaluated" => {
+                let Evaluated { step, iteration, outcome } = serde_json::from_str(text)?;
+                Self::ConditionEvaluated { step, iteration, outcome }
+            }
+            "AttemptStarted" => Self::AttemptStarted(serde_json::from_str(text)?),
+            "AttemptSucceeded" => Self::AttemptSucceeded(serde_json::from_str(text)?),
+            "AttemptFailed" => Self::AttemptFailed(serde_json::from_str(text)?),
+            _ => serde_json::from_str(text)?,
         })
     }
 }
@@ -1098,6 +1123,8 @@ mod tests {
         ] {
             assert_eq!(Event::from_bytes(newer.as_bytes()).unwrap_err().to_string(), says);
         }
+        let wrong = b"{\"v\":1,\"kind\":\"RunEnded\",\"status\":\"failed\",\"at_ms\":6,\"other\":\"\xff\"}";
+        assert!(matches!(Event::from_bytes(wrong), Err(EventError::Form(_))));
         for wrong in ["", "{}", r#"{"kind":"Other","v":1}"#, r#"{"kind":"RunEnded","v":1}"#] {
             assert!(matches!(Event::from_bytes(wrong.as_bytes()), Err(EventError::Form(_))), "{wrong}");
         }

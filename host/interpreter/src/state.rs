@@ -469,7 +469,7 @@ impl State {
         } else if iteration == 0 {
             self.set(step, StepState::Succeeded { attempt, outputs });
         } else {
-            self.latest.insert(step.clone(), outputs);
+            renew(&mut self.latest, step, outputs);
             self.set(step, StepState::Iterated { iteration, attempt });
         }
     }
@@ -678,7 +678,7 @@ impl State {
         }
         match outcome {
             ConditionOutcome::True | ConditionOutcome::False => {
-                self.judged.insert(step.clone(), (iteration, *outcome == ConditionOutcome::True));
+                renew(&mut self.judged, step, (iteration, *outcome == ConditionOutcome::True));
             }
             ConditionOutcome::Failed { .. } => self.set(step, StepState::Failed { attempt }),
         }
@@ -819,7 +819,15 @@ impl State {
         if let Some(undoing) = self.compensation.as_mut().filter(|_| state.can_be_kept()) {
             undoing.note_end(step);
         }
-        self.steps.insert(step.clone(), state);
+        renew(&mut self.steps, step, state);
+    }
+}
+
+/// Puts a value in the place of the one before. Of a loop there is one most times, and its key needs no copy.
+fn renew<T>(of: &mut BTreeMap<StepId, T>, step: &StepId, value: T) {
+    match of.get_mut(step) {
+        Some(before) => *before = value,
+        None => drop(of.insert(step.clone(), value)),
     }
 }
 
