@@ -74,7 +74,6 @@ impl fmt::Debug for Hasher {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         // A plan of many steps writes many of them.
         let mut text = [0; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
@@ -97,23 +96,32 @@ impl FromStr for Digest {
         let wrong = || ParseDigestError { text: text.chars().take(80).collect() };
         let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(wrong()) };
         let pairs: &[[u8; 2]; 32] = pairs.try_into().map_err(|_| wrong())?;
-        let mut bytes = [0; 32];
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = half(*high).zip(half(*low)).map(|(high, low)| high << 4 | low).ok_or_else(wrong)?;
+        // All of them, whatever they are: a journal has a million, and whether a digit is a letter is chance.
+        let (mut bytes, mut all) = ([0; 32], 0);
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            let [high, low] = pair.map(|digit| HALVES[usize::from(digit)]);
+            *byte = high << 4 | low;
+            all |= high | low;
         }
-        Ok(Self(bytes))
+        if all == NO_DIGIT { Err(wrong()) } else { Ok(Self(bytes)) }
     }
 }
 
-/// What a hex digit stands for.
-const fn half(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
+/// All bits, more than a digit has.
+const NO_DIGIT: u8 = 0xff;
+
+/// What each byte stands for as a hex digit, small or capital.
+const HALVES: [u8; 256] = {
+    let (mut halves, mut half) = ([NO_DIGIT; 256], 0);
+    while half < 16 {
+        let digit = DIGITS[half as usize];
+        halves[digit as usize] = half;
+        halves[digit.to_ascii_uppercase() as usize] = half;
+        half += 1;
     }
-}
+    halves
+};
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -173,9 +173,10 @@ fn checked_name(text: &str) -> Result<String, IdError> {
     if name.chars().count() > MAX_NAME_CHARS {
         return Err(IdError::TooLong { max: MAX_NAME_CHARS });
     }
-    let mark_or_letter =
-        |c: char| c.is_alphanumeric() || c == '_' || c == '-' || unicode_normalization::char::is_combining_mark(c);
-    if let Some(character) = name.chars().find(|&c| !mark_or_letter(c) || crate::neutral::is_hidden(c)) {
+    let mark_or_letter = |c: char| c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let is_wrong = |c: char| !is_plain(c) && (!mark_or_letter(c) || crate::neutral::is_hidden(c));
+    if let Some(character) = name.chars().find(|&c| is_wrong(c)) {
         return Err(IdError::Character { character });
     }
     // No letter beyond ASCII has one of these as its small form.

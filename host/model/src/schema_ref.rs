@@ -31,8 +31,7 @@ fn check_name(name: &str) -> Result<(), SchemaRefError> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
     let good = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.len() <= MAX_SCHEMA_NAME_CHARS
-        && !name.contains("..")
-        && !name.ends_with('.')
+        && name.split('.').all(|part| !part.is_empty())
         && name.chars().all(allowed);
     if good { Ok(()) } else { Err(SchemaRefError::Name { name: name.chars().take(80).collect() }) }
 }
