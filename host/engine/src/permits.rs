@@ -116,7 +116,9 @@ mod tests {
         let (tell, told) = sync_channel(0);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let _permit = permits.take(1, &|| drop(tell.try_send(())));
+                let _permit = permits.take(1, &|| {
+                    let _ = tell.try_send(());
+                });
             });
             // It has not got its permit, and looks all the same.
             told.recv_timeout(Duration::from_secs(60)).unwrap();

@@ -53,7 +53,7 @@ fn child(dir: &Dir, step: &str, item: u64) -> String {
     let steps = list(&tree, "steps").into_iter().filter(|one| one["step"] == step);
     let attempts = steps.flat_map(|step| list(step, "attempts"));
     let of_item = attempts.filter(|attempt| attempt["iteration"] == item);
-    of_item.map(|attempt| attempt["child"]["run_id"].as_str().unwrap().to_owned()).last().unwrap()
+    of_item.map(|attempt| attempt["child"]["run_id"].as_str().unwrap().to_owned()).next_back().unwrap()
 }
 
 /// The names of the steps of a part of a run.
