@@ -5,7 +5,7 @@
 use crate::rulesets::{self, RulesetFolders};
 use crate::settings::Settings;
 use crate::workspace::{Workspace, named_as};
-use palisade_authority::{Use, authorise};
+use palisade_authority::{Capability, Use, authorise};
 use palisade_engine::Entry;
 use palisade_model::manifest::{Arity, ComponentKind, InputSource, Power, ruleset_type};
 use palisade_model::{Manifest, SchemaRef};
@@ -141,6 +141,11 @@ fn lacks(component: &KnownComponent, settings: &Settings) -> Option<String> {
     let may_ask = |alias: &str| authorise(&component.granted, &Use::Llm { model: alias.to_owned() }).allowed();
     if needs_model && !llm.models.iter().any(|model| may_ask(&model.alias)) {
         return Some("needs a language model, and may ask none of those that are set up".to_owned());
+    }
+    let is_ungranted = |power: &Power| component.granted.reach(*power) == Capability::none(*power);
+    let mut needed = manifest.requests.iter().filter(|request| !request.optional).map(|request| request.power);
+    if let Some(power) = needed.find(is_ungranted) {
+        return Some(format!("needs `{}`, and nothing of it is granted", power.name()));
     }
     let (schema, config) = with_defaults(&manifest.config_schema)?;
     let rulesets: Vec<String> = wanted(manifest).into_iter().map(|(pointer, _)| pointer + "/").collect();
