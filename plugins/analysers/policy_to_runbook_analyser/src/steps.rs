@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROUNDS: usize = 3;
 /// Most steps that are made; the host takes few more.
 const MAX_STEPS: usize = 150;
+/// Most systems that are read: there has to be room for what is run over them.
+const MAX_SYSTEMS: usize = 100;
 /// Most characters of a reason.
 const MAX_REASON: usize = 400;
 
@@ -43,7 +45,11 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
     let mut made = Steps::default();
     let mut names = BTreeSet::new();
     let mut artifacts: Vec<Artifact> = Vec::new();
-    for (number, system) in world.systems.iter().enumerate() {
+    for system in world.systems.iter().skip(MAX_SYSTEMS) {
+        let why = format!("a runbook reads the first {MAX_SYSTEMS} systems at most: not checked");
+        made.left_out.push(LeftOut { what: format!("system `{}`", system.name), why });
+    }
+    for (number, system) in world.systems.iter().take(MAX_SYSTEMS).enumerate() {
         let name = free(&identifier(&system.name), &mut names);
         let says = facts.iter().find(|fact| fact.kind == Kind::System && fact.value == system.name);
         let why = match says {
@@ -108,8 +114,12 @@ pub(crate) fn steps(world: &World, facts: &[Fact]) -> Steps {
     let left_out = |(name, why): (&str, String)| LeftOut { what: format!("analysis `{name}`"), why };
     made.left_out.extend(missing.into_iter().map(left_out));
     let used = |system: &str| made.steps.iter().any(|step| reads(step, system));
-    let unread: Vec<String> =
-        artifacts.iter().take(world.systems.len()).filter(|one| !used(&one.name)).map(|one| one.name.clone()).collect();
+    let unread: Vec<String> = artifacts
+        .iter()
+        .take(world.systems.len().min(MAX_SYSTEMS))
+        .filter(|one| !used(&one.name))
+        .map(|one| one.name.clone())
+        .collect();
     let why = match made.steps.len() < MAX_STEPS {
         true => "no analysis fits what is read from it: not checked".to_owned(),
         false => format!("the runbook has its {MAX_STEPS} steps: not checked"),

@@ -242,12 +242,22 @@ fn why_an_analysis_that_was_asked_for_is_not_run_is_told_once() {
     let mut each = component("acme:each", "Takes each", "standard_input/1.0.0", "each/1.0.0", None);
     each["inputs"][0]["many"] = json!(false);
     let enough = "the runbook has its 150 steps: not checked, or not over everything";
-    assert_eq!(idle(149, each.clone()), [format!("analysis `acme:each`: {enough}")]);
-    let left_out = idle(150, each);
-    assert!(
-        left_out.contains(&"system `crm_149`: the runbook has its 150 steps: not checked".to_owned()),
-        "{left_out:?}"
-    );
+    assert_eq!(idle(100, each.clone()), [format!("analysis `acme:each`: {enough}")]);
+    let left_out = idle(160, each);
+    let told = |system: &str| format!("system `{system}`: a runbook reads the first 100 systems at most: not checked");
+    assert_eq!(left_out.len(), 61, "{left_out:?}");
+    assert!(left_out.contains(&told("CRM 100")) && left_out.contains(&told("CRM 159")), "{left_out:?}");
+    assert!(!left_out.contains(&told("CRM 99")), "{left_out:?}");
+}
+
+#[test]
+fn of_more_systems_than_a_runbook_holds_the_first_are_checked() {
+    let systems: Vec<Value> = (0..400).map(|number| system(&format!("CRM {number}"), &[])).collect();
+    let outcome = run("We keep names.", &systems, &[]);
+    let read = outcome.items("runbook").iter().filter(|step| step["type"] == "source").count();
+    assert_eq!((read, outcome.skips.len()), (100, 300));
+    let analysis = outcome.items("runbook").into_iter().find(|step| step["analyser"] == "personal_data").unwrap();
+    assert_eq!(analysis["inputs"].as_array().unwrap().len(), 100);
 }
 
 #[test]
