@@ -65,6 +65,11 @@ fn start(text: &str) -> Option<[u8; 2]> {
     text.as_bytes().first_chunk().copied()
 }
 
+/// The category of a name.
+pub(crate) fn called(name: &str) -> Option<Category> {
+    INDEX.categories.iter().find(|category| category.name == name).copied()
+}
+
 /// What category stands where.
 type Match = (usize, Range<usize>);
 

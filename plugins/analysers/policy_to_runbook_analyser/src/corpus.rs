@@ -57,11 +57,19 @@ impl Counts {
 /// Words of the authors' own that mean what a category of `policy_facts` does, or a part of it. What only goes with it does
 /// not stand here: a residence permit is no nationality.
 const SAME: &[(&str, &[&str])] = &[
+    ("emergency contact", &["emergency contacts"]),
+    ("travel data", &["trip data"]),
+    ("order history", &["library loans"]),
     ("usage data", &["log data"]),
     (
         "reference number",
         &[
+            "neph number",
+            "training account file number",
+            "customer number",
+            "family benefits number",
             "library card number",
+            "membership number",
             "benefit claimant number",
             "meter point number (mprn/gprn)",
             "student identifier (ine)",
@@ -73,12 +81,28 @@ const SAME: &[(&str, &[&str])] = &[
     ("employment data", &["job title", "tachograph data and working hours"]),
     ("education data", &["internship agreements"]),
     ("disciplinary records", &["disciplinary sanctions"]),
-    ("access records", &["access badge logs", "access logs", "gate passages"]),
+    (
+        "access records",
+        &["door entry data", "access badge logs", "access logs", "door opening records", "gate passages"],
+    ),
     ("account data", &["nickname"]),
     ("animals", &["animal records", "pet data", "pets"]),
     ("assessments", &["interview notes", "interview notes and assessment", "performance reviews", "risk score"]),
-    ("assets", &["source of funds", "investment data", "savings", "savings and loan balances", "shareholdings"]),
-    ("attendance", &["absences", "attendance records", "attendance times", "visit history", "visit times"]),
+    (
+        "assets",
+        &[
+            "source of funds and wealth",
+            "source of funds",
+            "investment data",
+            "savings",
+            "savings and loan balances",
+            "shareholdings",
+        ],
+    ),
+    (
+        "attendance",
+        &["absences", "attendance data", "attendance records", "attendance times", "visit history", "visit times"],
+    ),
     (
         "bookings",
         &[
@@ -93,10 +117,12 @@ const SAME: &[(&str, &[&str])] = &[
     (
         "consumption data",
         &[
+            "meter data",
             "energy consumption data",
             "charging sessions",
             "consumption data (heat and water)",
             "energy consumption",
+            "meter and consumption data",
             "meter readings",
         ],
     ),
@@ -122,16 +148,35 @@ const SAME: &[(&str, &[&str])] = &[
     ("health data", &["drug and alcohol test results"]),
     (
         "identity document",
-        &["identity document data", "identity documents", "passport copy", "passport data", "passport number"],
+        &[
+            "identity document data",
+            "identity documents",
+            "passport copy",
+            "passport data",
+            "passport details",
+            "passport number",
+            "identity document copy",
+        ],
     ),
-    ("incident reports", &["accident data", "damage reports", "fines and tolls", "traffic fines"]),
-    ("income", &["household expenses", "housing cost", "benefits", "benefits data", "social benefits"]),
+    ("incident reports", &["accident data", "accident reports", "damage reports", "fines and tolls", "traffic fines"]),
+    (
+        "income",
+        &[
+            "social benefits data",
+            "payroll data",
+            "household expenses",
+            "housing cost",
+            "benefits",
+            "benefits data",
+            "social benefits",
+        ],
+    ),
     ("insurance data", &["claims data"]),
     ("languages", &["language", "languages spoken", "native language"]),
     ("legal proceedings", &["county court judgments", "court judgments", "custody judgment", "custody ruling"]),
-    ("loyalty points", &["loyalty membership data", "loyalty programme data"]),
+    ("loyalty points", &["loyalty data", "loyalty membership data", "loyalty programme data"]),
     ("order history", &["subscription data", "subscription status"]),
-    ("payment data", &["payment history", "account balances", "account history"]),
+    ("payment data", &["payment history", "account balances", "account balances and transactions", "account history"]),
     ("physical characteristics", &["height", "body measurements", "body weight", "height and weight"]),
     (
         "politically exposed person",
@@ -144,10 +189,18 @@ const SAME: &[(&str, &[&str])] = &[
     ("place of birth", &["country of birth"]),
     ("preferences", &["dietary preferences"]),
     ("references", &["landlord reference", "referees"]),
-    ("representatives", &["authorised persons", "persons authorised to collect the child"]),
+    ("representatives", &["authorised collectors", "authorised persons", "persons authorised to collect the child"]),
     (
         "residence status",
-        &["employment permit", "immigration status", "residence and work permit", "residence permit", "work permit"],
+        &[
+            "immigration data",
+            "work authorization",
+            "employment permit",
+            "immigration status",
+            "residence and work permit",
+            "residence permit",
+            "work permit",
+        ],
     ),
     ("sexual orientation", &["sex life"]),
     ("travel data", &["flight number", "travel history"]),

@@ -1,7 +1,9 @@
 //! Where a policy says that something is not so.
 
 use crate::text::{Sentence, has_word};
-use crate::vocabulary::{ANSWERS, DEFINES, DENIALS, LISTED_DENIALS, NONE, NOT, OURS, SENSITIVE, WITHIN_BOUNDS};
+use crate::vocabulary::{
+    ANSWERS, DEFINES, DENIALS, LAW_SAYS, LAWS, LISTED_DENIALS, NONE, NOT, OURS, SENSITIVE, WITHIN_BOUNDS, YOURS,
+};
 use crate::words::any;
 use std::borrow::Cow;
 
@@ -94,7 +96,21 @@ pub(crate) fn is_denied(sentence: &Sentence, next: Option<&Sentence>) -> bool {
 
 /// Whether a sentence says what a word means, or speaks of special categories without saying who does what with them.
 pub(crate) fn defines(lower: &str) -> bool {
-    any(lower, DEFINES) || any(lower, SENSITIVE) && !any(lower, OURS)
+    any(lower, DEFINES) || any(lower, SENSITIVE) && !any(lower, OURS) || is_of_a_law(lower)
+}
+
+/// Most words between a law and what it does.
+const MAX_LAW: usize = 3;
+
+/// Whether a sentence says what a law says, and nothing of its author or the reader: `some state laws list examples`.
+fn is_of_a_law(lower: &str) -> bool {
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let says = |at: usize| {
+        let part = words[at + 1..].iter().take(MAX_LAW).take_while(|word| !word.ends_with([',', ';', ':', '.']));
+        !words[at].ends_with([',', ';', ':', '.']) && part.into_iter().any(|word| LAW_SAYS.contains(word))
+    };
+    let is_there = words.iter().enumerate().any(|(at, word)| LAWS.contains(word) && says(at));
+    is_there && !any(lower, OURS) && !any(lower, YOURS)
 }
 
 /// Whether a text begins with a yes or a no.

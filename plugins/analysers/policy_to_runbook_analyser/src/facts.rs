@@ -1,10 +1,12 @@
 //! What a policy states, each with its sentence.
 
 use crate::categories::{self, Category};
+use crate::clauses;
 use crate::denial::{affirmed, answer, before_no, defines, is_contact, is_denied, without_none};
+use crate::names;
 use crate::products;
 use crate::systems::{Where, called, is_place};
-use crate::text::{Sentence, has_word};
+use crate::text::{Sentence, has_word, title};
 use crate::vocabulary::{
     ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE, NOT,
     OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SCOPES, SELLS, SHARES, SOCIAL,
@@ -18,6 +20,24 @@ use std::collections::BTreeSet;
 
 /// Most words of what stands before a colon and is taken for a name.
 const MAX_NAME_WORDS: usize = 5;
+/// Most words around an `or` that can be what it joins.
+const MAX_BEHIND_OR: usize = 3;
+/// The category of those who may drive.
+const LICENCE: &str = "driving licence";
+/// The category of faces and fingers.
+const BIOMETRIC: &str = "biometric data";
+/// Words for what a device does with a face or a finger by itself: nobody else gets it.
+const UNLOCKS: &[&str] = &["unlock", "face id", "touch id", "entsperr", "déverrouill"];
+/// Words that say that something else could be concluded.
+const SUGGESTS: &[&str] =
+    &["may suggest", "may indicate", "might indicate", "might suggest", "no conclusion", "draw no", "keine schlüsse"];
+/// What shows who somebody is, by the beginnings of words.
+const IDENTITY_PAPERS: &[&str] =
+    &["passport", "identity", "id", "card", "personalausweis", "reisepass", "ausweis", "identité"];
+/// How words for driving licences begin.
+const LICENCES: &[&str] = &["driv", "führerschein", "permis"];
+/// What systems run on.
+const GROUND: &[&str] = &["servers", "computers"];
 /// Most systems of which it is looked at whether they are the same.
 const MAX_JOINED: usize = 200;
 
@@ -104,6 +124,8 @@ impl Kind {
 /// What the rules read, in the order of the policy.
 pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
     let mut facts = Facts::default();
+    let title = title(sentences);
+    let own: Vec<String> = title.iter().flat_map(|title| alphanumeric(title)).chain(called_short(sentences)).collect();
     let mut answered_no: Option<&str> = None;
     for (at, sentence) in sentences.iter().enumerate() {
         let lower = &sentence.lower;
@@ -132,11 +154,13 @@ pub(crate) fn found(sentences: &[Sentence], world: &World) -> Facts {
         let before = facts.list.len();
         let said = if is_all_said { Some(sentence) } else { part.as_ref() };
         // What somebody asks for, or a policy covers, keeps nothing, unless it is said to.
-        let names_systems = !is_question && (!any(lower, SCOPES) || any(lower, KEEPS));
+        let is_title = sentence.is_heading && title.as_ref() == Some(&sentence.text)
+            || at == 0 && sentences.len() > 1 && heads(sentence);
+        let names_systems = !is_question && !is_title && !defines(lower) && (!any(lower, SCOPES) || any(lower, KEEPS));
         if let Some(said) = said {
             mapped(said, world, &mut facts);
             if names_systems {
-                others(said, world, &mut facts);
+                others(said, world, &own, &mut facts);
             }
         }
         // What was read of a part is in the whole sentence.
@@ -163,12 +187,13 @@ fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
     if defines(&sentence.lower) || any(&sentence.context, RIGHTS) {
         return;
     }
+    let spoken = names::without(&sentence.text, &sentence.lower);
     // Of a row that says yes or no, what stands beside the yes.
     let said = sentence.row().find_map(|cell| answer(&cell).map(|yes| (cell, yes)));
     let (lower, denies) = match &said {
         Some((_, false)) => (sentence.lower.as_str(), true),
         Some((cell, true)) if cell.contains(' ') => (cell.as_str(), false),
-        _ => (sentence.lower.as_str(), denies),
+        _ => (spoken.as_ref(), denies),
     };
     // "We never sell your address" neither states nor denies that there is one.
     let (kind, lower) = match denies {
@@ -182,10 +207,30 @@ fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
     };
     let lower = stated.as_ref();
     let tells_how_to_reach = is_contact(lower);
-    let is_told = |category: &Category| !tells_how_to_reach || !CONTACT.contains(&category.name);
-    for Category { name, special } in categories::named(lower).filter(is_told) {
+    // Of a passport or a driving licence nobody knows which one it was.
+    let is_either = is_either(lower);
+    let (unlocks, suggests) = (any(lower, UNLOCKS), any(lower, SUGGESTS));
+    let is_other = |category: &Category| {
+        tells_how_to_reach && CONTACT.contains(&category.name)
+            || is_either && category.name == LICENCE
+            || unlocks && category.name == BIOMETRIC
+            || suggests && category.special
+    };
+    for Category { name, special } in
+        categories::named(lower).chain(clauses::named(lower)).filter(|category| !is_other(category))
+    {
         facts.add(Fact { special_category: Some(special), ..fact(kind, name, sentence) });
     }
+}
+
+/// Whether somebody shows a driving licence or something else by which one is known.
+fn is_either(lower: &str) -> bool {
+    [" or ", " oder ", " ou "].into_iter().filter_map(|or| lower.split_once(or)).any(|(before, behind)| {
+        let is_paper = |word: &str| IDENTITY_PAPERS.iter().any(|paper| word.starts_with(paper));
+        let next: Vec<&str> = behind.split(' ').take(MAX_BEHIND_OR).collect();
+        before.split(' ').rev().take(MAX_BEHIND_OR).any(is_paper)
+            && next.iter().any(|word| LICENCES.iter().any(|licence| word.starts_with(licence)))
+    })
 }
 
 /// Facts, each once: the first that was told.
@@ -289,7 +334,7 @@ fn mapped(sentence: &Sentence, world: &World, facts: &mut Facts) {
 }
 
 /// Other systems and third parties: products that are known, and kinds of systems.
-fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
+fn others(sentence: &Sentence, world: &World, own: &[String], facts: &mut Facts) {
     let lower = &sentence.lower;
     let is_mapped = |value: &str| system_called(world, value).is_some();
     for (column, cell) in sentence.cells() {
@@ -321,9 +366,15 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
             facts.add(Fact { checked: Some(false), ..fact(Kind::System, product, sentence) });
         }
     }
+    // `Intranet » HR » Policies` leads there, and says nothing.
+    let is_trail = [" » ", " › "].iter().any(|to| sentence.text.contains(to));
     let is_cell = sentence.is_heading || sentence.cells().any(|(column, _)| any(column, SYSTEM_COLUMNS));
-    let mut systems = if is_cell { Vec::new() } else { called(sentence, place) };
+    let mut systems = if is_cell || is_trail { Vec::new() } else { called(sentence, place, own) };
     systems.retain(|system| !PRODUCTS.contains(&system.as_str()) || HOSTERS.contains(&system.as_str()));
+    // Of a system that runs on servers somewhere the servers are no other.
+    if systems.len() + products.len() > 1 {
+        systems.retain(|system| !is_ground(system));
+    }
     // `Our web shop runs on Shopify` names one system, `kept in the web shop and in Shopify` two.
     let is_named = !products.is_empty() || !systems.is_empty();
     let is_told = |listed: &str| {
@@ -336,6 +387,40 @@ fn others(sentence: &Sentence, world: &World, facts: &mut Facts) {
     {
         facts.add(Fact { checked: Some(false), ..fact(Kind::System, system, sentence) });
     }
+}
+
+/// Whether it is what other systems run on, has no name, and stands in some town or nobody knows where: a server in the
+/// author's own rooms is one that they can look into.
+fn is_ground(system: &str) -> bool {
+    let (head, place) = [" in ", " at "].into_iter().find_map(|at| system.split_once(at)).unwrap_or((system, ""));
+    let lower = head.to_lowercase();
+    let bare = lower.strip_prefix("our ").unwrap_or(&lower);
+    let place = place.trim_start_matches("the ").trim_start_matches("our ");
+    GROUND.contains(&bare) && !place.starts_with(char::is_lowercase)
+}
+
+/// Whether a text that begins with it does so with a title: it ends as no sentence does, and says of nothing what is done.
+fn heads(sentence: &Sentence) -> bool {
+    let lower = &sentence.lower;
+    let ends = sentence.text.ends_with(['.', ':', ';', '!', '?', ',']);
+    !ends && sentence.row().next().is_none() && !any(lower, KEEPS) && !any(lower, COLLECTS) && !any(lower, DOES)
+}
+
+/// Most sentences in which an author says how it is called in the rest.
+const MAX_INTRODUCED: usize = 20;
+
+/// The words by which an author calls itself in brackets: `(im Folgenden „SWA“)`, `("Clipharbor", "we")`.
+fn called_short(sentences: &[Sentence]) -> impl Iterator<Item = String> {
+    let brackets = |sentence: &'_ Sentence| -> Vec<String> {
+        let within = sentence.text.split('(').skip(1).filter_map(|rest| rest.split_once(')')).map(|(within, _)| within);
+        within.filter(|within| within.contains(['"', '“', '„', '«'])).flat_map(alphanumeric).collect()
+    };
+    sentences.iter().take(MAX_INTRODUCED).flat_map(brackets).collect::<Vec<_>>().into_iter()
+}
+
+/// The words of a text, in lower case.
+fn alphanumeric(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 /// Whether something is said to go into a system: `in der Zeiterfassung`. A backup is one wherever it is named.

@@ -6,8 +6,10 @@
 
 mod architecture;
 mod categories;
+mod clauses;
 mod denial;
 mod facts;
+mod names;
 mod products;
 mod reading;
 mod steps;

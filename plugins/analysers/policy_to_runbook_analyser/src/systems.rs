@@ -1,12 +1,14 @@
 //! The systems that a sentence names without any list: by the word that says what they are (`our booking database`), and by
 //! a name that stands beside one or where something is said to be kept (`kept in Arthur`).
 
+mod doers;
 mod kinds;
 mod names;
 mod paper;
 
 use crate::text::Sentence;
-use crate::vocabulary::{GERMAN, NO_NAMES, OWNED, PLACES};
+use crate::vocabulary::{FOR_US, GERMAN, NO_NAMES, OWNED, PLACES};
+use crate::words::any;
 
 /// Most words of a name, beside the word that says what it is.
 const MAX_MORE: usize = 3;
@@ -17,6 +19,8 @@ struct Word<'s> {
     lower: String,
     /// Something ends with it: a comma or the like follows.
     ends: bool,
+    /// It is a comma that follows.
+    comma: bool,
     /// A quotation mark or a bracket stands before.
     opens: bool,
     /// A quotation mark does.
@@ -44,11 +48,12 @@ pub(crate) enum Where {
     Listed,
 }
 
-/// What a sentence calls systems.
-pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
+/// What a sentence calls systems. `own` are the words, in lower case, by which the author is called: they alone name no system.
+pub(crate) fn called(sentence: &Sentence, place: Where, own: &[String]) -> Vec<String> {
     let text = sentence.text.replace("« ", "«").replace(" »", "»");
     let words = words(&text);
     let is_german = words.iter().any(|word| word.is(GERMAN));
+    let works_for_us = [&sentence.lower, &sentence.context, &sentence.intro].into_iter().any(|text| any(text, FOR_US));
     let mut found: Vec<String> = Vec::new();
     let mut add = |name: String| {
         // Of a name within another one the longer stays.
@@ -66,8 +71,8 @@ pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
             let is_owned = first.checked_sub(1).is_some_and(|before| words[before].is(OWNED));
             let (name, to) = names::with_name(&words, first, end, is_german);
             // German joins words to many that only look like systems.
-            let is_said = place >= Where::Kept || place == Where::Said && !is_german;
-            if is_said || is_owned || to > end {
+            let is_said = place >= Where::Kept || place == Where::Said && (!is_german || kinds::is_in(&words, first));
+            if is_said || is_owned || to > end || kinds::is_kept_itself(&words, first, end) {
                 add(match kinds::adjective(&words, first).filter(|_| is_german) {
                     Some(adjective) => format!("{adjective} {name}"),
                     None => name,
@@ -77,8 +82,13 @@ pub(crate) fn called(sentence: &Sentence, place: Where) -> Vec<String> {
         } else if let Some(end) = names::kept_in(&words, at, place, is_german)
             .or_else(|| names::introduced(&words, at, place))
             .or_else(|| names::holding(&words, at, place))
+            .or_else(|| names::apposed(&words, at, place, is_german))
+            .or_else(|| doers::put_to_use(&words, at).filter(|_| is_german))
+            .or_else(|| doers::doing(&words, at, place, works_for_us).filter(|_| !is_german))
         {
-            add(joined(&words, at, end));
+            if !words[at..end].iter().all(|word| own.contains(&word.lower)) {
+                add(joined(&words, at, end));
+            }
             past = end;
             if let Some((first, last)) = names::and_another(&words, end, is_german) {
                 add(joined(&words, first, last));
@@ -107,6 +117,7 @@ fn words(text: &str) -> Vec<Word<'_>> {
             text,
             lower: text.to_lowercase(),
             ends: from_first.ends_with([',', ';', ':', '.', ')', '–', '|', '”', '"', '“', '»', '?', '!']),
+            comma: from_first.ends_with(','),
             opens: raw.starts_with(['(', '"', '“', '„', '«', '»']),
             quotes: raw.starts_with(['"', '“', '„', '«', '»']),
             closes: from_first.trim_end_matches([',', '.', ';', ':', ')']).ends_with(['"', '”', '“', '»', '«']),
@@ -130,7 +141,7 @@ mod tests {
     use crate::text::sentences;
 
     fn called(text: &str, place: Where) -> Vec<String> {
-        super::called(&sentences(None, text)[0], place)
+        super::called(&sentences(None, text)[0], place, &[])
     }
 
     #[test]
@@ -234,6 +245,49 @@ mod tests {
         assert_eq!(called("Die Seite wird bei der IONOS SE in Kiel gehostet.", Where::Kept), ["IONOS SE"]);
         assert!(called("We use “we” of the association.", Where::Said).is_empty());
         assert!(called("It is run by Driftless Apps LLC.", Where::Kept).iter().all(|name| name != "Driftless Apps"));
+    }
+
+    #[test]
+    fn who_is_said_to_work_for_the_author_is_one_and_the_author_is_none() {
+        for (text, expected) in [
+            ("Texts are stored, and Sendbird powers chat.", "Sendbird"),
+            ("Cards are handled by Adyen N.V., which processes payments.", "Adyen N.V"),
+            ("The directory is hosted par la société Hivebrite.", "Hivebrite"),
+            ("Nous confions nos envois au prestataire d'envoi de courriels Brevo.", "Brevo"),
+            ("Le site dépose des cookies de mesure d'audience Matomo.", "Matomo"),
+            ("Crash reports go to Bugtrap.", "Bugtrap"),
+            ("Für Termine setzen wir Little Bird ein.", "Little Bird"),
+            ("Our service providers are Wexcom (analytics).", "Wexcom"),
+            ("X-rays are stored in the software that came with the scanner, Romexis.", "Romexis"),
+            ("Sie liegen in der Warenwirtschaft unserer Häuser, IXOS von Pharmatechnik.", "IXOS"),
+            ("Kopien werden im elektronischen Archiv d.velop documents abgelegt.", "Archiv d.velop documents"),
+            ("The visitors' book is destroyed each year.", "visitors book"),
+            ("Im Kundenportal sehen Sie Ihre Rechnungen.", "Kundenportal"),
+            ("Une photo peut être publiée sur notre page Facebook.", "page Facebook"),
+        ] {
+            let found = called(text, Where::Kept);
+            assert!(found.iter().any(|name| name == expected), "{text}: {found:?}");
+        }
+        for text in [
+            "Acme keeps your name.",
+            "Acme processes your data.",
+            "Staff records are deleted.",
+            "Parliament provides for that.",
+            "Elle enregistre vos passages.",
+            "Our service providers: Accountants, to prepare our accounts.",
+            "Hosting providers work for us.",
+            "Für die Pflege setzen wir Dienstleister ein.",
+            "Dafür setzen wir Cookies ein.",
+            "Hierfür setzen wir Künstliche Intelligenz ein.",
+            "OVH est un hébergeur certifié HDS.",
+            "Letters go to Revenue.",
+            "Your order book is yours.",
+        ] {
+            assert_eq!(called(text, Where::Said), Vec::<String>::new(), "{text}");
+        }
+        let own = ["acme".to_owned()];
+        let sentence = &sentences(None, "Texts are stored, and Acme hosts them.")[0];
+        assert!(super::called(sentence, Where::Kept, &own).is_empty());
     }
 
     #[test]

@@ -380,6 +380,7 @@ fn a_word_that_policies_use_otherwise_is_no_category() {
     check("Our newsletters have trackers.", "location data");
     check("We keep your name. This policy is subject to an annual review.", "assessments");
     check("Staff who break these rules face disciplinary action.", "disciplinary records");
+    check("Staff who break these rules face disciplinary action.", "employment data");
     check("We may delete your account without any warning.", "disciplinary records");
     check("We store the last digits of your Visa card.", "residence status");
     check("We keep data of citizens who live in the Union.", "trade union membership");
@@ -407,11 +408,7 @@ fn a_word_that_policies_use_otherwise_is_no_category() {
     states("We ask whether you own or rent.", &["data_category"], &["data_category property data"]);
     states("We keep a video selfie.", &["data_category"], &["data_category video recordings"]);
     states("Our site sets no cookies other than those it needs.", &["data_category"], &["data_category cookies"]);
-    states(
-        "We keep records of disciplinary action.",
-        &["data_category"],
-        &["data_category disciplinary records", "data_category employment data"],
-    );
+    states("We keep records of disciplinary action.", &["data_category"], &["data_category disciplinary records"]);
     states("Our vans have trackers.", &["data_category"], &["data_category location data"]);
     states("We keep your visa.", &["data_category"], &["data_category residence status"]);
     states("We keep the notes of your annual review.", &["data_category"], &["data_category assessments"]);

@@ -181,9 +181,14 @@ impl Reader {
         if is_heading {
             self.intro.clear();
         }
-        let lower = text.to_lowercase().replace('’', "'").replace(['«', '»', '“', '”', '„', '"'], "");
+        let lower = lower(&text);
         self.found.push(Sentence { heading, lower, text, is_heading, context, intro, columns, cells });
     }
+}
+
+/// A sentence as it is looked at: in lower case, with one kind of apostrophe, and without quotation marks.
+pub(crate) fn lower(text: &str) -> String {
+    text.to_lowercase().replace('’', "'").replace(['«', '»', '“', '”', '„', '"'], "")
 }
 
 /// Most characters and words of a line of plain text that is a heading.

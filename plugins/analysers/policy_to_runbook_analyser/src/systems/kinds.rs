@@ -5,11 +5,11 @@ use super::{MAX_MORE, Where, Word};
 use crate::vocabulary::{
     ADJECTIVES, ADJECTIVES_FRENCH, ALONE_FRENCH, ALONE_GERMAN, ALONE_GERMAN_THERE, ARTICLES, BEHIND, BOOKS, CALLED,
     COMPANY_FORMS, ENGLISH, HAS, HEADS, HEADS_FRENCH, HEADS_FRENCH_THERE, HEADS_THERE, INTO, NAMED_GERMAN,
-    NO_SYSTEMS_GERMAN, OWNED, PAPERS, PLACED, SELLS, SMALL_WORDS, SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
+    NO_SYSTEMS_GERMAN, OWNED, PAPERS, PLACED, SELLS, SMALL_WORDS, SOCIAL, SUFFIXES_GERMAN, SUFFIXES_GERMAN_THERE,
 };
 
 /// Small words of French between what something is and what it is for.
-const LINKS: &[&str] = &["de", "du", "des", "à", "au", "sur", "dans", "en"];
+const LINKS: &[&str] = &["de", "du", "des", "à", "au", "sur", "dans", "en", "pour"];
 
 /// What somebody does with a thing of their own.
 const YOU_HAVE: &[&str] = &["have", "own", "rely", "bring", "buy", "wear"];
@@ -61,10 +61,9 @@ fn english(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)
     let more = if bare < more { more - bare } else { more.min(1) };
     let first = at - more;
     let is_had = || place >= Where::Said && BOOKS.contains(&head) && is_behind(words, first, HAS);
-    if is_weak && !is_gone_into(words, first, place) && !is_had()
-        || is_told_of_another(words, first, at)
-        || is_the_readers(words, first)
-    {
+    let is_said_of = || more > 0 && is_kept_itself(words, first, at + 1);
+    let is_there = || is_gone_into(words, first, place) || is_had() || is_said_of();
+    if is_weak && !is_there() || is_told_of_another(words, first, at) || is_the_readers(words, first) {
         return None;
     }
     if more > 0 {
@@ -115,6 +114,19 @@ fn is_gone_into(words: &[Word<'_>], first: usize, place: Where) -> bool {
     place >= Where::Kept && is_behind(words, first, INTO)
 }
 
+/// Whether a sentence begins with a book and says what becomes of it: `The visitors' book is destroyed each year`.
+pub(super) fn is_kept_itself(words: &[Word<'_>], first: usize, end: usize) -> bool {
+    let begins = first == 0 || first == 1 && words[0].is(ARTICLES) && !words[0].is(&["your"]);
+    let is_verb = words.get(end).is_some_and(|verb| verb.is(&["is", "are", "was", "were"])) && !words[end - 1].ends;
+    let becomes = |word: &Word<'_>| word.lower.ends_with("ed") || word.is(&["kept", "held"]);
+    begins && is_verb && words.get(end + 1).is_some_and(becomes) && words[end - 1].is(BOOKS)
+}
+
+/// Whether German says that something is in it, by a word that is long enough to say what it is: `im Kundenportal`.
+pub(super) fn is_in(words: &[Word<'_>], first: usize) -> bool {
+    words[first].lower.len() >= MIN_ALONE && is_behind(words, first, INTO)
+}
+
 /// Whether one of some words stands before what begins there, with small words between them at most.
 fn is_behind(words: &[Word<'_>], first: usize, list: &[&str]) -> bool {
     let mut before = words[..first].iter().rev().take(MAX_MORE).take_while(|word| !word.ends);
@@ -153,8 +165,13 @@ fn french(words: &[Word<'_>], at: usize, place: Where) -> Option<(usize, usize)>
     let plain = word.lower.strip_prefix("l'").or_else(|| word.lower.strip_prefix("l’")).unwrap_or(&word.lower);
     let is_paper = words.get(at + 1).is_some_and(|next| next.is(&["papier"])) && place >= Where::Kept;
     let is_weak = HEADS_FRENCH_THERE.contains(&plain) && (is_paper || is_gone_into(words, at, place));
-    if !is_weak && !HEADS_FRENCH.contains(&plain) || words.iter().any(|word| word.is(ENGLISH)) {
+    if !is_weak && plain != "page" && !HEADS_FRENCH.contains(&plain) || words.iter().any(|word| word.is(ENGLISH)) {
         return None;
+    }
+    // `notre page Facebook`
+    if plain == "page" {
+        let is_social = words.get(at + 1).is_some_and(|next| SOCIAL.contains(&next.text));
+        return is_social.then_some((at, at + 2));
     }
     if plain == "serveurs" && at > 0 && words[at - 1].is(&["propres"]) {
         return Some((at - 1, at + 1));

@@ -3,7 +3,8 @@
 use super::{MAX_MORE, Where, Word, joined};
 use crate::vocabulary::{
     ARTICLES, BY_WAY_OF, CALLED, COMPANY_FORMS, ENDINGS, GERMAN_ENDINGS, GERMAN_NOUNS, HEADS, HEADS_FRENCH, HOLDING,
-    INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, OWNED, PLACES, PROVIDERS, SMALL_WORDS, THROUGH, UNDER, USED,
+    INTRODUCED, IS, KEPT, NAMED, NO_ENDINGS, NO_NAMES, OWNED, PLACES, PROVIDERS, SMALL_WORDS, SUFFIXES_GERMAN,
+    SUFFIXES_GERMAN_THERE, THROUGH, UNDER, USED,
 };
 
 /// Most words between what says that something is kept and the word before the name.
@@ -15,6 +16,15 @@ const HOSTED: &[&str] =
 
 /// What joins two names.
 const AND: &[&str] = &["and", "or", "und", "oder", "et", "ou"];
+
+/// Most words between a kind of system and the name that ends the sentence.
+const MAX_APART: usize = 9;
+
+/// With what nouns of German end that stand without an article.
+const NOUN_ENDINGS: &[&str] = &[
+    "er", "en", "e", "ern", "s", "ung", "ik", "ät", "ion", "heit", "keit", "schaft", "ei", "ment", "al", "enz", "anz",
+    "tur",
+];
 
 /// Fewest letters of a name that begins with no capital letter.
 const MIN_SMALL: usize = 5;
@@ -116,7 +126,7 @@ pub(super) fn with_name(words: &[Word<'_>], first: usize, end: usize, is_german:
     }
     let small = if words[end - 1].ends { 0 } else { small_name(words, end, is_german) };
     if small > 0 {
-        return (format!("{kind} {}", words[end].text), end + small);
+        return (format!("{kind} {}", joined(words, end, end + small)), end + small);
     }
     match named_before(words, first) {
         Some((from, to)) => (format!("{} ({kind})", joined(words, from, to)), end),
@@ -137,7 +147,16 @@ fn small_name(words: &[Word<'_>], at: usize, is_german: bool) -> usize {
         let is_plain = !word.opens && !word.is(SMALL_WORDS) && (is_version || !is_word);
         text.starts_with(char::is_lowercase) && (is_quoted || is_plain)
     };
-    usize::from(is_german && is_behind(at) && words.get(at).filter(is_small).is_some())
+    // `d.velop documents`
+    let is_behind_dot = || {
+        let before = at.checked_sub(1).map(|before| words[before].text);
+        before.is_some_and(|text| text.starts_with(char::is_lowercase) && text.find('.').is_some_and(|dot| dot < 3))
+    };
+    let is_more = |word: &&Word<'_>| {
+        let is_plain = word.text.is_ascii() && word.text.starts_with(char::is_lowercase) && !word.is(SMALL_WORDS);
+        is_plain && word.text.ends_with('s') && is_behind_dot()
+    };
+    usize::from(is_german && is_behind(at) && words.get(at).is_some_and(|word| is_small(&word) || is_more(&word)))
 }
 
 /// How many words link a kind of system and its name: `inbox in Front`, `folder of our Drive`.
@@ -260,6 +279,25 @@ pub(super) fn introduced(words: &[Word<'_>], at: usize, place: Where) -> Option<
     name(words, at)
 }
 
+/// Where a name ends that begins there, behind a comma, and ends what says of which kind it is: `in the software that came with
+/// the scanner, Romexis`.
+pub(super) fn apposed(words: &[Word<'_>], at: usize, place: Where, is_german: bool) -> Option<usize> {
+    let is_listed = |word: &Word<'_>| is_name(word) && (!is_german || is_written_oddly(word.text));
+    let before = at.checked_sub(1).filter(|before| words[*before].comma && !is_listed(&words[*before]))?;
+    let end = name(words, at)?;
+    let is_last = words[end - 1].ends || words.get(end).is_none_or(|next| next.is(CALLED));
+    let is_odd = !is_german || is_written_oddly(words[at].text);
+    let earlier = words[..=before].iter().rev().take(MAX_APART);
+    let mut part = earlier.enumerate().take_while(|(back, word)| *back == 0 || !word.ends).map(|(_, word)| word);
+    let is_german_kind =
+        |word: &Word<'_>| SUFFIXES_GERMAN.iter().chain(SUFFIXES_GERMAN_THERE).any(|end| word.lower.ends_with(end));
+    let is_kind = |word: &Word<'_>| match is_german {
+        true => is_german_kind(word),
+        false => word.is(HEADS) || word.is(HEADS_FRENCH),
+    };
+    (place >= Where::Kept && is_last && is_odd && part.any(is_kind)).then_some(end)
+}
+
 /// Where a name ends with which a sentence begins that says what it holds: `Workday holds your personnel record`.
 pub(super) fn holding(words: &[Word<'_>], at: usize, place: Where) -> Option<usize> {
     if at > 0 || place != Where::Listed {
@@ -280,10 +318,18 @@ fn is_company(words: &[Word<'_>], at: usize) -> bool {
 }
 
 /// As no noun of German is written: `DATEV`, `TriNotar`, `mailbox.org`, `Inxmail`.
-fn is_written_oddly(word: &str) -> bool {
+pub(super) fn is_written_oddly(word: &str) -> bool {
     let lower = word.to_lowercase();
     let ends = |ends: &[&str]| ends.iter().any(|end| lower.ends_with(end));
     word.contains('.')
+        || has_hump(word)
         || ends(ENDINGS) && !ends(NO_ENDINGS)
         || word.chars().filter(|c| c.is_uppercase()).nth(1).is_some()
+}
+
+/// Whether a word ends as nouns of German do, or as what it has from other languages.
+pub(super) fn looks_german(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    let ends = |ends: &[&str]| ends.iter().any(|end| lower.ends_with(end));
+    !is_written_oddly(word) && (ends(NO_ENDINGS) || ends(NOUN_ENDINGS))
 }

@@ -56,6 +56,7 @@ pub(crate) const RENOUNCES: &[&str] = &[
 
 /// Words that say that data are taken and kept.
 pub(crate) const COLLECTS: &[&str] = &[
+    "we take",
     "collect",
     "process",
     "store",
@@ -110,6 +111,12 @@ pub(crate) const WITHIN_BOUNDS: &[&str] = &[
 /// between them; none = they stand anywhere in the sentence.
 pub(crate) const DENIALS: &[(&[&str], Option<usize>, &[&str])] = &[
     (&["=nicht wir"], None, &["holt", "erheb", "speicher", "erhält", "bekommt"]),
+    (
+        &["we declined", "we turned", "turned it down", "haben wir abgelehnt", "lehnen wir ab", "avons refusé"],
+        None,
+        &["we declined", "turned", "haben wir abgelehnt", "lehnen wir ab", "avons refusé"],
+    ),
+    (&["niemand", "niemandem", "=nobody", "personne"], Some(2), &["verlang", "gefragt", "was asked", "is asked"]),
     (&["=not us"], None, &["collect", "keep", "store", "hold", "receive"]),
     (
         &["no list of", "wouldn't know anyone's", "keine liste von", "aucune liste de"],
@@ -316,6 +323,13 @@ pub(crate) const ANSWERS: &[(&str, bool)] = &[
 
 /// Words by which a sentence says what a word means, or how things are in general. It states nothing of its author.
 pub(crate) const DEFINES: &[&str] = &[
+    "belong to the",
+    "cameras of their own",
+    "operator is the controller",
+    "controllers in their own right",
+    "gehören dem",
+    "gehören der",
+    "in eigener verantwortung",
     "law treats",
     "law gives examples",
     "special rules on",
@@ -482,6 +496,12 @@ pub(crate) const OURS: &[&str] =
 
 /// Words by which a policy says what it is about: no system of it is said to keep anything.
 pub(crate) const SCOPES: &[&str] = &[
+    "policy explains",
+    "notice explains",
+    "statement explains",
+    "policy describes",
+    "notice describes",
+    "management of health",
     "policy covers",
     "policy applies to",
     "notice covers",
@@ -492,4 +512,70 @@ pub(crate) const SCOPES: &[&str] = &[
     "politique s'applique",
     "politique concerne",
     "notice concerne",
+];
+
+/// Words by which an author speaks of the reader.
+pub(crate) const YOURS: &[&str] =
+    &["=you", "=your", "=yours", "=ihr", "=ihre", "=ihren", "=ihrer", "=sie", "=euch", "=votre", "=vos", "=vous"];
+
+/// Words for laws.
+pub(crate) const LAWS: &[&str] = &[
+    "law",
+    "laws",
+    "act",
+    "acts",
+    "statute",
+    "statutes",
+    "regulation",
+    "gdpr",
+    "ccpa",
+    "legislation",
+    "gesetz",
+    "gesetze",
+    "gesetzgeber",
+    "dsgvo",
+    "verordnung",
+    "loi",
+    "règlement",
+    "rgpd",
+    "legislator",
+];
+
+/// What a law does that says what a word means.
+pub(crate) const LAW_SAYS: &[&str] = &[
+    "list",
+    "lists",
+    "count",
+    "counts",
+    "define",
+    "defines",
+    "treat",
+    "treats",
+    "call",
+    "calls",
+    "include",
+    "includes",
+    "cover",
+    "covers",
+    "mention",
+    "mentions",
+    "regard",
+    "regards",
+    "consider",
+    "considers",
+    "zählt",
+    "zählen",
+    "nennt",
+    "nennen",
+    "definiert",
+    "versteht",
+    "rechnet",
+    "kennt",
+    "cite",
+    "énumère",
+    "range",
+    "définit",
+    "considère",
+    "qualifie",
+    "vise",
 ];

@@ -47,6 +47,7 @@ pub(crate) const SYSTEMS: &[&str] = &[
     "sirh",
     "gestion électronique de documents",
     "web server logs",
+    "internet banking",
     "our server logs",
     "our log files",
     "health information exchange",
@@ -79,6 +80,8 @@ pub(crate) const HOLDS: &[&str] = &[
 
 /// Words that say that something keeps or runs data.
 pub(crate) const KEEPS: &[&str] = &[
+    "=lagert",
+    "=lagern",
     "store",
     "stored",
     "keep",
@@ -436,8 +439,6 @@ pub(crate) const HEADS_THERE: &[&str] = &[
     "volumes",
     "hub",
     "tin",
-    "envelope",
-    "envelopes",
     "shoebox",
     "suitcase",
     "trunk",
@@ -929,6 +930,37 @@ pub(crate) const NAMED: &[&str] = &[
 
 /// Names that are none of systems: of places, laws and times.
 pub(crate) const NO_NAMES: &[&str] = &[
+    "What",
+    "Who",
+    "Whoever",
+    "Support",
+    "Staff",
+    "Payroll",
+    "Congress",
+    "Somebody",
+    "Anyone",
+    "Someone",
+    "Everyone",
+    "Nobody",
+    "Attention",
+    "Qui",
+    "Chaque",
+    "Ces",
+    "Cette",
+    "Ce",
+    "Cela",
+    "Elles",
+    "Ils",
+    "Il",
+    "Elle",
+    "Je",
+    "Ihnen",
+    "Ihrer",
+    "Ihrem",
+    "Ihren",
+    "Sign",
+    "Continue",
+    "Log",
     "EU",
     "EEA",
     "UK",
@@ -1147,6 +1179,8 @@ pub(crate) const NO_NAMES: &[&str] = &[
 
 /// Countries, regions and towns: what is kept there is kept in something else.
 pub(crate) const PLACES: &[&str] = &[
+    "Worldwide",
+    "Global",
     "Ireland",
     "Germany",
     "France",
@@ -1994,6 +2028,8 @@ pub(crate) const HEADS_FRENCH_THERE: &[&str] = &[
 
 /// As [`SUFFIXES_GERMAN`], where something is said to go into it.
 pub(crate) const SUFFIXES_GERMAN_THERE: &[&str] = &[
+    "infrastruktur",
+    "datenmanagement",
     "akten",
     "pool",
     "akte",
@@ -2038,13 +2074,15 @@ pub(crate) const BEHIND: &[(&[&str], &[&str])] = &[
     (&["camera", "cameras"], &["body", "body-worn", "dash", "doorbell", "webcam"]),
     (
         &["unit", "units", "device", "devices", "box"],
-        &["telematics", "tracking", "gps", "handheld", "recording", "black"],
+        &["telematics", "tracking", "logging", "gps", "handheld", "recording", "black"],
     ),
     (
         &["application", "applications"],
         &["mobile", "web", "desktop", "cloud", "phone", "browser", "smartphone", "in-house", "business"],
     ),
     (&["extension"], &["browser"]),
+    (&["clock", "clocks"], &["time", "punch", "attendance"]),
+    (&["page", "account", "channel"], &["facebook", "instagram", "linkedin", "youtube", "tiktok"]),
     (&["controller", "controllers"], &["door", "access", "gate"]),
     (&["record"], &["patient"]),
     (
@@ -2221,6 +2259,7 @@ pub(crate) const NO_ENDINGS: &[&str] = &[
 
 /// Words that say that something is put, done or sent somewhere.
 pub(crate) const DOES: &[&str] = &[
+    "you sign on",
     "logged",
     "entered",
     "typed in",
@@ -2552,7 +2591,21 @@ pub(crate) const BOOKS: &[&str] = &[
 
 /// What paper is put together to, and the words before it that say so.
 pub(crate) const PAPERS: (&[&str], &[&str]) = (
-    &["records", "forms", "files", "sheets", "book", "books", "volumes", "folders", "registers", "copies"],
+    &[
+        "records",
+        "forms",
+        "files",
+        "sheets",
+        "book",
+        "books",
+        "volumes",
+        "folders",
+        "registers",
+        "copies",
+        "cards",
+        "questionnaires",
+        "charts",
+    ],
     &["paper", "bound", "printed", "handwritten"],
 );
 
@@ -2564,7 +2617,7 @@ pub(crate) const SELLS: &[&str] = &[
 
 /// Kinds of companies that are systems if their names stand beside them.
 pub(crate) const PROVIDERS: &[&str] =
-    &["provider", "supplier", "host", "service", "tool", "program", "programme", "package"];
+    &["provider", "supplier", "host", "service", "tool", "program", "programme", "package", "vendor", "hoster"];
 
 /// Verbs behind a name that say that it is a system.
 pub(crate) const HOLDING: &[&str] =
@@ -2630,3 +2683,86 @@ pub(crate) const GERMAN_NOUNS: &[&str] = &[
 /// What stands behind the name of a company.
 pub(crate) const COMPANY_FORMS: &[&str] =
     &["GmbH", "AG", "SE", "KG", "eG", "AöR", "LLC", "Ltd", "Limited", "Inc", "Corp", "PBC", "plc", "SAS", "SARL"];
+
+/// Verbs by which a policy says what somebody does with data for its author.
+pub(crate) const DOING: &[&str] = &[
+    "hosts",
+    "powers",
+    "transcribes",
+    "héberge",
+    "processes",
+    "stores",
+    "handles",
+    "runs",
+    "manages",
+    "provides",
+    "keeps",
+    "gère",
+    "stocke",
+    "conserve",
+    "traite",
+    "exploite",
+    "enregistre",
+];
+
+/// Those of them that no author says of itself: a sentence may begin with a name and one of these.
+pub(crate) const DOING_FOR_OTHERS: &[&str] = &["hosts", "powers", "transcribes", "héberge"];
+
+/// What begins a part of a sentence that says what the one before it does.
+pub(crate) const WHICH: &[&str] = &["which", "who", "that", "whose", "qui"];
+
+/// Words for a company, behind which its name stands.
+pub(crate) const COMPANIES: &[&str] = &["société", "entreprise", "firma", "company", "firm"];
+
+/// Words of French for those who do something for the author.
+pub(crate) const PROVIDERS_FRENCH: &[&str] =
+    &["prestataire", "hébergeur", "fournisseur", "éditeur", "sous-traitant", "partenaire"];
+
+/// What ends the words for how visits are counted, before the name of what counts them.
+pub(crate) const MEASURES: &[&str] =
+    &["audience", "d'audience", "d’audience", "analytics", "reichweitenmessung", "webanalyse"];
+
+/// Words that say that something is sent somewhere.
+pub(crate) const GOES: &[&str] =
+    &["sent", "go", "goes", "report", "reports", "straight", "forwarded", "streamed", "pushed", "uploaded", "synced"];
+
+/// What machines tell by themselves.
+pub(crate) const AUTOMATIC: &[&str] = &[
+    "events",
+    "reports",
+    "logs",
+    "errors",
+    "metrics",
+    "telemetry",
+    "trackers",
+    "diagnostics",
+    "traces",
+    "crashes",
+    "statistics",
+    "backups",
+    "recordings",
+    "readings",
+    "signals",
+];
+
+/// Words that say that others work for the author.
+pub(crate) const FOR_US: &[&str] = &[
+    "service provider",
+    "processor",
+    "help us run",
+    "act for us",
+    "acting for us",
+    "work for us",
+    "works for us",
+    "on our behalf",
+    "on our instructions",
+    "dienstleister",
+    "auftragsverarbeit",
+    "in unserem auftrag",
+    "prestataire",
+    "sous-traitant",
+    "pour notre compte",
+    "suppliers",
+    "vendor",
+    "contractor",
+];

@@ -1,0 +1,96 @@
+//! Names of those who do something with data: `Sendbird powers chat`, `Salesforce, which hosts our database`, `fourni par la
+//! société Hivebrite`, `Amplitude (analytics)` in a list of who works for the author.
+
+use super::names::{is_name, is_written_oddly, looks_german, name};
+use super::{MAX_MORE, Where, Word};
+use crate::vocabulary::{
+    AUTOMATIC, COMPANIES, DOING, DOING_FOR_OTHERS, GOES, MEASURES, PROVIDERS_FRENCH, SELLS, WHICH,
+};
+
+/// Most words between what somebody is and their name.
+const MAX_BETWEEN: usize = 5;
+
+/// Where a name ends that begins there, of somebody or something that is said to do a system's work.
+pub(super) fn doing(words: &[Word<'_>], at: usize, place: Where, works_for_us: bool) -> Option<usize> {
+    let before = at.checked_sub(1).map(|before| &words[before]);
+    let begins = is_name(&words[at]) && !words[at].opens && before.is_none_or(|before| before.ends || !is_name(before));
+    if !begins || place == Where::Unsaid && !works_for_us {
+        return None;
+    }
+    let end = run(words, at);
+    let is_done = || place >= Where::Said && acts(words, at, end, place);
+    let is_one = is_done()
+        || works_for_us && has_purpose(words, at, end)
+        || before.is_some_and(|before| {
+            is_company(words, before, place)
+                || before.is(MEASURES) && !before.ends && before.text.starts_with(char::is_lowercase)
+                || is_french_provider(words, at)
+                || is_sent(words, at)
+        });
+    is_one.then_some(end)
+}
+
+/// Where a run of names ends that begins there, at the first word of a sentence, too.
+fn run(words: &[Word<'_>], at: usize) -> usize {
+    let count = words[at..].iter().take(MAX_MORE).take_while(|word| is_name(word)).count();
+    at + words[at..at + count].iter().position(|word| word.ends).map_or(count, |last| last + 1)
+}
+
+/// Whether what stands behind a name says what it does: `powers chat`, `, which hosts our database`. A sentence that begins
+/// with a name may be the author's.
+fn acts(words: &[Word<'_>], at: usize, end: usize, place: Where) -> bool {
+    let verbs = if at == 0 { DOING_FOR_OTHERS } else { DOING };
+    let does = |at: usize, verbs: &[&str]| {
+        words.get(at).is_some_and(|word| word.is(verbs) && (place >= Where::Kept || !word.is(SELLS)) && !word.ends)
+    };
+    if !words[end - 1].ends {
+        return does(end, verbs);
+    }
+    let is_which = words.get(end).is_some_and(|word| word.is(WHICH) && !word.ends);
+    is_which && (does(end + 1, DOING) || words[end].is(&["whose"]))
+}
+
+/// Whether what somebody is for stands in brackets or behind a dash, in a list of those who work for the author. What an
+/// item begins with is written as a name anyway: `Accountants`.
+fn has_purpose(words: &[Word<'_>], at: usize, end: usize) -> bool {
+    let is_purpose = |word: &Word<'_>| word.text.starts_with(char::is_lowercase);
+    let behind = words.get(end);
+    let is_name = at > 0 || end > at + 1 || is_written_oddly(words[at].text);
+    let is_told = || behind.is_some_and(|next| next.opens && !next.quotes && is_purpose(next));
+    is_name && (is_told() || at == 0 && words[end - 1].ends && behind.is_none_or(is_purpose))
+}
+
+/// Whether it is called a company that is said to keep something: `la société Hivebrite`.
+fn is_company(words: &[Word<'_>], before: &Word<'_>, place: Where) -> bool {
+    let is_french = !words.iter().any(|word| word.is(&["the", "der", "die"]));
+    let is_named = before.is(COMPANIES) && before.text.starts_with(|c: char| c.is_lowercase() || !is_french);
+    place >= Where::Kept && is_named && !before.ends
+}
+
+/// Whether French says before it what it does for the author: `au prestataire d'envoi de courriels Brevo`.
+fn is_french_provider(words: &[Word<'_>], at: usize) -> bool {
+    let earlier = words[..at].iter().rev().take(MAX_BETWEEN + 1);
+    let mut between = earlier.take_while(|word| !word.ends && word.text.starts_with(char::is_lowercase));
+    // `hébergeur certifié HDS`
+    !words[at - 1].lower.ends_with('é') && between.any(|word| word.is(PROVIDERS_FRENCH))
+}
+
+/// Whether what machines tell is said to go there: `Crash reports go to Sentry`.
+fn is_sent(words: &[Word<'_>], at: usize) -> bool {
+    let is_to = words[at - 1].is(&["to"]) && !words[at - 1].ends;
+    let earlier = &words[..at - 1];
+    is_to
+        && earlier.iter().rev().take(2).any(|word| word.is(GOES))
+        && earlier.iter().take_while(|word| !word.ends).any(|word| word.is(AUTOMATIC))
+}
+
+/// Where a name ends that begins there, of what German says is put to use: `setzen wir Little Bird ein`.
+pub(super) fn put_to_use(words: &[Word<'_>], at: usize) -> Option<usize> {
+    let subject = at.checked_sub(1).filter(|before| words[*before].is(&["wir", "man"]))?;
+    let verb = subject.checked_sub(1).or(Some(subject + 1))?;
+    let is_put = words[verb].is(&["setzen", "setzt"]) && !words[subject].ends;
+    let end = name(words, at)?;
+    let is_whole = words.get(end).is_some_and(|next| next.is(&["ein"])) && !words[end - 1].ends;
+    let is_foreign = !looks_german(words[end - 1].text);
+    (is_put && is_whole && is_foreign).then_some(end)
+}
