@@ -428,6 +428,35 @@ fn the_seed_leaves_out_what_can_not_run_as_things_are_set_up() {
 }
 
 #[test]
+fn an_analysis_that_needs_a_power_that_is_not_granted_is_left_out_and_that_is_told() {
+    let poster = root().join("target/poster/poster.wasm");
+    if !poster.exists() {
+        skipped("the guest poster is not in target/poster");
+        return;
+    }
+    let dir = examples();
+    let folder = dir.join("policy_check/saas");
+    let _ = palisade(&folder, ["component", "add", poster.to_str().unwrap()]).exits(0);
+    let settings = std::fs::read_to_string(folder.join("palisade.toml")).unwrap();
+    let generated = "[generated]\ncomponents = ['palisade:personal_data', 'test:poster']\n";
+    let granted = "[[grant]]\ncomponent = 'test:poster'\nallow = ['http=POST https://desk.example.org']\n";
+    let needed = "needs `http`, and nothing of it is granted";
+    for (more, expected) in [("", needed), (granted, "needs a config that states `url`")] {
+        dir.write("policy_check/saas/palisade.toml", format!("{settings}\n{generated}{more}"));
+        let shown = palisade(&folder, ["ruleset", "show", "local/planning_context/1.0.0", "--format", "json"]).exits(0);
+        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+        let mut rules = shown["rules"].as_array().unwrap().iter();
+        let lacks = &rules.find(|rule| rule["name"] == "test:poster").unwrap()["lacks"];
+        assert!(lacks == expected || lacks.as_str().unwrap().contains("grants accept"), "{lacks}");
+    }
+    dir.write("policy_check/saas/palisade.toml", format!("{settings}\n{generated}"));
+    let seed = ["run", "../seed.yaml", "--input", "privacy_policy_document=policy.md", "--approve", "--out", "out"];
+    let told = palisade(&folder, seed).exits(0).stderr;
+    holds(&told, "analysis `test:poster`");
+    holds(&told, &format!("it {needed}: not checked"));
+}
+
+#[test]
 fn what_can_not_be_read_is_told_and_does_not_end_the_check() {
     let dir = examples();
     let folder = dir.join("policy_check/saas");

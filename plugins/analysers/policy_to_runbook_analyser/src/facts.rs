@@ -8,9 +8,9 @@ use crate::products;
 use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word, title};
 use crate::vocabulary::{
-    ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE, NOT,
-    OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SCOPES, SELLS, SHARES, SOCIAL,
-    SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
+    ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, FOR_US, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE,
+    NOT, OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PROVIDER_COLUMNS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SCOPES, SELLS,
+    SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -36,6 +36,8 @@ const IDENTITY_PAPERS: &[&str] =
     &["passport", "identity", "id", "card", "personalausweis", "reisepass", "ausweis", "identité"];
 /// How words for driving licences begin.
 const LICENCES: &[&str] = &["driv", "führerschein", "permis"];
+/// With what words for those who work for others end, and for what they do.
+const COMMON_ENDINGS: &[&str] = &["s", "ing", "ion", "ift", "ment", "or", "er", "en", "e", "y", "ung"];
 /// What systems run on.
 const GROUND: &[&str] = &["servers", "computers"];
 /// Most systems of which it is looked at whether they are the same.
@@ -337,12 +339,19 @@ fn mapped(sentence: &Sentence, world: &World, facts: &mut Facts) {
 fn others(sentence: &Sentence, world: &World, own: &[String], facts: &mut Facts) {
     let lower = &sentence.lower;
     let is_mapped = |value: &str| system_called(world, value).is_some();
-    for (column, cell) in sentence.cells() {
+    let works_for_us = any(&sentence.context, FOR_US);
+    for (at, (column, cell)) in sentence.cells().enumerate() {
         if any(column, COUNTRY_COLUMNS) {
             named(&cell.to_lowercase(), TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
         }
         if any(column, PARTY_COLUMNS) && !products::names_one(cell) {
             facts.add(fact(Kind::ThirdParty, cell, sentence));
+        }
+        if any(column, PROVIDER_COLUMNS) || works_for_us && at == 0 {
+            let name = cell.split([',', '(']).next().unwrap_or_default().trim();
+            if is_named(name) && !products::names_one(cell) && !is_place(name) && !is_mapped(&name.to_lowercase()) {
+                facts.add(Fact { checked: Some(false), ..fact(Kind::System, name, sentence) });
+            }
         }
         // `Perch Cloud (our own, on Microsoft Azure)`
         let cell = cell.split_once(" (").map_or(cell, |(head, _)| if products::names_one(cell) { head } else { cell });
@@ -387,6 +396,13 @@ fn others(sentence: &Sentence, world: &World, own: &[String], facts: &mut Facts)
     {
         facts.add(Fact { checked: Some(false), ..fact(Kind::System, system, sentence) });
     }
+}
+
+/// Whether a cell is written as a name: one word of those that are written so anyway, and is no plural, or several.
+fn is_named(cell: &str) -> bool {
+    let begins = |word: &str| word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '&');
+    let is_common = || COMMON_ENDINGS.iter().any(|end| cell.ends_with(end));
+    !cell.is_empty() && cell.split(' ').all(begins) && (cell.contains(' ') || !is_common())
 }
 
 /// Whether it is what other systems run on, has no name, and stands in some town or nobody knows where: a server in the

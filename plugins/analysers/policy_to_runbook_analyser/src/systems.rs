@@ -264,6 +264,15 @@ mod tests {
             ("The visitors' book is destroyed each year.", "visitors book"),
             ("Im Kundenportal sehen Sie Ihre Rechnungen.", "Kundenportal"),
             ("Une photo peut être publiée sur notre page Facebook.", "page Facebook"),
+            ("Zur Reichweitenmessung nutzen wir Matomo auf einem Server.", "Matomo"),
+            ("Mit Ihrer Einwilligung setzen wir zudem Matomo ein.", "Matomo"),
+            ("Die Buchhaltung macht Frau Stolle mit DATEV.", "DATEV"),
+            ("Les offres sont expédiées au moyen de Mailjet.", "Mailjet"),
+            ("C'est le journal que nous expédions avec Brevo.", "Brevo"),
+            ("We set cookies and, with your consent, those of Plausible.", "Plausible"),
+            ("Some of our cookies let Plausible count visits.", "Plausible"),
+            ("Consultations take place over Zoom.", "Zoom"),
+            ("The files have been in BambooHR since July.", "BambooHR"),
         ] {
             let found = called(text, Where::Kept);
             assert!(found.iter().any(|name| name == expected), "{text}: {found:?}");
@@ -282,9 +291,15 @@ mod tests {
             "OVH est un hébergeur certifié HDS.",
             "Letters go to Revenue.",
             "Your order book is yours.",
+            "Dafür nutzen wir KI.",
+            "Für Werbung verwenden wir Videos.",
+            "Sie registrieren sich mit E-Mail-Adresse.",
+            "Nous travaillons avec Madame Durand.",
+            "The board is told of it by Marion.",
         ] {
             assert_eq!(called(text, Where::Said), Vec::<String>::new(), "{text}");
         }
+        assert_eq!(called("Email: Fastmail", Where::Listed), ["Fastmail"]);
         let own = ["acme".to_owned()];
         let sentence = &sentences(None, "Texts are stored, and Acme hosts them.")[0];
         assert!(super::called(sentence, Where::Kept, &own).is_empty());

@@ -489,6 +489,8 @@ fn a_notice_with_a_table_of_processors_is_read_by_its_columns() {
     let expected = [
         "third_party Stripe",
         "third_party Fenwick Mail Ltd",
+        "system Brightdesk",
+        "system Fenwick Mail Ltd",
         "system Stripe",
         "third_party Brightdesk",
         "transfer United States",
@@ -846,4 +848,15 @@ fn a_long_line_of_a_diagram_takes_the_time_of_its_length() {
     let nodes = "CRM[(CRM)] ".repeat(50_000);
     assert_eq!(of_architecture(&format!("graph TD\n{nodes}\n")), ["CRM true"]);
     assert!(of_architecture(&format!("graph TD\n{}\n", "a[(a".repeat(300_000))).is_empty());
+}
+
+#[test]
+fn who_works_for_the_author_in_a_table_is_a_system_and_who_gets_data_is_none() {
+    let rows = "| Wexcom | Tickets |\n| Perch Desk (USA) | Hosting |\n| Accountants | Books |\n| Payroll bureau | Wages |\n| Germany | – |";
+    for (head, expected) in
+        [("Service provider", &["system Perch Desk", "system Wexcom"] as &[&str]), ("Recipient", &[])]
+    {
+        let table = format!("| {head} | What for |\n|---|---|\n{rows}\n");
+        states(&format!("# Privacy\n\nWe keep your name.\n\n## Others\n\n{table}"), &["system"], expected);
+    }
 }

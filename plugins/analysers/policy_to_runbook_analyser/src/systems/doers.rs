@@ -7,23 +7,43 @@ use crate::vocabulary::{
     AUTOMATIC, COMPANIES, DOING, DOING_FOR_OTHERS, GOES, MEASURES, PROVIDERS_FRENCH, SELLS, WHICH,
 };
 
+/// Most words of a label.
+const MAX_LABEL: usize = 4;
+
+/// Most letters of what is written in capitals and is no name: `KI`.
+const MAX_SHORT: usize = 3;
+
+/// What German puts between a verb and what it is about.
+const ADVERBS_GERMAN: &[&str] =
+    &["zudem", "auch", "dafür", "hierfür", "außerdem", "ferner", "zusätzlich", "dazu", "hierzu"];
+
+/// What German says of what is used.
+const USED_GERMAN: &[&str] = &["nutzen", "nutzt", "verwenden", "verwendet", "benutzen", "benutzt"];
+
 /// Most words between what somebody is and their name.
 const MAX_BETWEEN: usize = 5;
 
 /// Where a name ends that begins there, of somebody or something that is said to do a system's work.
 pub(super) fn doing(words: &[Word<'_>], at: usize, place: Where, works_for_us: bool) -> Option<usize> {
     let before = at.checked_sub(1).map(|before| &words[before]);
-    let begins = is_name(&words[at]) && !words[at].opens && before.is_none_or(|before| before.ends || !is_name(before));
-    if !begins || place == Where::Unsaid && !works_for_us {
+    let begins = is_name(&words[at]) && before.is_none_or(|before| before.ends || !is_name(before));
+    let is_measured =
+        before.is_some_and(|before| before.is(MEASURES) && !before.ends && before.text.starts_with(char::is_lowercase));
+    if !begins || words[at].opens && !is_measured || place == Where::Unsaid && !works_for_us {
         return None;
     }
     let end = run(words, at);
     let is_done = || place >= Where::Said && acts(words, at, end, place);
-    let is_one = is_done()
+    let is_one = is_measured
+        || is_done()
+        || place == Where::Listed && is_labelled(words, at, end)
         || works_for_us && has_purpose(words, at, end)
         || before.is_some_and(|before| {
             is_company(words, before, place)
-                || before.is(MEASURES) && !before.ends && before.text.starts_with(char::is_lowercase)
+                || before.is(&["let", "lets"])
+                || is_means(words, at)
+                || is_of_cookies(words, at)
+                || is_with_french(words, at)
                 || is_french_provider(words, at)
                 || is_sent(words, at)
         });
@@ -84,13 +104,53 @@ fn is_sent(words: &[Word<'_>], at: usize) -> bool {
         && earlier.iter().take_while(|word| !word.ends).any(|word| word.is(AUTOMATIC))
 }
 
-/// Where a name ends that begins there, of what German says is put to use: `setzen wir Little Bird ein`.
+/// Whether it is all that stands behind a label: `Email: Fastmail`.
+fn is_labelled(words: &[Word<'_>], at: usize, end: usize) -> bool {
+    at > 0 && at <= MAX_LABEL && words[at - 1].ends && !words[at - 1].comma && end == words.len()
+}
+
+/// Whether something is done by means of it: `au moyen de Brevo`.
+fn is_means(words: &[Word<'_>], at: usize) -> bool {
+    let is = |back: usize, list: &[&str]| at.checked_sub(back).is_some_and(|at| words[at].is(list) && !words[at].ends);
+    is(1, &["mittels"])
+        || is(1, &["of", "de", "von"]) && is(2, &["means", "help", "moyen", "l'aide", "l’aide", "mithilfe"])
+}
+
+/// Whether cookies are of it: `those of Google Analytics`, `un cookie de Matomo`.
+fn is_of_cookies(words: &[Word<'_>], at: usize) -> bool {
+    let is_of = words[at - 1].is(&["of", "by", "from", "de", "von"]) && !words[at - 1].ends;
+    let earlier = words[..at - 1].iter().rev().take(MAX_BETWEEN).take_while(|word| !word.ends);
+    let is_cookie = |word: &Word<'_>| word.lower.starts_with("cookie") || word.lower.ends_with("-cookie");
+    is_of && words.iter().any(is_cookie) && { earlier }.any(|word| is_cookie(word) || word.is(&["those", "ceux"]))
+}
+
+/// Whether French says that the author does something with it: `que nous expédions avec Brevo`.
+fn is_with_french(words: &[Word<'_>], at: usize) -> bool {
+    let is_with = words[at - 1].is(&["avec"]) && !words[at - 1].ends;
+    is_with && at > 1 && words[at - 2].lower.ends_with("ons") && !words[at - 2].is(WORKS_TOGETHER)
+}
+
+/// What somebody does with others, not with a tool.
+const WORKS_TOGETHER: &[&str] = &["travaillons", "collaborons", "partageons", "échangeons", "coopérons"];
+
+/// Where a name ends that begins there, of what German says is put to use: `setzen wir Little Bird ein`, `nutzen wir Matomo`,
+/// `macht Frau Stolle mit DATEV`.
 pub(super) fn put_to_use(words: &[Word<'_>], at: usize) -> Option<usize> {
-    let subject = at.checked_sub(1).filter(|before| words[*before].is(&["wir", "man"]))?;
-    let verb = subject.checked_sub(1).or(Some(subject + 1))?;
-    let is_put = words[verb].is(&["setzen", "setzt"]) && !words[subject].ends;
+    let before = at.checked_sub(1).filter(|before| !words[*before].ends)?;
     let end = name(words, at)?;
-    let is_whole = words.get(end).is_some_and(|next| next.is(&["ein"])) && !words[end - 1].ends;
-    let is_foreign = !looks_german(words[end - 1].text);
-    (is_put && is_whole && is_foreign).then_some(end)
+    let last = words[end - 1].text;
+    let is_short = last.len() <= MAX_SHORT && last.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_short || looks_german(last) && !is_written_oddly(words[at].text) {
+        return None;
+    }
+    if words[before].is(&["mit"]) || is_of_cookies(words, at) || is_means(words, at) {
+        let is_odd = is_written_oddly(words[at].text) && !words[at].text.contains('-');
+        return (is_odd || !words[before].is(&["mit"])).then_some(end);
+    }
+    let earlier = words[..=before].iter().rev().skip_while(|word| word.is(ADVERBS_GERMAN));
+    let mut verb = earlier.skip_while(|word| word.is(&["wir", "man"])).take(1);
+    let verb = verb.next()?;
+    let by_us = words[..at].iter().any(|word| word.is(&["wir", "man"]));
+    let is_put = verb.is(&["setzen", "setzt"]) && words[end..].iter().any(|word| word.is(&["ein"]));
+    (by_us && (is_put || verb.is(USED_GERMAN))).then_some(end)
 }

@@ -26,6 +26,14 @@ const NOUN_ENDINGS: &[&str] = &[
     "tur",
 ];
 
+/// Nouns of German, and of other languages in it, that end otherwise.
+const NOUNS: &[&str] = &[
+    "system", "team", "video", "foto", "konto", "auto", "kamera", "firma", "thema", "schema", "logo", "risiko", "info",
+    "material", "recht", "text", "bild", "post", "fax", "funk", "test", "chat", "link", "plugin", "tool", "web", "app",
+    "cloud", "bank", "geld", "buch", "wort", "blatt", "brief", "stand", "ort", "art", "form", "zeit", "kraft", "macht",
+    "telefon", "handy", "programm", "portal", "archiv", "werk", "gut", "rat", "amt", "dienst", "stift", "papier",
+];
+
 /// Fewest letters of a name that begins with no capital letter.
 const MIN_SMALL: usize = 5;
 
@@ -331,5 +339,5 @@ pub(super) fn is_written_oddly(word: &str) -> bool {
 pub(super) fn looks_german(word: &str) -> bool {
     let lower = word.to_lowercase();
     let ends = |ends: &[&str]| ends.iter().any(|end| lower.ends_with(end));
-    !is_written_oddly(word) && (ends(NO_ENDINGS) || ends(NOUN_ENDINGS))
+    !is_written_oddly(word) && (ends(NO_ENDINGS) || ends(NOUN_ENDINGS) || ends(NOUNS))
 }

@@ -903,6 +903,7 @@ pub(crate) const SMALL_WORDS: &[&str] = &[
 
 /// Words behind which a name stands that something is kept in.
 pub(crate) const NAMED: &[&str] = &[
+    "over",
     "in",
     "on",
     "with",
@@ -1579,6 +1580,14 @@ pub(crate) const CALLED: &[&str] = &[
 
 /// Words of a sentence that say that something is kept in what follows.
 pub(crate) const KEPT: &[&str] = &[
+    "place",
+    "issued",
+    "analysed",
+    "analyzed",
+    "faites",
+    "faite",
+    "mesuré",
+    "been",
     "kept",
     "keep",
     "keeps",
@@ -2259,6 +2268,14 @@ pub(crate) const NO_ENDINGS: &[&str] = &[
 
 /// Words that say that something is put, done or sent somewhere.
 pub(crate) const DOES: &[&str] = &[
+    "analysed in",
+    "analyzed in",
+    "we enter",
+    "held over",
+    "takes place over",
+    "take place over",
+    "has been in",
+    "have been in",
     "you sign on",
     "logged",
     "entered",
@@ -2765,4 +2782,16 @@ pub(crate) const FOR_US: &[&str] = &[
     "suppliers",
     "vendor",
     "contractor",
+];
+
+/// Heads of columns that hold who works for the author.
+pub(crate) const PROVIDER_COLUMNS: &[&str] = &[
+    "processor",
+    "provider",
+    "vendor",
+    "anbieter",
+    "dienstleister",
+    "auftragsverarbeiter",
+    "sous-traitant",
+    "prestataire",
 ];
