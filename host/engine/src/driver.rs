@@ -1,7 +1,8 @@
 //! Drives a run: starts what the interpreter commands, appends what comes of it, until the run has ended.
 //!
-//! One thread owns the journal and the state; each attempt, and each child run, has a thread that reports to it. How what
-//! happens becomes durable, and when it is told, is in `writing.rs`.
+//! One thread owns the journal and the state; each attempt, and each child run, has a thread that reports to it, but for a
+//! small attempt that this one runs itself (`at_hand.rs`). How what happens becomes durable, and when it is told, is in
+//! `writing.rs`.
 
 pub(crate) mod approval;
 mod at_hand;
