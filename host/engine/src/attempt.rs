@@ -131,9 +131,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) cancel: &'a Cancel,
     /// Told in how many parts it starts, and then now and again what was used.
     pub(crate) progress: &'a dyn Fn(Progress),
-    /// What else this thread has to do, each millisecond or so: it drives the run, and has a permit. None = it has no other work
-    /// and takes one.
-    pub(crate) meanwhile: Option<&'a dyn Fn()>,
+    /// None = this thread has nothing else to do.
+    pub(crate) attended: Option<Attended<'a>>,
     /// Answers what the component asks of the host and is written down; none = nothing is.
     pub(crate) answering: Option<&'a dyn Answering>,
     /// How a map is durable; none = it is one piece.
@@ -142,6 +141,15 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) item_gate: Option<Arc<dyn ItemGate>>,
     /// The meter of a tool, which its caller shares; none = the attempt is nobody's tool.
     pub(crate) meter: Option<Arc<AttemptMeter>>,
+}
+
+/// How an attempt runs on a thread that has something else to do.
+#[derive(Clone, Copy)]
+pub(crate) struct Attended<'a> {
+    /// Waits until the thread has a permit.
+    pub(crate) begin: &'a dyn Fn(),
+    /// Does the rest, each millisecond or so.
+    pub(crate) look: &'a dyn Fn(),
 }
 
 /// How far an attempt is.
@@ -182,9 +190,13 @@ fn run_once(attempt: &Attempt, around: &Surroundings<'_>) -> Ended {
         Ok(instances) => instances,
         Err(failure) => return Ended::before_start(failure),
     };
-    // Who called a tool has a permit, and waits.
-    let has_one = around.meter.is_some() || around.meanwhile.is_some();
-    let permit = (!has_one).then(|| around.permits.take(instances.len(), &|| {}));
+    let permit = if let Some(attended) = around.attended {
+        (attended.begin)();
+        None
+    } else {
+        // Who called a tool has a permit, and waits.
+        around.meter.is_none().then(|| around.permits.take(instances.len(), &|| {}))
+    };
     (around.progress)(Progress::Started { parts: instances.len() });
     let running = Running::new(attempt, around);
     let finished = match instances.as_slice() {
@@ -319,8 +331,8 @@ impl<'a> Running<'a> {
     fn run_here(&self, only: &Instance, last: &SharedLeft) -> Result<Alone, Failure> {
         let (prepared, lefts, mut told) = (&self.attempt.prepared, [only.left.clone(), last.clone()], Instant::now());
         let mut look = || {
-            if let Some(meanwhile) = self.around.meanwhile {
-                meanwhile();
+            if let Some(attended) = self.around.attended {
+                (attended.look)();
             }
             if told.elapsed() >= LOOK_EVERY {
                 self.tell_progress(&lefts);

@@ -54,6 +54,7 @@ use rustix::fd::OwnedFd;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
 use std::thread::Scope;
@@ -214,6 +215,8 @@ pub(crate) struct Driver<'a> {
     plan_digest: Digest,
     /// The plan's steps by their ids.
     steps: BTreeMap<&'a StepId, &'a PlannedStep>,
+    /// Some of them may wait for a person.
+    asks_people: bool,
     machine: Machine,
     /// What is to be started, in the order in which it was commanded.
     waiting: VecDeque<Turn>,
@@ -302,13 +305,15 @@ impl<'a> Driver<'a> {
     where
         'a: 's,
     {
-        let driven = self.drive_until_end(scope, cancel, stop);
-        if driven.is_err() {
+        let driven = catch_unwind(AssertUnwindSafe(|| self.drive_until_end(scope, cancel, stop)));
+        // The scope waits for its threads, and they may wait for a permit.
+        self.permit = None;
+        if !matches!(driven, Ok(Ok(()))) {
             // The threads must not go on for a run that nobody writes down any more.
             stop.doing.cancel();
             stop.undoing.cancel();
         }
-        driven
+        driven.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     fn drive_until_end<'s>(&mut self, scope: &'s Scope<'s, '_>, cancel: &Cancel, stop: &'s Stop) -> Result<(), RunError>
@@ -328,7 +333,6 @@ impl<'a> Driver<'a> {
         loop {
             let at_hand = if self.has_ended() { None } else { self.start_what_has_room(&crew)? };
             if self.has_ended() {
-                self.permit = None;
                 return self.settle();
             }
             self.send(&crew)?;

@@ -1,7 +1,7 @@
 //! What all runs of a process share: the sandbox, compiled code, and the right to compute.
 
 use crate::approving::Approving;
-use crate::attempt::{self, Attempt, Ended, Progress, Surroundings};
+use crate::attempt::{self, Attempt, Attended, Ended, Progress, Surroundings};
 use crate::calls::Answering;
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, ChangedBytes, Entry};
@@ -238,13 +238,13 @@ impl Engine {
         attempt: &Attempt,
         cancel: &Cancel,
         progress: &dyn Fn(Progress),
-        meanwhile: Option<&dyn Fn()>,
+        attended: Option<Attended<'_>>,
         task: &Task<'_>,
     ) -> Ended {
         let answering = task.calls.as_ref().map(|calls| calls as &dyn Answering);
         let (durable, item_gate) = (task.durable.clone(), task.item_gate.clone());
         let around = self.around(cancel, progress);
-        attempt::run(attempt, &Surroundings { meanwhile, answering, durable, item_gate, ..around })
+        attempt::run(attempt, &Surroundings { attended, answering, durable, item_gate, ..around })
     }
 
     /// Runs a tool to its end, on the thread of the attempt that called it.
@@ -266,7 +266,7 @@ impl Engine {
             threads: self.parts.threads.get(),
             cancel,
             progress,
-            meanwhile: None,
+            attended: None,
             answering: None,
             durable: None,
             item_gate: None,

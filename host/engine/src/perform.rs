@@ -1,6 +1,6 @@
 //! Performs one attempt of a planned step: from the plan to what the sandbox takes.
 
-use crate::attempt::{Attempt, AttemptInput, Each, Ended, Progress};
+use crate::attempt::{Attempt, AttemptInput, Attended, Each, Ended, Progress};
 use crate::calls::Calls;
 use crate::cancel::Cancel;
 use crate::done::Durable;
@@ -24,8 +24,8 @@ use std::sync::Arc;
 pub(crate) struct Performer<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) observer: &'a dyn Observer,
-    /// What else the thread of the attempt has to do, see `Surroundings`.
-    pub(crate) meanwhile: Option<&'a dyn Fn()>,
+    /// Whether the thread of the attempt has something else to do, see `Surroundings`.
+    pub(crate) attended: Option<Attended<'a>>,
     pub(crate) work: Work<'a>,
     pub(crate) root: PathBuf,
     /// Names the work of the run, see `Driver`.
@@ -71,7 +71,7 @@ impl Performer<'_> {
                 Progress::Going { usage, items, said } => Observed::StepProgress { step: id, usage, items, said },
             });
         };
-        self.engine.attempt_with(attempt, stop, &progress, self.meanwhile, task)
+        self.engine.attempt_with(attempt, stop, &progress, self.attended, task)
     }
 
     /// From the plan to what the sandbox takes.

@@ -80,8 +80,10 @@ impl Drop for Permit<'_> {
                 state.waiting.push_front((count, tell));
                 return;
             }
-            state.free -= count;
-            let _ = tell.send(());
+            // Whoever waits no more has none to give back.
+            if tell.send(()).is_ok() {
+                state.free -= count;
+            }
         }
     }
 }

@@ -136,10 +136,10 @@ impl Content {
         &self.shared.marks
     }
 
-    /// How many of its bytes are held in memory: all of few, and none of many, which are in files.
+    /// What it takes to hold it: its bytes if they are in memory, and for each open file as much as is in memory at most.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.memory().map_or(0, <[u8]>::len)
+        self.memory().map_or(self.segments().len().saturating_mul(MAX_INLINE_BYTES), <[u8]>::len)
     }
 
     pub(crate) fn memory(&self) -> Option<&[u8]> {

@@ -18,6 +18,8 @@ const PAGE: u64 = 256;
 /// Events that one thread reads at a time. A journal of fewer than three times as many is read by one. Tests touch an event of
 /// each part in turn.
 pub(crate) const PART: u64 = if cfg!(test) { 64 } else { 2_048 };
+/// Most threads: each has a connection of its own, and holds parts that wait for those before them.
+const MOST_THREADS: usize = 8;
 /// Parts that wait for those before them, of each thread.
 const AHEAD: usize = 4;
 
@@ -225,19 +227,21 @@ impl Journal<'_> {
         let Self { store, run, head: Head { seq: before, .. } } = *self;
         let last = store.run(run)?.map_or(0, |row| row.head.seq);
         let parts = last.saturating_sub(before) / PART;
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(parts as usize);
+        let threads =
+            std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(parts as usize);
         if threads < 2 {
             return Ok(());
         }
         std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..threads)
-                .map(|first| {
-                    let (sender, receiver) = sync_channel(AHEAD);
-                    let parts = (first as u64..parts).step_by(threads).map(|part| before + part * PART);
-                    scope.spawn(move || read_parts(store, run, parts, make, &sender));
-                    receiver
-                })
-                .collect();
+            let reader = |first: usize| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                let parts = (first as u64..parts).step_by(threads).map(|part| before + part * PART);
+                let read = move || read_parts(store, run, parts, make, &sender);
+                // Where no thread is to be had, its receiver has nobody to hear from, and that ends the reading side by side.
+                drop(std::thread::Builder::new().name("journal".to_owned()).spawn_scoped(scope, read));
+                receiver
+            };
+            let readers: Vec<_> = (0..threads).map(reader).collect();
             // Each thread reads each so many parts: taken from them in turns, they are in order.
             for mut part in readers.iter().cycle().map_while(|reader: &Receiver<Part<T>>| reader.recv().ok()) {
                 if part.before != self.head {

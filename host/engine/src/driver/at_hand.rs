@@ -1,9 +1,11 @@
 //! An attempt that the driver runs itself: to hand it to another thread, and to be woken when it is over, would take longer
 //! than most of them do.
 //!
-//! What the driver has to do meanwhile it does in between: the guest comes back each slice of its fuel.
+//! What the driver has to do meanwhile it does in between: the guest comes back each slice of its fuel. That is little, since
+//! nothing else can begin: the time that it takes is the guest's, and so is the CPU time.
 
 use super::{Crew, Driver, Outcome};
+use crate::attempt::Attended;
 use crate::cancel::Cancel;
 use crate::permits::Permit;
 use crate::run::RunError;
@@ -13,8 +15,8 @@ use std::cell::RefCell;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-/// An attempt that is ready to run, on a thread of its own, or on one that has a permit, and this to do meanwhile.
-pub(super) type AtHand<'s> = Box<dyn FnOnce(Option<&dyn Fn()>) -> Outcome + Send + 's>;
+/// An attempt that is ready to run, on a thread of its own or on one that has something else to do.
+pub(super) type AtHand<'s> = Box<dyn FnOnce(Option<Attended<'_>>) -> Outcome + Send + 's>;
 
 /// What a driver does while it runs an attempt.
 struct Meanwhile<'d, 'a> {
@@ -24,13 +26,20 @@ struct Meanwhile<'d, 'a> {
 }
 
 impl<'a> Driver<'a> {
-    /// Whether this thread is to run an attempt itself. It must be the only thing that goes on, or others would begin later. It
-    /// must come back in time by itself, and ask nothing: the answer would have to come from this thread.
+    /// Whether this thread is to run an attempt itself. Nothing else may go on, or could begin before it is over. It must come
+    /// back in time by itself, and ask nothing: the answer would have to come from this thread.
     pub(super) fn is_at_hand(&self, step: &PlannedStep, call: &PlannedCall, input_bytes: u64) -> bool {
-        let is_alone = self.running == 0 && self.waiting.is_empty() && self.work.gate.is_none();
         let is_one = !matches!(step.work, PlannedWork::Map { .. })
             && split::worthwhile(input_bytes, self.engine.parts.threads.get()) == 1;
-        is_alone && is_one && !step.asks() && self.engine.is_known_pure(&call.component_digest)
+        is_one && !step.asks() && self.engine.is_known_pure(&call.component_digest) && self.is_alone()
+    }
+
+    /// Whether nothing goes on, and nothing waits for its time, for a child or for a person.
+    fn is_alone(&self) -> bool {
+        let state = self.machine.state();
+        let none_goes_on = self.running == 0 && self.waiting.is_empty() && self.work.gate.is_none();
+        let none_waits = state.next_timer().is_none() && state.children().next().is_none();
+        none_goes_on && none_waits && !(self.asks_people && state.awaited().next().is_some())
     }
 
     /// Runs an attempt on this thread, and does meanwhile what there is to do.
@@ -59,10 +68,17 @@ impl<'a> Driver<'a> {
                 }
             }
         };
-        let permit = kept.unwrap_or_else(|| permits.take(1, &look));
-        let outcome = attempt(Some(&look));
+        let permit = RefCell::new(kept);
+        // What is known already needs none.
+        let begin = || {
+            if permit.borrow().is_none() {
+                let taken = permits.take(1, &look);
+                permit.replace(Some(taken));
+            }
+        };
+        let outcome = attempt(Some(Attended { begin: &begin, look: &look }));
         let Meanwhile { driver, done, .. } = meanwhile.into_inner();
-        driver.permit = Some(permit);
+        driver.permit = permit.into_inner();
         done.map(|()| outcome)
     }
 
@@ -74,11 +90,6 @@ impl<'a> Driver<'a> {
         self.wait_no_longer();
         self.take_outcomes(outcomes)?;
         self.look_around(cancel, crew.stop)?;
-        if !self.has_ended() {
-            // None of it is at hand: something goes on.
-            drop(self.start_what_has_room(crew)?);
-            self.send(crew)?;
-        }
-        Ok(())
+        self.send(crew)
     }
 }

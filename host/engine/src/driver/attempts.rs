@@ -73,9 +73,9 @@ impl<'a> Driver<'a> {
         let caller = self.caller(&turn.step, call);
         let subtree = self.place.subtree.clone();
         let of_attempt = turn.clone();
-        let attempt: AtHand<'s> = Box::new(move |meanwhile| {
+        let attempt: AtHand<'s> = Box::new(move |attended| {
             let span = tracing::info_span!("step", step = %turn.step, turn.iteration, turn.attempt);
-            let performer = Performer { engine, observer: &observer, meanwhile, work, root, work_key, plan_digest };
+            let performer = Performer { engine, observer: &observer, attended, work, root, work_key, plan_digest };
             let recorder = Recorder::new(&turn, report);
             let spending = Arc::new(Spending::new(subtree, recorder.clone()));
             let run: Arc<dyn RunBounds> = spending.clone();

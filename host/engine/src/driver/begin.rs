@@ -196,6 +196,7 @@ impl<'a> Driver<'a> {
             run,
             plan_digest,
             steps: work.plan.all_steps().map(|step| (&step.id, step)).collect(),
+            asks_people: work.plan.all_steps().any(|step| step.call().is_none() || step.submits().is_some()),
             machine: Machine::new(graph(work.plan)?),
             inputs: BTreeMap::new(),
             begun: BTreeMap::new(),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// How many events a run may be ahead of its journal: some commits of a slow disk.
 const MOST_AHEAD: usize = 1_024;
-/// And how many bytes of what was made meanwhile may be held.
+/// And how much of what was made meanwhile may be held: 64 files, or as much as they stand for in memory.
 const MOST_HELD_BYTES: usize = 4 << 20;
 /// How long after a commit what an attempt that runs may add to is gathered for the next one: each costs a sync.
 const GATHER: Duration = Duration::from_millis(10);
@@ -188,6 +188,8 @@ impl<'a> Driver<'a> {
 
     /// Waits until all is durable that happened so far.
     pub(super) fn settle(&mut self) -> Result<(), RunError> {
+        // Who waits for the disk computes nothing.
+        self.permit = None;
         if let Some(answer) = &self.writing.on_its_way {
             let written = answer.recv().map_err(|_| RunError::WriterGone)?;
             self.take_written(written)?;
@@ -243,7 +245,8 @@ impl<'a> Driver<'a> {
         self.writing.durable = durable;
         while let Some((_, digest)) = self.writing.made_with.pop_front_if(|(with, _)| *with <= durable) {
             let removed = self.writing.made.remove(&digest);
-            self.writing.held_bytes -= removed.map_or(0, |artifact| artifact.items.held_bytes());
+            let bytes = removed.map_or(0, |artifact| artifact.items.held_bytes());
+            self.writing.held_bytes = self.writing.held_bytes.saturating_sub(bytes);
         }
         for event in self.events.get(before..durable).unwrap_or_default() {
             self.tell(event);

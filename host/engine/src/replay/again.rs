@@ -172,7 +172,7 @@ impl Again<'_> {
         let performer = Performer {
             engine: self.engine,
             observer: self.observer,
-            meanwhile: None,
+            attended: None,
             work: self.work,
             // A pure component reaches no file, so no folder is its own.
             root: PathBuf::new(),
