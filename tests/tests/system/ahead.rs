@@ -12,7 +12,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-const STEPS: usize = 16;
+/// So many that they take longer than several commits are apart.
+const STEPS: usize = 64;
 /// What each step makes is larger than what is kept in the database, so that the disk sees that a step runs.
 const TEXT_BYTES: usize = 100_000;
 /// How often it is tried anew where the real disk was so slow that all steps ran ahead of an earlier commit.
