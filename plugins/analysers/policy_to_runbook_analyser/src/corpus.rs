@@ -58,8 +58,6 @@ impl Counts {
 /// not stand here: a residence permit is no nationality.
 const SAME: &[(&str, &[&str])] = &[
     ("emergency contact", &["emergency contacts"]),
-    ("travel data", &["trip data"]),
-    ("order history", &["library loans"]),
     ("usage data", &["log data"]),
     (
         "reference number",
@@ -161,15 +159,7 @@ const SAME: &[(&str, &[&str])] = &[
     ("incident reports", &["accident data", "accident reports", "damage reports", "fines and tolls", "traffic fines"]),
     (
         "income",
-        &[
-            "social benefits data",
-            "payroll data",
-            "household expenses",
-            "housing cost",
-            "benefits",
-            "benefits data",
-            "social benefits",
-        ],
+        &["social benefits data", "household expenses", "housing cost", "benefits", "benefits data", "social benefits"],
     ),
     ("insurance data", &["claims data"]),
     ("languages", &["language", "languages spoken", "native language"]),
@@ -193,7 +183,6 @@ const SAME: &[(&str, &[&str])] = &[
     (
         "residence status",
         &[
-            "immigration data",
             "work authorization",
             "employment permit",
             "immigration status",

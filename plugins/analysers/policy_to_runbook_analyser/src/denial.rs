@@ -2,7 +2,8 @@
 
 use crate::text::{Sentence, has_word};
 use crate::vocabulary::{
-    ANSWERS, DEFINES, DENIALS, LAW_SAYS, LAWS, LISTED_DENIALS, NONE, NOT, OURS, SENSITIVE, WITHIN_BOUNDS, YOURS,
+    ANSWERS, COLLECTS, DEFINES, DENIALS, LAW_SAYS, LAWS, LISTED_DENIALS, NONE, NOT, OURS, SENSITIVE, WITHIN_BOUNDS,
+    YOURS,
 };
 use crate::words::any;
 use std::borrow::Cow;
@@ -99,18 +100,23 @@ pub(crate) fn defines(lower: &str) -> bool {
     any(lower, DEFINES) || any(lower, SENSITIVE) && !any(lower, OURS) || is_of_a_law(lower)
 }
 
-/// Most words between a law and what it does.
+/// Most words between a law and what it does, and before it.
 const MAX_LAW: usize = 3;
+
+/// Words by which a sentence says that something is so by a law, and not what the law says.
+const BY_LAW: &[&str] = &["under", "by", "that", "which", "on", "unter", "nach", "selon"];
 
 /// Whether a sentence says what a law says, and nothing of its author or the reader: `some state laws list examples`.
 fn is_of_a_law(lower: &str) -> bool {
     let words: Vec<&str> = lower.split_whitespace().collect();
     let says = |at: usize| {
         let part = words[at + 1..].iter().take(MAX_LAW).take_while(|word| !word.ends_with([',', ';', ':', '.']));
-        !words[at].ends_with([',', ';', ':', '.']) && part.into_iter().any(|word| LAW_SAYS.contains(word))
+        let mut part = part.take_while(|word| !BY_LAW.contains(word));
+        !words[at].ends_with([',', ';', ':', '.']) && part.any(|word| LAW_SAYS.contains(word))
     };
-    let is_there = words.iter().enumerate().any(|(at, word)| LAWS.contains(word) && says(at));
-    is_there && !any(lower, OURS) && !any(lower, YOURS)
+    let is_subject = |at: usize| !words[..at].iter().any(|word| BY_LAW.contains(word));
+    let mut laws = words.iter().enumerate().take(MAX_LAW + 1).filter(|(_, word)| LAWS.contains(word));
+    laws.any(|(at, _)| is_subject(at) && says(at)) && !any(lower, OURS) && !any(lower, YOURS) && !any(lower, COLLECTS)
 }
 
 /// Whether a text begins with a yes or a no.

@@ -27,7 +27,17 @@ const LICENCE: &str = "driving licence";
 /// The category of faces and fingers.
 const BIOMETRIC: &str = "biometric data";
 /// Words for what a device does with a face or a finger by itself: nobody else gets it.
-const UNLOCKS: &[&str] = &["unlock", "face id", "touch id", "entsperr", "déverrouill"];
+const UNLOCKS: &[&str] = &[
+    "unlock & phone",
+    "unlock & device",
+    "face id",
+    "touch id",
+    "entsperr & handy",
+    "entsperr & gerät",
+    "déverrouill & téléphone",
+];
+/// What somebody could conclude of something else.
+const CONCLUDED: &[&str] = &["religion", "ethnic origin", "sexual orientation"];
 /// Words that say that something else could be concluded.
 const SUGGESTS: &[&str] =
     &["may suggest", "may indicate", "might indicate", "might suggest", "no conclusion", "draw no", "keine schlüsse"];
@@ -189,7 +199,11 @@ fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
     if defines(&sentence.lower) || any(&sentence.context, RIGHTS) {
         return;
     }
-    let spoken = names::without(&sentence.text, &sentence.lower);
+    // The cells of a row are no name together.
+    let spoken = match sentence.row().next() {
+        Some(_) => Cow::Borrowed(sentence.lower.as_str()),
+        None => names::without(&sentence.text, &sentence.lower),
+    };
     // Of a row that says yes or no, what stands beside the yes.
     let said = sentence.row().find_map(|cell| answer(&cell).map(|yes| (cell, yes)));
     let (lower, denies) = match &said {
@@ -209,14 +223,17 @@ fn data(sentence: &Sentence, denies: bool, not: bool, facts: &mut Facts) {
     };
     let lower = stated.as_ref();
     let tells_how_to_reach = is_contact(lower);
+    // What a sentence denies, it denies, whatever it says of it.
+    let is_stated = kind == Kind::DataCategory;
     // Of a passport or a driving licence nobody knows which one it was.
-    let is_either = is_either(lower);
-    let (unlocks, suggests) = (any(lower, UNLOCKS), any(lower, SUGGESTS));
+    let is_either = is_stated && is_either(lower);
+    let unlocks = is_stated && any(lower, UNLOCKS) && !any(lower, KEEPS);
+    let suggests = is_stated && any(lower, SUGGESTS);
     let is_other = |category: &Category| {
         tells_how_to_reach && CONTACT.contains(&category.name)
             || is_either && category.name == LICENCE
             || unlocks && category.name == BIOMETRIC
-            || suggests && category.special
+            || suggests && CONCLUDED.contains(&category.name)
     };
     for Category { name, special } in
         categories::named(lower).chain(clauses::named(lower)).filter(|category| !is_other(category))
@@ -376,7 +393,7 @@ fn others(sentence: &Sentence, world: &World, own: &[String], facts: &mut Facts)
         }
     }
     // `Intranet » HR » Policies` leads there, and says nothing.
-    let is_trail = [" » ", " › "].iter().any(|to| sentence.text.contains(to));
+    let is_trail = [" » ", " › "].iter().any(|to| sentence.text.contains(to)) && !sentence.text.contains('«');
     let is_cell = sentence.is_heading || sentence.cells().any(|(column, _)| any(column, SYSTEM_COLUMNS));
     let mut systems = if is_cell || is_trail { Vec::new() } else { called(sentence, place, own) };
     systems.retain(|system| !PRODUCTS.contains(&system.as_str()) || HOSTERS.contains(&system.as_str()));

@@ -131,10 +131,16 @@ impl Analyser for PolicyToRunbook {
         }
         unread::is_no_policy(&sentences, &facts.list).into_iter().for_each(|why| ctx.skip("the policy", why));
         describe_systems(ctx, &world, &mut facts)?;
-        let facts = facts.list;
-        for fact in &facts {
+        let mut facts = facts.list;
+        // That no runbook holds more is told with the steps.
+        let unread = |name: &str| world.systems.iter().skip(steps::MAX_SYSTEMS).any(|system| system.name == name);
+        for fact in &mut facts {
+            let is_unread = fact.kind == Kind::System && fact.checked == Some(true) && unread(&fact.value);
+            if is_unread {
+                fact.checked = Some(false);
+            }
             ctx.emit(FACTS, fact)?;
-            if fact.kind == Kind::System && fact.checked == Some(false) {
+            if fact.kind == Kind::System && fact.checked == Some(false) && !is_unread {
                 let who = if fact.in_architecture { "the architecture" } else { "the policy" };
                 let why = format!("{who} names it and no system is called so: not checked");
                 ctx.skip(format!("system `{}`", fact.value), why);

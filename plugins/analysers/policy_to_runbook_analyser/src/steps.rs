@@ -11,7 +11,7 @@ const ROUNDS: usize = 3;
 /// Most steps that are made; the host takes few more.
 const MAX_STEPS: usize = 150;
 /// Most systems that are read: there has to be room for what is run over them.
-const MAX_SYSTEMS: usize = 100;
+pub(crate) const MAX_SYSTEMS: usize = 100;
 /// Most characters of a reason.
 const MAX_REASON: usize = 400;
 

@@ -253,7 +253,10 @@ fn why_an_analysis_that_was_asked_for_is_not_run_is_told_once() {
 #[test]
 fn of_more_systems_than_a_runbook_holds_the_first_are_checked() {
     let systems: Vec<Value> = (0..400).map(|number| system(&format!("CRM {number}"), &[])).collect();
-    let outcome = run("We keep names.", &systems, &[]);
+    let outcome = run("We keep names in CRM 7 and CRM 300.", &systems, &[]);
+    let checked =
+        |name: &str| outcome.items("facts").iter().find(|fact| fact["value"] == name).unwrap()["checked"].clone();
+    assert_eq!((checked("CRM 7"), checked("CRM 300")), (json!(true), json!(false)));
     let read = outcome.items("runbook").iter().filter(|step| step["type"] == "source").count();
     assert_eq!((read, outcome.skips.len()), (100, 300));
     let analysis = outcome.items("runbook").into_iter().find(|step| step["analyser"] == "personal_data").unwrap();
@@ -359,6 +362,39 @@ fn what_is_not_collected_is_told_from_what_is_only_not_passed_on() {
 }
 
 #[test]
+fn what_is_said_of_something_else_takes_no_statement_and_no_denial_away() {
+    let has = |policy: &str, fact: &str| assert!(facts(policy).iter().any(|found| found == fact), "{policy}: {fact}");
+    for (policy, category) in [
+        ("Where we declined your loan, we keep your income details for a year.", "income"),
+        ("We turned our card index into a database of names.", "name"),
+        ("Lehnen wir ab, speichern wir Ihren Namen noch sechs Monate.", "name"),
+        ("Si nous avons refusé votre dossier, nous gardons vos revenus un an.", "income"),
+        ("Staff unlock the gate with a fingerprint; we store the templates.", "biometric data"),
+        ("We note your allergies and a diet that may suggest a religion.", "health data"),
+        ("Zu den Daten, die wir speichern, gehören der Name und der Gesundheitszustand.", "name"),
+        ("Zu den Daten, die wir speichern, gehören der Name und der Gesundheitszustand.", "health data"),
+        ("We keep the names of those who belong to the parish.", "name"),
+        ("We give your diagnosis to insurers, who are controllers in their own right.", "health data"),
+        ("Personnel files kept under employment law include bank details and sick notes.", "bank details"),
+        ("The records that the law requires include bank details.", "bank details"),
+        ("Staff act on a list of names and addresses.", "name"),
+        ("| Data | Who | Kept |\n|---|---|---|\n| Bank Details | Payroll Office | 7 years |", "bank details"),
+        ("| Data | Who |\n|---|---|\n| Date of Birth | HR Department |", "date of birth"),
+    ] {
+        has(policy, &format!("data_category {category}"));
+    }
+    for (policy, category) in [
+        ("We never ask for your passport or driving licence.", "driving licence"),
+        ("We do not collect health data, and draw no conclusions about it.", "health data"),
+        ("We do not store the fingerprint with which you unlock your phone.", "biometric data"),
+    ] {
+        has(policy, &format!("denied_category {category}"));
+    }
+    states("We take your privacy seriously and do not sell your email address or telephone number.", &DATA, &[]);
+    has("Les adhésions sont gérées dans le logiciel « Galette » par le bureau.", "system Galette (logiciel)");
+}
+
+#[test]
 fn words_that_only_look_like_statements_are_none() {
     for policy in [
         "Unser Standort ist Kiel, und unser Team freut sich.",
@@ -408,6 +444,9 @@ fn a_word_that_policies_use_otherwise_is_no_category() {
     states("We ask whether you own or rent.", &["data_category"], &["data_category property data"]);
     states("We keep a video selfie.", &["data_category"], &["data_category video recordings"]);
     states("Our site sets no cookies other than those it needs.", &["data_category"], &["data_category cookies"]);
+    states("We keep records of disciplinary proceedings.", &["data_category"], &["data_category disciplinary records"]);
+    states("Wir speichern Genomdaten.", &["data_category"], &["data_category genetic data"]);
+    check("Die Daten werden von uns genommen.", "genetic data");
     states("We keep records of disciplinary action.", &["data_category"], &["data_category disciplinary records"]);
     states("Our vans have trackers.", &["data_category"], &["data_category location data"]);
     states("We keep your visa.", &["data_category"], &["data_category residence status"]);

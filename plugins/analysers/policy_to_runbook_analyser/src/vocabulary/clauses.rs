@@ -55,7 +55,6 @@ pub(crate) const KNOWS: &[&str] = &[
     "voyons",
     "voit",
     "notons",
-    "note",
     "enregistre",
     "enregistrons",
     "gardons",

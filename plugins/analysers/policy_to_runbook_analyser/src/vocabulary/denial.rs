@@ -56,7 +56,7 @@ pub(crate) const RENOUNCES: &[&str] = &[
 
 /// Words that say that data are taken and kept.
 pub(crate) const COLLECTS: &[&str] = &[
-    "we take",
+    "we take & from you",
     "collect",
     "process",
     "store",
@@ -111,12 +111,7 @@ pub(crate) const WITHIN_BOUNDS: &[&str] = &[
 /// between them; none = they stand anywhere in the sentence.
 pub(crate) const DENIALS: &[(&[&str], Option<usize>, &[&str])] = &[
     (&["=nicht wir"], None, &["holt", "erheb", "speicher", "erhält", "bekommt"]),
-    (
-        &["we declined", "we turned", "turned it down", "haben wir abgelehnt", "lehnen wir ab", "avons refusé"],
-        None,
-        &["we declined", "turned", "haben wir abgelehnt", "lehnen wir ab", "avons refusé"],
-    ),
-    (&["niemand", "niemandem", "=nobody", "personne"], Some(2), &["verlang", "gefragt", "was asked", "is asked"]),
+    (&["niemand", "niemandem", "=nobody"], Some(2), &["verlang", "gefragt", "was asked", "is asked"]),
     (&["=not us"], None, &["collect", "keep", "store", "hold", "receive"]),
     (
         &["no list of", "wouldn't know anyone's", "keine liste von", "aucune liste de"],
@@ -323,13 +318,10 @@ pub(crate) const ANSWERS: &[(&str, bool)] = &[
 
 /// Words by which a sentence says what a word means, or how things are in general. It states nothing of its author.
 pub(crate) const DEFINES: &[&str] = &[
-    "belong to the",
     "cameras of their own",
     "operator is the controller",
-    "controllers in their own right",
-    "gehören dem",
-    "gehören der",
-    "in eigener verantwortung",
+    "cameras & belong to the",
+    "kameras & gehören de",
     "law treats",
     "law gives examples",
     "special rules on",

@@ -247,7 +247,6 @@ pub(super) const WORDS: Words = &[
             "!prélèvement de sang",
             "!prélèvements biologiques",
             "=sepa",
-            "!bank details.",
             "!stay with the bank",
         ],
     ),

@@ -316,7 +316,6 @@ pub(super) const WORDS: Words = &[
             "!limitation",
             "!of claims",
             "!any claim",
-            "!claims.",
             "!period for claims",
             "!our own insurance",
             "!liability insurance",
