@@ -11,7 +11,13 @@ pub(crate) enum Around {
     Nothing,
     /// That somebody knows or notes it: `we see what you bought`.
     Known,
-    /// That the author acts: `whom we should ring`.
+    /// The same, of something: `the position of your phone`.
+    KnownOf,
+    /// Whom it is of, before what is asked: `how you are called`.
+    OfSomebody,
+    /// That somebody may, or of a child: `who may collect the child`.
+    May,
+    /// That the author acts if need be: `whom we should ring`.
     ByUs,
 }
 
@@ -34,6 +40,59 @@ const MAX_BEFORE: usize = 8;
 
 /// Those who act when the author does.
 const BY_US: &[&str] = &["we", "to", "should", "wir", "zu", "nous"];
+
+/// Words that say that they do so if need be.
+const IN_NEED: &[&str] = &[
+    "should",
+    "if",
+    "emergency",
+    "emergencies",
+    "case",
+    "soll",
+    "sollen",
+    "notfall",
+    "notfällen",
+    "falls",
+    "wenn",
+    "urgence",
+    "cas",
+    "besoin",
+];
+
+/// Those whose data they are not.
+const BY_AUTHOR: &[&str] = &["we", "wir", "nous"];
+
+/// Those whose data they are.
+const SOMEBODY: &[&str] = &[
+    "you", "he", "she", "they", "somebody", "someone", "person", "child", "children", "people", "ihr", "sie", "du",
+    "er", "jemand", "kind", "kinder", "vous", "tu", "il", "elle", "ils", "elles", "enfant", "enfants",
+];
+
+/// Words that say that somebody may do something, or with whom.
+const MAY: &[&str] = &[
+    "may",
+    "allowed",
+    "authorised",
+    "darf",
+    "dürfen",
+    "berechtigt",
+    "kind",
+    "kinder",
+    "peut",
+    "peuvent",
+    "autorisé",
+    "autorisés",
+    "autorisée",
+    "autorisées",
+    "habilité",
+    "habilités",
+    "habilitées",
+    "enfant",
+    "enfants",
+];
+
+/// Before whom or what something is.
+const OF: &[&str] = &["of", "der", "des", "deines", "eures", "ihres", "vom", "von", "de", "du"];
 
 /// Those to whom a clause is of no interest: it tells how to reach them.
 const OF_US: &[&str] = &["us", "uns", "me", "mich"];
@@ -63,6 +122,16 @@ const OF_THINGS: &[&str] = &[
     "rewards",
     "miles",
     "interest",
+    "processor",
+    "processors",
+    "provider",
+    "providers",
+    "recipient",
+    "recipients",
+    "company",
+    "companies",
+    "baby",
+    "cookies",
     "daten",
     "alles",
     "es",
@@ -133,7 +202,7 @@ fn stands(words: &[Word<'_>], at: usize, clause: &Clause) -> bool {
     if at == 0 && CONDITIONS.contains(&words[at].text) || !clause.asks.contains(&words[at].text) || words[at].ends {
         return false;
     }
-    let rest = &words[at + 1..];
+    let rest = &words[at + 1..words.len().min(at + MAX_BETWEEN + 3)];
     // `quand et où il est né`
     let joined = if rest.first().is_some_and(|word| AND.contains(&word.text)) { 2 } else { 0 };
     let end = rest.iter().take(MAX_BETWEEN).position(|word| word.ends).map_or(MAX_BETWEEN, |last| last + 1);
@@ -147,12 +216,17 @@ fn stands(words: &[Word<'_>], at: usize, clause: &Clause) -> bool {
         return false;
     };
     let has = |part: &[Word<'_>], list: &[&str]| part.iter().any(|word| list.contains(&word.text));
+    let is_known = || has(&words[at.saturating_sub(MAX_BEFORE)..at], KNOWS);
     let around = match clause.around {
         Around::Nothing => true,
-        Around::Known => has(&words[at.saturating_sub(MAX_BEFORE)..at], KNOWS),
-        Around::ByUs => has(&part[..said], BY_US),
+        Around::Known => is_known(),
+        Around::KnownOf => is_known() && has(&rest[..1], OF),
+        Around::OfSomebody => has(&part[..said], SOMEBODY),
+        Around::May => has(rest, MAY),
+        Around::ByUs => has(&part[..said], BY_US) && has(rest, IN_NEED),
     };
-    around && !has(part, OF_US) && !has(&part[..said], OF_THINGS)
+    let is_of_us = clause.around != Around::ByUs && has(&part[..said], BY_AUTHOR);
+    around && !is_of_us && !has(part, OF_US) && !has(&part[..said], OF_THINGS)
 }
 
 #[cfg(test)]
@@ -190,6 +264,23 @@ mod tests {
             "it shows in what order they came",
             "we use what are called cookies",
             "you see how much interest you earn",
+            "nous conservons les données le jour où elles sont nécessaires",
+            "fehlerdiagnose der anlage",
+            "das übereinkommen hat einen hohen informationsgehalt",
+            "wir zeigen produktfotos und notrufnummern",
+            "customers whom we contact for marketing may object",
+            "we tell you how much we earn from affiliate links",
+            "les points que vous gagnez expirent",
+            "wie die anbieter heißen, steht unten",
+            "wir sind verantwortlich, wie das im gesetz heißt",
+            "we keep the position you apply for and your career history",
+            "die satzung der stadt ist verbindlich",
+            "our servers in another country are connected by tls",
+            "personen, die ihre ware abholen, zahlen bar",
+            "we tell you which pages set cookies",
+            "we show which opening hours apply",
+            "the country where the processor resides is listed",
+            "we send a card when a baby is born",
         ] {
             assert!(named(text).is_empty(), "{text}");
         }

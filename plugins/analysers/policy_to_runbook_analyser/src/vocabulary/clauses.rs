@@ -1,7 +1,7 @@
 //! Clauses by which policies name categories of data.
 
 use crate::clauses::{
-    Around::{ByUs, Known, Nothing},
+    Around::{ByUs, Known, KnownOf, May, Nothing, OfSomebody},
     Clause,
 };
 
@@ -65,8 +65,8 @@ pub(crate) const KNOWS: &[&str] = &[
 pub(crate) const CLAUSES: &[Clause] = &[
     Clause {
         asks: &["how", "wie", "comment"],
-        says: &["called", "heiß", "heiss", "appelle", "appellent"],
-        around: Nothing,
+        says: &["=called", "=heißt", "=heißen", "=heiße", "appelle", "appellent"],
+        around: OfSomebody,
         category: "name",
     },
     Clause {
@@ -77,13 +77,13 @@ pub(crate) const CLAUSES: &[Clause] = &[
     },
     Clause {
         asks: &["when", "wann", "quand", "jour", "day", "tag"],
-        says: &["born", "birth", "geboren", "geburt", "né", "née", "nés", "nées", "naiss"],
+        says: &["born", "birth", "geboren", "geburt", "=né", "=née", "=nés", "=nées", "naiss"],
         around: Nothing,
         category: "date of birth",
     },
     Clause {
         asks: &["where", "wo", "où", "lieu", "place"],
-        says: &["born", "geboren", "né", "née", "nés", "nées", "birth", "naiss"],
+        says: &["born", "geboren", "=né", "=née", "=nés", "=nées", "birth", "naiss"],
         around: Nothing,
         category: "place of birth",
     },
@@ -113,12 +113,12 @@ pub(crate) const CLAUSES: &[Clause] = &[
     Clause {
         asks: &["who", "wer", "qui", "persons", "personen", "personnes", "anyone", "someone"],
         says: &["abhol", "chercher", "récupérer"],
-        around: Nothing,
+        around: May,
         category: "representatives",
     },
     Clause {
-        asks: &["what", "much", "was", "viel", "combien", "que"],
-        says: &["earn", "verdien", "gagne"],
+        asks: &["what", "much", "was", "viel", "combien"],
+        says: &["=earn", "=earns", "=earned", "verdien", "gagne"],
         around: Nothing,
         category: "income",
     },
@@ -142,20 +142,7 @@ pub(crate) const CLAUSES: &[Clause] = &[
     },
     Clause {
         asks: &["which", "what", "welche", "quelles"],
-        says: &[
-            "visit",
-            "open",
-            "view",
-            "tap",
-            "click",
-            "aufgerufen",
-            "aufruf",
-            "anseh",
-            "consult",
-            "page",
-            "seite",
-            "screen",
-        ],
+        says: &["visit", "=open", "=opened", "view", "tap", "click", "aufgerufen", "aufruf", "anseh", "consult"],
         around: Known,
         category: "usage data",
     },
@@ -171,8 +158,10 @@ pub(crate) const CLAUSES: &[Clause] = &[
             "phone",
             "device",
             "vehicle",
-            "van",
-            "car",
+            "=van",
+            "=vans",
+            "=car",
+            "=cars",
             "truck",
             "handy",
             "gerät",
@@ -181,13 +170,13 @@ pub(crate) const CLAUSES: &[Clause] = &[
             "téléphone",
             "véhicule",
         ],
-        around: Known,
+        around: KnownOf,
         category: "location data",
     },
     Clause {
         asks: &["city", "country", "stadt", "ville", "pays"],
-        says: &["connect", "verbind", "einwähl", "aufruf", "connexion"],
-        around: Nothing,
+        says: &["=connect", "=connects", "=verbinden", "=verbindet", "einwähl"],
+        around: OfSomebody,
         category: "location data",
     },
 ];
@@ -195,13 +184,10 @@ pub(crate) const CLAUSES: &[Clause] = &[
 /// What a compound of German ends with that says by itself what it is.
 pub(crate) const COMPOUNDS: &[(&str, &[&str])] = &[
     ("postal address", &["anschrift", "anschriften", "heimadresse", "objektadresse"]),
-    ("telephone number", &["telefonnummer", "handynummer", "mobilnummer", "rufnummern", "telefonnummern"]),
+    ("telephone number", &["telefonnummer", "handynummer", "mobilnummer", "telefonnummern"]),
     ("date of birth", &["geburtsdatum", "geburtsdaten"]),
-    ("income", &["gehalt", "einkommen", "nettolohn", "bruttolohn", "stundenlohn", "verdienst"]),
-    ("photographs", &["foto", "fotos", "lichtbild", "lichtbilder"]),
-    (
-        "health data",
-        &["krankheit", "krankheiten", "allergie", "allergien", "diagnose", "diagnosen", "befund", "befunde"],
-    ),
+    ("income", &["nettolohn", "bruttolohn", "stundenlohn"]),
+    ("photographs", &["lichtbild", "lichtbilder"]),
+    ("health data", &["krankheit", "krankheiten", "allergie", "allergien"]),
     ("email address", &["mailadresse", "mailadressen"]),
 ];
