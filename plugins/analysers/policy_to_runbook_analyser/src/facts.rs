@@ -9,8 +9,8 @@ use crate::systems::{Where, called, is_place};
 use crate::text::{Sentence, has_word, title};
 use crate::vocabulary::{
     ARTICLES, BASES, COLLECTS, CONTACT, COUNTRY_COLUMNS, DATA, DOES, FOR_US, HOLDS, HOSTERS, INTO, KEEPS, LEAVES, NONE,
-    NOT, OWN_SERVERS, PARTY_COLUMNS, PRODUCTS, PROVIDER_COLUMNS, PURPOSES, RENOUNCES, RETENTION, RIGHTS, SCOPES, SELLS,
-    SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
+    NOT, OWN_SERVERS, PRODUCTS, PROVIDER_COLUMNS, PURPOSES, RECIPIENT_COLUMNS, RENOUNCES, RETENTION, RIGHTS, SCOPES,
+    SELLS, SHARES, SOCIAL, SPECIAL, SPECIAL_BASES, SUBJECTS, SYSTEM_COLUMNS, SYSTEMS, TRANSFERS, WHERE, Words,
 };
 use crate::words::{any, named, times};
 use palisade_planning::{System, World};
@@ -356,15 +356,18 @@ fn mapped(sentence: &Sentence, world: &World, facts: &mut Facts) {
 fn others(sentence: &Sentence, world: &World, own: &[String], facts: &mut Facts) {
     let lower = &sentence.lower;
     let is_mapped = |value: &str| system_called(world, value).is_some();
-    let works_for_us = any(&sentence.context, FOR_US);
+    // What a heading says of all that stands under it; a table with a column of them says itself who they are.
+    let is_provider = |column: &str| any(column, PROVIDER_COLUMNS);
+    let works_for_us = sentence.heading.as_ref().is_some_and(|heading| any(&heading.to_lowercase(), FOR_US))
+        && !sentence.cells().any(|(column, _)| is_provider(column) || any(column, RECIPIENT_COLUMNS));
     for (at, (column, cell)) in sentence.cells().enumerate() {
         if any(column, COUNTRY_COLUMNS) {
             named(&cell.to_lowercase(), TRANSFERS).for_each(|value| facts.add(fact(Kind::Transfer, value, sentence)));
         }
-        if any(column, PARTY_COLUMNS) && !products::names_one(cell) {
+        if (is_provider(column) || any(column, RECIPIENT_COLUMNS)) && !products::names_one(cell) {
             facts.add(fact(Kind::ThirdParty, cell, sentence));
         }
-        if any(column, PROVIDER_COLUMNS) || works_for_us && at == 0 {
+        if is_provider(column) || works_for_us && at == 0 {
             let name = cell.split([',', '(']).next().unwrap_or_default().trim();
             if is_named(name) && !products::names_one(cell) && !is_place(name) && !is_mapped(&name.to_lowercase()) {
                 facts.add(Fact { checked: Some(false), ..fact(Kind::System, name, sentence) });
@@ -442,9 +445,15 @@ fn heads(sentence: &Sentence) -> bool {
 /// Most sentences in which an author says how it is called in the rest.
 const MAX_INTRODUCED: usize = 20;
 
+/// Words by which a sentence says what others do: the name that stands in brackets is theirs.
+const WORK_FOR_IT: &[&str] = &["hosted by", "stored by", "stored with", "provided by", "gehostet", "hébergé"];
+
 /// The words by which an author calls itself in brackets: `(im Folgenden „SWA“)`, `("Clipharbor", "we")`.
 fn called_short(sentences: &[Sentence]) -> impl Iterator<Item = String> {
     let brackets = |sentence: &'_ Sentence| -> Vec<String> {
+        if any(&sentence.lower, WORK_FOR_IT) {
+            return Vec::new();
+        }
         let within = sentence.text.split('(').skip(1).filter_map(|rest| rest.split_once(')')).map(|(within, _)| within);
         within.filter(|within| within.contains(['"', '“', '„', '«'])).flat_map(alphanumeric).collect()
     };

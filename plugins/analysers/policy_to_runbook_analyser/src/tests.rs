@@ -395,6 +395,35 @@ fn what_is_said_of_something_else_takes_no_statement_and_no_denial_away() {
 }
 
 #[test]
+fn what_only_looks_like_the_name_of_a_system_is_none() {
+    for policy in [
+        "Kinder mit ADHS werden besonders betreut.",
+        "Für unsere Seite nutzen wir SSL-Verschlüsselung.",
+        "Dafür nutzen wir IP-Adressen und E-Mail-Adressen.",
+        "You can sign in with your Facebook account.",
+        "Our school has been in Leominster since 1954.",
+        "Our accounts are kept and are audited by Deloitte.",
+        "Our licence is issued by Ofcom.",
+        "We enter into a contract with Aviva.",
+        "Our treasurer Anne Kelly keeps the list of members.",
+        "Barclays, whose branch is next door, is our bank.",
+        "We let Fernhill to students.",
+        "The statistics are sent to Ofsted.",
+        "# Our service providers\n\n- Payment Processors: to take your payment.",
+        "The school board is elected each year.",
+        "We send printed cards.",
+        "Mit dem Kundenportal sind wir zufrieden.",
+    ] {
+        states(policy, &["system"], &[]);
+    }
+    let of_processors = "| Data | Purpose | Processor |\n|---|---|---|\n| Customer Names | Billing | Acme Ltd |";
+    states(of_processors, &["system"], &["system Acme Ltd"]);
+    let introduced = |host: &str| format!("The site is hosted by {host} (\"Nimbus\"). Backups are stored in Nimbus.");
+    states(&introduced("Nimbus Ltd"), &["system"], &["system Nimbus Ltd"]);
+    states(&introduced("a firm nearby"), &["system"], &["system Nimbus"]);
+}
+
+#[test]
 fn words_that_only_look_like_statements_are_none() {
     for policy in [
         "Unser Standort ist Kiel, und unser Team freut sich.",

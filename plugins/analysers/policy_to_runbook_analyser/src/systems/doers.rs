@@ -4,7 +4,7 @@
 use super::names::{is_name, is_written_oddly, looks_german, name};
 use super::{MAX_MORE, Where, Word};
 use crate::vocabulary::{
-    AUTOMATIC, COMPANIES, DOING, DOING_FOR_OTHERS, GOES, MEASURES, PROVIDERS_FRENCH, SELLS, WHICH,
+    AUTOMATIC, COMPANIES, DOING, DOING_FOR_OTHERS, GOES, MEASURES, PROVIDERS_FRENCH, SELLS, SMALL_WORDS, WHICH,
 };
 
 /// Most words of a label.
@@ -19,6 +19,16 @@ const ADVERBS_GERMAN: &[&str] =
 
 /// What German says of what is used.
 const USED_GERMAN: &[&str] = &["nutzen", "nutzt", "verwenden", "verwendet", "benutzen", "benutzt"];
+
+/// What joins two parts of a sentence.
+const AND: &[&str] = &["and", "but", "while", "et", "mais"];
+
+/// With what words end for those who do something.
+const DOERS: &[&str] = &["ors", "ers", "ants", "ents", "ies"];
+
+/// Verbs of German for what is done with a tool.
+const DONE_GERMAN: &[&str] =
+    &["mach", "führ", "erledig", "erstell", "arbeit", "verwalt", "schreib", "versend", "verschick"];
 
 /// Most words between what somebody is and their name.
 const MAX_BETWEEN: usize = 5;
@@ -39,8 +49,8 @@ pub(super) fn doing(words: &[Word<'_>], at: usize, place: Where, works_for_us: b
         || place == Where::Listed && is_labelled(words, at, end)
         || works_for_us && has_purpose(words, at, end)
         || before.is_some_and(|before| {
-            is_company(words, before, place)
-                || before.is(&["let", "lets"])
+            is_called_a_company(words, before, place)
+                || before.is(&["let", "lets"]) && words.iter().any(is_cookie)
                 || is_means(words, at)
                 || is_of_cookies(words, at)
                 || is_with_french(words, at)
@@ -59,15 +69,16 @@ fn run(words: &[Word<'_>], at: usize) -> usize {
 /// Whether what stands behind a name says what it does: `powers chat`, `, which hosts our database`. A sentence that begins
 /// with a name may be the author's.
 fn acts(words: &[Word<'_>], at: usize, end: usize, place: Where) -> bool {
-    let verbs = if at == 0 { DOING_FOR_OTHERS } else { DOING };
+    // `our treasurer Anne Kelly keeps the list`
+    let is_somebody = at > 0 && !words[at - 1].ends && !words[at - 1].is(SMALL_WORDS) && !words[at - 1].is(AND);
+    let verbs = if at == 0 || is_somebody { DOING_FOR_OTHERS } else { DOING };
     let does = |at: usize, verbs: &[&str]| {
         words.get(at).is_some_and(|word| word.is(verbs) && (place >= Where::Kept || !word.is(SELLS)) && !word.ends)
     };
     if !words[end - 1].ends {
         return does(end, verbs);
     }
-    let is_which = words.get(end).is_some_and(|word| word.is(WHICH) && !word.ends);
-    is_which && (does(end + 1, DOING) || words[end].is(&["whose"]))
+    words.get(end).is_some_and(|word| word.is(WHICH) && !word.ends) && does(end + 1, DOING)
 }
 
 /// Whether what somebody is for stands in brackets or behind a dash, in a list of those who work for the author. What an
@@ -75,13 +86,16 @@ fn acts(words: &[Word<'_>], at: usize, end: usize, place: Where) -> bool {
 fn has_purpose(words: &[Word<'_>], at: usize, end: usize) -> bool {
     let is_purpose = |word: &Word<'_>| word.text.starts_with(char::is_lowercase);
     let behind = words.get(end);
-    let is_name = at > 0 || end > at + 1 || is_written_oddly(words[at].text);
+    let last = &words[end - 1];
+    // `Payment Processors: to take your payment`
+    let is_kind = DOERS.iter().any(|end| last.lower.ends_with(end)) && !is_written_oddly(last.text);
+    let may_be_one = !is_kind && (at > 0 || end > at + 1 || is_written_oddly(words[at].text));
     let is_told = || behind.is_some_and(|next| next.opens && !next.quotes && is_purpose(next));
-    is_name && (is_told() || at == 0 && words[end - 1].ends && behind.is_none_or(is_purpose))
+    may_be_one && (is_told() || at == 0 && words[end - 1].ends && behind.is_none_or(is_purpose))
 }
 
 /// Whether it is called a company that is said to keep something: `la société Hivebrite`.
-fn is_company(words: &[Word<'_>], before: &Word<'_>, place: Where) -> bool {
+fn is_called_a_company(words: &[Word<'_>], before: &Word<'_>, place: Where) -> bool {
     let is_french = !words.iter().any(|word| word.is(&["the", "der", "die"]));
     let is_named = before.is(COMPANIES) && before.text.starts_with(|c: char| c.is_lowercase() || !is_french);
     place >= Where::Kept && is_named && !before.ends
@@ -120,8 +134,12 @@ fn is_means(words: &[Word<'_>], at: usize) -> bool {
 fn is_of_cookies(words: &[Word<'_>], at: usize) -> bool {
     let is_of = words[at - 1].is(&["of", "by", "from", "de", "von"]) && !words[at - 1].ends;
     let earlier = words[..at - 1].iter().rev().take(MAX_BETWEEN).take_while(|word| !word.ends);
-    let is_cookie = |word: &Word<'_>| word.lower.starts_with("cookie") || word.lower.ends_with("-cookie");
     is_of && words.iter().any(is_cookie) && { earlier }.any(|word| is_cookie(word) || word.is(&["those", "ceux"]))
+}
+
+/// Whether a word is one for cookies.
+fn is_cookie(word: &Word<'_>) -> bool {
+    word.lower.starts_with("cookie") || word.lower.ends_with("-cookie")
 }
 
 /// Whether French says that the author does something with it: `que nous expédions avec Brevo`.
@@ -140,11 +158,17 @@ pub(super) fn put_to_use(words: &[Word<'_>], at: usize) -> Option<usize> {
     let end = name(words, at)?;
     let last = words[end - 1].text;
     let is_short = last.len() <= MAX_SHORT && last.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_short || looks_german(last) && !is_written_oddly(words[at].text) {
+    // `SSL-Verschlüsselung`, `IP-Adressen`
+    let is_compound =
+        last.rsplit_once('-').is_some_and(|(_, noun)| noun.starts_with(char::is_uppercase) && looks_german(noun));
+    if is_short || is_compound || looks_german(last) && !is_written_oddly(words[at].text) {
         return None;
     }
     if words[before].is(&["mit"]) || is_of_cookies(words, at) || is_means(words, at) {
-        let is_odd = is_written_oddly(words[at].text) && !words[at].text.contains('-');
+        // `Kinder mit ADHS` have it, and do nothing with it.
+        let is_done = || words.iter().any(|word| DONE_GERMAN.iter().any(|verb| word.lower.starts_with(verb)));
+        let is_tool = last.chars().any(char::is_lowercase) || words[end - 1].ends && is_done();
+        let is_odd = is_written_oddly(words[at].text) && !words[at].text.contains('-') && is_tool;
         return (is_odd || !words[before].is(&["mit"])).then_some(end);
     }
     let earlier = words[..=before].iter().rev().skip_while(|word| word.is(ADVERBS_GERMAN));

@@ -14,6 +14,13 @@ const LINKS: &[&str] = &["de", "du", "des", "à", "au", "sur", "dans", "en", "po
 /// What somebody does with a thing of their own.
 const YOU_HAVE: &[&str] = &["have", "own", "rely", "bring", "buy", "wear"];
 
+/// What becomes of a book.
+const BECOMES: &[&str] =
+    &["kept", "held", "stored", "locked", "archived", "destroyed", "shredded", "deleted", "emptied"];
+
+/// What German says before that in which something is.
+const IN_GERMAN: &[&str] = &["in", "im", "ins", "auf", "über", "vom"];
+
 /// Fewest bytes of an ending that says by itself what something is.
 const MIN_ALONE: usize = 11;
 
@@ -106,7 +113,9 @@ fn is_told_of_another(words: &[Word<'_>], first: usize, last: usize) -> bool {
 fn is_the_readers(words: &[Word<'_>], first: usize) -> bool {
     let is = |back: usize, list: &[&str]| first.checked_sub(back).is_some_and(|at| words[at].is(list));
     let is_had = is(1, &["a", "an"]) && (is(2, YOU_HAVE) && is(3, &["you"]) || is(3, YOU_HAVE) && is(4, &["you"]));
-    is_had || is(1, &["or", "and"]) && is(3, &["your"])
+    // `sign in with your Facebook account`
+    let is_account = is(1, &["your"]) && words.get(first + 1).is_some_and(|word| word.is(&["account"]));
+    is_had || is_account || is(1, &["or", "and"]) && is(3, &["your"])
 }
 
 /// Whether something is said to go into what begins there: `is kept in the day diary`.
@@ -118,13 +127,13 @@ fn is_gone_into(words: &[Word<'_>], first: usize, place: Where) -> bool {
 pub(super) fn is_kept_itself(words: &[Word<'_>], first: usize, end: usize) -> bool {
     let begins = first == 0 || first == 1 && words[0].is(ARTICLES) && !words[0].is(&["your"]);
     let is_verb = words.get(end).is_some_and(|verb| verb.is(&["is", "are", "was", "were"])) && !words[end - 1].ends;
-    let becomes = |word: &Word<'_>| word.lower.ends_with("ed") || word.is(&["kept", "held"]);
+    let becomes = |word: &Word<'_>| word.is(BECOMES);
     begins && is_verb && words.get(end + 1).is_some_and(becomes) && words[end - 1].is(BOOKS)
 }
 
 /// Whether German says that something is in it, by a word that is long enough to say what it is: `im Kundenportal`.
 pub(super) fn is_in(words: &[Word<'_>], first: usize) -> bool {
-    words[first].lower.len() >= MIN_ALONE && is_behind(words, first, INTO)
+    words[first].lower.len() >= MIN_ALONE && is_behind(words, first, IN_GERMAN)
 }
 
 /// Whether one of some words stands before what begins there, with small words between them at most.

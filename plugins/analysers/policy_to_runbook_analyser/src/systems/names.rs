@@ -101,7 +101,9 @@ fn written(words: &[Word<'_>], at: usize) -> Option<usize> {
     words.get(at).filter(|word| is_name(word))?;
     // `Domus 4000`
     let goes_on = |word: &Word<'_>| is_written_so(word) || word.text.bytes().all(|byte| byte.is_ascii_digit());
-    let count = words[at..].iter().take(MAX_MORE).take_while(|word| goes_on(word)).count();
+    // `Nimbus Ltd ("Nimbus")`
+    let goes_on = |(more, word): &(usize, &Word<'_>)| (*more == 0 || !word.opens) && goes_on(word);
+    let count = words[at..].iter().take(MAX_MORE).enumerate().take_while(goes_on).count();
     let within = words[at..at + count].iter().position(|word| word.ends).map_or(count, |last| last + 1);
     (at > 0 && within > 0).then_some(at + within)
 }

@@ -193,21 +193,8 @@ pub(crate) const SYSTEM_COLUMNS: &[&str] = &[
     "lieu de conservation",
 ];
 
-/// Heads of columns that hold who gets data.
-pub(crate) const PARTY_COLUMNS: &[&str] = &[
-    "processor",
-    "recipient",
-    "provider",
-    "vendor",
-    "third part",
-    "anbieter",
-    "empfänger",
-    "dienstleister",
-    "auftragsverarbeiter",
-    "sous-traitant",
-    "prestataire",
-    "destinataire",
-];
+/// Heads of columns that hold who gets data, beside those who work for the author.
+pub(crate) const RECIPIENT_COLUMNS: &[&str] = &["recipient", "third part", "empfänger", "destinataire"];
 
 /// Headings under which a policy says where data are kept.
 pub(crate) const WHERE: &[&str] = &[
@@ -1580,14 +1567,11 @@ pub(crate) const CALLED: &[&str] = &[
 
 /// Words of a sentence that say that something is kept in what follows.
 pub(crate) const KEPT: &[&str] = &[
-    "place",
-    "issued",
     "analysed",
     "analyzed",
     "faites",
     "faite",
     "mesuré",
-    "been",
     "kept",
     "keep",
     "keeps",
@@ -2270,12 +2254,7 @@ pub(crate) const NO_ENDINGS: &[&str] = &[
 pub(crate) const DOES: &[&str] = &[
     "analysed in",
     "analyzed in",
-    "we enter",
     "held over",
-    "takes place over",
-    "take place over",
-    "has been in",
-    "have been in",
     "you sign on",
     "logged",
     "entered",
@@ -2602,7 +2581,6 @@ pub(crate) const BOOKS: &[&str] = &[
     "rota",
     "pad",
     "notepad",
-    "board",
     "album",
 ];
 
@@ -2623,7 +2601,7 @@ pub(crate) const PAPERS: (&[&str], &[&str]) = (
         "questionnaires",
         "charts",
     ],
-    &["paper", "bound", "printed", "handwritten"],
+    &["paper", "bound", "handwritten"],
 );
 
 /// Verbs behind which a system is what somebody sells, not where they keep data.
@@ -2726,7 +2704,7 @@ pub(crate) const DOING: &[&str] = &[
 pub(crate) const DOING_FOR_OTHERS: &[&str] = &["hosts", "powers", "transcribes", "héberge"];
 
 /// What begins a part of a sentence that says what the one before it does.
-pub(crate) const WHICH: &[&str] = &["which", "who", "that", "whose", "qui"];
+pub(crate) const WHICH: &[&str] = &["which", "who", "that", "qui"];
 
 /// Words for a company, behind which its name stands.
 pub(crate) const COMPANIES: &[&str] = &["société", "entreprise", "firma", "company", "firm"];
@@ -2746,7 +2724,8 @@ pub(crate) const GOES: &[&str] =
 /// What machines tell by themselves.
 pub(crate) const AUTOMATIC: &[&str] = &[
     "events",
-    "reports",
+    "crash",
+    "error",
     "logs",
     "errors",
     "metrics",
@@ -2755,10 +2734,7 @@ pub(crate) const AUTOMATIC: &[&str] = &[
     "diagnostics",
     "traces",
     "crashes",
-    "statistics",
     "backups",
-    "recordings",
-    "readings",
     "signals",
 ];
 
