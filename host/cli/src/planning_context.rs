@@ -2,6 +2,7 @@
 //! the components that such a runbook may use. It is a built-in ruleset, so that a plan fixes it by its digest, a run keeps
 //! it, and a replay reads what was told then.
 
+use crate::policy::forbid_all_of;
 use crate::rulesets::{self, RulesetFolders};
 use crate::settings::Settings;
 use crate::workspace::{Workspace, named_as};
@@ -142,10 +143,14 @@ fn lacks(component: &KnownComponent, settings: &Settings) -> Option<String> {
     if needs_model && !llm.models.iter().any(|model| may_ask(&model.alias)) {
         return Some("needs a language model, and may ask none of those that are set up".to_owned());
     }
-    let is_ungranted = |power: &Power| component.granted.reach(*power) == Capability::none(*power);
-    let mut needed = manifest.requests.iter().filter(|request| !request.optional).map(|request| request.power);
-    if let Some(power) = needed.find(is_ungranted) {
-        return Some(format!("needs `{}`, and nothing of it is granted", power.name()));
+    for power in manifest.requests.iter().filter(|request| !request.optional).map(|request| request.power) {
+        let reach = component.granted.reach(power);
+        if reach == Capability::none(power) {
+            return Some(format!("needs `{}`, and nothing of it is granted", power.name()));
+        }
+        if forbid_all_of(component.granted.denies(), &reach) {
+            return Some(format!("needs `{}`, and what is granted of it is denied", power.name()));
+        }
     }
     let (schema, config) = with_defaults(&manifest.config_schema)?;
     let rulesets: Vec<String> = wanted(manifest).into_iter().map(|(pointer, _)| pointer + "/").collect();

@@ -6,7 +6,7 @@ use crate::lock;
 use crate::settings::Settings;
 use crate::signature;
 use palisade_audit::VerifyingKey;
-use palisade_authority::{Authority, Deny, Grant, ScopedPath, WorkingFolder};
+use palisade_authority::{Authority, Capability, Deny, Grant, Place, ScopedPath, WorkingFolder};
 use palisade_engine::Entry;
 use palisade_model::Manifest;
 use palisade_model::manifest::Power;
@@ -224,6 +224,16 @@ impl<'s> Policy<'s> {
 /// The powers that a manifest requests.
 pub(crate) fn powers(manifest: &Manifest) -> BTreeSet<Power> {
     manifest.requests.iter().map(|request| request.power).collect()
+}
+
+/// Whether nothing is left of a capability where these denies hold.
+pub(crate) fn forbid_all_of(denies: &[Deny], capability: &Capability) -> bool {
+    let power = capability.power();
+    let denied: Vec<_> = denies.iter().filter(|deny| deny.concerns(power)).map(|deny| deny.place_for(power)).collect();
+    let Some(places) = capability.places() else { return denied.contains(&None) };
+    let is_denied =
+        |place: &Place| denied.iter().any(|denied| denied.as_ref().is_none_or(|denied| denied.holds(place)));
+    !denied.is_empty() && places.iter().all(is_denied)
 }
 
 /// What is forbidden to a component that runs in another folder than the working folder, as one that is tried out does.

@@ -5,7 +5,7 @@ use crate::commands::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::CliError;
 use crate::named;
-use crate::policy::{Policy, powers};
+use crate::policy::{Policy, forbid_all_of, powers};
 use crate::workspace::Workspace;
 use palisade_authority::{Capability, Deny, Grant, ParseCapabilityError, Place, ScopedPath, WorkingFolder};
 use palisade_engine::Entry;
@@ -184,11 +184,13 @@ fn beaten(capability: &Capability, deny: &Deny) -> Beaten {
     if !deny.concerns(power) {
         return Beaten::Not;
     }
-    let places = capability.places().unwrap_or_default();
-    match deny.place_for(power) {
-        None => Beaten::Whole,
-        Some(denied) if places.iter().all(|place| denied.holds(place)) => Beaten::Whole,
-        Some(denied) if places.iter().any(|place: &Place| place.holds(&denied) || denied.holds(place)) => Beaten::Part,
-        Some(_) => Beaten::Not,
+    if forbid_all_of(std::slice::from_ref(deny), capability) {
+        return Beaten::Whole;
+    }
+    let Some(denied) = deny.place_for(power) else { return Beaten::Whole };
+    let is_touched = |place: &Place| place.holds(&denied) || denied.holds(place);
+    match capability.places() {
+        Some(places) if !places.iter().any(is_touched) => Beaten::Not,
+        _ => Beaten::Part,
     }
 }
