@@ -474,6 +474,11 @@ fn a_word_that_policies_use_otherwise_is_no_category() {
     states("We keep a video selfie.", &["data_category"], &["data_category video recordings"]);
     states("Our site sets no cookies other than those it needs.", &["data_category"], &["data_category cookies"]);
     states("We keep records of disciplinary proceedings.", &["data_category"], &["data_category disciplinary records"]);
+    states(
+        "Wir speichern Monatsgehalt, Röntgenbefunde und Passfotos.",
+        &["data_category"],
+        &["data_category income", "data_category health data", "data_category photographs"],
+    );
     states("Wir speichern Genomdaten.", &["data_category"], &["data_category genetic data"]);
     check("Die Daten werden von uns genommen.", "genetic data");
     states("We keep records of disciplinary action.", &["data_category"], &["data_category disciplinary records"]);

@@ -493,6 +493,10 @@ pub(super) const WORDS: Words = &[
         "photographs",
         &[
             "photograph",
+            "passfoto",
+            "bewerbungsfoto",
+            "profilfoto",
+            "mitarbeiterfoto",
             "=photo",
             "=photos",
             "picture of you",

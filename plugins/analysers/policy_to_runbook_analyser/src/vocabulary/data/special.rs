@@ -7,6 +7,9 @@ pub(super) const WORDS: Words = &[
         "health data",
         &[
             "health data",
+            "laborbefund",
+            "röntgenbefund",
+            "krebsdiagnose",
             "health information",
             "health condition",
             "health question",
