@@ -390,6 +390,14 @@ fn what_is_said_of_something_else_takes_no_statement_and_no_denial_away() {
     ] {
         has(policy, &format!("denied_category {category}"));
     }
+    for policy in ["You may unlock your phone with a fingerprint.", "The law lists health data and religion."] {
+        states(policy, &DATA, &[]);
+    }
+    states(
+        "We note your allergies and a diet that may suggest a religion.",
+        &["data_category"],
+        &["data_category health data", "data_category preferences"],
+    );
     states("We take your privacy seriously and do not sell your email address or telephone number.", &DATA, &[]);
     has("Les adhésions sont gérées dans le logiciel « Galette » par le bureau.", "system Galette (logiciel)");
 }
