@@ -74,15 +74,15 @@ fn head(
     let (places, more) = places.len();
     let mut facts = vec![
         format!("{} in {}", run.status, Millis(run.usage.wall_ms)),
-        format!("{done} of {}", counted(run.steps.len() as u64, "step")),
+        format!("{done} of {}", Count(run.steps.len() as u64).of("step")),
     ];
     if !tallies.is_empty() {
         let at_least = if more { "more than " } else { "" };
-        facts.push(format!("{} in {at_least}{}", counted(found, "finding"), counted(places as u64, "place")));
+        facts.push(format!("{} in {at_least}{}", Count(found).of("finding"), Count(places as u64).of("place")));
     }
     let skipped: u64 = run.steps.iter().map(|step| step.skipped_count).sum();
     if skipped > 0 {
-        facts.push(format!("{} skipped", counted(skipped, "input")));
+        facts.push(format!("{} skipped", Count(skipped).of("input")));
     }
     let (sign, ink) = sign(run.status);
     for (index, line) in wrap(&facts.join(" · "), style.columns().saturating_sub(2)).iter().enumerate() {
@@ -113,11 +113,6 @@ fn fork(run: &RunRecord, indent: &str, style: TextStyle, out: &mut impl Write) -
         lines.extend(wrap(&edited, columns).into_iter().map(|line| style.ink(Ink::Notable, &line)));
     }
     lines.iter().try_for_each(|line| writeln!(out, "{indent}{line}"))
-}
-
-/// `1 step`, `12 steps`.
-fn counted(count: u64, noun: &str) -> String {
-    Count(count).of(noun)
 }
 
 /// What a status looks like.

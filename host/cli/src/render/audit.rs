@@ -189,7 +189,6 @@ pub(crate) fn verified(found: &AuditVerified, root: &str) -> String {
     let AuditVerified {
         size, key, checkpoints, signed, runs, removed, outside, files, problems, problem_count, ..
     } = found;
-    let many = |count: u64, noun: &str| Count(count).of(noun);
     let entries = if *size == 1 { "1 entry".to_owned() } else { format!("{} entries", Count(*size)) };
     let mut rows = vec![["log".to_owned(), format!("{entries}, root {root}")]];
     rows.extend(key.as_ref().map(|key| ["key".to_owned(), key.clone()]));
@@ -199,8 +198,10 @@ pub(crate) fn verified(found: &AuditVerified, root: &str) -> String {
         match (*checkpoints, unsigned) {
             (0, _) if *problem_count > 0 => "no checkpoint holds".to_owned(),
             (0, _) => "nothing yet".to_owned(),
-            (count, 0) => format!("all, in {}", many(count, "checkpoint")),
-            (count, rest) => format!("{} of them, in {}; {rest} came since", Count(*signed), many(count, "checkpoint")),
+            (count, 0) => format!("all, in {}", Count(count).of("checkpoint")),
+            (count, rest) => {
+                format!("{} of them, in {}; {rest} came since", Count(*signed), Count(count).of("checkpoint"))
+            }
         },
     ]);
     let gone = if *removed == 0 { String::new() } else { format!(", {} removed since", Count(*removed)) };

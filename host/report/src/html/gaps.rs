@@ -1,7 +1,6 @@
 //! Where a policy and the data disagree: a table of gaps, gravest first, and apart from it what nothing could check.
 
 use super::escape::{lines, name};
-use super::page::counted;
 use crate::evidence::Evidence;
 use crate::gap::{Gap, Gaps};
 use crate::place;
@@ -52,7 +51,7 @@ fn one(artifact: &str, gaps: &Gaps, words: bool, evidence: Evidence, out: &mut i
         out.write_all(b"</tbody>\n</table></div>\n")?;
     }
     if gaps.left_out > 0 {
-        let more = counted(gaps.left_out, "more gap");
+        let more = Count(gaps.left_out).of("more gap");
         writeln!(out, "<p class=\"left-out\">{more} left out: the artifact's own file holds them all.</p>")?;
     }
     if words && !gaps.agreed.is_empty() {
@@ -64,7 +63,7 @@ fn one(artifact: &str, gaps: &Gaps, words: bool, evidence: Evidence, out: &mut i
             out,
             "<details class=\"notes\">\n<summary><h3>Not checked</h3> <span class=\"count\">{} that nothing here could \
             check or compare</span></summary>\n<table>\n<tbody>\n",
-            counted(notes.len() as u64, "statement")
+            Count(notes.len() as u64).of("statement")
         )?;
         for gap in notes {
             writeln!(

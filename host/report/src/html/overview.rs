@@ -1,7 +1,6 @@
 //! The run at a glance: the numbers that matter, and each artifact by category.
 
 use super::escape::{fragment, name};
-use super::page::counted;
 use crate::Document;
 use crate::document::has_findings;
 use crate::tally::{Count, Places, Tally};
@@ -81,7 +80,7 @@ pub(super) fn categories(tallies: &Tallies<'_>, out: &mut impl Write) -> io::Res
 /// What an artifact is called, how much it holds, and in what form.
 fn heading(document: &dyn Document, tally: &Tally) -> String {
     let noun = if has_findings(document) { "finding" } else { "item" };
-    let (count, schema) = (counted(tally.all.findings, noun), document.schema().to_string());
+    let (count, schema) = (unit::Count(tally.all.findings).of(noun), document.schema().to_string());
     format!("{} <span>{count}, <code>{}</code></span>", name(document.name().as_str()), name(&schema))
 }
 

@@ -95,11 +95,6 @@ pub(super) fn time(rfc3339: &str) -> String {
     )
 }
 
-/// `1 finding`, `1,204 findings`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    palisade_model::unit::Count(count).of(noun)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

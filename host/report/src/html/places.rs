@@ -2,7 +2,6 @@
 
 use super::collect::{Collected, MAX_PIECES, Piece, PlaceFindings, RuleFindings, RuleKey, Spot};
 use super::escape::name;
-use super::page::counted;
 use crate::Document;
 use crate::document::has_findings;
 use crate::evidence::Evidence;
@@ -88,7 +87,7 @@ fn write_place(tallies: &Tallies<'_>, place: &PlaceFindings, open: bool, out: &m
         if open { " open" } else { "" },
         name(&place.source),
         name(&place::title(&place.source)),
-        counted(place.count.findings.into(), "finding"),
+        Count(place.count.findings.into()).of("finding"),
     )?;
     let mut rules: Vec<_> = place.rules.iter().collect();
     rules.sort_by_key(|(_, rule)| !rule.marks.special());
@@ -96,7 +95,7 @@ fn write_place(tallies: &Tallies<'_>, place: &PlaceFindings, open: bool, out: &m
         write_rule(tallies, key, rule, out)?;
     }
     if place.left_out > 0 {
-        let count = counted(place.left_out, "more finding");
+        let count = Count(place.left_out).of("more finding");
         writeln!(out, "<p class=\"left-out\">{count} of this place left out: the page has no room for them.</p>")?;
     }
     out.write_all(b"</details>\n")
@@ -124,7 +123,7 @@ fn write_rule(tallies: &Tallies<'_>, key: &RuleKey, rule: &RuleFindings, out: &m
     }
     let from =
         if key.category.is_empty() { String::new() } else { format!(" in <span class=\"artifact\">{artifact}</span>") };
-    write!(out, "</h4>\n<p class=\"about\">{}{from}", counted(rule.findings, "finding"))?;
+    write!(out, "</h4>\n<p class=\"about\">{}{from}", Count(rule.findings).of("finding"))?;
     for (index, (pattern, count)) in rule.patterns.iter().enumerate() {
         let before = if index == 0 { " · matched" } else { "," };
         let times =
@@ -149,12 +148,12 @@ fn pieces(rule: &RuleFindings, out: &mut impl Write) -> io::Result<()> {
         out.write_all(b"</ul>\n")?;
     }
     if rule.hidden > 0 {
-        let count = counted(rule.hidden, if rule.pieces.is_empty() { "piece" } else { "further piece" });
+        let count = Count(rule.hidden).of(if rule.pieces.is_empty() { "piece" } else { "further piece" });
         writeln!(out, "<p class=\"left-out\">{count} of evidence masked as a whole.</p>")?;
     }
     if rule.left_out > 0 {
         let why = if rule.pieces.len() < MAX_PIECES { "the page has no room for them" } else { "50 are shown at most" };
-        let count = counted(rule.left_out, "more piece");
+        let count = Count(rule.left_out).of("more piece");
         writeln!(out, "<p class=\"left-out\">{count} of evidence left out: {why}.</p>")?;
     }
     Ok(())
@@ -200,12 +199,12 @@ fn left_out(tallies: &Tallies<'_>, collected: &Collected, places: &Places, out: 
             out,
             "<p class=\"left-out\">{} in {more}{others} further places left out: the page shows the {} places with the \
             most special and the most findings. The artifacts' own files hold them all.</p>",
-            counted(elsewhere, "finding"),
+            Count(elsewhere).of("finding"),
             Count(collected.places.len() as u64)
         )?;
     }
     if places.nowhere() > 0 {
-        let count = counted(places.nowhere(), "item");
+        let count = Count(places.nowhere()).of("item");
         writeln!(out, "<p class=\"left-out\">{count} without a place, only counted.</p>")?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! What the record says: failures and limits reached, steps, what was left out, warnings, digests.
 
 use super::escape::{id, message, name};
-use super::page::{counted, status, time};
+use super::page::{status, time};
 use crate::allow::option;
 use crate::evidence::Evidence;
 use crate::skips::Skips;
@@ -236,7 +236,7 @@ pub(super) fn skipped(run: &RunRecord, evidence: Evidence, out: &mut impl Write)
         out,
         "<section aria-labelledby=\"skipped\">\n<h2 id=\"skipped\">Skipped inputs</h2>\n\
         <p>{} left out, so nothing is known of them.</p>",
-        counted(skips.total, "part")
+        Count(skips.total).of("part")
     )?;
     open_table(
         "skipped",
@@ -280,12 +280,12 @@ pub(super) fn warnings(run: &RunRecord, evidence: Evidence, out: &mut impl Write
     lines.extend(shown.iter().take(MAX_WARNINGS).map(text));
     let more = run.warnings.len().saturating_sub(MAX_WARNINGS) + shown.len().saturating_sub(MAX_WARNINGS);
     if more > 0 {
-        lines.push(format!("{} not listed here.", counted(more as u64, "further warning")));
+        lines.push(format!("{} not listed here.", Count(more as u64).of("further warning")));
     }
     if !hidden.is_empty() {
         lines.push(format!(
             "{} of components left out, since they may hold data of the inputs.",
-            counted(hidden.len() as u64, "warning")
+            Count(hidden.len() as u64).of("warning")
         ));
     }
     for step in run.steps.iter().filter(|step| step.usage.log_bytes_dropped > 0) {

@@ -1,7 +1,7 @@
 //! What was found: one block for each output artifact, its categories by number.
 
+use super::heading;
 use super::pen::{Ink, TextStyle, bar, fit, left, right, width};
-use super::{counted, heading};
 use crate::Document;
 use crate::document::has_findings;
 use crate::tally::{Count, Tally};
@@ -26,7 +26,7 @@ pub(super) fn findings(tallies: &[(&dyn Document, Tally)], style: TextStyle, out
             writeln!(out)?;
         }
         let noun = if has_findings(*document) { "finding" } else { "item" };
-        let count = counted(tally.all.findings, noun);
+        let count = unit::Count(tally.all.findings).of(noun);
         let name = fit(document.name().as_str(), style.columns().saturating_sub(count.len() + 4));
         let schema = document.schema().to_string();
         let room = 2 + width(&name) + 2 + count.len() + 2 + schema.len() <= style.columns();
@@ -86,7 +86,7 @@ fn categories(tally: &Tally, layout: Layout, style: TextStyle, out: &mut impl Wr
             1 => "1 further category".to_owned(),
             many => format!("{} further categories", unit::Count(many)),
         };
-        let text = format!("… {} in {others}", counted(rest.findings, "finding"));
+        let text = format!("… {} in {others}", unit::Count(rest.findings).of("finding"));
         writeln!(out, "    {}", style.ink(Ink::Quiet, &text))?;
     }
     Ok(())

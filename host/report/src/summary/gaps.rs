@@ -1,7 +1,7 @@
 //! Where a policy and the data disagree: one line for each gap, gravest first.
 
+use super::heading;
 use super::pen::{Ink, TextStyle, fit, left, width, wrap};
-use super::{counted, heading};
 use crate::gap::{Gap, Gaps, Severity};
 use crate::{Document, ReportError};
 use palisade_model::unit::Count;
@@ -45,7 +45,7 @@ fn one(gaps: &Gaps, style: TextStyle, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}", style.ink(Ink::Quiet, &text))?;
     }
     if !notes.is_empty() {
-        let text = format!("  and {} that nothing here could check", counted(notes.len() as u64, "statement"));
+        let text = format!("  and {} that nothing here could check", Count(notes.len() as u64).of("statement"));
         writeln!(out, "{}", style.ink(Ink::Quiet, &fit(&text, style.columns())))?;
     }
     Ok(())
@@ -63,7 +63,7 @@ fn ink(severity: Severity) -> Ink {
 fn says(gap: &Gap) -> String {
     let mut says = gap.what.to_owned();
     if gap.findings > 0 {
-        says += &format!(": {}", counted(gap.findings, "finding"));
+        says += &format!(": {}", Count(gap.findings).of("finding"));
     }
     if let Some(place) = &gap.place {
         let more = match gap.place_count {

@@ -2,7 +2,7 @@
 
 use super::pen::{Ink, TextStyle, fit, left, right, width, wrap};
 use super::steps::{self, Column};
-use super::{counted, heading, id, notes, sign};
+use super::{heading, id, notes, sign};
 use palisade_model::StepId;
 use palisade_model::record::{RunRecord, Status};
 use palisade_model::unit::{Bytes, Count, Millis};
@@ -42,7 +42,7 @@ fn head(run: &RunRecord, unended: &Unended<'_>, style: TextStyle, out: &mut impl
         "" => format!("{} in {}", run.status, Millis(run.usage.wall_ms)),
         told => told.to_owned(),
     };
-    let facts = format!("{stands} · {done} of {}", counted(run.steps.len() as u64, "step"));
+    let facts = format!("{stands} · {done} of {}", Count(run.steps.len() as u64).of("step"));
     writeln!(out, "{} {}", style.ink(ink, mark), style.ink(ink, &fit(&facts, columns.saturating_sub(2))))?;
     id(run, style, out)?;
     let about = [

@@ -1,7 +1,7 @@
 //! The steps: why those that failed did, and what all of them took.
 
 use super::pen::{Ink, TextStyle, fit, left, right, width, wrap};
-use super::{counted, heading, sign};
+use super::{heading, sign};
 use crate::allow::option;
 use palisade_model::record::{RunRecord, Status, StepRecord};
 use palisade_model::unit::{Bytes, Count, Millis};
@@ -180,7 +180,7 @@ fn note(step: &StepRecord) -> String {
     }
     match step.status {
         Status::Succeeded => match step.iterations {
-            Some(iterations) => format!("  {}", counted(iterations.into(), "iteration")),
+            Some(iterations) => format!("  {}", Count(iterations.into()).of("iteration")),
             None if step.attempts > 1 => format!("  {} attempts", step.attempts),
             None => String::new(),
         },

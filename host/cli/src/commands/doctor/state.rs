@@ -82,13 +82,9 @@ fn inspect(store: &Store) -> Result<Inspected, Fault> {
         Err(fault) => return Err(fault),
     }
     bar.finish_and_clear();
-    let (runs, artifacts) = (counted(found.runs, "run"), counted(found.artifacts, "artifact"));
-    let state = if count == 0 { "as they were written".to_owned() } else { counted(count, "damage") };
+    let (runs, artifacts) = (Count(found.runs).of("run"), Count(found.artifacts).of("artifact"));
+    let state = if count == 0 { "as they were written".to_owned() } else { Count(count).of("damage") };
     Ok(Inspected { summary: format!("{runs}, {artifacts}, {}, {state}", Bytes(found.bytes)), damages, count })
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    Count(count).of(noun)
 }
 
 fn locked(settings: &Settings, workspace: &Workspace) -> Check {
@@ -123,6 +119,6 @@ fn locked(settings: &Settings, workspace: &Workspace) -> Check {
     }
     match all {
         0 => ok("lock", "no components of others are registered"),
-        all => ok("lock", format!("{path}: {} registered as it says", counted(all, "component"))),
+        all => ok("lock", format!("{path}: {} registered as it says", Count(all).of("component"))),
     }
 }

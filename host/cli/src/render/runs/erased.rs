@@ -61,13 +61,12 @@ impl<'a> ErasedRun<'a> {
 pub(crate) fn human(told: &ErasedRun<'_>, family: &Family, colour: bool) -> String {
     let state = signed(colour, family.standing.name());
     let mut out = format!("{}  {state}  run {}\n", super::foreign(&family.root.summary.title), told.run_id);
-    let counted = |count: u64, noun: &str| Count(count).of(noun);
     let below =
-        if told.children == 0 { String::new() } else { format!(", with {} below it", counted(told.children, "run")) };
-    let (artifacts, usages) = (counted(told.artifacts.len() as u64, "artifact"), counted(told.usages, "attempt"));
+        if told.children == 0 { String::new() } else { format!(", with {} below it", Count(told.children).of("run")) };
+    let (artifacts, usages) = (Count(told.artifacts.len() as u64).of("artifact"), Count(told.usages).of("attempt"));
     let _ = writeln!(out, "  to erase: {artifacts}, {}, and what {usages} used{below}", Bytes(told.bytes));
     if told.erased_before > 0 {
-        let _ = writeln!(out, "  erased before: {}", counted(told.erased_before, "artifact"));
+        let _ = writeln!(out, "  erased before: {}", Count(told.erased_before).of("artifact"));
     }
     if !told.shared.is_empty() {
         let _ = writeln!(out, "\n{}", painted(colour, "1", "Stays, since other runs name the same bytes"));

@@ -87,10 +87,9 @@ impl Unneeded {
 
     /// How much it is, in a line.
     pub(crate) fn sum(&self) -> String {
-        let counted = |count: u64, noun: &str| Count(count).of(noun);
         let all = self.runs.iter().map(|run| 1 + run.children).sum();
-        let contents = format!("{} in {}", counted(self.contents, "content"), counted(self.files, "file"));
-        let (runs, artifacts) = (counted(all, "run"), counted(self.artifacts, "artifact"));
+        let contents = format!("{} in {}", Count(self.contents).of("content"), Count(self.files).of("file"));
+        let (runs, artifacts) = (Count(all).of("run"), Count(self.artifacts).of("artifact"));
         format!("{runs}, {artifacts} and {contents}, {}, that nobody names then", Bytes(self.bytes))
     }
 }
