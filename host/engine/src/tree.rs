@@ -116,16 +116,32 @@ pub fn state_name(state: Option<&StepState>) -> &'static str {
 /// # Errors
 /// When a run can't be told.
 pub fn whole_tree(store: &Store, plan: &Plan, history: &History, goes_on: bool) -> Result<Vec<StepNode>, HistoryError> {
+    with_children(store, plan, history, goes_on, &mut BTreeSet::from([history.run()]))
+}
+
+fn with_children(
+    store: &Store,
+    plan: &Plan,
+    history: &History,
+    goes_on: bool,
+    met: &mut BTreeSet<RunId>,
+) -> Result<Vec<StepNode>, HistoryError> {
     let mut steps = tree(plan, history.events(), goes_on);
     let attempts = steps.iter_mut().flat_map(|step| &mut step.attempts);
-    for child in attempts.filter_map(|attempt| attempt.child.as_mut()) {
+    for attempt in attempts {
+        let Some(child) = &mut attempt.child else { continue };
+        // Whoever can write the database can make a circle of runs: each is told once.
+        if !met.insert(child.run_id) {
+            attempt.child = None;
+            continue;
+        }
         // Its parent speaks of it before it begins.
         if store.run(child.run_id)?.is_none() {
             continue;
         }
         let history = History::read(store, child.run_id)?;
         let plan = history.plan(store)?;
-        child.steps = whole_tree(store, &plan, &history, goes_on)?;
+        child.steps = with_children(store, &plan, &history, goes_on, met)?;
         child.name = Some(plan.name);
     }
     Ok(steps)
