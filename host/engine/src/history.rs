@@ -166,6 +166,17 @@ impl Standing {
     }
 }
 
+/// When that data was erased, in milliseconds since 1970; none = it was not, or came again.
+///
+/// # Errors
+/// When the store can't be read.
+pub(crate) fn erased_at(store: &Store, digest: Digest) -> Result<Option<u64>, Fault> {
+    match store.erased(digest)? {
+        Some(at_ms) if store.artifact(digest)?.is_none() => Ok(Some(at_ms)),
+        _ => Ok(None),
+    }
+}
+
 fn event_of(run: RunId, seq: u64, bytes: &[u8]) -> Result<Event, HistoryError> {
     Event::from_bytes(bytes).map_err(|source| HistoryError::Event { run, seq, source })
 }
@@ -248,9 +259,7 @@ impl History {
     pub fn erased(&self, store: &Store) -> Result<BTreeMap<Digest, u64>, HistoryError> {
         let mut erased = BTreeMap::new();
         for thing in self.events.iter().flat_map(named).filter(|thing| thing.is_data) {
-            if let Some(at_ms) = store.erased(thing.digest)?
-                && store.artifact(thing.digest)?.is_none()
-            {
+            if let Some(at_ms) = erased_at(store, thing.digest)? {
                 erased.insert(thing.digest, at_ms);
             }
         }

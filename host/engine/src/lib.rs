@@ -64,8 +64,8 @@ pub use gate::{AtItem, Gate, Stand};
 pub use history::{Events, History, HistoryError, Recorded, Standing};
 pub use inspect::{Broken, broken_runs};
 pub use lineage::{
-    Allowed, Answer, Called, Followed, Gap, Lineage, LineageArtifact, LineageStep, Origin, Part, Read, Relative, Start,
-    StepChild, attempt_id,
+    Allowed, Answer, Called, Followed, Gap, Lineage, LineageArtifact, LineageStep, Origin, Part, Read, Reader,
+    Relative, Start, StepChild, attempt_id,
 };
 pub use network::SystemNetwork;
 pub use observe::{Observed, Observer, Silent};

@@ -9,14 +9,16 @@ mod walk;
 pub use allowed::{Allowed, Answer};
 pub use called::Called;
 pub use part::Part;
-pub use walk::{Followed, Gap, Relative, Start};
+pub use walk::{Followed, Gap, Reader, Relative, Start};
 
+use crate::history::erased_at;
 use crate::record::rfc3339;
 use crate::tree::{AttemptNode, tree};
 use palisade_interpreter::{Event, Output, Parent, RunInput, State};
 use palisade_model::record::ComponentRecord;
 use palisade_model::{ArtifactName, Digest, RunId, SchemaRef, StepId};
 use palisade_runbook::{BindingSource, Plan, PlannedStep, Use};
+use palisade_store::{Fault, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -134,7 +136,7 @@ pub struct StepChild {
     pub state: &'static str,
     /// How many items it handed over, by their names in the child.
     #[serde(skip)]
-    made: Vec<(String, u64)>,
+    pub made: Vec<(String, u64)>,
 }
 
 /// A use of an artifact.
@@ -225,11 +227,17 @@ impl Lineage {
     }
 
     /// Notes when data were erased.
-    pub fn note_erased(&mut self, erased: &BTreeMap<Digest, u64>) {
-        for artifact in &mut self.artifacts {
-            let at_ms = artifact.digest.and_then(|digest| erased.get(&digest));
-            artifact.erased = at_ms.map(|at_ms| rfc3339(*at_ms));
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn note_erased(&mut self, store: &Store) -> Result<(), Fault> {
+        // A ruleset is nothing that a run read or made, and is never erased.
+        for artifact in self.artifacts.iter_mut().filter(|artifact| artifact.from != Origin::Ruleset) {
+            if let Some(digest) = artifact.digest {
+                artifact.erased = erased_at(store, digest)?.map(rfc3339);
+            }
         }
+        Ok(())
     }
 
     /// The artifact of that name, by any of its names.
@@ -286,6 +294,24 @@ impl LineageStep {
             before += made;
         }
         None
+    }
+
+    /// The place of a child run among its own.
+    pub(crate) fn place_of(&self, child: RunId) -> Option<usize> {
+        self.children.iter().position(|one| one.run_id == child)
+    }
+
+    /// The child runs before that one that it may depend on. Those of a map have nothing to do with each other.
+    #[must_use]
+    pub fn before(&self, child: RunId) -> &[StepChild] {
+        let place = self.place_of(child).filter(|_| !self.maps_child);
+        place.and_then(|place| self.children.get(..place)).unwrap_or_default()
+    }
+
+    /// The child runs behind that one that may depend on it.
+    pub(crate) fn after(&self, child: RunId) -> &[StepChild] {
+        let place = self.place_of(child).filter(|_| !self.maps_child);
+        place.and_then(|place| self.children.get(place + 1..)).unwrap_or_default()
     }
 
     /// Whether it goes over the items of what it reads so.

@@ -269,8 +269,99 @@ fn what_can_not_be_read_hides_nothing_that_is_looked_for_elsewhere() {
 }
 
 #[test]
+fn a_run_whose_schemas_are_gone_hides_nothing_that_is_looked_for_elsewhere() {
+    let Some(dir) = maps() else { return };
+    let digest =
+        lineage(&dir, &["thrice", "--up"])["up"]["artifacts"].as_array().unwrap().iter().find_map(|artifact| {
+            (artifact["name"] == "thrice").then(|| artifact["digest"].as_str().unwrap()[..8].to_owned())
+        });
+    let _ = palisade(dir.path(), ["run", "-q", "leaf.yaml", "--input", "texts=texts.json"]).exits(0);
+    let newest = record(&dir, "last")["run_id"].as_str().unwrap().to_owned();
+    let mut events = palisade_tests::told::events(&dir, &newest);
+    let contents = events[0]["contents"].as_object_mut().unwrap();
+    let schemas = contents.iter_mut().filter(|(what, _)| what.starts_with("schema "));
+    assert_ne!(schemas.map(|(_, digest)| *digest = json!("0".repeat(64))).count(), 0);
+    journal::rewrite_run(&journal::open(&dir.join(".palisade")), bytes(&newest), &events);
+    let found = palisade(dir.path(), ["lineage", &digest.unwrap()]).exits(0);
+    holds(&found.stderr, &format!("note: run {newest} is passed over: the schema "));
+    holds(&found.stdout, "Artifact thrice\n");
+    let _ = palisade(dir.path(), ["lineage", "ffffffff"]).exits(7);
+}
+
+#[test]
+fn a_fork_is_not_left_through_the_children_that_it_took_over() {
+    let Some(dir) = maps() else { return };
+    let _ = palisade(dir.path(), ["runs", "fork", "last", "-q", "--at", "last"]).exits(0);
+    let (old, second) = (record(&dir, "last~1")["run_id"].clone(), child(&dir, "each", 2));
+    let down = lineage(&dir, &["texts", "--run", "last", "--down"]);
+    assert_eq!((list(&down, "runs").len(), list(&down, "gaps").len()), (6, 0), "{down:#}");
+    assert!(list(&down, "runs").iter().all(|run| run["run"]["run_id"] != old), "{down:#}");
+    let shown = text(&dir, &["texts", "--run", "last", "--down"]);
+    in_order(&shown, &["step each  map", &second, "once  3 items", "thrice"]);
+    assert!(!shown.contains(old.as_str().unwrap()), "{shown}");
+    // The child itself was that run's.
+    let of_child = lineage(&dir, &["longer", "--run", &second, "--down"]);
+    assert!(list(&of_child, "runs").iter().any(|run| run["run"]["run_id"] == old), "{of_child:#}");
+}
+
+#[test]
+fn a_child_is_no_attempt_that_started_another() {
+    let Some(dir) = maps() else { return };
+    let (second, root) = (child(&dir, "each", 2), record(&dir, "last")["run_id"].as_str().unwrap().to_owned());
+    let mut events = palisade_tests::told::events(&dir, &root);
+    let first = child(&dir, "each", 1);
+    for event in &mut events {
+        if event["child"] == json!(first) {
+            event["child"] = json!(second);
+        } else if event["child"] == json!(second) {
+            event["child"] = json!(first);
+        }
+    }
+    journal::rewrite_run(&journal::open(&dir.join(".palisade")), bytes(&root), &events);
+    let lines = text(&dir, &["longer", "--run", &second, "--format", "openlineage"]);
+    let start: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(start["run"]["runId"], json!(second));
+    assert_eq!(start.pointer("/run/facets/parent/run/runId"), Some(&json!(root)), "{start:#}");
+}
+
+#[test]
+fn a_circle_of_runs_is_told_once() {
+    let Some(dir) = with_stepper() else { return };
+    write_texts(&dir, "texts.json", &["a"]);
+    let above = |name: &str, child: &str| {
+        let step = format!(
+            "{{id: go, type: execute_workflow, file: {child}.yaml, inputs: {{texts: texts}}, outputs: {{found: longer}}}}"
+        );
+        let (head, _) = LEAF.split_once("  - ").unwrap();
+        dir.write(&format!("{name}.yaml"), format!("{}  - {step}\n", head.replace("Leaf", name)));
+    };
+    dir.write("leaf.yaml", LEAF);
+    above("mid", "leaf");
+    above("top", "mid");
+    let _ = palisade(dir.path(), ["run", "-q", "top.yaml", "--input", "texts=texts.json"]).exits(0);
+    let (root, mid) = (record(&dir, "last")["run_id"].as_str().unwrap().to_owned(), child(&dir, "go", 0));
+    // What the innermost is becomes the outermost.
+    let mut events = palisade_tests::told::events(&dir, &mid);
+    events.iter_mut().filter(|event| event["child"].is_string()).for_each(|event| event["child"] = json!(root));
+    journal::rewrite_run(&journal::open(&dir.join(".palisade")), bytes(&mid), &events);
+    let tree = json_of(&dir, &["runs", "show", "last", "--tree"]);
+    let below = |of: &Value| of["steps"][0]["attempts"][0]["child"].clone();
+    let first = below(&tree);
+    assert_eq!((&first["run_id"], &first["name"]), (&json!(mid), &json!("mid")));
+    assert_eq!((&first["steps"][0]["step"], below(&first)), (&json!("go"), Value::Null));
+    let shown = palisade(dir.path(), ["runs", "show", "last", "--tree"]).exits(0).stdout;
+    assert_eq!(shown.matches("  go  execute_workflow").count(), 2, "{shown}");
+    for ways in ["--up", "--down"] {
+        let name = if ways == "--up" { "longer" } else { "texts" };
+        let told = text(&dir, &[name, ways]);
+        assert_eq!(told.matches("step go").count(), 2, "{told}");
+    }
+}
+
+#[test]
 fn data_that_were_erased_are_said_to_be() {
     let Some(dir) = maps() else { return };
+    assert!(!text(&dir, &["thrice", "--up"]).contains("erased"));
     let _ = palisade(dir.path(), ["runs", "erase", "last", "--yes"]).exits(0);
     let told = lineage(&dir, &["thrice", "--up"]);
     assert_eq!(list(&told, "runs").len(), 6, "{told:#}");
@@ -302,6 +393,6 @@ fn so_many_runs_are_followed_and_how_many_more_there_are_is_said() {
             "1 more can't be told, see below",
         ],
     );
-    in_order(&shown, &[" and 1 other, started by step each of run ", "1000 runs are followed, and no more"]);
+    in_order(&shown, &[" and 1 other, started by step each of run ", "1,000 runs are followed, and no more"]);
     assert!(!shown.contains("item 21") && !shown.contains("no part in it"), "{shown}");
 }

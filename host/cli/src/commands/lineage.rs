@@ -33,7 +33,9 @@ const FORM: u32 = 1;
 const MAX_FOLLOWED: usize = 1_000;
 
 /// What hangs together with what is asked about.
-type Known = Followed<OneRun, Unread>;
+type Known = Followed<RunHead, Unread>;
+/// What is known of another run for good: its events are not, there may be many of them.
+type Other = (RunHead, Rc<Lineage>);
 
 pub(crate) fn exec(context: &Context, args: &LineageArgs) -> Result<ExitCode, CliError> {
     let store = existing_store(&context.settings)?;
@@ -54,7 +56,7 @@ pub(crate) fn exec(context: &Context, args: &LineageArgs) -> Result<ExitCode, Cl
 struct OneRun {
     told: Told,
     record: RunRecord,
-    lineage: Rc<Lineage>,
+    lineage: Lineage,
 }
 
 impl OneRun {
@@ -64,32 +66,28 @@ impl OneRun {
         let told = Told::new(run, standing, History::read(store, run)?);
         let plan = told.history.plan(store)?;
         let record = told.history.record(&plan)?;
-        let lineage = Rc::new(Lineage::of(&plan, told.history.events(), told.goes_on()));
+        let lineage = Lineage::of(&plan, told.history.events(), told.goes_on());
         Ok(Self { told, record, lineage })
     }
 
     /// Reads one that another run speaks of.
-    fn read_other(store: &Store, run: RunId) -> Result<(Self, Rc<Lineage>), Unread> {
+    fn read_other(store: &Store, run: RunId) -> Result<Result<Other, Unread>, HistoryError> {
         if store.run(run)?.is_none() {
-            return Err(Unread::NotStored);
+            return Ok(Err(Unread::NotStored));
         }
-        let mut read = Self::read(store, run)?;
-        read.note_erased(store)?;
-        let lineage = Rc::clone(&read.lineage);
-        Ok((read, lineage))
-    }
-
-    fn note_erased(&mut self, store: &Store) -> Result<(), HistoryError> {
-        Rc::make_mut(&mut self.lineage).note_erased(&self.told.history.erased(store)?);
-        Ok(())
+        match Self::read(store, run).and_then(|read| read.known(store)) {
+            Ok(known) => Ok(Ok(known)),
+            Err(error) => Unread::of(error).map(Err),
+        }
     }
 
     fn schemas(&self, store: &Store) -> Result<Registry, HistoryError> {
         self.told.history.schemas(store)
     }
 
-    fn head(&self) -> RunHead {
-        RunHead::new(&self.record, &self.told.standing)
+    fn known(mut self, store: &Store) -> Result<Other, HistoryError> {
+        self.lineage.note_erased(store)?;
+        Ok((RunHead::new(&self.record, &self.told.standing), Rc::new(self.lineage)))
     }
 }
 
@@ -97,14 +95,14 @@ fn tell(
     context: &Context,
     args: &LineageArgs,
     store: &Store,
-    mut run: OneRun,
+    run: OneRun,
     target: &Target,
 ) -> Result<ExitCode, CliError> {
-    run.note_erased(store).map_err(|error| not_told(&error))?;
-    let (what, lineage) = (what(args, &run, target), Rc::clone(&run.lineage));
+    let (id, what) = (run.told.history.run(), what(args, &run, target));
     let start = Start { artifacts: target.starts(), up: !args.down, down: !args.up };
-    let first = (run.told.history.run(), run, lineage);
-    let known = Known::from(first, &start, MAX_FOLLOWED, &mut |run| OneRun::read_other(store, run));
+    let (head, lineage) = run.known(store).map_err(|error| not_told(&error))?;
+    let followed = Known::from((id, head, lineage), &start, MAX_FOLLOWED, &mut |run| OneRun::read_other(store, run));
+    let known = followed.map_err(|error| not_told(&error))?;
     let gaps = gap::told(&known);
     if context.format == Format::OpenLineage {
         export(store, &known).map_err(|error| not_told(&error))?;
@@ -124,7 +122,7 @@ fn document(known: &Known, what: What, start: &Start<'_>, gaps: Vec<GapTold>) ->
     let (first, others) = known.runs.split_first()?;
     Some(LineageDocument {
         v: FORM,
-        run: first.run.head(),
+        run: first.run.clone(),
         parent: hangs_from(known, first),
         what,
         up: start.up.then(|| first.up.of(&first.lineage)),
@@ -134,10 +132,10 @@ fn document(known: &Known, what: What, start: &Start<'_>, gaps: Vec<GapTold>) ->
     })
 }
 
-fn relative(known: &Known, of: &Relative<OneRun>) -> RelativeTold {
+fn relative(known: &Known, of: &Relative<RunHead>) -> RelativeTold {
     let part = |part: &Part| (!part.is_empty()).then(|| part.of(&of.lineage));
     RelativeTold {
-        run: of.run.head(),
+        run: of.run.clone(),
         parent: hangs_from(known, of),
         results: of.results.iter().cloned().collect(),
         given: of.given.iter().cloned().collect(),
@@ -147,7 +145,7 @@ fn relative(known: &Known, of: &Relative<OneRun>) -> RelativeTold {
 }
 
 /// The step that started a run.
-fn hangs_from(known: &Known, child: &Relative<OneRun>) -> Option<HangsFrom> {
+fn hangs_from(known: &Known, child: &Relative<RunHead>) -> Option<HangsFrom> {
     let parent = child.lineage.parent.as_ref()?;
     let step = known.run(parent.run).and_then(|above| above.lineage.step(&parent.step));
     let of_step = step.and_then(|step| step.children.iter().find(|one| one.run_id == child.id));
@@ -158,16 +156,18 @@ fn hangs_from(known: &Known, child: &Relative<OneRun>) -> Option<HangsFrom> {
     })
 }
 
-/// Writes what was followed as events of OpenLineage, run by run.
+/// Writes what was followed as events of OpenLineage, run by run; each is read again for it.
 fn export(store: &Store, known: &Known) -> Result<(), HistoryError> {
     let gaps: BTreeMap<RunId, &'static str> = known.gaps.iter().map(|gap| (gap.run, gap::reason(gap))).collect();
-    for Relative { run, lineage, up, down, .. } in &known.runs {
+    let attempts = attempts(store, known)?;
+    for Relative { id, lineage, up, down, .. } in &known.runs {
+        let history = History::read(store, *id)?;
         let exported = Exported {
-            record: &run.record,
+            record: &history.record(&history.plan(store)?)?,
             lineage,
-            events: run.told.history.events(),
+            events: history.events(),
             steps: up.steps.union(&down.steps).cloned().collect::<BTreeSet<StepId>>(),
-            parent: parent_attempt(store, known, lineage)?,
+            parent: parent_attempt(store, lineage, attempts.get(id))?,
             gaps: &gaps,
         };
         exported.events(&mut |event| console::out(&format!("{event}\n")));
@@ -175,25 +175,44 @@ fn export(store: &Store, known: &Known) -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// The attempt that a child run is, in the run that started it; by its step alone where that run can't be told.
-fn parent_attempt(store: &Store, known: &Known, lineage: &Lineage) -> Result<Option<ParentAttempt>, Fault> {
-    let Some(parent) = &lineage.parent else { return Ok(None) };
-    let place = usize::try_from(parent.seq.saturating_sub(1)).unwrap_or(usize::MAX);
-    let id = |events: &[Event]| match events.get(place) {
-        Some(Event::ChildStarted(started)) => {
-            Some(attempt_id(parent.run, &started.step, started.iteration, started.attempt))
+/// The ids of the attempts that child runs are, by those runs. One whose parent can't be told, or does not speak of it where it
+/// says, is not among them.
+fn attempts(store: &Store, known: &Known) -> Result<BTreeMap<RunId, String>, HistoryError> {
+    let mut by_parent: BTreeMap<RunId, Vec<(u64, RunId)>> = BTreeMap::new();
+    for Relative { id, lineage, .. } in &known.runs {
+        if let Some(parent) = &lineage.parent {
+            by_parent.entry(parent.run).or_default().push((parent.seq, *id));
         }
-        _ => None,
-    };
-    let id = match known.run(parent.run) {
-        Some(above) => id(above.run.told.history.events()),
-        // Nothing of it belongs to what is told.
-        None => History::read(store, parent.run).ok().and_then(|above| id(above.events())),
-    };
+    }
+    let mut attempts = BTreeMap::new();
+    for (parent, children) in by_parent {
+        let history = match History::read(store, parent) {
+            Ok(history) => history,
+            Err(error) => {
+                Unread::of(error)?;
+                continue;
+            }
+        };
+        attempts.extend(children.into_iter().filter_map(|(seq, child)| {
+            let place = usize::try_from(seq.checked_sub(1)?).ok()?;
+            match history.events().get(place)? {
+                Event::ChildStarted(started) if started.child == child => {
+                    Some((child, attempt_id(parent, &started.step, started.iteration, started.attempt)))
+                }
+                _ => None,
+            }
+        }));
+    }
+    Ok(attempts)
+}
+
+/// The attempt that a child run is, in the run that started it; by its step alone where that run can't be told.
+fn parent_attempt(store: &Store, lineage: &Lineage, id: Option<&String>) -> Result<Option<ParentAttempt>, Fault> {
+    let Some(parent) = &lineage.parent else { return Ok(None) };
     let title = |run| store.run(run).map(|row| row.map_or_else(String::new, |row| row.summary.title));
     Ok(Some(ParentAttempt {
         run: parent.run,
-        id,
+        id: id.cloned(),
         runbook: title(parent.run)?,
         step: parent.step.clone(),
         root: parent.root,

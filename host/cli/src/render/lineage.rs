@@ -135,9 +135,11 @@ pub(crate) fn human(document: &LineageDocument, names: &BTreeSet<&str>, colour: 
     if let Some(lineage) = &document.up {
         let mut tree = tree::Tree::new(document, true, colour);
         section(&mut out, up, lineage, names, &mut tree, colour);
+        let mut below = document.run.run_id;
         for (started, above) in above(document) {
             let _ = writeln!(out, "\n{}", painted(colour, "1", "Its run was started by"));
-            tree.add_step(above, started);
+            tree.add_step(above, started, below);
+            below = above.run.run_id;
             out.push_str(&tree.take());
         }
     }
@@ -182,12 +184,10 @@ fn section<'d>(
 /// The runs above that which was asked about, the nearest first, each with the step that started the one below.
 fn above(document: &LineageDocument) -> Vec<(&HangsFrom, &RelativeTold)> {
     let (mut all, mut parent) = (Vec::new(), document.parent.as_ref());
-    while let Some(started) = parent {
+    // Whoever can write the database can make a circle of runs.
+    let mut met = BTreeSet::from([document.run.run_id]);
+    while let Some(started) = parent.filter(|started| met.insert(started.run_id)) {
         let Some(above) = document.runs.iter().find(|other| other.run.run_id == started.run_id) else { break };
-        // Whoever can write the database can make a circle of runs.
-        if all.len() == document.runs.len() {
-            break;
-        }
         all.push((started, above));
         parent = above.parent.as_ref();
     }

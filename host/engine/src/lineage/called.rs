@@ -5,6 +5,7 @@ use palisade_model::Digest;
 use palisade_model::record::ComponentRecord;
 use palisade_runbook::PlannedStep;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Somebody who was called, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,31 +33,46 @@ pub enum Called {
 /// Whom a step called, in the order of the first calls; what it was given again when it was resumed counts once.
 pub(super) fn called(events: &[Event], step: &PlannedStep) -> Vec<Called> {
     let mut all: Vec<Called> = Vec::new();
+    // By the place of the model: a step may ask a hundred thousand times.
+    let mut asked: BTreeSet<(usize, Digest)> = BTreeSet::new();
     for event in events {
         match event {
             Event::HostCallRecorded(call) if call.step == step.id => {
                 let Some(one) = one_call(call, step) else { continue };
-                match all.iter_mut().find(|known| known.is_same(&one)) {
-                    Some(known) => known.count(call),
-                    None => all.push(one),
+                let place = all.iter().position(|known| known.is_same(&one)).unwrap_or(all.len());
+                if place == all.len() {
+                    all.push(one);
+                }
+                match &mut all[place] {
+                    Called::Component { calls, .. } => *calls += 1,
+                    Called::Model { calls, requests, .. } => {
+                        *calls += 1;
+                        if asked.insert((place, call.request)) {
+                            requests.push(call.request);
+                        }
+                    }
                 }
             }
             // It began anew behind the fork.
-            Event::RunForked(forked) if !forked.kept.contains(&step.id) => all.clear(),
+            Event::RunForked(forked) if !forked.kept.contains(&step.id) => {
+                all.clear();
+                asked.clear();
+            }
             _ => {}
         }
     }
     all
 }
 
+/// Who was called, not counted yet.
 fn one_call(call: &HostCallRecorded, step: &PlannedStep) -> Option<Called> {
     let (function, name) = call.what.split_once(' ')?;
     if function == "llm.complete" {
-        return Some(Called::Model { model: name.to_owned(), calls: 1, requests: vec![call.request] });
+        return Some(Called::Model { model: name.to_owned(), calls: 0, requests: Vec::new() });
     }
     let called = step.callable().map(|callable| &callable.call).find(|called| called.component.to_string() == name)?;
     let (component, version, digest) = (called.component.clone(), called.version.clone(), called.component_digest);
-    Some(Called::Component { component: ComponentRecord { component, version, digest }, calls: 1 })
+    Some(Called::Component { component: ComponentRecord { component, version, digest }, calls: 0 })
 }
 
 impl Called {
@@ -65,18 +81,6 @@ impl Called {
             (Self::Component { component: one, .. }, Self::Component { component: other, .. }) => one == other,
             (Self::Model { model: one, .. }, Self::Model { model: other, .. }) => one == other,
             _ => false,
-        }
-    }
-
-    fn count(&mut self, call: &HostCallRecorded) {
-        match self {
-            Self::Component { calls, .. } => *calls += 1,
-            Self::Model { calls, requests, .. } => {
-                *calls += 1;
-                if !requests.contains(&call.request) {
-                    requests.push(call.request);
-                }
-            }
         }
     }
 }

@@ -1,12 +1,13 @@
 use super::*;
 use palisade_authority::Authority;
-use palisade_interpreter::{AttemptStarted, AttemptSucceeded, RunStarted};
+use palisade_interpreter::{AttemptStarted, AttemptSucceeded, HostCallRecorded, RunStarted};
 use palisade_model::{Limits, RunLimits, Spent, Usage};
 use palisade_runbook::{
     Binding, PlannedAlias, PlannedCall, PlannedCondition, PlannedInput, PlannedOutput, PlannedRuleset, PlannedWork,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::rc::Rc;
 
 fn from_step(step: &str) -> BindingSource {
@@ -206,7 +207,7 @@ fn an_artifact_has_all_its_names_and_is_a_result_by_any() {
 fn follow(lineage: &Lineage, name: &str, up: bool) -> Part {
     let start = Start { artifacts: vec![(name, None)], up, down: !up };
     let first = (RunId::new(1, [1; 10]), (), Rc::new(lineage.clone()));
-    let mut followed = Followed::<(), ()>::from(first, &start, 9, &mut |_| Err(()));
+    let Ok(mut followed) = Followed::<(), ()>::from(first, &start, 9, &mut |_| Ok::<_, Infallible>(Err(())));
     let Relative { up: above, down: below, .. } = followed.runs.remove(0);
     if up { above } else { below }
 }
@@ -256,10 +257,35 @@ fn the_ids_of_attempts_are_fixed_and_differ() {
 }
 
 #[test]
-fn what_was_erased_is_known_by_its_digest() {
-    let mut lineage = lineage();
-    lineage.note_erased(&BTreeMap::from([(Digest::of(b"a"), 0)]));
-    let erased: Vec<_> = lineage.artifacts.iter().filter(|one| one.erased.is_some()).map(|one| &*one.name).collect();
-    assert_eq!(erased, ["a"]);
-    assert_eq!(lineage.artifact("a").unwrap().erased.as_deref(), Some("1970-01-01T00:00:00.000Z"));
+fn each_thing_that_a_model_was_asked_is_named_once() {
+    let call = |step: &str, number: u32, what: &str, request: u8| {
+        Event::HostCallRecorded(Box::new(HostCallRecorded {
+            step: step.parse().unwrap(),
+            attempt: 1,
+            iteration: 0,
+            within: Vec::new(),
+            call: number,
+            at_ms: 1,
+            what: what.to_owned(),
+            request: Digest::of(&[request]),
+            answer: Digest::of(b"answer"),
+            may_pass: false,
+            artifacts: Vec::new(),
+            usage: Usage::default(),
+            own: None,
+        }))
+    };
+    let mut events = events();
+    let asked = [("big", 1), ("big", 2), ("small", 1), ("big", 1), ("big", 3)];
+    events.extend(
+        (1..).zip(asked).map(|(number, (model, what))| call("a", number, &format!("llm.complete {model}"), what)),
+    );
+    // Others, and what is none that could be called, are not among them.
+    events.extend([call("b", 1, "llm.complete big", 9), call("a", 9, "tools.call test:nobody", 9)]);
+    let lineage = Lineage::of(&plan(), &events, false);
+    let model = |model: &str, calls: u64, requests: &[u8]| {
+        let requests = requests.iter().map(|request| Digest::of(&[*request])).collect();
+        Called::Model { model: model.to_owned(), calls, requests }
+    };
+    assert_eq!(lineage.steps[0].called, [model("big", 4, &[1, 2, 3]), model("small", 1, &[1])]);
 }

@@ -59,18 +59,31 @@ pub struct Start<'a> {
     pub down: bool,
 }
 
+/// Reads a run: what is known of it and its lineage, or why it can't be told. Its own errors end the walk.
+pub type Reader<'r, R, E, F> = dyn FnMut(RunId) -> Result<Result<(R, Rc<Lineage>), E>, F> + 'r;
+
 impl<R, E> Followed<R, E> {
-    /// Begins in a run, and reads others as they are met, `most` in all at most.
-    pub fn from(
+    /// Begins in a run, and reads others as they are met, `most` in all at most, be it that they can be told or not.
+    ///
+    /// # Errors
+    /// When whoever reads them can't read on, whichever run it is.
+    pub fn from<F>(
         (id, run, lineage): (RunId, R, Rc<Lineage>),
         start: &Start<'_>,
         most: usize,
-        read: &mut dyn FnMut(RunId) -> Result<(R, Rc<Lineage>), E>,
-    ) -> Self {
-        let followed = Self { runs: Vec::new(), gaps: Vec::new() };
-        let mut walk =
-            Walk { followed, most, read, met: BTreeMap::new(), seen: BTreeSet::new(), todo: VecDeque::new() };
+        read: &mut Reader<'_, R, E, F>,
+    ) -> Result<Self, F> {
+        let mut walk = Walk {
+            followed: Self { runs: Vec::new(), gaps: Vec::new() },
+            left: most.saturating_sub(1),
+            read,
+            met: BTreeMap::new(),
+            handing: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            todo: VecDeque::new(),
+        };
         let first = walk.add(id, run, lineage);
+        walk.handing.insert(first);
         for (name, item) in &start.artifacts {
             if start.up {
                 walk.push(Task::Up { run: first, artifact: (*name).to_owned(), item: *item });
@@ -84,13 +97,13 @@ impl<R, E> Followed<R, E> {
         }
         while let Some(task) = walk.todo.pop_front() {
             match task {
-                Task::Up { run, artifact, item } => walk.up(run, &artifact, item),
-                Task::Above { run } => walk.above(run),
-                Task::Down { run, artifact, item } => walk.down(run, &artifact, item),
-                Task::All { run } => walk.all(run),
+                Task::Up { run, artifact, item } => walk.up(run, &artifact, item)?,
+                Task::Above { run } => walk.above(run)?,
+                Task::Down { run, artifact, item } => walk.down(run, &artifact, item)?,
+                Task::All { run } => walk.all(run)?,
             }
         }
-        walk.followed
+        Ok(walk.followed)
     }
 
     /// A run that was followed.
@@ -113,17 +126,21 @@ enum Task {
     All { run: usize },
 }
 
-struct Walk<'w, R, E> {
+struct Walk<'w, 'r, R, E, F> {
     followed: Followed<R, E>,
-    most: usize,
-    read: &'w mut dyn FnMut(RunId) -> Result<(R, Rc<Lineage>), E>,
+    /// How many more runs are read.
+    left: usize,
+    read: &'w mut Reader<'r, R, E, F>,
     /// The places of the runs that were met; none = it is a gap.
     met: BTreeMap<RunId, Option<usize>>,
+    /// The run that is asked about and those above to which what is followed was handed back. Into all others the way came from
+    /// above, where all that a step makes is followed anyway; and a child that a fork took over names the other run as its parent.
+    handing: BTreeSet<usize>,
     seen: BTreeSet<Task>,
     todo: VecDeque<Task>,
 }
 
-impl<R, E> Walk<'_, R, E> {
+impl<R, E, F> Walk<'_, '_, R, E, F> {
     fn add(&mut self, id: RunId, run: R, lineage: Rc<Lineage>) -> usize {
         let place = self.followed.runs.len();
         let (up, down, results, given) = Default::default();
@@ -139,29 +156,33 @@ impl<R, E> Walk<'_, R, E> {
     }
 
     /// The place of a run that is met in another: below `step` there, or above it.
-    fn open(&mut self, id: RunId, met_in: usize, step: Option<&StepId>) -> Option<usize> {
+    fn open(&mut self, id: RunId, met_in: usize, step: Option<&StepId>) -> Result<Option<usize>, F> {
         if let Some(known) = self.met.get(&id) {
-            return *known;
+            return Ok(*known);
         }
-        let read = if self.followed.runs.len() < self.most { (self.read)(id).map_err(Some) } else { Err(None) };
-        match read {
-            Ok((run, lineage)) => Some(self.add(id, run, lineage)),
-            Err(why) => {
-                let (met_in, step) = (self.followed.runs[met_in].id, step.cloned());
-                self.followed.gaps.push(Gap { run: id, met_in, step, why });
-                self.met.insert(id, None);
-                None
+        let why = match self.left.checked_sub(1) {
+            None => None,
+            Some(left) => {
+                self.left = left;
+                match (self.read)(id)? {
+                    Ok((run, lineage)) => return Ok(Some(self.add(id, run, lineage))),
+                    Err(why) => Some(why),
+                }
             }
-        }
+        };
+        let (met_in, step) = (self.followed.runs[met_in].id, step.cloned());
+        self.followed.gaps.push(Gap { run: id, met_in, step, why });
+        self.met.insert(id, None);
+        Ok(None)
     }
 
-    fn up(&mut self, run: usize, name: &str, item: Option<u64>) {
+    fn up(&mut self, run: usize, name: &str, item: Option<u64>) -> Result<(), F> {
         let lineage = Rc::clone(&self.followed.runs[run].lineage);
-        let Some(artifact) = lineage.artifact(name) else { return };
+        let Some(artifact) = lineage.artifact(name) else { return Ok(()) };
         let part = &mut self.followed.runs[run].up;
         part.artifacts.insert(artifact.name.clone());
-        let Origin::Step { step, port } = &artifact.from else { return };
-        let Some(step) = lineage.step(step) else { return };
+        let Origin::Step { step, port } = &artifact.from else { return Ok(()) };
+        let Some(step) = lineage.step(step) else { return Ok(()) };
         part.steps.insert(step.step.clone());
         let of_item = item.and_then(|item| step.child_of_item(port, item));
         self.reads_up(run, step, of_item.map(|(child, _)| child));
@@ -175,10 +196,11 @@ impl<R, E> Walk<'_, R, E> {
                 _ if step.maps_child || place + 1 == step.children.len() => (Some(port.as_str()), None),
                 _ => (None, None),
             };
-            if let Some(child) = self.open(child.run_id, run, Some(&step.step)) {
+            if let Some(child) = self.open(child.run_id, run, Some(&step.step))? {
                 self.results_up(child, port, item);
             }
         }
+        Ok(())
     }
 
     /// What a step read; that of its map which went to the child of that place.
@@ -199,37 +221,36 @@ impl<R, E> Walk<'_, R, E> {
         }
     }
 
-    fn above(&mut self, run: usize) {
+    fn above(&mut self, run: usize) -> Result<(), F> {
         let (id, below) = (self.followed.runs[run].id, Rc::clone(&self.followed.runs[run].lineage));
-        let Some(parent) = &below.parent else { return };
-        let Some(above) = self.open(parent.run, run, None) else { return };
+        let Some(parent) = &below.parent else { return Ok(()) };
+        let Some(above) = self.open(parent.run, run, None)? else { return Ok(()) };
         let lineage = Rc::clone(&self.followed.runs[above].lineage);
         if let Some(step) = lineage.step(&parent.step) {
             self.followed.runs[above].up.steps.insert(step.step.clone());
-            let place = step.children.iter().position(|child| child.run_id == id);
-            self.reads_up(above, step, place);
+            self.reads_up(above, step, step.place_of(id));
             // What came of those before it may be why it is as it is.
-            let before = if step.maps_child { 0 } else { place.unwrap_or(0) };
-            for child in &step.children[..before] {
-                if let Some(child) = self.open(child.run_id, above, Some(&step.step)) {
+            for child in step.before(id) {
+                if let Some(child) = self.open(child.run_id, above, Some(&step.step))? {
                     self.results_up(child, None, None);
                 }
             }
         }
         self.push(Task::Above { run: above });
+        Ok(())
     }
 
-    fn down(&mut self, run: usize, name: &str, item: Option<u64>) {
+    fn down(&mut self, run: usize, name: &str, item: Option<u64>) -> Result<(), F> {
         let lineage = Rc::clone(&self.followed.runs[run].lineage);
-        let Some(artifact) = lineage.artifact(name) else { return };
+        let Some(artifact) = lineage.artifact(name) else { return Ok(()) };
         self.followed.runs[run].down.artifacts.insert(artifact.name.clone());
         for step in &lineage.steps {
             for read in step.reads.iter().filter(|read| read.artifact == artifact.name) {
                 self.step_down(run, step);
-                self.read_down(run, step, read, item);
+                self.read_down(run, step, read, item)?;
             }
         }
-        self.hand_back(run, &artifact.name);
+        self.hand_back(run, &artifact.name)
     }
 
     /// A step to which what is followed went, and all that it makes.
@@ -241,13 +262,13 @@ impl<R, E> Walk<'_, R, E> {
     }
 
     /// The child runs of a step that reads what is followed.
-    fn read_down(&mut self, run: usize, step: &LineageStep, read: &Read, item: Option<u64>) {
+    fn read_down(&mut self, run: usize, step: &LineageStep, read: &Read, item: Option<u64>) -> Result<(), F> {
         for (place, child) in step.children.iter().enumerate() {
             let of_another = item.is_some_and(|item| u64::from(child.iteration) != item + 1);
             if step.is_mapped(read) && of_another {
                 continue;
             }
-            let Some(child) = self.open(child.run_id, run, Some(&step.step)) else { continue };
+            let Some(child) = self.open(child.run_id, run, Some(&step.step))? else { continue };
             let given = read.port.as_ref().filter(|_| read.used_as == Use::Input && step.component.is_none());
             // What a loop runs next gets what it ran before.
             match given.filter(|_| step.maps_child || place == 0) {
@@ -258,22 +279,30 @@ impl<R, E> Walk<'_, R, E> {
                 None => self.push(Task::All { run: child }),
             }
         }
+        Ok(())
     }
 
     /// What the run above calls what a child made.
-    fn hand_back(&mut self, run: usize, artifact: &str) {
-        let lineage = Rc::clone(&self.followed.runs[run].lineage);
-        let Some(parent) = &lineage.parent else { return };
+    fn hand_back(&mut self, run: usize, artifact: &str) -> Result<(), F> {
+        let (id, lineage) = (self.followed.runs[run].id, Rc::clone(&self.followed.runs[run].lineage));
+        let Some(parent) = lineage.parent.as_ref().filter(|_| self.handing.contains(&run)) else { return Ok(()) };
         let names: Vec<&String> =
             lineage.offers.iter().filter(|(_, of)| *of == artifact).map(|(name, _)| name).collect();
         if names.is_empty() {
-            return;
+            return Ok(());
         }
-        let Some(above) = self.open(parent.run, run, None) else { return };
+        let Some(above) = self.open(parent.run, run, None)? else { return Ok(()) };
+        self.handing.insert(above);
         let above_it = Rc::clone(&self.followed.runs[above].lineage);
-        let Some(step) = above_it.step(&parent.step) else { return };
+        let Some(step) = above_it.step(&parent.step) else { return Ok(()) };
+        for child in step.after(id) {
+            if let Some(child) = self.open(child.run_id, above, Some(&step.step))? {
+                self.push(Task::All { run: child });
+            }
+        }
         if step.component.is_some() {
-            return self.step_down(above, step);
+            self.step_down(above, step);
+            return Ok(());
         }
         let taken = above_it.artifacts.iter().filter(
             |taken| matches!(&taken.from, Origin::Step { step: by, port } if *by == step.step && names.contains(&port)),
@@ -282,18 +311,20 @@ impl<R, E> Walk<'_, R, E> {
             self.followed.runs[above].down.steps.insert(step.step.clone());
             self.push(Task::Down { run: above, artifact: taken.name.clone(), item: None });
         }
+        Ok(())
     }
 
-    fn all(&mut self, run: usize) {
+    fn all(&mut self, run: usize) -> Result<(), F> {
         let lineage = Rc::clone(&self.followed.runs[run].lineage);
         for step in lineage.steps.iter().filter(|step| step.attempts > 0) {
             self.step_down(run, step);
             for child in &step.children {
-                if let Some(child) = self.open(child.run_id, run, Some(&step.step)) {
+                if let Some(child) = self.open(child.run_id, run, Some(&step.step))? {
                     self.push(Task::All { run: child });
                 }
             }
         }
+        Ok(())
     }
 }
 

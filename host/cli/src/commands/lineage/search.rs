@@ -1,12 +1,14 @@
 //! Where a finding or an artifact is that a person names.
 
 use super::OneRun;
+use super::gap::Unread;
 use crate::commands::runs::not_told;
 use crate::commands::unreadable;
 use crate::failure::CliError;
 use crate::render::console;
 use crate::workspace::not_read;
 use palisade_engine::{Document, DocumentError, Export, HistoryError, LineageArtifact};
+use palisade_model::unit::Count;
 use palisade_model::{Digest, neutral};
 use palisade_schema::{FindingId, Registry};
 use palisade_store::Store;
@@ -53,6 +55,26 @@ pub(super) struct Finding {
     pub(super) line: String,
 }
 
+/// Why a run was not looked through.
+enum NotLooked {
+    /// The run can't be told.
+    Run(HistoryError),
+    /// What is said, whichever run it is.
+    Said(CliError),
+}
+
+impl From<HistoryError> for NotLooked {
+    fn from(error: HistoryError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl From<CliError> for NotLooked {
+    fn from(error: CliError) -> Self {
+        Self::Said(error)
+    }
+}
+
 impl<'a> Wanted<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let lower = text.to_ascii_lowercase();
@@ -97,7 +119,11 @@ impl Target {
 /// # Errors
 /// When it is not there, or several things are meant, or something can't be read.
 pub(super) fn look_in_one(store: &Store, run: &OneRun, wanted: &Wanted<'_>) -> Result<Target, CliError> {
-    look(store, run, wanted, &mut BTreeSet::new())?.ok_or_else(|| not_there(wanted, "in that run", &artifacts(run)))
+    let found = look(store, run, wanted, &mut BTreeSet::new()).map_err(|error| match error {
+        NotLooked::Run(error) => not_told(&error),
+        NotLooked::Said(error) => error,
+    })?;
+    found.ok_or_else(|| not_there(wanted, "in that run", &artifacts(run)))
 }
 
 /// Looks in the newest runs, the latest first.
@@ -106,40 +132,55 @@ pub(super) fn look_in_one(store: &Store, run: &OneRun, wanted: &Wanted<'_>) -> R
 /// As [`look_in_one`]. A run that can't be told is passed over, and said to be; if nothing is found then, and one is not what
 /// was written, that is the error.
 pub(super) fn look_in_all(store: &Store, wanted: &Wanted<'_>) -> Result<(OneRun, Target), CliError> {
-    let latest = |children| store.latest_runs(MAX_RUNS + 1, children, None).map_err(|fault| not_read(&fault));
+    let latest = |most, children| store.latest_runs(most, children, None).map_err(|fault| not_read(&fault));
     // What a person knows by name stands in the runs that people started; those below them, of which one run may have many, come after.
-    let (mut rows, children) = (latest(false)?, latest(true)?);
-    let cut = rows.len() > MAX_RUNS || children.len() > MAX_RUNS;
+    let mut rows = latest(MAX_RUNS + 1, false)?;
+    let mut children = latest(2 * MAX_RUNS + 1, true)?;
+    children.retain(|row| row.summary.parent.is_some());
+    let looked = looked_in(rows.len(), children.len());
     rows.truncate(MAX_RUNS);
-    rows.extend(children.into_iter().filter(|row| row.summary.parent.is_some()).take(MAX_RUNS));
+    rows.extend(children.into_iter().take(MAX_RUNS));
     // What was looked through in a newer run need not be looked through again.
     let mut seen = BTreeSet::new();
     let (mut names, mut damaged) = (None, None);
     for row in &rows {
-        let run = match OneRun::read(store, row.run) {
-            Ok(run) => run,
-            Err(HistoryError::Store(fault)) => return Err(not_read(&fault)),
-            Err(error) => {
-                let why = neutral::line(&palisade_model::causes(&error), 300);
-                console::err(&format!("note: run {} is passed over: {why}\n", row.run));
-                damaged = damaged.or(error.is_damage().then(|| not_told(&error)));
-                continue;
+        let read = OneRun::read(store, row.run).map_err(NotLooked::Run);
+        match read.and_then(|run| Ok((look(store, &run, wanted, &mut seen)?, run))) {
+            Ok((Some(target), run)) => return Ok((run, target)),
+            Ok((None, run)) => {
+                names.get_or_insert_with(|| artifacts(&run));
             }
-        };
-        if let Some(target) = look(store, &run, wanted, &mut seen)? {
-            return Ok((run, target));
+            Err(NotLooked::Said(error)) => return Err(error),
+            Err(NotLooked::Run(error)) => {
+                let unread = Unread::of(error).map_err(|error| not_told(&error))?;
+                let why = neutral::line(&palisade_model::causes(&unread), 300);
+                console::err(&format!("note: run {} is passed over: {why}\n", row.run));
+                if let Unread::Damaged(error) = unread {
+                    damaged.get_or_insert(error);
+                }
+            }
         }
-        names.get_or_insert_with(|| artifacts(&run));
     }
     if let Some(damaged) = damaged {
-        return Err(damaged);
+        return Err(not_told(&damaged));
     }
-    let looked = match rows.len() {
-        _ if cut => format!("in the newest {} runs; `--run RUN` looks in another", rows.len()),
-        1 => "in the one run there is".to_owned(),
-        all => format!("in the {all} runs there are"),
-    };
     Err(not_there(wanted, &looked, &names.unwrap_or_default()))
+}
+
+/// In which runs was looked, of so many that people started and so many below them.
+fn looked_in(started: usize, children: usize) -> String {
+    if started <= MAX_RUNS && children <= MAX_RUNS {
+        return match started + children {
+            1 => "in the one run there is".to_owned(),
+            all => format!("in the {all} runs there are"),
+        };
+    }
+    let newest = |all: usize, what: &str| {
+        let newest = if all > MAX_RUNS { "newest " } else { "" };
+        format!("in the {newest}{}", Count(all.min(MAX_RUNS) as u64).of(what))
+    };
+    let below = if children > 0 { format!(", nor {}", newest(children, "child run")) } else { String::new() };
+    format!("{} that people started{below}; `--run RUN` looks in another", newest(started, "run"))
 }
 
 /// Looks in a run, but not for findings in artifacts that were seen before.
@@ -148,7 +189,7 @@ fn look(
     run: &OneRun,
     wanted: &Wanted<'_>,
     seen: &mut BTreeSet<Digest>,
-) -> Result<Option<Target>, CliError> {
+) -> Result<Option<Target>, NotLooked> {
     if let Some(artifact) = run.lineage.artifact(wanted.text) {
         return Ok(Some(Target::Artifact { names: vec![artifact.name.clone()] }));
     }
@@ -160,7 +201,7 @@ fn look(
     }
     let mut findings: BTreeMap<FindingId, Vec<Finding>> = BTreeMap::new();
     if let Some(beginning) = wanted.id {
-        let (seen_before, schemas) = (seen.clone(), run.schemas(store).map_err(|error| not_told(&error))?);
+        let (seen_before, schemas) = (seen.clone(), run.schemas(store)?);
         for artifact in &run.lineage.artifacts {
             let Some(digest) = artifact.digest.filter(|digest| !seen_before.contains(digest)) else { continue };
             seen.insert(digest);
@@ -171,7 +212,7 @@ fn look(
     let named: Vec<_> = named.chain(findings.keys().map(|id| format!("the finding {id}"))).take(MAX_NAMED).collect();
     if named.len() > 1 {
         let told = format!("`{}` begins more than one: {}", neutral::line(wanted.text, 80), named.join(", "));
-        return Err(CliError::usage(told).help("give more of it"));
+        return Err(CliError::usage(told).help("give more of it").into());
     }
     let artifact = artifacts.into_values().next().map(|names| Target::Artifact { names });
     let finding = || findings.into_iter().next().map(|(id, found_in)| Target::Finding { id, found_in });
@@ -242,6 +283,20 @@ mod tests {
         check(&"a".repeat(64), false, true);
         check(&"a".repeat(65), false, false);
         check("", false, false);
+    }
+
+    #[test]
+    fn it_is_said_in_which_runs_was_looked() {
+        let check = |started: usize, children: usize, expected: &str| {
+            assert_eq!(looked_in(started, children), expected, "{started} {children}");
+        };
+        let another = "; `--run RUN` looks in another";
+        check(1, 0, "in the one run there is");
+        check(1, 100, "in the 101 runs there are");
+        check(100, 100, "in the 200 runs there are");
+        check(101, 0, &format!("in the newest 100 runs that people started{another}"));
+        check(101, 3, &format!("in the newest 100 runs that people started, nor in the 3 child runs{another}"));
+        check(1, 101, &format!("in the 1 run that people started, nor in the newest 100 child runs{another}"));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use super::{GapTold, HangsFrom, LineageDocument, RelativeTold};
 use crate::render::runs::{foreign, painted, signed};
 use palisade_engine::{Allowed, Answer, Called, Lineage, LineageArtifact, LineageStep, Origin, StepChild};
-use palisade_model::RunId;
 use palisade_model::unit::{Bytes, Count};
+use palisade_model::{RunId, StepId};
 use palisade_runbook::Use;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Most levels of artifacts that are shown: a chain of steps may be of any length, and nobody reads further.
@@ -22,8 +22,12 @@ pub(super) struct Tree<'l> {
     document: &'l LineageDocument,
     up: bool,
     colour: bool,
-    /// Artifacts whose branches are drawn, by their runs.
+    /// The other runs and what can't be told, by the runs: a step may have a hundred thousand children.
+    runs: BTreeMap<RunId, &'l RelativeTold>,
+    gaps: BTreeMap<RunId, &'l GapTold>,
+    /// Artifacts and steps whose branches are drawn, by their runs.
     drawn: BTreeSet<(RunId, &'l str)>,
+    steps: BTreeSet<(RunId, &'l StepId)>,
     out: String,
 }
 
@@ -45,8 +49,11 @@ enum Below<'l> {
 
 impl<'l> Tree<'l> {
     /// Upwards or downwards; other runs are gone into where they are met.
-    pub(super) const fn new(document: &'l LineageDocument, up: bool, colour: bool) -> Self {
-        Self { document, up, colour, drawn: BTreeSet::new(), out: String::new() }
+    pub(super) fn new(document: &'l LineageDocument, up: bool, colour: bool) -> Self {
+        let runs = document.runs.iter().map(|other| (other.run.run_id, other)).collect();
+        let gaps = document.gaps.iter().map(|gap| (gap.run_id, gap)).collect();
+        let (drawn, steps) = Default::default();
+        Self { document, up, colour, runs, gaps, drawn, steps, out: String::new() }
     }
 
     /// Draws an artifact of the run that was asked about and all beyond it.
@@ -61,8 +68,8 @@ impl<'l> Tree<'l> {
         }
     }
 
-    /// Draws a step of a run that started another, and all that it had for that.
-    pub(super) fn add_step(&mut self, of: &'l RelativeTold, started: &HangsFrom) {
+    /// Draws a step of a run that started `child`, and all that it had for that, child runs before it among it.
+    pub(super) fn add_step(&mut self, of: &'l RelativeTold, started: &HangsFrom, child: RunId) {
         let Some(part) = &of.up else { return };
         let Some(step) = part.step(&started.step) else { return };
         let place = Place { run: of.run.run_id, part };
@@ -70,6 +77,7 @@ impl<'l> Tree<'l> {
         let turn = if turn.is_empty() { turn } else { format!("{turn}  of ") };
         let _ = writeln!(self.out, "  {turn}{}\n  of {}", self.step_line(step), of.run.line(self.colour));
         let mut below = leaves(step);
+        below.extend(self.children(place, step, step.before(child)));
         below.extend(self.read(place, step));
         self.below(below, "  ", 0);
     }
@@ -114,21 +122,28 @@ impl<'l> Tree<'l> {
     }
 
     fn step(&mut self, place: Place<'l>, step: &'l LineageStep, first: &str, rest: &str, level: usize) {
-        let line = self.step_line(step);
-        let more = if level > MAX_LEVELS { format!("  {MORE}") } else { String::new() };
-        let _ = writeln!(self.out, "{first}{line}{more}");
-        if !more.is_empty() {
-            return;
-        }
         let mut below = if self.up { leaves(step) } else { Vec::new() };
-        below.extend(self.children(place, step));
+        below.extend(self.started(place, step));
         if self.up {
             below.extend(self.read(place, step));
         } else {
             let made = step.makes.iter().filter_map(|name| place.part.artifact(name));
             below.extend(made.map(|artifact| Below::Artifact(place, artifact, "")));
         }
-        self.below(below, rest, level);
+        let more = if below.is_empty() {
+            String::new()
+        } else if level > MAX_LEVELS {
+            format!("  {MORE}")
+        } else if self.steps.insert((place.run, &step.step)) {
+            String::new()
+        } else {
+            // Two of its artifacts belong to it, or whoever can write the database made a circle of runs.
+            "  (see above)".to_owned()
+        };
+        let _ = writeln!(self.out, "{first}{}{more}", self.step_line(step));
+        if more.is_empty() {
+            self.below(below, rest, level);
+        }
     }
 
     fn below(&mut self, below: Vec<Below<'l>>, rest: &str, level: usize) {
@@ -165,7 +180,7 @@ impl<'l> Tree<'l> {
     }
 
     /// The child runs that a step started, as far as they belong to it.
-    fn children(&self, place: Place<'l>, step: &'l LineageStep) -> Vec<Below<'l>> {
+    fn started(&self, place: Place<'l>, step: &'l LineageStep) -> Vec<Below<'l>> {
         if let ([only], None) = (step.children.as_slice(), &step.component)
             && only.iteration == 0
         {
@@ -174,8 +189,16 @@ impl<'l> Tree<'l> {
                 None => self.gap(only).map(|gap| Below::Text(not_told(gap))).into_iter().collect(),
             };
         }
+        self.children(place, step, &step.children)
+    }
+
+    /// Several child runs of a step, as far as they belong to it.
+    fn children(&self, place: Place<'l>, step: &'l LineageStep, children: &'l [StepChild]) -> Vec<Below<'l>> {
         let (mut all, mut more, mut others) = (Vec::new(), 0_u64, 0_u64);
-        for one in &step.children {
+        if children.is_empty() {
+            return all;
+        }
+        for one in children {
             let turn = turn(step, one.iteration);
             let what = if turn.is_empty() { turn } else { format!("{turn}  ") };
             let below = match (self.child(one), self.gap(one)) {
@@ -200,19 +223,20 @@ impl<'l> Tree<'l> {
         }
         let others = others.saturating_sub(untold);
         if others > 0 {
-            all.push(Below::Text(format!("{} other child runs have no part in it", Count(others))));
+            let have = if others == 1 { "has" } else { "have" };
+            all.push(Below::Text(format!("{} {have} no part in it", Count(others).of("other child run"))));
         }
         all
     }
 
     fn child(&self, child: &StepChild) -> Option<(&'l RelativeTold, &'l Lineage)> {
-        let found = self.document.runs.iter().find(|other| other.run.run_id == child.run_id)?;
+        let found = *self.runs.get(&child.run_id)?;
         let part = if self.up { &found.up } else { &found.down };
         Some((found, part.as_ref()?))
     }
 
     fn gap(&self, child: &StepChild) -> Option<&'l GapTold> {
-        self.document.gaps.iter().find(|gap| gap.run_id == child.run_id)
+        self.gaps.get(&child.run_id).copied()
     }
 
     /// Where what is drawn of a child begins: with what its parent took of it, or gave it.
@@ -230,7 +254,7 @@ impl<'l> Tree<'l> {
     /// What the input of a child run was above.
     fn given(&self, run: RunId, name: &str) -> Option<String> {
         let document = self.document;
-        let other = |run: RunId| document.runs.iter().find(|other| other.run.run_id == run);
+        let other = |run: RunId| self.runs.get(&run);
         let parent = if run == document.run.run_id { &document.parent } else { &other(run)?.parent };
         let parent = parent.as_ref()?;
         let part = if parent.run_id == document.run.run_id { &document.up } else { &other(parent.run_id)?.up };
@@ -270,7 +294,7 @@ impl<'l> Tree<'l> {
 
     /// A child run by its id, and by what it ran where that can be told.
     fn child_line(&self, child: RunId) -> String {
-        let known = self.document.runs.iter().map(|other| &other.run).find(|head| head.run_id == child);
+        let known = self.runs.get(&child).map(|other| &other.run);
         let ran = known.map_or_else(String::new, |head| {
             let name = painted(self.colour, "1", &foreign(&head.name));
             format!("  {name}  runbook {}", head.runbook_digest.short())
@@ -375,7 +399,6 @@ mod tests {
     use crate::render::runs::RunHead;
     use palisade_engine::Read;
     use palisade_model::Digest;
-    use std::collections::BTreeMap;
 
     fn artifact(name: &str, from: Origin) -> LineageArtifact {
         LineageArtifact {
@@ -417,20 +440,45 @@ mod tests {
         }
     }
 
-    fn drawn(lineage: &Lineage, up: bool, name: &str) -> String {
-        let run = RunHead {
-            run_id: RunId::new(1, [1; 10]),
+    fn id(run: u8) -> RunId {
+        RunId::new(1, [run; 10])
+    }
+
+    fn head(run: u8) -> RunHead {
+        RunHead {
+            run_id: id(run),
             name: "n".to_owned(),
             state: "succeeded".to_owned(),
-            started_at: String::new(),
+            started_at: "then".to_owned(),
             palisade_version: String::new(),
             runbook_digest: Digest::of(b"runbook"),
             plan_digest: Digest::of(b"plan"),
             edited: false,
+        }
+    }
+
+    /// Child runs by their iterations.
+    fn children(runs: &[(u8, u32)]) -> Vec<StepChild> {
+        let child = |&(run, iteration): &(u8, u32)| {
+            let (run_id, state, made) = (id(run), "succeeded", Vec::new());
+            StepChild { run_id, iteration, state, made }
         };
-        let what = What::Artifact { names: vec![name.to_owned()] };
-        let (runs, gaps) = (Vec::new(), Vec::new());
-        let document = LineageDocument { v: 1, run, parent: None, what, up: None, down: None, runs, gaps };
+        runs.iter().map(child).collect()
+    }
+
+    fn relative(run: u8) -> RelativeTold {
+        let (results, given) = (Vec::new(), Vec::new());
+        RelativeTold { run: head(run), parent: None, results, given, up: None, down: None }
+    }
+
+    /// A document of the first run and these others.
+    fn document(runs: Vec<RelativeTold>) -> LineageDocument {
+        let what = What::Artifact { names: vec!["a".to_owned()] };
+        LineageDocument { v: 1, run: head(1), parent: None, what, up: None, down: None, runs, gaps: Vec::new() }
+    }
+
+    fn drawn(lineage: &Lineage, up: bool, name: &str) -> String {
+        let document = document(Vec::new());
         let mut tree = Tree::new(&document, up, false);
         tree.add_asked(lineage, name);
         tree.take()
@@ -453,6 +501,91 @@ mod tests {
      └─ c  not made  x/1.0.0
 ";
         assert_eq!(drawn(&lineage, false, "b"), expected);
+    }
+
+    #[test]
+    fn a_step_that_two_artifacts_lead_to_is_drawn_once() {
+        let mut lineage = lineage(&[("a", &[]), ("b", &["a"]), ("d", &["b", "c"])]);
+        lineage.artifacts.push(artifact("c", lineage.artifacts[1].from.clone()));
+        let expected = "  d  not made  x/1.0.0
+  └─ ✓ succeeded  step d  analyse
+     ├─ b  not made  x/1.0.0
+     │  └─ ✓ succeeded  step b  analyse
+     │     └─ a  not made  x/1.0.0
+     │        └─ ✓ succeeded  step a  analyse
+     └─ c  not made  x/1.0.0
+        └─ ✓ succeeded  step b  analyse  (see above)
+";
+        assert_eq!(drawn(&lineage, true, "d"), expected);
+    }
+
+    #[test]
+    fn a_circle_of_runs_is_drawn_once() {
+        // Whichever of the runs it is, a step of it started both others.
+        let circle = || {
+            let mut part = lineage(&[("s", &[])]);
+            part.steps[0].children = children(&[(2, 1), (3, 2)]);
+            part.steps[0].makes.clear();
+            part
+        };
+        let other = |run| RelativeTold { down: Some(circle()), ..relative(run) };
+        let document = document(vec![other(2), other(3)]);
+        let mut first = circle();
+        first.steps[0].reads.push(Read { artifact: "a".to_owned(), port: None, used_as: Use::Input });
+        first.artifacts.push(artifact("a", Origin::Input { is_default: false }));
+        let mut tree = Tree::new(&document, false, false);
+        tree.add_asked(&first, "a");
+        let (two, three) = (tree.child_line(id(2)), tree.child_line(id(3)));
+        let step = "✓ succeeded  step s  analyse  2 child runs";
+        let expected = format!(
+            "  a  input of the run  not given  x/1.0.0
+  └─ {step}
+     ├─ iteration 1  ✓ succeeded  {two}
+     │  └─ {step}
+     │     ├─ iteration 1  ✓ succeeded  {two}
+     │     │  └─ {step}  (see above)
+     │     └─ iteration 2  ✓ succeeded  {three}
+     │        └─ {step}
+     │           ├─ iteration 1  ✓ succeeded  {two}
+     │           │  └─ {step}  (see above)
+     │           └─ iteration 2  ✓ succeeded  {three}
+     │              └─ {step}  (see above)
+     └─ iteration 2  ✓ succeeded  {three}
+        └─ {step}  (see above)
+"
+        );
+        assert_eq!(tree.take(), expected);
+    }
+
+    #[test]
+    fn above_a_run_stand_those_that_its_step_started_before() {
+        let mut part = lineage(&[("a", &[]), ("s", &["a"])]);
+        part.steps[1].children = children(&[(2, 1), (3, 2), (1, 3), (4, 4)]);
+        let above = RelativeTold { up: Some(part), ..relative(9) };
+        let before = RelativeTold { results: vec!["b".to_owned()], up: Some(lineage(&[("b", &[])])), ..relative(2) };
+        // Of one of those before nothing belongs to it.
+        let document = document(vec![above, before, relative(3)]);
+        let mut tree = Tree::new(&document, true, false);
+        let started = HangsFrom { run_id: id(9), step: "s".parse().unwrap(), iteration: 3 };
+        tree.add_step(&document.runs[0], &started, id(1));
+        let two = tree.child_line(id(2));
+        let expected = format!(
+            "  ├─ iteration 1  ✓ succeeded  {two}
+  │  └─ b  not made  x/1.0.0
+  │     └─ ✓ succeeded  step b  analyse
+  ├─ 1 other child run has no part in it
+  └─ a  not made  x/1.0.0
+     └─ ✓ succeeded  step a  analyse
+"
+        );
+        let text = tree.take();
+        assert!(text.starts_with("  iteration 3  of ✓ succeeded  step s  analyse  4 child runs\n  of n "), "{text}");
+        assert!(text.ends_with(&expected), "{text}");
+        // Those of a map have nothing to do with each other.
+        let mut mapped = lineage(&[("s", &[])]);
+        mapped.steps[0].children = children(&[(2, 1), (1, 2)]);
+        mapped.steps[0].maps_child = true;
+        assert!(mapped.steps[0].before(id(1)).is_empty());
     }
 
     #[test]

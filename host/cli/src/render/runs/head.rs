@@ -7,7 +7,7 @@ use palisade_model::{Digest, RunId, neutral};
 use serde::Serialize;
 
 /// By what a run is known.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct RunHead {
     pub(crate) run_id: RunId,
     /// The runbook's name.

@@ -3,6 +3,7 @@ use super::*;
 use palisade_interpreter::Parent;
 use palisade_model::Digest;
 use palisade_model::record::ComponentRecord;
+use std::convert::Infallible;
 
 /// The runs of a family by their numbers.
 type Family = BTreeMap<u8, Lineage>;
@@ -95,11 +96,11 @@ fn followed(
     let start = Start { artifacts: vec![(name, item)], up, down: !up };
     let number = |run: RunId| family.keys().copied().find(|number| id(*number) == run);
     let mut read = |run| {
-        let number = number(run).ok_or(())?;
-        Ok((number, Rc::new(family[&number].clone())))
+        let read = |number| (number, Rc::new(family[&number].clone()));
+        Ok::<_, Infallible>(number(run).map(read).ok_or(()))
     };
     let asked = (id(first), first, Rc::new(family[&first].clone()));
-    let found = Followed::<u8, ()>::from(asked, &start, most, &mut read);
+    let Ok(found) = Followed::<u8, ()>::from(asked, &start, most, &mut read);
     let part = |relative: &Relative<u8>| if up { relative.up.clone() } else { relative.down.clone() };
     let told = found.runs.iter().filter(|relative| !part(relative).is_empty()).map(|relative| {
         let part = part(relative);
@@ -178,6 +179,59 @@ fn so_many_runs_are_followed_and_no_more() {
     assert_eq!((told.len(), gaps.len()), (5, 0));
     let (told, gaps) = followed(&family(), 1, ("each", None), true, 4);
     assert_eq!((told.len(), gaps.len()), (4, 1));
+    // Those that can't be told are read too.
+    let mut reads = 0;
+    let none = &mut |_| {
+        reads += 1;
+        Ok::<_, Infallible>(Err(()))
+    };
+    let start = Start { artifacts: vec![("each", None)], up: true, down: false };
+    let Ok(found) = Followed::<u8, ()>::from((id(1), 1, Rc::new(family()[&1].clone())), &start, 3, none);
+    let why: Vec<_> = found.gaps.iter().map(|gap| gap.why).collect();
+    assert_eq!((reads, why), (2, vec![Some(()), Some(()), None, None]));
+}
+
+#[test]
+fn nothing_is_followed_once_nothing_can_be_read() {
+    let mut reads = 0;
+    let fails = &mut |_| {
+        reads += 1;
+        Err("no disk")
+    };
+    let start = Start { artifacts: vec![("each", None)], up: true, down: true };
+    let failed = Followed::<u8, ()>::from((id(1), 1, Rc::new(family()[&1].clone())), &start, 9, fails).unwrap_err();
+    assert_eq!((failed, reads), ("no disk", 1));
+}
+
+#[test]
+fn a_fork_is_not_left_through_children_that_another_run_started() {
+    let mut all = family();
+    all.insert(7, all[&1].clone());
+    let expected = [
+        "7: again each in plan | again each plan",
+        "6: in made | made",
+        "2: in made | made",
+        "3: in made | made",
+        "4: in made | made",
+        "5: in made | made",
+    ];
+    let (told, gaps) = followed(&all, 7, ("in", None), false, 9);
+    assert_eq!((told, gaps), (expected.map(str::to_owned).to_vec(), vec![]));
+    // A child leads to the run that started it.
+    let (told, _) = followed(&all, 3, ("made", None), false, 9);
+    assert!(told.iter().any(|run| run.starts_with('1')) && told.iter().all(|run| !run.starts_with('7')), "{told:?}");
+}
+
+#[test]
+fn what_a_loop_runs_next_gets_what_it_ran_before() {
+    let mut all = family();
+    all.get_mut(&1).unwrap().steps[1].maps_child = false;
+    let expected = ["3: in made | made", "1: again each | again each", "4: made | made", "5: in made | made"];
+    let (told, gaps) = followed(&all, 3, ("in", None), false, 9);
+    assert_eq!((told, gaps), (expected.map(str::to_owned).to_vec(), vec![]));
+    // Of a map, each has its own item.
+    let (told, _) = followed(&family(), 3, ("in", None), false, 9);
+    assert!(told.iter().all(|run| !run.starts_with('4')), "{told:?}");
 }
 
 #[test]
@@ -194,7 +248,8 @@ fn of_what_an_agent_had_run_all_belongs_to_what_it_made() {
     assert_eq!(told.len(), 5, "{told:?}");
     // What a child made went to the agent, and so into all that it made.
     let (told, _) = followed(&all, 3, ("made", None), false, 9);
-    assert_eq!(told[1], "1: again each | again each", "{told:?}");
+    assert_eq!(told[1..3], ["1: again each | again each", "4: made | made"], "{told:?}");
+    assert!(told.iter().all(|run| !run.starts_with('2')), "{told:?}");
     // What it had run before may be why the next is as it is, what it had run later not.
     let (told, _) = followed(&all, 3, ("made", None), true, 9);
     assert!(told.contains(&"2: in made | made".to_owned()) && !told.iter().any(|run| run.starts_with('4')), "{told:?}");
