@@ -14,10 +14,10 @@ pub use walk::{Followed, Gap, Reader, Relative, Start};
 use crate::history::erased_at;
 use crate::record::rfc3339;
 use crate::tree::{AttemptNode, tree};
-use palisade_interpreter::{Event, Output, Parent, RunInput, State};
+use palisade_interpreter::{Event, Output, Parent, Reuse, RunInput, State};
 use palisade_model::record::ComponentRecord;
 use palisade_model::{ArtifactName, Digest, RunId, SchemaRef, StepId};
-use palisade_runbook::{BindingSource, Plan, PlannedStep, Use};
+use palisade_runbook::{BindingSource, Plan, PlannedStep, PlannedWork, Use};
 use palisade_store::{Fault, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -102,6 +102,9 @@ pub struct LineageStep {
     /// an agent each that it submitted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<StepChild>,
+    /// The run from which it took an artifact as it is, where its lineage goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<RunId>,
     /// It has a child run for each item of what it reads first.
     #[serde(skip)]
     pub maps_child: bool,
@@ -202,6 +205,7 @@ impl Lineage {
                 digest: call.component_digest,
             }),
             children: children(&node.attempts, step.call().is_some()),
+            taken_from: taken_from(events, step),
             maps_child: step.maps_child(),
             called: called::called(events, step),
             state: node.state,
@@ -392,6 +396,18 @@ fn children(attempts: &[AttemptNode], of_agent: bool) -> Vec<StepChild> {
         }
     }
     children
+}
+
+/// The run whose artifact a step took. What was known from before and is made so again is no such thing.
+fn taken_from(events: &[Event], step: &PlannedStep) -> Option<RunId> {
+    let PlannedWork::Reuse { .. } = step.work else { return None };
+    events.iter().rev().find_map(|event| match event {
+        Event::AttemptSucceeded(done) if done.step == step.id => match done.reuse {
+            Some(Reuse::From { run, .. }) => Some(run),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 fn is_zero(number: &u32) -> bool {

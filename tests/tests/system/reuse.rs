@@ -1,6 +1,6 @@
 //! Artifacts of earlier runs, taken as they are.
 
-use palisade_tests::told::record;
+use palisade_tests::told::{fits, holds, json_of, record};
 use palisade_tests::{Dir, palisade, root};
 use serde_json::Value;
 
@@ -30,6 +30,15 @@ fn what_an_earlier_run_found_is_taken_as_it_is() {
         let taken = of_step(&record(&dir, "last"), "found");
         assert_eq!((&taken["output"]["digest"], &taken["cached_from"]["run_id"]), (&made, &Value::from(id.clone())));
         assert!(dir.join("out/found.json").is_file());
+        // Where it is from is told, and no more of that run.
+        let lineage = json_of(&dir, &["lineage", "found", "--run", "last", "--up"]);
+        fits("palisade.lineage", &lineage);
+        assert_eq!(
+            (&lineage["up"]["steps"][0]["taken_from"], &lineage["runs"]),
+            (&Value::from(id.clone()), &Value::Null)
+        );
+        let shown = palisade(dir.path(), ["lineage", "found", "--run", "last", "--up"]).exits(0).stdout;
+        holds(&shown, &format!("step found  reuse  from run {id}\n"));
     }
     let _ = palisade(dir.path(), ["replay", "--all"]).exits(0);
     // It is kept for the run that took it, whatever becomes of the one that made it.

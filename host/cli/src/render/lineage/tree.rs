@@ -305,7 +305,7 @@ impl<'l> Tree<'l> {
     fn step_line(&self, step: &LineageStep) -> String {
         let runs = match (&step.component, step.children.as_slice()) {
             (Some(ran), _) => format!("{}@{} {}", ran.component, ran.version, ran.digest.short()),
-            (None, []) => String::new(),
+            (None, []) => step.taken_from.map_or_else(String::new, |run| format!("from run {run}")),
             (None, [child]) if child.iteration == 0 => self.child_line(child.run_id),
             (None, children) => Count(children.len() as u64).of("child run"),
         };
@@ -423,6 +423,7 @@ mod tests {
             kind: "analyse",
             component: None,
             children: Vec::new(),
+            taken_from: None,
             maps_child: false,
             state: "succeeded",
             attempts: 1,

@@ -41,6 +41,7 @@ fn step(makes: &str, reads: &[&str], children: &[u8]) -> LineageStep {
         kind: "map",
         component: None,
         children: children.iter().enumerate().map(child).collect(),
+        taken_from: None,
         maps_child: true,
         state: "succeeded",
         attempts: 1,
