@@ -312,6 +312,8 @@ impl<'a> Driver<'a> {
             // The threads must not go on for a run that nobody writes down any more.
             stop.doing.cancel();
             stop.undoing.cancel();
+            // Nor does any component wait longer for an answer that will never be durable.
+            self.answered_calls = Answered::default();
         }
         driven.unwrap_or_else(|panic| resume_unwind(panic))
     }

@@ -89,6 +89,24 @@ impl Store {
         read().map_err(|error| self.fault(error))
     }
 
+    /// The latest runs that other runs started, the latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn latest_children(&self, limit: usize) -> Result<Vec<RunRow>, Fault> {
+        let read = || {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM run WHERE tenant = ?1 AND parent IS NOT NULL ORDER BY run DESC LIMIT ?2"
+            );
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            self.reader()
+                .prepare_cached(&sql)?
+                .query_map(params![self.tenant().key(), limit], read_row)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| self.fault(error))
+    }
+
     /// The run that was started with that key.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// So many that they take longer than several commits are apart.
-const STEPS: usize = 64;
+/// More than are ahead of a commit at most, however long it takes, and again as many: each makes a file, and 64 are held.
+const STEPS: usize = 160;
 /// What each step makes is larger than what is kept in the database, so that the disk sees that a step runs.
 const TEXT_BYTES: usize = 100_000;
 /// How often it is tried anew where the real disk was so slow that all steps ran ahead of an earlier commit.

@@ -61,17 +61,18 @@ fn a_step_that_computes_is_cancelled_by_another_process() {
     let _ = palisade(dir.path(), ["cancel", "last"]).exits(0);
     let took = begun.elapsed();
     assert_eq!(going.wait().unwrap().code(), Some(6));
-    // 100 ms without what it takes to start a process on a busy machine.
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    // It would compute for a minute.
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 #[test]
 fn a_step_that_computes_ends_with_the_time_of_its_run() {
     let Some(dir) = bench() else { return };
-    dir.write("long.yaml", format!("limits: {{max_duration: 1s}}\n{}", runbook(LONG)));
+    dir.write("long.yaml", format!("limits: {{max_duration: 3s}}\n{}", runbook(LONG)));
     let begun = Instant::now();
     let _ = palisade(dir.path(), run("long.yaml")).exits(4);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(begins(&dir, "long"));
     assert_eq!(record(&dir, "last")["status"], "failed");
 }
 
@@ -96,7 +97,14 @@ fn a_step_that_computes_keeps_no_other_from_beginning() {
 fn what_is_known_already_waits_for_no_permit() {
     let Some(dir) = bench() else { return };
     dir.write("long.yaml", runbook(LONG));
-    let chain: String = (0..9).map(|number| format!("  - {{id: s{number}, analyser: 'test:stepper', input: texts, after: first, outputs: {{texts: t{number}}}}}\n")).collect();
+    let after = |number: u32| number.checked_sub(1).map_or("first".to_owned(), |before| format!("s{before}"));
+    let step = |number: u32| {
+        let after = after(number);
+        format!(
+            "  - {{id: s{number}, analyser: 'test:stepper', input: texts, after: {after}, outputs: {{texts: t{number}}}}}\n"
+        )
+    };
+    let chain: String = (0..9).map(step).collect();
     dir.write("known.yaml", runbook(&chain));
     let child =
         |id: &str| format!("  - {{id: {id}, type: execute_workflow, file: {id}.yaml, inputs: {{texts: texts}}}}\n");

@@ -131,10 +131,10 @@ impl<'a> Driver<'a> {
         for artifact in &beside.artifacts {
             let artifact = artifact.unstored();
             self.writing.made_with.push_back((with, artifact.digest));
-            let bytes = artifact.items.held_bytes();
-            if self.writing.made.insert(artifact.digest, artifact).is_none() {
-                self.writing.held_bytes += bytes;
-            }
+            self.writing.held_bytes += artifact.items.held_bytes();
+            // The same may lie in more files or fewer.
+            let before = self.writing.made.insert(artifact.digest, artifact);
+            self.writing.held_bytes -= before.map_or(0, |before| before.items.held_bytes());
         }
         self.writing.beside.add(beside, before);
     }
@@ -245,8 +245,7 @@ impl<'a> Driver<'a> {
         self.writing.durable = durable;
         while let Some((_, digest)) = self.writing.made_with.pop_front_if(|(with, _)| *with <= durable) {
             let removed = self.writing.made.remove(&digest);
-            let bytes = removed.map_or(0, |artifact| artifact.items.held_bytes());
-            self.writing.held_bytes = self.writing.held_bytes.saturating_sub(bytes);
+            self.writing.held_bytes -= removed.map_or(0, |artifact| artifact.items.held_bytes());
         }
         for event in self.events.get(before..durable).unwrap_or_default() {
             self.tell(event);

@@ -295,12 +295,14 @@ impl<R, E, F> Walk<'_, '_, R, E, F> {
         self.handing.insert(above);
         let above_it = Rc::clone(&self.followed.runs[above].lineage);
         let Some(step) = above_it.step(&parent.step) else { return Ok(()) };
-        for child in step.after(id) {
+        let after = step.after(id);
+        for child in after {
             if let Some(child) = self.open(child.run_id, above, Some(&step.step))? {
                 self.push(Task::All { run: child });
             }
         }
-        if step.component.is_some() {
+        // What ran behind it may have put it into all that the step made.
+        if step.component.is_some() || !after.is_empty() {
             self.step_down(above, step);
             return Ok(());
         }

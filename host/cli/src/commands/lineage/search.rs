@@ -132,11 +132,9 @@ pub(super) fn look_in_one(store: &Store, run: &OneRun, wanted: &Wanted<'_>) -> R
 /// As [`look_in_one`]. A run that can't be told is passed over, and said to be; if nothing is found then, and one is not what
 /// was written, that is the error.
 pub(super) fn look_in_all(store: &Store, wanted: &Wanted<'_>) -> Result<(OneRun, Target), CliError> {
-    let latest = |most, children| store.latest_runs(most, children, None).map_err(|fault| not_read(&fault));
     // What a person knows by name stands in the runs that people started; those below them, of which one run may have many, come after.
-    let mut rows = latest(MAX_RUNS + 1, false)?;
-    let mut children = latest(2 * MAX_RUNS + 1, true)?;
-    children.retain(|row| row.summary.parent.is_some());
+    let mut rows = store.latest_runs(MAX_RUNS + 1, false, None).map_err(|fault| not_read(&fault))?;
+    let children = store.latest_children(MAX_RUNS + 1).map_err(|fault| not_read(&fault))?;
     let looked = looked_in(rows.len(), children.len());
     rows.truncate(MAX_RUNS);
     rows.extend(children.into_iter().take(MAX_RUNS));
