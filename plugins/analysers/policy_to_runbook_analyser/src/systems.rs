@@ -277,6 +277,7 @@ mod tests {
         }
         for text in [
             "Acme keeps your name.",
+            "L'Atelier du Pont traite les données de ses salariés.",
             "Acme processes your data.",
             "Staff records are deleted.",
             "Parliament provides for that.",

@@ -23,6 +23,9 @@ const USED_GERMAN: &[&str] = &["nutzen", "nutzt", "verwenden", "verwendet", "ben
 /// What joins two parts of a sentence.
 const AND: &[&str] = &["and", "but", "while", "et", "mais"];
 
+/// What joins two words of a name.
+const JOINING: &[&str] = &["du", "de", "des", "of", "von", "der", "zum", "zur", "am"];
+
 /// With what words end for those who do something.
 const DOERS: &[&str] = &["ors", "ers", "ants", "ents", "ies"];
 
@@ -71,7 +74,9 @@ fn run(words: &[Word<'_>], at: usize) -> usize {
 fn acts(words: &[Word<'_>], at: usize, end: usize, place: Where) -> bool {
     // `our treasurer Anne Kelly keeps the list`
     let is_somebody = at > 0 && !words[at - 1].ends && !words[at - 1].is(SMALL_WORDS) && !words[at - 1].is(AND);
-    let verbs = if at == 0 || is_somebody { DOING_FOR_OTHERS } else { DOING };
+    // `L'Atelier du Pont traite vos données`
+    let is_rest = at > 1 && !words[at - 1].ends && words[at - 1].is(JOINING) && is_name(&words[at - 2]);
+    let verbs = if at == 0 || is_somebody || is_rest { DOING_FOR_OTHERS } else { DOING };
     let does = |at: usize, verbs: &[&str]| {
         words.get(at).is_some_and(|word| word.is(verbs) && (place >= Where::Kept || !word.is(SELLS)) && !word.ends)
     };
