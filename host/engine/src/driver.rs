@@ -109,6 +109,12 @@ impl Stop {
         Self { doing: Cancel::new(), undoing: Cancel::new(), given_up }
     }
 
+    /// Nothing must go on for a run that nobody writes down any more.
+    fn all(&self) {
+        self.doing.cancel();
+        self.undoing.cancel();
+    }
+
     /// What ends a child of a step.
     fn of_child(&self, state: &State, step: &StepId) -> &Cancel {
         match state.step(step) {
@@ -309,9 +315,7 @@ impl<'a> Driver<'a> {
         // The scope waits for its threads, and they may wait for a permit.
         self.permit = None;
         if !matches!(driven, Ok(Ok(()))) {
-            // The threads must not go on for a run that nobody writes down any more.
-            stop.doing.cancel();
-            stop.undoing.cancel();
+            stop.all();
             // Nor does any component wait longer for an answer that will never be durable.
             self.answered_calls = Answered::default();
         }

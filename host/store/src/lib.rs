@@ -70,7 +70,7 @@ pub use naming::{Named, Naming, NamingError};
 pub use reading::Journal;
 pub use requests::Asked;
 pub use room::{Amounts, HostRoom, Room};
-pub use runs::{FindRunError, RunRow, RunSummary};
+pub use runs::{FindRunError, RunRow, RunSummary, Started};
 pub use spool::{Spool, SpoolError};
 pub use store::{OpenError, Store};
 pub use usages::NewUsage;

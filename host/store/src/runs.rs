@@ -36,6 +36,27 @@ pub struct RunRow {
     pub summary: RunSummary,
 }
 
+/// Who started the runs that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started {
+    /// Whoever did.
+    ByAny,
+    /// A person.
+    ByPeople,
+    /// Another run.
+    ByRuns,
+}
+
+impl Started {
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::ByAny => "TRUE",
+            Self::ByPeople => "parent IS NULL",
+            Self::ByRuns => "parent IS NOT NULL",
+        }
+    }
+}
+
 /// Why a text names no run.
 #[derive(Debug, thiserror::Error)]
 pub enum FindRunError {
@@ -69,39 +90,21 @@ impl Store {
         all(&self.reader(), &self.tenant().key()).map_err(|error| self.fault(error))
     }
 
-    /// The latest runs, the latest first, at most `limit`; those that another run started only if they are wanted, and
-    /// only those of a status, if one is given.
+    /// The latest runs of those that were started so, the latest first, at most `limit`; only those of a status, if one is given.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn latest_runs(&self, limit: usize, children: bool, status: Option<&str>) -> Result<Vec<RunRow>, Fault> {
+    pub fn latest_runs(&self, limit: usize, started: Started, status: Option<&str>) -> Result<Vec<RunRow>, Fault> {
         let read = || {
             let sql = format!(
                 "SELECT {COLUMNS} FROM run WHERE tenant = ?1 AND (?2 IS NULL OR status = ?2) \
-                 AND (?4 OR parent IS NULL) ORDER BY run DESC LIMIT ?3"
+                 AND {} ORDER BY run DESC LIMIT ?3",
+                started.condition()
             );
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             self.reader()
                 .prepare_cached(&sql)?
-                .query_map(params![self.tenant().key(), status, limit, children], read_row)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| self.fault(error))
-    }
-
-    /// The latest runs that other runs started, the latest first, at most `limit`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn latest_children(&self, limit: usize) -> Result<Vec<RunRow>, Fault> {
-        let read = || {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM run WHERE tenant = ?1 AND parent IS NOT NULL ORDER BY run DESC LIMIT ?2"
-            );
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            self.reader()
-                .prepare_cached(&sql)?
-                .query_map(params![self.tenant().key(), limit], read_row)?
+                .query_map(params![self.tenant().key(), status, limit], read_row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(|error| self.fault(error))

@@ -522,16 +522,17 @@ fn the_latest_runs_are_listed_by_status_and_without_those_of_other_runs() {
         let append = Append { events: &[event(b"{}")], summary, ..Append::default() };
         store.append(run(number), 0, append).unwrap();
     }
-    let check = |limit, children, status, expected: &[u8]| {
-        let found: Vec<_> = store.latest_runs(limit, children, status).unwrap().iter().map(|row| row.run).collect();
+    let check = |limit, started, status, expected: &[u8]| {
+        let found: Vec<_> = store.latest_runs(limit, started, status).unwrap().iter().map(|row| row.run).collect();
         assert_eq!(found, expected.iter().map(|number| run(*number)).collect::<Vec<_>>());
     };
-    check(9, false, None, &[4, 3, 2, 1]);
-    check(9, true, None, &[5, 4, 3, 2, 1]);
-    check(2, false, None, &[4, 3]);
-    check(1, false, Some("failed"), &[3]);
-    check(1, true, Some("failed"), &[5]);
-    check(9, true, Some("unheard"), &[]);
+    check(9, Started::ByPeople, None, &[4, 3, 2, 1]);
+    check(9, Started::ByAny, None, &[5, 4, 3, 2, 1]);
+    check(9, Started::ByRuns, None, &[5]);
+    check(2, Started::ByPeople, None, &[4, 3]);
+    check(1, Started::ByPeople, Some("failed"), &[3]);
+    check(1, Started::ByAny, Some("failed"), &[5]);
+    check(9, Started::ByAny, Some("unheard"), &[]);
     let summary = store.run(run(5)).unwrap().unwrap().summary;
     assert_eq!((summary.items, summary.parent), (Some(7), Some(run(4))));
     assert_eq!(store.find_run("last").unwrap(), run(4), "the latest that a person started");

@@ -16,7 +16,7 @@ use palisade_engine::{History, read_plan, rfc3339};
 use palisade_model::neutral;
 use palisade_model::record::Status;
 use palisade_runbook::{Difference, PlanDocument, plan_diff};
-use palisade_store::Store;
+use palisade_store::{Started, Store};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -100,7 +100,7 @@ fn all(store: &Store, limit: usize) -> Result<Vec<Awaited>, CliError> {
     let mut all = Vec::new();
     // One that goes on may have a step that waits while others run.
     for status in [Status::Waiting.name(), palisade_engine::RUNNING, Status::Interrupted.name()] {
-        for row in store.latest_runs(limit, false, Some(status)).map_err(|fault| not_read(&fault))? {
+        for row in store.latest_runs(limit, Started::ByPeople, Some(status)).map_err(|fault| not_read(&fault))? {
             all.extend(awaited::of(store, row.run)?);
         }
     }

@@ -23,7 +23,7 @@ use palisade_model::manifest::{Arity, InputSource, Power, marked};
 use palisade_model::{ComponentId, Digest, Limits, Manifest, RunId, neutral};
 use palisade_runbook::NotAccepted;
 use palisade_sandbox::Imports;
-use palisade_store::{AddError, Added, LockedComponent, Store};
+use palisade_store::{AddError, Added, LockedComponent, Started, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -253,7 +253,7 @@ struct RanIn {
 /// The latest runs whose plan has these bytes. One that can't be read is left out: `palisade doctor` tells of it.
 fn last_runs(store: &Store, digest: Digest) -> Result<Vec<RanIn>, CliError> {
     let mut found = Vec::new();
-    for row in store.latest_runs(MAX_LOOKED_AT, true, None).map_err(|fault| not_read(&fault))? {
+    for row in store.latest_runs(MAX_LOOKED_AT, Started::ByAny, None).map_err(|fault| not_read(&fault))? {
         let plan = History::read(store, row.run).and_then(|history| history.plan(store));
         if plan.is_ok_and(|plan| plan.calls().iter().any(|call| call.component_digest == digest)) {
             let state = neutral::line(&row.summary.status, 40);

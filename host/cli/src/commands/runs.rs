@@ -21,7 +21,7 @@ use palisade_engine::{
 use palisade_model::{RunId, StepId, neutral};
 use palisade_report::{TextStyle, Unended};
 use palisade_runbook::Plan;
-use palisade_store::{Fault, FindRunError, NamingError, Store, VerifyError};
+use palisade_store::{Fault, FindRunError, NamingError, Started, Store, VerifyError};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -75,13 +75,14 @@ fn list(
     children: bool,
 ) -> Result<ExitCode, CliError> {
     let status = failed.then_some("failed");
+    let started = if children { Started::ByAny } else { Started::ByPeople };
     let read = |store: &Store| {
         let listed = |row| {
             let (row, standing) = Standing::of(store, row)?;
             let fork = fork_of(store, row.run)?;
             Ok(ListedRun::new(&row, &standing, fork.as_ref()))
         };
-        store.latest_runs(limit.get(), children, status)?.into_iter().map(listed).collect::<Result<Vec<_>, Fault>>()
+        store.latest_runs(limit.get(), started, status)?.into_iter().map(listed).collect::<Result<Vec<_>, Fault>>()
     };
     let listed = store.map_or_else(|| Ok(Vec::new()), read).map_err(|fault| not_read(&fault))?;
     if context.format == Format::Json {

@@ -10,7 +10,7 @@ use crate::cancel::Cancel;
 use crate::permits::Permit;
 use crate::run::RunError;
 use crate::split;
-use palisade_runbook::{PlannedCall, PlannedStep, PlannedWork};
+use palisade_runbook::{PlannedStep, PlannedWork};
 use std::cell::RefCell;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
@@ -26,12 +26,12 @@ struct Meanwhile<'d, 'a> {
 }
 
 impl<'a> Driver<'a> {
-    /// Whether this thread is to run an attempt itself. Nothing else may go on, or could begin before it is over. It must come
-    /// back in time by itself, and ask nothing: the answer would have to come from this thread.
-    pub(super) fn is_at_hand(&self, step: &PlannedStep, call: &PlannedCall, input_bytes: u64) -> bool {
+    /// Whether this thread is to run an attempt of a pure component itself. Nothing else may go on, or could begin before it is
+    /// over. Being pure, it comes back in time by itself; it must ask nothing, as the answer would have to come from this thread.
+    pub(super) fn is_at_hand(&self, step: &PlannedStep, input_bytes: u64) -> bool {
         let is_one = !matches!(step.work, PlannedWork::Map { .. })
             && split::worthwhile(input_bytes, self.engine.parts.threads.get()) == 1;
-        is_one && !step.asks() && self.engine.is_known_pure(&call.component_digest) && self.is_alone()
+        is_one && !step.asks() && self.is_alone()
     }
 
     /// Whether nothing goes on, and nothing waits for its time, for a child or for a person.
@@ -62,9 +62,7 @@ impl<'a> Driver<'a> {
                 meanwhile.done = meanwhile.driver.go_on(crew, outcomes, cancel);
                 meanwhile.next = Instant::now() + meanwhile.driver.next_look();
                 if meanwhile.done.is_err() {
-                    // It must not go on for a run that nobody writes down any more.
-                    crew.stop.doing.cancel();
-                    crew.stop.undoing.cancel();
+                    crew.stop.all();
                 }
             }
         };

@@ -51,7 +51,8 @@ impl<'a> Driver<'a> {
             limits: None,
             runs,
         }));
-        if self.engine.is_known_pure(&call.component_digest) {
+        let is_pure = self.engine.is_known_pure(&call.component_digest);
+        if is_pure {
             // Nothing is lost if nobody ever knows that it began: it reaches nothing, and begins anew.
             self.machine.apply(&started);
             self.note_for_later(vec![started], Beside::default());
@@ -64,7 +65,7 @@ impl<'a> Driver<'a> {
         let values = self.machine.state().values(&turn.step).unwrap_or_default().to_vec();
         let (engine, work, plan_digest) = (self.engine, self.work, self.plan_digest);
         let (root, work_key) = (self.root.clone(), self.place.work_key.clone());
-        let at_hand = self.is_at_hand(step, call, input_bytes);
+        let at_hand = is_pure && self.is_at_hand(step, input_bytes);
         let (observer, report) = (self.ahead(), crew.report.clone());
         let stop = crew.stop.of(self.machine.state());
         let known = self.known_calls(step, &turn);

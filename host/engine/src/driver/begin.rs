@@ -22,7 +22,7 @@ use palisade_schema::Registry;
 use palisade_store::{Pin, RunLock};
 use rustix::fd::AsRawFd as _;
 use rustix::fs::{Mode, OFlags};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -219,7 +219,7 @@ impl<'a> Driver<'a> {
             answered: Vec::new(),
             room: None,
             waits_for_room: false,
-            waiting: std::collections::VecDeque::new(),
+            waiting: VecDeque::new(),
             running: 0,
             permit: None,
             _lock: lock,

@@ -11,7 +11,7 @@ use palisade_engine::{Document, DocumentError, Export, HistoryError, LineageArti
 use palisade_model::unit::Count;
 use palisade_model::{Digest, neutral};
 use palisade_schema::{FindingId, Registry};
-use palisade_store::Store;
+use palisade_store::{Started, Store};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most runs that are looked in, the newest ones.
@@ -133,8 +133,8 @@ pub(super) fn look_in_one(store: &Store, run: &OneRun, wanted: &Wanted<'_>) -> R
 /// was written, that is the error.
 pub(super) fn look_in_all(store: &Store, wanted: &Wanted<'_>) -> Result<(OneRun, Target), CliError> {
     // What a person knows by name stands in the runs that people started; those below them, of which one run may have many, come after.
-    let mut rows = store.latest_runs(MAX_RUNS + 1, false, None).map_err(|fault| not_read(&fault))?;
-    let children = store.latest_children(MAX_RUNS + 1).map_err(|fault| not_read(&fault))?;
+    let latest = |started| store.latest_runs(MAX_RUNS + 1, started, None).map_err(|fault| not_read(&fault));
+    let (mut rows, children) = (latest(Started::ByPeople)?, latest(Started::ByRuns)?);
     let looked = looked_in(rows.len(), children.len());
     rows.truncate(MAX_RUNS);
     rows.extend(children.into_iter().take(MAX_RUNS));
